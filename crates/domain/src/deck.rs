@@ -1,0 +1,178 @@
+//! What stands on a robot's deck: plate, vials, tips, sensor dock, pipettes. The planner's picture of the world.
+
+use crate::{DyeName, Volume, WellName};
+use serde::{Deserialize, Serialize};
+
+/// Where a pipette hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mount {
+    Left,
+    Right,
+}
+
+/// A pipette model by its Opentrons name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PipetteModel {
+    P300SingleGen2,
+    P20SingleGen2,
+}
+
+impl PipetteModel {
+    /// Its name in the robot's API.
+    pub const fn load_name(self) -> &'static str {
+        match self {
+            Self::P300SingleGen2 => "p300_single_gen2",
+            Self::P20SingleGen2 => "p20_single_gen2",
+        }
+    }
+
+    /// The least it measures to its stated error (Opentrons' data sheet).
+    pub const fn least(self) -> Volume {
+        match self {
+            Self::P300SingleGen2 => Volume::from_whole_ul(20),
+            Self::P20SingleGen2 => Volume::from_whole_ul(1),
+        }
+    }
+
+    /// The most it takes in one stroke.
+    pub const fn most(self) -> Volume {
+        match self {
+            Self::P300SingleGen2 => Volume::from_whole_ul(300),
+            Self::P20SingleGen2 => Volume::from_whole_ul(20),
+        }
+    }
+}
+
+/// A pipette on a mount with the tip rack that fits it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pipette {
+    pub mount: Mount,
+    pub model: PipetteModel,
+    /// Deck slot of its tip rack.
+    pub tip_slot: Slot,
+    /// Load name of the rack.
+    pub tip_rack: String,
+}
+
+/// A deck slot, 1–12.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Slot(pub u8);
+
+/// A vial with a dye or a diluent, and the tip that only ever touches this dye.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DyeVial {
+    pub name: DyeName,
+    /// Place in the vial rack.
+    pub vial: WellName,
+    /// First tip of this dye in each pipette's rack; the next fresh one is taken when it is lost.
+    pub tip: WellName,
+    /// What a full vial holds when the deck is set up.
+    pub volume: Volume,
+}
+
+/// One robot's deck. [`Deck::default`] is the training lab's, as its users know it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deck {
+    pub plate_slot: Slot,
+    pub plate: String,
+    /// The most a well is filled to, below its brim.
+    pub well_capacity: Volume,
+    pub vial_slot: Slot,
+    pub vial_rack: String,
+    pub dyes: Vec<DyeVial>,
+    /// Where a tip is blown out.
+    pub waste: WellName,
+    /// What a vial must keep, so that a tip 1 mm above its bottom never draws air: 1 mm in a vial 20 mm wide is 314 µL.
+    pub vial_reserve: Volume,
+    pub pipettes: Vec<Pipette>,
+    /// The mount whose pipette carries the sensor.
+    pub sensor_mount: Mount,
+    pub sensor_slot: Slot,
+    pub sensor_dock: String,
+    pub sensor_place: WellName,
+    /// Height of the tip's end above the well's bottom when dispensing, so that it touches no other colour. mm.
+    pub dispense_height_mm: f64,
+}
+
+const A1: WellName = place(0, 0);
+const B1: WellName = place(1, 0);
+const B2: WellName = place(1, 1);
+const B3: WellName = place(1, 2);
+const A2: WellName = place(0, 1);
+
+const fn place(row: u8, column: u8) -> WellName {
+    match WellName::at(row, column) {
+        Some(well) => well,
+        None => panic!("outside the plate"),
+    }
+}
+
+impl Default for Deck {
+    fn default() -> Self {
+        let vial = |name: &str, vial, tip| DyeVial {
+            name: name.parse().expect("a constant name"),
+            vial,
+            tip,
+            volume: Volume::from_whole_ul(15_000),
+        };
+        Self {
+            plate_slot: Slot(1),
+            plate: "corning_96_wellplate_360ul_flat".to_owned(),
+            well_capacity: Volume::from_whole_ul(300),
+            vial_slot: Slot(3),
+            vial_rack: "ac_6_tuberack_15000ul".to_owned(),
+            dyes: vec![vial("red", B1, B1), vial("yellow", B2, B2), vial("blue", B3, B3)],
+            waste: A1,
+            vial_reserve: Volume::from_whole_ul(500),
+            pipettes: vec![Pipette {
+                mount: Mount::Right,
+                model: PipetteModel::P300SingleGen2,
+                tip_slot: Slot(9),
+                tip_rack: "opentrons_96_tiprack_300ul".to_owned(),
+            }],
+            sensor_mount: Mount::Right,
+            sensor_slot: Slot(10),
+            sensor_dock: "ac_color_sensor_charging_port".to_owned(),
+            sensor_place: A2,
+            dispense_height_mm: 8.0,
+        }
+    }
+}
+
+impl Deck {
+    /// The default deck with a p20 on the left mount as well.
+    pub fn with_p20() -> Self {
+        let mut deck = Self::default();
+        deck.pipettes.push(Pipette {
+            mount: Mount::Left,
+            model: PipetteModel::P20SingleGen2,
+            tip_slot: Slot(6),
+            tip_rack: "opentrons_96_tiprack_20ul".to_owned(),
+        });
+        deck
+    }
+
+    pub fn dye(&self, name: &DyeName) -> Option<&DyeVial> {
+        self.dyes.iter().find(|dye| &dye.name == name)
+    }
+
+    pub fn pipette(&self, mount: Mount) -> Option<&Pipette> {
+        self.pipettes.iter().find(|pipette| pipette.mount == mount)
+    }
+
+    /// The pipette that measures this volume best: the one that needs fewest strokes, then the smallest.
+    pub fn pipette_for(&self, volume: Volume) -> Option<&Pipette> {
+        self.pipettes
+            .iter()
+            .filter(|pipette| volume >= pipette.model.least())
+            .min_by_key(|pipette| (volume.nanolitres().div_ceil(pipette.model.most().nanolitres()), pipette.model.most()))
+    }
+
+    /// The least that any mounted pipette measures.
+    pub fn least_volume(&self) -> Volume {
+        self.pipettes.iter().map(|pipette| pipette.model.least()).min().unwrap_or_default()
+    }
+}

@@ -1,0 +1,162 @@
+//! The life of an experiment and of its wells, and which steps of it are lawful.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! named_states {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// As stored and as shown in the API.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::UnknownName;
+            fn from_str(text: &str) -> Result<Self, $crate::UnknownName> {
+                Self::ALL.iter().copied().find(|state| state.as_str() == text)
+                    .ok_or_else(|| $crate::UnknownName { what: stringify!($name), name: text.chars().take(40).collect() })
+            }
+        }
+    };
+}
+pub(crate) use named_states;
+
+/// A stored or given name that is none of those known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{name}' is no {what}")]
+pub struct UnknownName {
+    pub what: &'static str,
+    pub name: String,
+}
+
+named_states! {
+    /// Where an experiment stands.
+    ExperimentStatus {
+        /// Accepted and charged; waits for a robot.
+        Queued = "queued",
+        /// A robot works on it.
+        Running = "running",
+        /// Held by a person or by a question to the operator.
+        Paused = "paused",
+        Completed = "completed",
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
+}
+
+impl ExperimentStatus {
+    /// Nothing changes any more.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// Whether an experiment may go from here to there.
+    pub const fn may_become(self, next: Self) -> bool {
+        use ExperimentStatus::{Cancelled, Completed, Failed, Paused, Queued, Running};
+        matches!(
+            (self, next),
+            (Queued, Running | Paused | Cancelled)
+                | (Running, Paused | Completed | Failed | Cancelled | Queued)
+                | (Paused, Queued | Running | Failed | Cancelled)
+        )
+    }
+}
+
+named_states! {
+    /// Where one well of an experiment stands.
+    WellStatus {
+        Pending = "pending",
+        /// At least one dye is being or has been dispensed.
+        Dispensing = "dispensing",
+        /// Every dye is in.
+        Mixed = "mixed",
+        Measured = "measured",
+        Failed = "failed",
+        /// What is in it can't be known; never read, never used again.
+        Quarantined = "quarantined",
+        Cancelled = "cancelled",
+    }
+}
+
+impl WellStatus {
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Measured | Self::Failed | Self::Quarantined | Self::Cancelled)
+    }
+
+    pub const fn may_become(self, next: Self) -> bool {
+        use WellStatus::{Cancelled, Dispensing, Failed, Measured, Mixed, Pending, Quarantined};
+        matches!(
+            (self, next),
+            (Pending, Dispensing) | (Dispensing, Mixed) | (Mixed, Measured)
+                | (Pending | Dispensing | Mixed, Failed | Quarantined | Cancelled)
+        )
+    }
+
+    /// Whether a well that ends so is paid for. Only a measured well is; every other end returns its quota.
+    pub const fn is_charged(self) -> bool {
+        matches!(self, Self::Measured)
+    }
+}
+
+named_states! {
+    /// What a person may do, from least to most.
+    Role {
+        Student = "student",
+        Researcher = "researcher",
+        Operator = "operator",
+        Admin = "admin",
+    }
+}
+
+impl Role {
+    /// Sees and steers everybody's experiments and the robots.
+    pub const fn runs_the_lab(self) -> bool {
+        matches!(self, Self::Operator | Self::Admin)
+    }
+
+    /// Hands out accounts, roles and quota.
+    pub const fn administers(self) -> bool {
+        matches!(self, Self::Admin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leaves_a_final_state() {
+        for &from in ExperimentStatus::ALL {
+            for &to in ExperimentStatus::ALL {
+                assert!(!(from.is_final() && from.may_become(to)), "{from} → {to}");
+                assert!(from != to || !from.may_become(to));
+            }
+        }
+        for &from in WellStatus::ALL {
+            for &to in WellStatus::ALL {
+                assert!(!(from.is_final() && from.may_become(to)), "{from} → {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_name_reads_back() {
+        for &state in WellStatus::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+        }
+        assert!("done".parse::<ExperimentStatus>().is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! Identifiers as distinct types, so that an experiment's id can't be passed where a well's is meant.
+//!
+//! All are UUIDv7: they sort by the time they were made, which keeps database indexes dense.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+macro_rules! identifiers {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A fresh identifier, made before anything happens under its name.
+            #[allow(clippy::new_without_default, reason = "making an id is an act, not a default")]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    )+};
+}
+
+identifiers! {
+    /// A person's account.
+    UserId,
+    /// One request for wells to be mixed and measured.
+    ExperimentId,
+    /// One well *of an experiment* (a row of `wells`); where it lies on the plate is a [`crate::WellName`].
+    WellId,
+    /// One measurement.
+    ResultId,
+    /// One physical step; also the `key` of the robot command that carries it out.
+    OperationId,
+    /// One robot, and so one lane.
+    RobotId,
+    /// One physical 96-well plate.
+    PlateId,
+    /// One sign-in, renewed by its refresh token.
+    SessionId,
+    /// One entry of the activity log.
+    ActivityId,
+}

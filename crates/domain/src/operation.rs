@@ -1,0 +1,269 @@
+//! Operations: the smallest physical steps, the journal's record of them, and what each does to the nozzle.
+//!
+//! Read it in this order: [`Step`] is what to do; [`JournalEvent`] is what was written down about it;
+//! [`OperationState`] is the fold of those events; [`Tool`] is what hangs on the nozzle because of them.
+
+use crate::{DyeName, Mount, OperationId, Volume, WellId, WellName, experiment::named_states};
+use serde::{Deserialize, Serialize};
+
+/// One physical step. One robot command a variant, except [`Step::Read`], which the sensor carries out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Step {
+    /// All axes to their switches. Only with nothing, or something known, on the nozzle.
+    Home,
+    PickUpTip { mount: Mount, tip: WellName, dye: DyeName },
+    Aspirate { mount: Mount, dye: DyeName, vial: WellName, volume: Volume },
+    Dispense { mount: Mount, dye: DyeName, well: WellId, at: WellName, volume: Volume },
+    /// Empties the tip above the waste vial.
+    BlowOut { mount: Mount },
+    /// Puts the tip back where it came from, to be used again for the same dye.
+    ReturnTip { mount: Mount, tip: WellName },
+    MoveToTrash { mount: Mount },
+    /// Lets go of whatever hangs on the nozzle, here. Harmless when it is empty.
+    DropInPlace { mount: Mount },
+    PickUpSensor { mount: Mount },
+    /// Holds the sensor over a plate well, in the documented pose.
+    MoveSensor { mount: Mount, over: WellName },
+    /// Reads the sensor. `well` is nothing for the white reference, taken over an empty well.
+    Read { over: WellName, well: Option<WellId> },
+    ParkSensor { mount: Mount },
+    /// Takes a sensor of which the robot's server has lost the memory to its dock's height; [`Step::DropInPlace`] follows.
+    MoveSensorToDock { mount: Mount },
+}
+
+/// Whether doing a step twice differs from doing it once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Twice is as good as once.
+    Repeatable,
+    /// Never sent again without knowing that it wasn't done.
+    Once,
+}
+
+impl Step {
+    pub const fn repeat(&self) -> Repeat {
+        match self {
+            Self::Home | Self::MoveToTrash { .. } | Self::DropInPlace { .. } | Self::MoveSensor { .. } | Self::Read { .. }
+            | Self::MoveSensorToDock { .. } => Repeat::Repeatable,
+            Self::PickUpTip { .. } | Self::Aspirate { .. } | Self::Dispense { .. } | Self::BlowOut { .. }
+            | Self::ReturnTip { .. } | Self::PickUpSensor { .. } | Self::ParkSensor { .. } => Repeat::Once,
+        }
+    }
+
+    /// Its name in the journal and in metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Home => "home",
+            Self::PickUpTip { .. } => "pick_up_tip",
+            Self::Aspirate { .. } => "aspirate",
+            Self::Dispense { .. } => "dispense",
+            Self::BlowOut { .. } => "blow_out",
+            Self::ReturnTip { .. } => "return_tip",
+            Self::MoveToTrash { .. } => "move_to_trash",
+            Self::DropInPlace { .. } => "drop_in_place",
+            Self::PickUpSensor { .. } => "pick_up_sensor",
+            Self::MoveSensor { .. } => "move_sensor",
+            Self::Read { .. } => "read",
+            Self::ParkSensor { .. } => "park_sensor",
+            Self::MoveSensorToDock { .. } => "move_sensor_to_dock",
+        }
+    }
+
+    /// The experiment's well that this step changes or reads.
+    pub const fn well(&self) -> Option<WellId> {
+        match self {
+            Self::Dispense { well, .. } => Some(*well),
+            Self::Read { well, .. } => *well,
+            _ => None,
+        }
+    }
+
+    /// What the robot is doing, for a person: "adding 60 µL of red to B3".
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Home => "homing".to_owned(),
+            Self::PickUpTip { dye, tip, .. } => format!("picking up the {dye} tip ({tip})"),
+            Self::Aspirate { dye, volume, .. } => format!("drawing {volume} of {dye}"),
+            Self::Dispense { dye, at, volume, .. } => format!("adding {volume} of {dye} to {at}"),
+            Self::BlowOut { .. } => "blowing the tip out over the waste".to_owned(),
+            Self::ReturnTip { tip, .. } => format!("putting the tip back to {tip}"),
+            Self::MoveToTrash { .. } => "moving to the trash".to_owned(),
+            Self::DropInPlace { .. } => "letting go of what is on the nozzle".to_owned(),
+            Self::PickUpSensor { .. } => "picking up the colour sensor".to_owned(),
+            Self::MoveSensor { over, .. } => format!("moving the sensor over {over}"),
+            Self::Read { over, well: Some(_) } => format!("measuring {over}"),
+            Self::Read { over, well: None } => format!("reading the white reference over {over}"),
+            Self::ParkSensor { .. } => "parking the sensor".to_owned(),
+            Self::MoveSensorToDock { .. } => "bringing the sensor to its dock".to_owned(),
+        }
+    }
+}
+
+/// A step with the id it is sent under, made before anything happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    pub id: OperationId,
+    pub step: Step,
+}
+
+impl Operation {
+    pub fn new(step: Step) -> Self {
+        Self { id: OperationId::new(), step }
+    }
+}
+
+named_states! {
+    /// What the journal says of an operation. The status is the fold of these, in the order they were written.
+    JournalEvent {
+        /// Durable before anything was sent.
+        Intended = "intended",
+        Succeeded = "succeeded",
+        /// The robot or the sensor says that it couldn't.
+        Failed = "failed",
+        /// The robot never got it, and can't any more.
+        NotReceived = "not_received",
+        /// Nobody can say whether it happened.
+        InDoubt = "in_doubt",
+        /// A policy or a person has dealt with the doubt.
+        Settled = "settled",
+    }
+}
+
+/// The state of an operation: the last lawful event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationState(JournalEvent);
+
+/// An event that can't follow what was written before: a bug or a second writer, never to be papered over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the journal can't go from {from:?} to {to}")]
+pub struct IllegalTransition {
+    pub from: Option<JournalEvent>,
+    pub to: JournalEvent,
+}
+
+impl OperationState {
+    /// Adds one event to a state (or to nothing, for a new operation).
+    pub fn after(state: Option<Self>, event: JournalEvent) -> Result<Self, IllegalTransition> {
+        use JournalEvent::{Failed, InDoubt, Intended, NotReceived, Settled, Succeeded};
+        let from = state.map(|OperationState(last)| last);
+        match (from, event) {
+            (None, Intended) | (Some(Intended), Succeeded | Failed | NotReceived | InDoubt) | (Some(InDoubt), Settled) => {
+                Ok(Self(event))
+            }
+            _ => Err(IllegalTransition { from, to: event }),
+        }
+    }
+
+    /// The state after a whole history; nothing for an empty one.
+    pub fn fold(events: impl IntoIterator<Item = JournalEvent>) -> Result<Option<Self>, IllegalTransition> {
+        events.into_iter().try_fold(None, |state, event| Self::after(state, event).map(Some))
+    }
+
+    pub const fn last(self) -> JournalEvent {
+        self.0
+    }
+
+    /// Sent, perhaps, and not known to have ended: what recovery must reconcile.
+    pub const fn is_open(self) -> bool {
+        matches!(self.0, JournalEvent::Intended)
+    }
+}
+
+/// What hangs on the robot's nozzle, as far as the journal knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "tool", rename_all = "snake_case")]
+pub enum Tool {
+    #[default]
+    Nothing,
+    /// A tip, perhaps with liquid in it. `certain` is false when it may already be gone, or not yet be there.
+    Tip { mount: Mount, tip: WellName, dye: DyeName, liquid: Volume, certain: bool },
+    Sensor { mount: Mount, certain: bool },
+}
+
+/// How an operation ended, as far as the nozzle is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Done,
+    /// It failed or nobody knows: both may have left it half done.
+    Unsure,
+    NotDone,
+}
+
+impl Tool {
+    /// What hangs there after `step` ended so. Unsure endings keep the more dangerous possibility.
+    #[must_use]
+    pub fn after(self, step: &Step, ending: Ending) -> Self {
+        if ending == Ending::NotDone {
+            return self;
+        }
+        let done = ending == Ending::Done;
+        match (step, self) {
+            (Step::PickUpTip { mount, tip, dye }, _) => {
+                Self::Tip { mount: *mount, tip: *tip, dye: dye.clone(), liquid: Volume::ZERO, certain: done }
+            }
+            (Step::PickUpSensor { mount }, _) => Self::Sensor { mount: *mount, certain: done },
+            (Step::Aspirate { volume, .. }, Self::Tip { mount, tip, dye, liquid, certain }) => {
+                Self::Tip { mount, tip, dye, liquid: liquid + *volume, certain }
+            }
+            (Step::Dispense { volume, .. }, Self::Tip { mount, tip, dye, liquid, certain }) if done => {
+                Self::Tip { mount, tip, dye, liquid: liquid.saturating_sub(*volume), certain }
+            }
+            (Step::BlowOut { .. }, Self::Tip { mount, tip, dye, certain, .. }) if done => {
+                Self::Tip { mount, tip, dye, liquid: Volume::ZERO, certain }
+            }
+            (Step::ReturnTip { .. } | Step::ParkSensor { .. } | Step::DropInPlace { .. }, _) if done => Self::Nothing,
+            (Step::ReturnTip { .. } | Step::DropInPlace { .. }, Self::Tip { mount, tip, dye, liquid, .. }) => {
+                Self::Tip { mount, tip, dye, liquid, certain: false }
+            }
+            (Step::ParkSensor { .. } | Step::DropInPlace { .. }, Self::Sensor { mount, .. }) => {
+                Self::Sensor { mount, certain: false }
+            }
+            (_, tool) => tool,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{prelude::*, sample::select};
+
+    proptest! {
+        #[test]
+        fn a_history_is_lawful_or_refused_and_never_ends_twice(events in prop::collection::vec(select(JournalEvent::ALL), 0..6)) {
+            if let Ok(state) = OperationState::fold(events.iter().copied()) {
+                prop_assert_eq!(state.map(OperationState::last), events.last().copied());
+                let endings = events.iter().filter(|e| !matches!(e, JournalEvent::Intended | JournalEvent::Settled)).count();
+                prop_assert!(endings <= 1);
+                prop_assert!(events.iter().filter(|e| **e == JournalEvent::Intended).count() <= 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_that_moves_liquid_is_never_repeatable() {
+        let dye: DyeName = "red".parse().expect("dye");
+        let at: WellName = "A1".parse().expect("well");
+        let volume = Volume::from_whole_ul(60);
+        let mount = Mount::Right;
+        for step in [
+            Step::Aspirate { mount, dye: dye.clone(), vial: at, volume },
+            Step::Dispense { mount, dye, well: WellId::new(), at, volume },
+            Step::BlowOut { mount },
+        ] {
+            assert_eq!(step.repeat(), Repeat::Once, "{}", step.name());
+        }
+    }
+
+    #[test]
+    fn a_doubtful_tip_is_still_taken_for_a_tip() {
+        let (mount, tip) = (Mount::Right, "B1".parse().expect("well"));
+        let pick = Step::PickUpTip { mount, tip, dye: "red".parse().expect("dye") };
+        assert!(matches!(Tool::Nothing.after(&pick, Ending::Unsure), Tool::Tip { certain: false, .. }));
+        let held = Tool::Nothing.after(&pick, Ending::Done);
+        assert!(matches!(held.clone().after(&Step::ReturnTip { mount, tip }, Ending::Unsure), Tool::Tip { certain: false, .. }));
+        assert_eq!(held.after(&Step::ReturnTip { mount, tip }, Ending::Done), Tool::Nothing);
+        assert_eq!(Tool::Nothing.after(&pick, Ending::NotDone), Tool::Nothing);
+    }
+}
