@@ -1,0 +1,18 @@
+//! Drivers: an OT-2 by its own HTTP API, the AS7341 colour sensor it carries, and the virtual lab's operator.
+//!
+//! The rule everything here obeys: **a command is sent at most once, and what became of it is never guessed.** Every
+//! failure says which of three things is true: the device certainly didn't do it, it did it and failed, or nobody
+//! knows yet ([`PerformError`]). What nobody knows is looked up by the operation's id ([`Ot2::lookup`]).
+//!
+//! Read [`robot`] first. This crate stores nothing and decides nothing: journal, retries and recovery are the workflow's.
+
+pub mod robot;
+pub mod sensor;
+
+mod attendant;
+mod patience;
+
+pub use attendant::VirtualAttendant;
+pub use patience::{AddressError, Patience};
+pub use robot::{CommandFailure, Health, Lookup, Memory, Ot2, PerformError, RobotError, Run};
+pub use sensor::{ColourSensor, PendingReading, ReadRequest, SensorError, connect_sensor};

@@ -1,0 +1,44 @@
+//! How long a driver waits for what, and why an address can't be used.
+
+use std::time::Duration;
+
+/// The longest waits. Nothing in this crate waits without one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the answer to a request that moves nothing, and beyond a move's own time.
+    pub answer: Duration,
+    /// For the end of one command, from sending it. A slow aspiration takes about a minute.
+    pub command: Duration,
+    /// For the end of an earlier run's command, when taking the robot.
+    pub takeover: Duration,
+    /// For a robot that is starting up.
+    pub boot: Duration,
+    /// For a sensor's reading, connection included. A reading takes about 0.6 s.
+    pub reading: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            answer: Duration::from_secs(10),
+            command: Duration::from_secs(180),
+            takeover: Duration::from_secs(180),
+            boot: Duration::from_secs(180),
+            reading: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why an address can't be used. Never shows user names or passwords that an address may carry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    #[error("a robot's address is http://host:port, without user name or path")]
+    Robot,
+    #[error("a sensor's address is tcp://host:port")]
+    Sensor,
+    #[error("the HTTP client can't be set up: {0}")]
+    Client(String),
+}

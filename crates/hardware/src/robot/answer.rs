@@ -1,0 +1,152 @@
+//! What the robot-server answers, as far as the driver reads it.
+
+use super::CommandFailure;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What of a foreign text is worth repeating.
+const MOST_DETAIL_CHARS: usize = 300;
+
+/// The beginning of a text from outside.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(MOST_DETAIL_CHARS).collect()
+}
+
+/// The envelope of one thing.
+#[derive(Debug, Deserialize)]
+pub(super) struct One<T> {
+    pub data: T,
+}
+
+/// The envelope of a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page<T> {
+    pub data: Vec<T>,
+    pub meta: PageMeta,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PageMeta {
+    pub total_length: usize,
+}
+
+/// The envelope of the list of runs, which has no pages.
+#[derive(Debug, Deserialize)]
+pub(super) struct Runs {
+    pub data: Vec<RunState>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RunState {
+    pub id: String,
+    /// False when a restart of the server lost what happened in it.
+    #[serde(default = "yes")]
+    pub ok: bool,
+    #[serde(default)]
+    pub current: bool,
+    #[serde(default)]
+    pub status: String,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A command, or its summary in a list, which has no result.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Command {
+    pub id: String,
+    #[serde(default)]
+    pub key: String,
+    pub status: Status,
+    #[serde(default)]
+    pub result: Option<Value>,
+    #[serde(default)]
+    pub error: Option<CommandError>,
+    #[serde(default)]
+    pub started_at: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Status {
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CommandError {
+    #[serde(default)]
+    pub error_type: String,
+    #[serde(default)]
+    pub error_code: String,
+    #[serde(default)]
+    pub detail: String,
+}
+
+impl Command {
+    /// How it ended, if it has.
+    pub fn ending(&self) -> Option<Result<Value, CommandFailure>> {
+        match self.status {
+            Status::Queued | Status::Running => None,
+            Status::Succeeded => Some(Ok(self.result.clone().unwrap_or_default())),
+            Status::Failed => Some(Err(self.failure())),
+        }
+    }
+
+    /// Why it failed. A command whose run was stopped before its turn has no error of its own.
+    pub fn failure(&self) -> CommandFailure {
+        let started = self.started_at.is_some();
+        match self.error.clone() {
+            Some(CommandError { error_type, error_code, detail }) => {
+                CommandFailure { error_type, error_code, detail, started }
+            }
+            None => CommandFailure {
+                error_type: "RunStoppedError".to_owned(),
+                error_code: "4000".to_owned(),
+                detail: "the run ended before this command".to_owned(),
+                started,
+            },
+        }
+    }
+}
+
+/// The first error of a refused request, in either of the server's two shapes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub id: String,
+    pub detail: String,
+}
+
+impl Refusal {
+    /// Nothing when this isn't the robot-server's.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Shape {
+            Modern {
+                errors: Vec<ErrorItem>,
+            },
+            #[serde(rename_all = "camelCase")]
+            Legacy {
+                message: String,
+                error_code: String,
+            },
+        }
+        #[derive(Deserialize)]
+        struct ErrorItem {
+            id: String,
+            #[serde(default)]
+            detail: String,
+        }
+        match serde_json::from_slice(body).ok()? {
+            Shape::Modern { errors } => errors.into_iter().next().map(|ErrorItem { id, detail }| Self { id, detail }),
+            Shape::Legacy { message, error_code } => Some(Self { id: error_code, detail: message }),
+        }
+    }
+}

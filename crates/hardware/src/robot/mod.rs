@@ -1,0 +1,62 @@
+//! One OT-2 behind its robot-server.
+//!
+//! [`Ot2`] is the robot; [`Run`] is our hold on it: a protocol-less run in which every step is one `setup` command whose
+//! `key` is the operation's id. `wire` speaks HTTP and classifies what went wrong; `answer` is what the server says;
+//! `command` turns steps into commands; `labware` has the lab's own definitions; `lookup` finds out what became of a key.
+
+mod answer;
+mod command;
+mod error;
+mod labware;
+mod lookup;
+mod run;
+mod wire;
+
+pub use error::{CommandFailure, PerformError, RobotError};
+pub use lookup::Lookup;
+pub use run::{Memory, Run};
+
+use crate::{AddressError, Patience};
+use domain::Deck;
+use serde::Deserialize;
+use std::sync::Arc;
+pub(crate) use wire::Wire;
+
+/// One OT-2's HTTP API. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ot2 {
+    wire: Arc<Wire>,
+}
+
+/// What a robot says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Health {
+    pub name: String,
+    /// Version of the robot's software.
+    pub api_version: String,
+    #[serde(default)]
+    pub robot_model: Option<String>,
+    #[serde(default)]
+    pub robot_serial: Option<String>,
+}
+
+impl Ot2 {
+    /// `url` is `http://host:port`. Connects to nothing yet.
+    pub fn new(url: &str, patience: Patience) -> Result<Self, AddressError> {
+        Ok(Self { wire: Arc::new(Wire::new(url, patience)?) })
+    }
+
+    /// Asks once: an error is the present state of affairs, booting included.
+    pub async fn health(&self) -> Result<Health, RobotError> {
+        self.wire.get("/health").await?.read()
+    }
+
+    /// Takes the robot: a new protocol-less run with the deck's labware and pipettes loaded.
+    ///
+    /// From then on the robot refuses every request to earlier runs, also those still under way. Waits, within
+    /// [`Patience`], while the robot boots or still carries out an earlier run's command; a protocol that another
+    /// client plays is not waited for ([`RobotError::Busy`]). The new run knows of nothing that hangs on a nozzle.
+    pub async fn open_run(&self, deck: &Deck) -> Result<Run, RobotError> {
+        run::open(&self.wire, deck).await
+    }
+}

@@ -1,0 +1,6 @@
+//! What the drivers promise, held against a robot and a sensor that misbehave, and against the emulated lab.
+
+mod faults;
+mod lab;
+mod scripted;
+mod sensor;
