@@ -1,0 +1,85 @@
+//! Faults as people meet them: what happened, why, what was done about it, what to do next.
+
+use crate::plan::Shortage;
+use domain::{Fault, FaultCode, Step};
+use hardware::{PerformError, RobotError, SensorError};
+
+/// What Tincture does about trouble that it can put right by itself.
+const GOES_ON: &str = "The step was written down as not done, the machine is being made safe, and the experiment goes on.";
+
+pub fn of_command(step: &Step, error: &PerformError) -> Fault {
+    let (what, next) = match error {
+        PerformError::NotSent(_) => ("The robot can't be reached", "Check that the robot is switched on and on the network."),
+        PerformError::Refused(_) => ("The robot refused a command", "Check that its deck and pipettes are as configured."),
+        PerformError::LostControl(_) => {
+            ("Another client has taken the robot", "Close the Opentrons App or whoever else drives this robot.")
+        }
+        PerformError::Failed(_) => ("The robot couldn't carry out a step", "Look at the robot; a crash or a missing tip shows at once."),
+        PerformError::Unknown(_) => {
+            ("It isn't known whether the robot carried out a step", "Nothing: the robot is asked as soon as it answers.")
+        }
+    };
+    Fault {
+        code: error.code(),
+        what: format!("{what} while {}.", step.sentence()),
+        cause: error.to_string(),
+        done: GOES_ON.to_owned(),
+        next: next.to_owned(),
+    }
+}
+
+pub fn of_reading(step: &Step, error: &SensorError) -> Fault {
+    Fault {
+        code: error.code(),
+        what: format!("There is no reading from {}.", step.sentence()),
+        cause: error.to_string(),
+        done: "The sensor is parked and the well will be read again; a late reply is dropped.".to_owned(),
+        next: "If it stays silent, check the sensor's battery and connection.".to_owned(),
+    }
+}
+
+pub fn of_robot(error: &RobotError) -> Fault {
+    Fault {
+        code: error.code(),
+        what: "The robot can't be used at the moment.".to_owned(),
+        cause: error.to_string(),
+        done: "Nothing moves. Tincture keeps trying; the journal holds everything that was done.".to_owned(),
+        next: "Check that the robot is on, on the network and not in use by the Opentrons App.".to_owned(),
+    }
+}
+
+pub fn in_doubt(step: &Step, cause: &str) -> Fault {
+    Fault {
+        code: FaultCode::CommandInDoubt,
+        what: format!("Nobody can say whether the robot finished {}.", step.sentence()),
+        cause: cause.to_owned(),
+        done: "The well, if one was concerned, is quarantined and mixed again in a fresh one. Nothing is repeated blindly.".to_owned(),
+        next: "At a real robot: look what hangs on the nozzle, then resume the robot.".to_owned(),
+    }
+}
+
+pub fn of_shortage(shortage: &Shortage) -> Fault {
+    let (code, next) = match shortage {
+        Shortage::Plate { .. } => (FaultCode::PlateFull, "Put a new plate on the deck and confirm it."),
+        Shortage::Dye { .. } => (FaultCode::DyeShort, "Refill the vial and confirm it."),
+        Shortage::Tips { .. } => (FaultCode::TipsShort, "Put a full tip rack on the deck and confirm it."),
+        Shortage::Pipette { .. } => (FaultCode::DeckMismatch, "Mount the pipette that the recipe needs, or change the recipe."),
+    };
+    Fault {
+        code,
+        what: "The next experiment doesn't fit what is on the deck.".to_owned(),
+        cause: shortage.to_string(),
+        done: "The robot waits; nothing was taken and nothing moved.".to_owned(),
+        next: next.to_owned(),
+    }
+}
+
+pub fn too_many(last: &Fault, troubles: u32) -> Fault {
+    Fault {
+        code: FaultCode::TooManyFailures,
+        what: format!("The experiment was given up after {troubles} failures in a row."),
+        cause: format!("The last one: {} {}", last.what, last.cause),
+        done: "The machine was made safe. Wells that weren't measured cost nothing: their quota is back.".to_owned(),
+        next: last.next.clone(),
+    }
+}

@@ -1,0 +1,160 @@
+//! The experiment that a lane has in hand: its unfinished wells, and what each ended step means for them.
+
+use crate::{fault, mixture::Mixture};
+use domain::{Ending, ExperimentId, PlateId, Slot, Step, Tool, Volume, WellId, WellName, WellStatus};
+use std::collections::VecDeque;
+use store::Change;
+
+/// What a lane must know of its experiment between two operations.
+#[derive(Debug)]
+pub struct Hand {
+    pub experiment: ExperimentId,
+    pub plate: PlateId,
+    pub mixtures: Vec<Mixture>,
+    /// Wells of the plate that a quarantined well's replacement may take.
+    pub free: VecDeque<WellName>,
+}
+
+impl Hand {
+    fn mixture(&mut self, well: WellId) -> Option<&mut Mixture> {
+        self.mixtures.iter_mut().find(|mixture| mixture.well == well)
+    }
+
+    /// What is durable together with the intent to do `step`: a well is "dispensing" from its first intended drop on.
+    pub fn intending(&mut self, step: &Step) -> Vec<Change> {
+        let Step::Dispense { well, .. } = step else { return Vec::new() };
+        match self.mixture(*well) {
+            Some(mixture) if mixture.status == WellStatus::Pending => {
+                mixture.status = WellStatus::Dispensing;
+                vec![Change::Well { id: *well, to: WellStatus::Dispensing, fault: None }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the end of a step changes for the wells. A drop that may or may not have fallen condemns its well.
+    pub fn ended(&mut self, step: &Step, ending: Ending) -> Vec<Change> {
+        let Step::Dispense { dye, well, volume, .. } = step else { return Vec::new() };
+        match ending {
+            Ending::NotDone => Vec::new(),
+            Ending::Unsure => self.quarantine(*well, step),
+            Ending::Done => {
+                let Some(mixture) = self.mixture(*well) else { return Vec::new() };
+                mixture.give(dye, *volume);
+                if !mixture.is_complete() || mixture.status != WellStatus::Dispensing {
+                    return Vec::new();
+                }
+                mixture.status = WellStatus::Mixed;
+                vec![Change::Well { id: *well, to: WellStatus::Mixed, fault: None }]
+            }
+        }
+    }
+
+    /// Takes a well out of the experiment; a fresh one takes its place if the plate has one.
+    fn quarantine(&mut self, well: WellId, step: &Step) -> Vec<Change> {
+        let Some(index) = self.mixtures.iter().position(|mixture| mixture.well == well) else { return Vec::new() };
+        let condemned = self.mixtures.remove(index);
+        let fault = fault::in_doubt(step, "the step ended without a trustworthy answer");
+        let Some(at) = self.free.pop_front() else {
+            return vec![Change::Well { id: well, to: WellStatus::Quarantined, fault: Some(fault) }];
+        };
+        let fresh = WellId::new();
+        self.mixtures.push(Mixture { well: fresh, at, status: WellStatus::Pending, given: Default::default(), ..condemned });
+        vec![Change::Replace { quarantined: well, fresh, at, plate: self.plate, fault }]
+    }
+}
+
+/// What the end of a step changes for the robot: its nozzle and its consumables. `tool` is what hung there before.
+pub fn robot_changes(tool: &Tool, step: &Step, ending: Ending, tip_slot: impl Fn(domain::Mount) -> Option<Slot>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let next = tool.clone().after(step, ending);
+    if next != *tool {
+        changes.push(Change::Tool(next));
+    }
+    match (step, tool, ending) {
+        (Step::Aspirate { vial, volume, .. }, _, Ending::Done | Ending::Unsure) => {
+            changes.push(Change::VialDrawn { vial: *vial, volume: *volume });
+        }
+        (Step::BlowOut { .. }, Tool::Tip { liquid, .. }, Ending::Done) if *liquid > Volume::ZERO => {
+            changes.push(Change::WasteAdded { volume: *liquid });
+        }
+        (Step::PickUpTip { mount, tip, .. }, _, Ending::Unsure)
+        | (Step::DropInPlace { .. }, Tool::Tip { mount, tip, .. }, Ending::Done | Ending::Unsure)
+        | (Step::ReturnTip { mount, tip }, _, Ending::Unsure) => {
+            changes.extend(tip_slot(*mount).map(|slot| Change::TipLost { slot, tip: *tip }));
+        }
+        _ => {}
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{DyeName, Mount, Recipe};
+
+    fn hand(free: &[&str]) -> Hand {
+        let red: DyeName = "red".parse().expect("dye");
+        Hand {
+            experiment: ExperimentId::new(),
+            plate: PlateId::new(),
+            mixtures: vec![Mixture {
+                well: WellId::new(),
+                at: "A1".parse().expect("well"),
+                status: WellStatus::Pending,
+                recipe: Recipe::new([(red, Volume::from_whole_ul(60))]),
+                given: Default::default(),
+            }],
+            free: free.iter().map(|name| name.parse().expect("well")).collect(),
+        }
+    }
+
+    fn drop_of_red(hand: &Hand) -> Step {
+        let mixture = &hand.mixtures[0];
+        Step::Dispense {
+            mount: Mount::Right,
+            dye: "red".parse().expect("dye"),
+            well: mixture.well,
+            at: mixture.at,
+            volume: Volume::from_whole_ul(60),
+        }
+    }
+
+    #[test]
+    fn a_well_goes_from_pending_over_dispensing_to_mixed() {
+        let mut hand = hand(&[]);
+        let step = drop_of_red(&hand);
+        assert!(matches!(hand.intending(&step)[..], [Change::Well { to: WellStatus::Dispensing, .. }]));
+        assert!(hand.intending(&step).is_empty());
+        assert!(matches!(hand.ended(&step, Ending::Done)[..], [Change::Well { to: WellStatus::Mixed, .. }]));
+    }
+
+    #[test]
+    fn a_doubtful_drop_condemns_its_well_and_a_fresh_one_takes_its_place() {
+        let mut hand = hand(&["H12"]);
+        let step = drop_of_red(&hand);
+        let condemned = hand.mixtures[0].well;
+        hand.intending(&step);
+        let changes = hand.ended(&step, Ending::Unsure);
+        assert!(matches!(changes[..], [Change::Replace { quarantined, at, .. }] if quarantined == condemned && at.to_string() == "H12"));
+        assert!(hand.mixtures[0].is_untouched() && hand.mixtures[0].well != condemned);
+    }
+
+    #[test]
+    fn on_a_full_plate_a_doubtful_well_is_given_up() {
+        let mut hand = hand(&[]);
+        let step = drop_of_red(&hand);
+        hand.intending(&step);
+        assert!(matches!(hand.ended(&step, Ending::Unsure)[..], [Change::Well { to: WellStatus::Quarantined, .. }]));
+        assert!(hand.mixtures.is_empty());
+    }
+
+    #[test]
+    fn a_drop_that_never_was_changes_nothing() {
+        let mut hand = hand(&["H12"]);
+        let step = drop_of_red(&hand);
+        hand.intending(&step);
+        assert!(hand.ended(&step, Ending::NotDone).is_empty());
+        assert!(!hand.mixtures[0].is_complete());
+    }
+}

@@ -1,0 +1,18 @@
+//! From an accepted experiment to true results: plan → journal → execute → recover.
+//!
+//! [`Lab`] is what people's requests come to; [`run_worker`] is what drives robots. The two meet only in the store.
+//! Below: `plan` turns what wells lack into steps, `lane` carries them out under the journal, `hand` and `mixture` are
+//! the lane's picture of its experiment, `measure` makes results of readings, `fault` says what went wrong.
+
+mod estimate;
+mod fault;
+mod hand;
+mod lab;
+mod lane;
+mod measure;
+mod mixture;
+mod plan;
+mod worker;
+
+pub use lab::*;
+pub use worker::{WorkerConfig, run_worker};

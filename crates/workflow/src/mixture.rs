@@ -1,0 +1,65 @@
+//! What is in an experiment's wells, folded from the journal: the only source for what still has to be done.
+
+use domain::{DyeName, JournalEvent, Recipe, Step, Volume, WellId, WellName, WellStatus};
+use std::collections::{BTreeMap, HashMap};
+use store::{ExperimentDetail, JournalledOperation};
+
+/// One well of an experiment that still has a future.
+#[derive(Clone, Debug)]
+pub struct Mixture {
+    pub well: WellId,
+    pub at: WellName,
+    pub status: WellStatus,
+    pub recipe: Recipe,
+    /// What the journal says was dispensed into it.
+    pub given: BTreeMap<DyeName, Volume>,
+}
+
+impl Mixture {
+    /// What this dye still lacks.
+    pub fn missing(&self, dye: &DyeName) -> Volume {
+        self.recipe.amount(dye).saturating_sub(self.given.get(dye).copied().unwrap_or_default())
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.recipe.iter().all(|(dye, _)| self.missing(dye).is_zero())
+    }
+
+    pub fn is_untouched(&self) -> bool {
+        self.given.is_empty()
+    }
+
+    /// Counts a dispense that is known to have happened.
+    pub fn give(&mut self, dye: &DyeName, volume: Volume) {
+        let given = self.given.entry(dye.clone()).or_default();
+        *given = *given + volume;
+    }
+}
+
+/// The wells of an experiment that haven't ended, in plate order, with what the journal put into them.
+pub fn unfinished(experiment: &ExperimentDetail, journal: &[JournalledOperation]) -> Vec<Mixture> {
+    let mut given: HashMap<WellId, BTreeMap<DyeName, Volume>> = HashMap::new();
+    for entry in journal.iter().filter(|entry| entry.state == JournalEvent::Succeeded) {
+        if let Step::Dispense { dye, well, volume, .. } = &entry.operation.step {
+            let total = given.entry(*well).or_default().entry(dye.clone()).or_default();
+            *total = *total + *volume;
+        }
+    }
+    let mut mixtures: Vec<_> = experiment
+        .wells
+        .iter()
+        .map(|(well, _)| well)
+        .filter(|well| !well.status.is_final())
+        .filter_map(|well| {
+            Some(Mixture {
+                well: well.id,
+                at: well.well_id?,
+                status: well.status,
+                recipe: well.recipe.clone(),
+                given: given.remove(&well.id).unwrap_or_default(),
+            })
+        })
+        .collect();
+    mixtures.sort_by_key(|mixture| mixture.at);
+    mixtures
+}

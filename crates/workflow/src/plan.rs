@@ -1,0 +1,372 @@
+//! The planner: from what the wells lack to the steps that give it to them.
+//!
+//! A plan is made from the journal's fold, never from an earlier plan. So the first plan, the plan after a crash,
+//! after a pause and after a quarantined well are one and the same function.
+
+use crate::mixture::Mixture;
+use domain::{Deck, DyeName, Mount, Pipette, Slot, Step, Tool, Volume, WellName};
+use hardware::Memory;
+use std::collections::{BTreeMap, BTreeSet};
+use store::{Inventory, Tip};
+
+/// What a deck lacks for an experiment; each is for the lab's attendant to put right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Shortage {
+    #[error("the plate has {free} free wells and {wanted} are needed")]
+    Plate { wanted: usize, free: usize },
+    #[error("the {dye} vial ({vial}) holds {held}, of which {reserve} must stay in it, and {wanted} are needed")]
+    Dye { dye: DyeName, vial: WellName, wanted: Volume, held: Volume, reserve: Volume },
+    #[error("there is no unused tip left for {dye} in slot {}", slot.0)]
+    Tips { slot: Slot, dye: DyeName },
+    #[error("no pipette on the deck measures {volume} of {dye}")]
+    Pipette { dye: DyeName, volume: Volume },
+}
+
+/// Which tip stands for which dye, and which are still new.
+#[derive(Clone, Debug)]
+pub struct Tips {
+    /// By rack slot and dye.
+    assigned: BTreeMap<(Slot, DyeName), WellName>,
+    /// Lost or assigned places.
+    spoken_for: BTreeSet<(Slot, WellName)>,
+}
+
+impl Tips {
+    pub fn new(known: &[Tip]) -> Self {
+        let spoken_for = known.iter().map(|tip| (tip.slot, tip.tip)).collect();
+        let assigned = known.iter().filter_map(|tip| Some(((tip.slot, tip.dye.clone()?), tip.tip))).collect();
+        Self { assigned, spoken_for }
+    }
+
+    /// The tip that stands for this dye, or a new one: its own place if that is free, else the next that is no dye's own.
+    fn for_dye(&mut self, deck: &Deck, slot: Slot, dye: &DyeName) -> Result<WellName, Shortage> {
+        if let Some(tip) = self.assigned.get(&(slot, dye.clone())) {
+            return Ok(*tip);
+        }
+        let own = deck.dye(dye).map(|vial| vial.tip);
+        let places: BTreeSet<_> = deck.dyes.iter().map(|vial| vial.tip).collect();
+        let is_new = |tip: &WellName| !self.spoken_for.contains(&(slot, *tip));
+        let tip = own
+            .filter(is_new)
+            .or_else(|| WellName::all().filter(|tip| !places.contains(tip)).find(is_new))
+            .ok_or_else(|| Shortage::Tips { slot, dye: dye.clone() })?;
+        self.assigned.insert((slot, dye.clone()), tip);
+        self.spoken_for.insert((slot, tip));
+        Ok(tip)
+    }
+}
+
+/// Where the white reference of this experiment comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// It has been read.
+    Known,
+    /// Over this empty well, when the sensor is picked up to measure.
+    Over(WellName),
+    /// The plate has no well to spare: over this one, before anything is dispensed into it.
+    First(WellName),
+    /// No empty well is left; the robot's last reference has to do.
+    Last,
+}
+
+impl Reference {
+    /// Chooses among the plate's free wells and the experiment's own that are still empty.
+    pub fn choose(free: &[WellName], mixtures: &[Mixture]) -> Self {
+        if let Some(well) = free.last() {
+            return Self::Over(*well);
+        }
+        mixtures.iter().find(|mixture| mixture.is_untouched()).map_or(Self::Last, |mixture| Self::First(mixture.at))
+    }
+}
+
+/// The steps from here to the last measurement. Dye by dye over all wells, so that a colour's tip is picked up once;
+/// then the sensor over every well.
+pub fn steps(deck: &Deck, mixtures: &[Mixture], tips: &mut Tips, reference: Reference) -> Result<Vec<Step>, Shortage> {
+    let mut plan = Vec::new();
+    if let Reference::First(over) = reference {
+        plan.push(Step::PickUpSensor { mount: deck.sensor_mount });
+        plan.extend(read(deck.sensor_mount, over, None));
+        plan.push(Step::ParkSensor { mount: deck.sensor_mount });
+    }
+    for vial in &deck.dyes {
+        for pipette in &deck.pipettes {
+            plan.extend(strokes(deck, pipette, &vial.name, vial.vial, mixtures, tips)?);
+        }
+    }
+    if !mixtures.is_empty() {
+        plan.push(Step::PickUpSensor { mount: deck.sensor_mount });
+        if let Reference::Over(over) = reference {
+            plan.extend(read(deck.sensor_mount, over, None));
+        }
+        for mixture in mixtures {
+            plan.extend(read(deck.sensor_mount, mixture.at, Some(mixture)));
+        }
+        plan.push(Step::ParkSensor { mount: deck.sensor_mount });
+    }
+    Ok(plan)
+}
+
+fn read(mount: Mount, over: WellName, mixture: Option<&Mixture>) -> [Step; 2] {
+    [Step::MoveSensor { mount, over }, Step::Read { over, well: mixture.map(|mixture| mixture.well) }]
+}
+
+/// One tip's work: everything that this pipette gives of one dye.
+fn strokes(
+    deck: &Deck,
+    pipette: &Pipette,
+    dye: &DyeName,
+    vial: WellName,
+    mixtures: &[Mixture],
+    tips: &mut Tips,
+) -> Result<Vec<Step>, Shortage> {
+    let mount = pipette.mount;
+    let mut plan = Vec::new();
+    for mixture in mixtures {
+        let missing = mixture.missing(dye);
+        if missing.is_zero() {
+            continue;
+        }
+        let best = deck
+            .pipette_for(missing)
+            .ok_or_else(|| Shortage::Pipette { dye: dye.clone(), volume: missing })?;
+        if best.mount != mount {
+            continue;
+        }
+        for volume in split(missing, pipette.model.most()) {
+            plan.push(Step::Aspirate { mount, dye: dye.clone(), vial, volume });
+            plan.push(Step::Dispense { mount, dye: dye.clone(), well: mixture.well, at: mixture.at, volume });
+        }
+    }
+    if plan.is_empty() {
+        return Ok(plan);
+    }
+    let tip = tips.for_dye(deck, pipette.tip_slot, dye)?;
+    plan.insert(0, Step::PickUpTip { mount, tip, dye: dye.clone() });
+    plan.push(Step::BlowOut { mount });
+    plan.push(Step::ReturnTip { mount, tip });
+    Ok(plan)
+}
+
+/// Equal strokes of at most `most`, in steps of 0.1 µL, that add up exactly.
+fn split(volume: Volume, most: Volume) -> Vec<Volume> {
+    const TENTH: u32 = 100;
+    let strokes = volume.nanolitres().div_ceil(most.nanolitres()).max(1);
+    let tenths = volume.nanolitres() / TENTH;
+    let rest = volume.nanolitres() % TENTH;
+    (0..strokes)
+        .map(|stroke| {
+            let share = tenths / strokes + u32::from(stroke < tenths % strokes);
+            Volume::from_nanolitres(share * TENTH + if stroke == 0 { rest } else { 0 })
+        })
+        .collect()
+}
+
+/// Whether the deck has what these wells still lack. Of a dye that they need more of than a vial holds, a full vial is
+/// enough to begin with; it is refilled on the way.
+pub fn check_supplies(deck: &Deck, mixtures: &[Mixture], inventory: &Inventory) -> Result<(), Shortage> {
+    for vial in &deck.dyes {
+        let wanted: Volume = mixtures.iter().map(|mixture| mixture.missing(&vial.name)).sum();
+        let wanted = wanted.min(vial.volume.saturating_sub(deck.vial_reserve));
+        let held = inventory.vials.iter().find(|v| v.vial == vial.vial).map(|v| v.volume).unwrap_or_default();
+        if !wanted.is_zero() && wanted + deck.vial_reserve > held {
+            let reserve = deck.vial_reserve;
+            return Err(Shortage::Dye { dye: vial.name.clone(), vial: vial.vial, wanted, held, reserve });
+        }
+    }
+    steps(deck, mixtures, &mut Tips::new(&inventory.tips), Reference::Known).map(drop)
+}
+
+/// The plate's wells that nobody was ever allotted, in plate order.
+pub fn free_wells(inventory: &Inventory) -> Vec<WellName> {
+    let used: BTreeSet<_> = inventory.used_wells.iter().copied().collect();
+    WellName::all().filter(|well| !used.contains(well)).collect()
+}
+
+/// The steps that leave nothing on the nozzle, whatever hangs there: tip back or discarded, sensor parked.
+///
+/// A tip of which the robot's server knows nothing can't be emptied or returned through it (it would move the bare
+/// nozzle's point), so it goes to the trash with what it holds. Homing raises the nozzle before it moves sideways.
+pub fn make_safe(tool: &Tool, memory: Memory) -> Vec<Step> {
+    match (tool, memory) {
+        (Tool::Nothing, _) => Vec::new(),
+        (Tool::Tip { mount, tip, liquid, certain: true, .. }, Memory::Knows) => {
+            let mut plan = Vec::new();
+            if !liquid.is_zero() {
+                plan.push(Step::BlowOut { mount: *mount });
+            }
+            plan.push(Step::ReturnTip { mount: *mount, tip: *tip });
+            plan
+        }
+        (Tool::Tip { mount, .. }, _) => {
+            vec![Step::Home, Step::MoveToTrash { mount: *mount }, Step::DropInPlace { mount: *mount }]
+        }
+        (Tool::Sensor { mount, certain: true }, Memory::Knows) => vec![Step::ParkSensor { mount: *mount }],
+        (Tool::Sensor { mount, .. }, _) => {
+            vec![Step::Home, Step::MoveSensorToDock { mount: *mount }, Step::DropInPlace { mount: *mount }]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{Ending, Recipe, WellId, WellStatus};
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    fn dye(name: &str) -> DyeName {
+        name.parse().expect("dye")
+    }
+
+    fn mixture(index: usize, amounts: &[(&str, u32)]) -> Mixture {
+        Mixture {
+            well: WellId::new(),
+            at: WellName::all().nth(index).expect("on the plate"),
+            status: WellStatus::Pending,
+            recipe: Recipe::new(amounts.iter().map(|(name, tenths)| (dye(name), Volume::from_nanolitres(tenths * 100)))),
+            given: BTreeMap::new(),
+        }
+    }
+
+    /// Amounts that the deck can measure: nothing, or tenths of a µL from its least volume on.
+    fn amounts(least_tenths: u32) -> impl Strategy<Value = Vec<(u32, u32, u32)>> {
+        let amount = move || prop_oneof![Just(0), least_tenths..=1_000u32];
+        prop::collection::vec((amount(), amount(), amount()), 1..=96)
+    }
+
+    fn mixtures(amounts: &[(u32, u32, u32)]) -> Vec<Mixture> {
+        let wells = amounts.iter().enumerate().map(|(i, (r, y, b))| mixture(i, &[("red", *r), ("yellow", *y), ("blue", *b)]));
+        wells.filter(|mixture| !mixture.recipe.total().is_zero()).collect()
+    }
+
+    /// Carries a plan out in thought, refusing what a pipette can't do, and returns what each well got.
+    fn carry_out(deck: &Deck, plan: &[Step]) -> HashMap<WellId, BTreeMap<DyeName, Volume>> {
+        let mut wells: HashMap<WellId, BTreeMap<DyeName, Volume>> = HashMap::new();
+        let mut tool = Tool::Nothing;
+        for step in plan {
+            match (step, &tool) {
+                (Step::PickUpTip { .. } | Step::PickUpSensor { .. }, held) => assert_eq!(held, &Tool::Nothing, "{step:?}"),
+                (Step::Aspirate { mount, dye, volume, .. }, Tool::Tip { dye: of, liquid, .. }) => {
+                    let model = deck.pipette(*mount).expect("mounted").model;
+                    assert_eq!(dye, of, "a tip touches one colour");
+                    assert!(liquid.is_zero() && *volume >= model.least() && *volume <= model.most(), "{step:?}");
+                }
+                (Step::Dispense { dye, well, volume, .. }, Tool::Tip { liquid, .. }) => {
+                    assert_eq!(liquid, volume);
+                    let total = wells.entry(*well).or_default().entry(dye.clone()).or_default();
+                    *total = *total + *volume;
+                }
+                (Step::BlowOut { .. } | Step::ReturnTip { .. }, Tool::Tip { liquid, .. }) => assert!(liquid.is_zero()),
+                (Step::MoveSensor { .. } | Step::Read { .. } | Step::ParkSensor { .. }, Tool::Sensor { .. }) => {}
+                (step, tool) => panic!("{step:?} with {tool:?} on the nozzle"),
+            }
+            tool = tool.after(step, Ending::Done);
+        }
+        assert_eq!(tool, Tool::Nothing, "the machine is left safe");
+        wells
+    }
+
+    proptest! {
+        #[test]
+        fn every_well_gets_exactly_its_recipe_and_is_read_once(asked in amounts(200)) {
+            let deck = Deck::default();
+            let mixtures = mixtures(&asked);
+            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known).expect("a plan");
+            let given = carry_out(&deck, &plan);
+            for mixture in &mixtures {
+                let wanted: BTreeMap<_, _> = mixture.recipe.iter().map(|(dye, volume)| (dye.clone(), volume)).collect();
+                prop_assert_eq!(given.get(&mixture.well), Some(&wanted));
+                let reads = plan.iter().filter(|step| matches!(step, Step::Read { well, .. } if *well == Some(mixture.well)));
+                prop_assert_eq!(reads.count(), 1);
+            }
+            let tips = plan.iter().filter(|step| matches!(step, Step::PickUpTip { .. })).count();
+            prop_assert!(tips <= 3, "a colour's tip is picked up once");
+        }
+
+        #[test]
+        fn small_amounts_take_the_small_pipette(asked in amounts(10)) {
+            let deck = Deck::with_p20();
+            let mixtures = mixtures(&asked);
+            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known).expect("a plan");
+            let given = carry_out(&deck, &plan);
+            prop_assert_eq!(given.len(), mixtures.len());
+        }
+
+        #[test]
+        fn a_plan_after_an_interruption_gives_just_the_rest(asked in amounts(200), cut in 0usize..400) {
+            let deck = Deck::default();
+            let mut wells = mixtures(&asked);
+            let plan = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known).expect("a plan");
+            for step in plan.iter().take(cut) {
+                if let Step::Dispense { dye, well, volume, .. } = step {
+                    wells.iter_mut().find(|mixture| mixture.well == *well).expect("a well").give(dye, *volume);
+                }
+            }
+            let rest = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known).expect("the rest");
+            let given = carry_out(&deck, &rest);
+            for mixture in &wells {
+                for (dye, wanted) in mixture.recipe.iter() {
+                    let before = mixture.given.get(dye).copied().unwrap_or_default();
+                    let now = given.get(&mixture.well).and_then(|dyes| dyes.get(dye)).copied().unwrap_or_default();
+                    prop_assert_eq!(before + now, wanted);
+                }
+            }
+        }
+
+        #[test]
+        fn strokes_add_up(tenths in 1u32..30_000) {
+            let volume = Volume::from_nanolitres(tenths * 100);
+            let most = Volume::from_whole_ul(300);
+            let strokes = split(volume, most);
+            prop_assert_eq!(strokes.iter().copied().sum::<Volume>(), volume);
+            prop_assert!(strokes.iter().all(|stroke| *stroke <= most));
+        }
+    }
+
+    #[test]
+    fn a_lost_tip_is_made_up_for_by_a_new_one_that_is_no_other_dyes() {
+        let deck = Deck::default();
+        let lost = Tip { slot: Slot(9), tip: "B1".parse().expect("well"), dye: None };
+        let tip = Tips::new(&[lost]).for_dye(&deck, Slot(9), &dye("red")).expect("a tip");
+        assert_eq!(tip.to_string(), "A1");
+        let all_lost: Vec<_> = WellName::all().map(|tip| Tip { slot: Slot(9), tip, dye: None }).collect();
+        assert!(matches!(Tips::new(&all_lost).for_dye(&deck, Slot(9), &dye("red")), Err(Shortage::Tips { .. })));
+    }
+
+    #[test]
+    fn a_full_plate_is_referenced_before_it_is_filled() {
+        let wells = [mixture(0, &[("red", 600)])];
+        assert_eq!(Reference::choose(&[], &wells), Reference::First(wells[0].at));
+        let plan = steps(&Deck::default(), &wells, &mut Tips::new(&[]), Reference::First(wells[0].at)).expect("a plan");
+        assert!(matches!(plan[2], Step::Read { well: None, .. }));
+        carry_out(&Deck::default(), &plan);
+    }
+
+    #[test]
+    fn an_empty_vial_is_seen_before_anything_moves() {
+        let deck = Deck::default();
+        let inventory = Inventory {
+            vials: vec![store::Vial { vial: deck.dyes[0].vial, dye: dye("red"), volume: Volume::from_whole_ul(550) }],
+            ..Inventory::default()
+        };
+        assert!(matches!(
+            check_supplies(&deck, &[mixture(0, &[("red", 600)])], &inventory),
+            Err(Shortage::Dye { wanted, .. }) if wanted == Volume::from_whole_ul(60)
+        ));
+        assert_eq!(check_supplies(&deck, &[mixture(0, &[("red", 500)])], &inventory), Ok(()));
+    }
+
+    #[test]
+    fn whatever_hangs_on_the_nozzle_is_made_safe() {
+        let (mount, tip) = (Mount::Right, "B1".parse().expect("well"));
+        for certain in [true, false] {
+            for memory in [Memory::Knows, Memory::Forgot] {
+                let full = Tool::Tip { mount, tip, dye: dye("red"), liquid: Volume::from_whole_ul(60), certain };
+                for tool in [full, Tool::Sensor { mount, certain }] {
+                    let end = make_safe(&tool, memory).iter().fold(tool.clone(), |tool, step| tool.after(step, Ending::Done));
+                    assert_eq!(end, Tool::Nothing, "{tool:?}, {memory:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A whole lab in one process, for the tests here: database, emulator, worker.
+
+use domain::{Deck, ExperimentId, ExperimentStatus, Role, UserId, WellName};
+use emulator::Emulator;
+use serde_json::Value;
+use std::{collections::BTreeMap, net::SocketAddr, path::{Path, PathBuf}, time::Duration};
+use store::{Attendance, ExperimentDetail, NewRobot, NewUser, Robot, Store, User, testing::TestDatabase};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+use workflow::{ExperimentRequest, Lab, WellRequest, WorkerConfig, run_worker};
+
+/// Long for a debug build on a busy machine; nothing waits this long unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A worker on a runtime of its own, so that it can be killed with all its tasks.
+struct Worker {
+    runtime: Runtime,
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+/// An emulator on a runtime of its own, so that it can be switched off in the middle of a command.
+struct VirtualRobot {
+    runtime: Runtime,
+    emulator: Emulator,
+}
+
+pub struct TestLab {
+    pub database: TestDatabase,
+    emulator: Option<VirtualRobot>,
+    pub robot: Robot,
+    pub lab: Lab,
+    pub user: User,
+    address: SocketAddr,
+    sensor: SocketAddr,
+    state: PathBuf,
+    _directory: tempfile::TempDir,
+    speed: f64,
+    worker: Option<Worker>,
+}
+
+impl TestLab {
+    pub async fn new(database: TestDatabase, speed: f64) -> Self {
+        Self::attended(database, speed, Attendance::Virtual).await
+    }
+
+    pub async fn attended(database: TestDatabase, speed: f64, attendance: Attendance) -> Self {
+        let logs = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env());
+        let _ = logs.with_test_writer().try_init();
+        let directory = tempfile::tempdir().expect("a directory");
+        let state = directory.path().to_owned();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let emulator = start(any, any, &state, speed).await;
+        let (address, sensor) = (emulator.emulator.robot_addr(), emulator.emulator.sensor_addr());
+        let robot = database
+            .store
+            .ensure_robot(NewRobot {
+                name: "virtual-1".to_owned(),
+                url: format!("http://{address}"),
+                sensor_url: format!("tcp://{sensor}"),
+                attendance,
+                deck: Deck::default(),
+            })
+            .await
+            .expect("a robot");
+        let user = user(&database.store, "ada@example.org", 500).await;
+        let lab = Lab::new(database.store.clone());
+        Self {
+            database,
+            emulator: Some(emulator),
+            robot,
+            lab,
+            user,
+            address,
+            sensor,
+            state,
+            _directory: directory,
+            speed,
+            worker: None,
+        }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.database.store
+    }
+
+    pub fn start_worker(&mut self) {
+        let stop = CancellationToken::new();
+        let config = WorkerConfig { poll: Duration::from_millis(50), lease: Duration::from_secs(1), ..WorkerConfig::default() };
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let task = runtime.spawn(run_worker(self.store().clone(), config, stop.clone()));
+        self.worker = Some(Worker { runtime, task, stop });
+    }
+
+    /// As `kill -9` would: nothing is put down, nothing released.
+    pub fn kill_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.runtime.shutdown_background();
+        }
+    }
+
+    pub async fn stop_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.stop.cancel();
+            tokio::time::timeout(PATIENCE, worker.task).await.expect("the worker stops").expect("and well");
+            worker.runtime.shutdown_background();
+        }
+    }
+
+    /// Switches the robot off and on: its server forgets, its deck doesn't.
+    pub async fn restart_robot(&mut self) {
+        self.switch_off();
+        self.emulator = Some(start(self.address, self.sensor, &self.state, self.speed).await);
+    }
+
+    fn switch_off(&mut self) {
+        if let Some(robot) = self.emulator.take() {
+            robot.runtime.shutdown_background();
+            drop(robot.emulator);
+        }
+    }
+
+    pub async fn submit(&self, wells: &[(f64, f64, f64)]) -> ExperimentId {
+        let wells = wells
+            .iter()
+            .map(|(red, yellow, blue)| WellRequest {
+                volumes: BTreeMap::from([("red".into(), *red), ("yellow".into(), *yellow), ("blue".into(), *blue)]),
+            })
+            .collect();
+        let request = ExperimentRequest { name: None, wells };
+        self.lab.submit(&self.user, request, None, None).await.expect("accepted").experiment.experiment.id
+    }
+
+    pub async fn experiment(&self, id: ExperimentId) -> ExperimentDetail {
+        self.store().experiment(id).await.expect("a database").expect("an experiment")
+    }
+
+    pub async fn wait_for(&self, id: ExperimentId, status: ExperimentStatus) -> ExperimentDetail {
+        let reached = async {
+            loop {
+                let experiment = self.experiment(id).await;
+                if experiment.experiment.status == status {
+                    return experiment;
+                }
+                assert!(!experiment.experiment.status.is_final(), "{:?}", experiment.experiment);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.expect("the status is reached")
+    }
+
+    /// Until the journal holds at least so many operations of the experiment.
+    pub async fn wait_for_operations(&self, id: ExperimentId, count: usize) {
+        let reached = async {
+            while self.store().operations(id, 0, 1_000).await.expect("a database").len() < count {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.expect("the robot gets so far");
+    }
+
+    pub async fn quota(&self) -> i32 {
+        self.store().user(self.user.id).await.expect("a database").expect("a user").quota_remaining
+    }
+
+    pub async fn ledger(&self) -> Vec<Value> {
+        self.get("/emulator/ledger").await["data"].as_array().expect("a list").clone()
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let answer = reqwest::get(format!("http://{}{path}", self.address)).await.expect("an answer");
+        answer.json().await.expect("json")
+    }
+
+    /// What really dripped into each well of the plate on the deck, by dye: each drop's µL.
+    pub async fn drops(&self) -> BTreeMap<(String, String), Vec<f64>> {
+        let mut drops: BTreeMap<_, Vec<f64>> = BTreeMap::new();
+        for entry in self.ledger().await {
+            if entry["kind"] == "new_plate" {
+                drops.clear();
+            }
+            if entry["kind"] != "dispense" {
+                continue;
+            }
+            let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+            drops.entry((text("well"), text("dye"))).or_default().push(entry["volume_ul"].as_f64().expect("a volume"));
+        }
+        drops
+    }
+
+    /// Holds the ledger against the request: in every measured well exactly one drop of each dye, of the asked volume.
+    pub async fn check_measured_wells(&self, experiment: &ExperimentDetail) {
+        let drops = self.drops().await;
+        for (well, result) in experiment.wells.iter().filter(|(well, _)| well.status == domain::WellStatus::Measured) {
+            let at: WellName = well.well_id.expect("a measured well has a place");
+            assert!(result.is_some(), "{at} is measured and has no result");
+            for (dye, asked) in well.recipe.iter() {
+                let fell = drops.get(&(at.to_string(), dye.to_string())).cloned().unwrap_or_default();
+                assert_eq!(fell.len(), 1, "{dye} in {at}: {fell:?}");
+                // The stated error is at most 3 × 2.5 % ± 1 % ± 0.2 µL.
+                assert!((fell[0] - asked.ul()).abs() <= asked.ul() * 0.085 + 0.3, "{dye} in {at}: {fell:?}, asked {asked}");
+            }
+        }
+    }
+
+    pub async fn check_left_safe(&self) {
+        let state = self.get("/emulator/state").await;
+        let text = state.to_string();
+        assert!(!text.contains("\"tip\":{\"mount\""), "something hangs on the nozzle: {text}");
+        let robot = self.store().robot(self.robot.id).await.expect("a database").expect("a robot");
+        assert_eq!(robot.tool, domain::Tool::Nothing);
+    }
+}
+
+async fn start(listen: SocketAddr, sensor_listen: SocketAddr, state: &Path, speed: f64) -> VirtualRobot {
+    // A port and a ledger that were just let go may take a moment.
+    for _ in 0..100 {
+        if let Some(robot) = try_start(listen, sensor_listen, state, speed).await {
+            return robot;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the emulator doesn't start");
+}
+
+async fn try_start(listen: SocketAddr, sensor_listen: SocketAddr, state: &Path, speed: f64) -> Option<VirtualRobot> {
+    let state_dir = Some(state.to_owned());
+    let config = emulator::Config { listen, sensor_listen, speed, seed: Some(7), state_dir, ..Default::default() };
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let started = runtime.spawn(emulator::start(config)).await.expect("the start doesn't panic");
+    match started {
+        Ok(emulator) => Some(VirtualRobot { runtime, emulator }),
+        Err(_) => {
+            runtime.shutdown_background();
+            None
+        }
+    }
+}
+
+pub async fn user(store: &Store, email: &str, quota: i32) -> User {
+    let hashed_password = "not a hash: nobody signs in here".to_owned();
+    store
+        .create_user(NewUser { id: UserId::new(), email: email.to_owned(), hashed_password, role: Role::Student, quota })
+        .await
+        .expect("a user")
+}
+
+impl Drop for TestLab {
+    fn drop(&mut self) {
+        self.kill_worker();
+        self.switch_off();
+    }
+}
