@@ -1,0 +1,63 @@
+//! Who did what, when and from where.
+
+use crate::{
+    accounts::MOST_ROWS,
+    connection::{Backend, Store},
+    error::{Result, StoreError},
+    records::{Activity, NewActivity, Page},
+    sql::{Row, Sql, now, sql},
+};
+use domain::{ActivityId, UserId};
+use uuid::Uuid;
+
+impl Store {
+    pub async fn log_activity(&self, activity: NewActivity) -> Result<()> {
+        insert(self.backend(), &activity).execute(self.writer()).await?;
+        Ok(())
+    }
+
+    /// Newest first; of one user or of all. `limit` ≤ 200.
+    pub async fn activity(
+        &self,
+        user: Option<UserId>,
+        after: Option<ActivityId>,
+        limit: u32,
+    ) -> Result<Page<Activity, ActivityId>> {
+        let limit = limit.clamp(1, MOST_ROWS);
+        let text = format!(
+            "SELECT id, user_id, action, details, {address} AS address, created_at FROM user_activity_log
+             WHERE id < $1{of_user} ORDER BY id DESC LIMIT $2",
+            address = self.backend().inet_as_text("ip_address"),
+            of_user = if user.is_some() { " AND user_id = $3" } else { "" },
+        );
+        let mut query = sql!(text, after.map_or(Uuid::max(), ActivityId::as_uuid), i64::from(limit) + 1);
+        query.and_bind(user);
+        let rows = query.all(self.reader()).await?;
+        let lines = rows.iter().map(read_activity).collect::<Result<_>>()?;
+        Ok(Page::cut(lines, limit, |line: &Activity| line.id))
+    }
+}
+
+/// The statement that logs it now, for transactions that log what they do.
+pub(crate) fn insert(backend: Backend, activity: &NewActivity) -> Sql {
+    let text = format!(
+        "INSERT INTO user_activity_log (id, user_id, action, details, ip_address, created_at)
+         VALUES ($1, $2, $3, $4, {address}, $6)",
+        address = backend.inet(5),
+    );
+    let address = activity.ip_address.map(|address| address.to_string());
+    sql!(text, ActivityId::new(), activity.user_id, activity.action, &activity.details, address, now())
+}
+
+fn read_activity(row: &Row) -> Result<Activity> {
+    let address: Option<String> = row.get("address")?;
+    let ip_address = address.map(|text| text.parse()).transpose();
+    Ok(Activity {
+        id: row.get("id")?,
+        user_id: row.get("user_id")?,
+        action: row.get("action")?,
+        details: row.get("details")?,
+        ip_address: ip_address.map_err(|error| StoreError::Corrupt(format!("column ip_address: {error}")))?,
+        created_at: row.get("created_at")?,
+    })
+}

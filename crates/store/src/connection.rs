@@ -1,0 +1,324 @@
+//! Opening either database, and running one transaction on it.
+//!
+//! The pools are built with sqlx and handed to SeaORM: SeaORM's own connector traces its options, URL and password in all.
+
+use crate::{
+    error::{Result, StoreError},
+    records::Signal,
+};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxPostgresConnector,
+    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    sqlx::{
+        ConnectOptions as _,
+        postgres::{PgConnectOptions, PgPoolOptions},
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    },
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::broadcast;
+
+/// Signals kept for a receiver that lags behind; one that lags further only loses hints.
+const SIGNAL_BACKLOG: usize = 1_024;
+/// SQLite readers: few, since each has a thread and a page cache of its own.
+const SQLITE_READERS: u32 = 4;
+/// Times that a transaction is tried when others are in its way.
+const ATTEMPTS: u32 = 6;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// The few words that the two databases spell differently. All else is one text for both.
+impl Backend {
+    /// Appended to a `SELECT` whose rows this transaction is about to change. SQLite's transactions lock the whole file.
+    pub(crate) const fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
+        }
+    }
+
+    /// The clock leases are measured with: the server's, which all processes share, or this machine's, given as `$parameter`.
+    pub(crate) fn clock(self, parameter: u8) -> String {
+        match self {
+            Self::Sqlite => format!("${parameter}"),
+            Self::Postgres => "clock_timestamp()".to_owned(),
+        }
+    }
+
+    /// The parameter, a text, as an address.
+    pub(crate) fn inet(self, parameter: u8) -> String {
+        match self {
+            Self::Sqlite => format!("${parameter}"),
+            Self::Postgres => format!("CAST(${parameter} AS inet)"),
+        }
+    }
+
+    /// An address column as text.
+    pub(crate) fn inet_as_text(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => column.to_owned(),
+            Self::Postgres => format!("host({column})"),
+        }
+    }
+}
+
+/// Connection settings.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Of the whole pool; SQLite uses one writer and at most four readers of it.
+    pub max_connections: u32,
+    /// How long a caller waits for a connection, and SQLite for another process's write.
+    pub acquire_timeout: Duration,
+    /// PostgreSQL ends a statement that takes longer, and a transaction that idles as long.
+    pub statement_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A handle to the database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    backend: Backend,
+    /// One connection on SQLite, so that writers queue here and not in the file's lock.
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    signals: broadcast::Sender<Signal>,
+}
+
+impl Store {
+    /// Opens `sqlite://path` (made if missing, with its directory; WAL, foreign keys, full sync) or `postgres://…`.
+    pub async fn connect(url: &str, options: Options) -> Result<Self> {
+        let (backend, writer, reader) = if let Some(path) = sqlite_path(url) {
+            let (writer, reader) = open_sqlite(path, &options).await?;
+            (Backend::Sqlite, writer, reader)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let pool = open_postgres(url, &options).await?;
+            (Backend::Postgres, pool.clone(), pool)
+        } else {
+            return Err(StoreError::Unreachable("a database URL starts with sqlite:// or postgres://".to_owned()));
+        };
+        let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
+        Ok(Self { inner: Arc::new(Inner { backend, writer, reader, signals }) })
+    }
+
+    pub fn backend(&self) -> Backend {
+        self.inner.backend
+    }
+
+    /// A trivial query, for readiness.
+    pub async fn ping(&self) -> Result<()> {
+        self.inner.reader.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Signals of this process's commits.
+    pub fn signals(&self) -> broadcast::Receiver<Signal> {
+        self.inner.signals.subscribe()
+    }
+
+    /// Closes the connections; what is committed is safe without it.
+    pub async fn close(&self) -> Result<()> {
+        self.inner.writer.close_by_ref().await?;
+        Ok(self.inner.reader.close_by_ref().await?)
+    }
+
+    /// Tells whoever listens; nobody listening is fine.
+    pub(crate) fn signal(&self, signals: impl IntoIterator<Item = Signal>) {
+        for signal in signals {
+            let _ = self.inner.signals.send(signal);
+        }
+    }
+
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        &self.inner.reader
+    }
+
+    /// For single statements, which are transactions of their own.
+    pub(crate) fn writer(&self) -> &DatabaseConnection {
+        &self.inner.writer
+    }
+
+    /// For [`transact!`]. On SQLite it takes the write lock at once, so that it can't fail for one later.
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        Ok(self.inner.writer.begin_with_options(options).await?)
+    }
+
+    /// For [`transact!`]: commits or rolls back. Nothing when the database gave way to somebody else's transaction and
+    /// the work is to be done again.
+    pub(crate) async fn conclude<T>(
+        &self,
+        transaction: DatabaseTransaction,
+        outcome: Result<T>,
+        attempt: u32,
+    ) -> Result<Option<T>> {
+        let outcome = match outcome {
+            Ok(value) => transaction.commit().await.map(|()| value).map_err(StoreError::from),
+            Err(error) => {
+                // Dropping it rolls back as well; this only does it sooner.
+                let _ = transaction.rollback().await;
+                Err(error)
+            }
+        };
+        match outcome {
+            Err(StoreError::Contended(_)) if attempt < ATTEMPTS => {
+                tokio::time::sleep(pause_after(attempt)).await;
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
+    }
+}
+
+/// `transact!(store, |tx| { … })`: the block in one transaction, committed when it returns `Ok`, rolled back on `Err`. It
+/// runs again, from the start and a bounded number of times, when the database gave way to somebody else's transaction.
+///
+/// A macro and not a method with an async closure, whose future the compiler can't prove to be `Send` (rust#110338).
+macro_rules! transact {
+    ($store:expr, |$tx:ident| $work:block) => {{
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let transaction = $store.begin().await?;
+            let $tx = &transaction;
+            let outcome = async { $work }.await;
+            if let Some(value) = $store.conclude(transaction, outcome, attempt).await? {
+                break value;
+            }
+        }
+    }};
+}
+
+pub(crate) use transact;
+
+/// Longer each time, and different in every process, so that two which met don't meet again.
+fn pause_after(attempt: u32) -> Duration {
+    let spread = u64::from(uuid::Uuid::now_v7().as_bytes()[15]) % 16;
+    Duration::from_millis((5 << attempt) + spread)
+}
+
+/// The file of `sqlite://path` or `sqlite:path`; parameters after `?` are not ours and ignored.
+fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
+}
+
+async fn open_sqlite(path: PathBuf, options: &Options) -> Result<(DatabaseConnection, DatabaseConnection)> {
+    let file = path.clone();
+    let made = tokio::task::spawn_blocking(move || make_private_file(&file)).await;
+    made.map_err(|error| std::io::Error::other(error.to_string()))
+        .and_then(|made| made)
+        .map_err(|error| StoreError::Unreachable(format!("can't open {}: {error}", path.display())))?;
+
+    let base = SqliteConnectOptions::new()
+        .filename(&path)
+        .busy_timeout(options.acquire_timeout)
+        .foreign_keys(true)
+        .disable_statement_logging();
+    let failed = |error| StoreError::Unreachable(format!("can't open {}: {error}", path.display()));
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(options.acquire_timeout)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(base.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full))
+        .await
+        .map_err(failed)?;
+    let reader = SqlitePoolOptions::new()
+        .max_connections(options.max_connections.clamp(1, SQLITE_READERS))
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .connect_with(base.read_only(true))
+        .await
+        .map_err(failed)?;
+    Ok((SqlxSqliteConnector::from_sqlx_sqlite_pool(writer), SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)))
+}
+
+/// The file holds password hashes and the signing key: its owner's alone. SQLite gives its WAL the same mode.
+fn make_private_file(path: &Path) -> std::io::Result<()> {
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        std::fs::create_dir_all(directory)?;
+    }
+    let mut open = std::fs::OpenOptions::new();
+    open.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+    open.open(path).map(drop)
+}
+
+async fn open_postgres(url: &str, options: &Options) -> Result<DatabaseConnection> {
+    let failed = |error: sea_orm::SqlxError| StoreError::Unreachable(without_password(&error.to_string(), url));
+    let patience = options.statement_timeout.as_millis().to_string();
+    let settings: PgConnectOptions = url.parse().map_err(failed)?;
+    let settings = settings
+        .application_name("tincture")
+        .options([("statement_timeout", patience.as_str()), ("idle_in_transaction_session_timeout", patience.as_str())])
+        .disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(options.max_connections.max(2))
+        .acquire_timeout(options.acquire_timeout)
+        .connect_with(settings)
+        .await
+        .map_err(failed)?;
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+/// An error's text with the URL's password, if it quotes it, taken out.
+fn without_password(text: &str, url: &str) -> String {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let password =
+        authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).map_or("", |(_, password)| password);
+    let text = text.replace(url, "the given URL");
+    if password.is_empty() { text } else { text.replace(password, "…") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_password_is_taken_out() {
+        let url = "postgres://tincture:s3cret@db.example:5432/lab";
+        assert_eq!(without_password("no s3cret for you", url), "no … for you");
+        assert!(!without_password(&format!("can't use {url}"), url).contains("s3cret"));
+        assert_eq!(without_password("plain", "postgres://localhost/lab"), "plain");
+    }
+
+    #[test]
+    fn both_spellings_of_a_sqlite_url_name_the_file() {
+        for (url, path) in [
+            ("sqlite://data/lab.db", "data/lab.db"),
+            ("sqlite:data/lab.db", "data/lab.db"),
+            ("sqlite:///var/lab.db?mode=rwc", "/var/lab.db"),
+        ] {
+            assert_eq!(sqlite_path(url), Some(PathBuf::from(path)));
+        }
+        assert_eq!(sqlite_path("postgres://x"), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! Raw readings and command records: JSON kept whole, under the id of the operation that gave it.
+
+use crate::{connection::Store, error::Result, sql::sql};
+use domain::OperationId;
+use serde_json::Value;
+
+impl Store {
+    pub async fn document(&self, collection: &str, id: OperationId) -> Result<Option<Value>> {
+        let row = sql!("SELECT body FROM documents WHERE collection = $1 AND id = $2", collection, id)
+            .one(self.reader())
+            .await?;
+        row.map(|row| row.get("body")).transpose()
+    }
+}

@@ -1,0 +1,75 @@
+//! What can go wrong, told without the database's address: a URL may hold a password.
+
+use domain::WellName;
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
+
+/// What can go wrong. No text in it ever carries a URL with a password.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database said: {0}")]
+    Database(String),
+    #[error("the database can't be reached: {0}")]
+    Unreachable(String),
+    /// Other transactions were in the way, time after time. Nothing was written; trying again later is right.
+    #[error("the database is too busy with others: {0}")]
+    Contended(String),
+    #[error("a stored value can't be read: {0}")]
+    Corrupt(String),
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    #[error("there is an account with this e-mail address already")]
+    EmailTaken,
+    #[error("the lease on the robot is lost: another worker drives it now")]
+    LeaseLost,
+    #[error("{what} can't go from {from} to {to}")]
+    IllegalTransition { what: &'static str, from: String, to: String },
+    #[error("the plate's well {0} is taken already")]
+    WellTaken(WellName),
+}
+
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// PostgreSQL: serialization failure, deadlock. SQLite: busy, busy in recovery, busy on a stale snapshot, locked.
+const CONTENTION_CODES: [&str; 6] = ["40001", "40P01", "5", "261", "517", "6"];
+
+/// PostgreSQL's classes 08 (connection) and 57P0x (the server goes away), 53300 (no connection left).
+fn is_outage(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("57P") || code == "53300"
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        match &error {
+            DbErr::ConnectionAcquire(cause) => Self::Unreachable(cause.to_string()),
+            DbErr::Conn(cause) => Self::Unreachable(plain(cause)),
+            DbErr::Exec(cause) | DbErr::Query(cause) => from_runtime(cause),
+            DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => Self::Corrupt(error.to_string()),
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}
+
+fn from_runtime(cause: &RuntimeErr) -> StoreError {
+    let RuntimeErr::SqlxError(error) = cause else { return StoreError::Database(plain(cause)) };
+    match &**error {
+        SqlxError::Database(said) => match said.code().as_deref() {
+            Some(code) if CONTENTION_CODES.contains(&code) => StoreError::Contended(said.message().to_owned()),
+            Some(code) if is_outage(code) => StoreError::Unreachable(said.message().to_owned()),
+            _ => StoreError::Database(said.message().to_owned()),
+        },
+        SqlxError::Io(_)
+        | SqlxError::Tls(_)
+        | SqlxError::PoolTimedOut
+        | SqlxError::PoolClosed
+        | SqlxError::WorkerCrashed => StoreError::Unreachable(error.to_string()),
+        SqlxError::ColumnDecode { .. } | SqlxError::Decode(_) => StoreError::Corrupt(error.to_string()),
+        _ => StoreError::Database(error.to_string()),
+    }
+}
+
+fn plain(cause: &RuntimeErr) -> String {
+    match cause {
+        RuntimeErr::SqlxError(error) => error.to_string(),
+        RuntimeErr::Internal(text) => text.clone(),
+    }
+}

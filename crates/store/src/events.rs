@@ -1,0 +1,112 @@
+//! The live stream of an experiment: what happened to it, numbered without gaps, so that a reader resumes anywhere.
+
+use crate::{
+    connection::Store,
+    error::{Result, StoreError},
+    records::Event,
+    sql::{Row, Sql, now, row_values, sql},
+};
+use domain::{ExperimentId, ExperimentStatus, Fault};
+use sea_orm::DatabaseTransaction;
+use serde_json::{Value, json};
+
+/// The most events of one answer.
+const MOST_EVENTS: u32 = 1_000;
+
+/// An event to be written; its number is given when it is.
+#[derive(Clone, Debug)]
+pub(crate) struct NewEvent {
+    pub experiment: ExperimentId,
+    pub kind: &'static str,
+    pub data: Value,
+}
+
+impl NewEvent {
+    /// `{"status", "fault"?}`
+    pub fn status(experiment: ExperimentId, status: ExperimentStatus, fault: Option<&Fault>) -> Self {
+        let mut data = json!({ "status": status });
+        add_if_some(&mut data, "fault", fault);
+        Self { experiment, kind: "status", data }
+    }
+}
+
+/// Leaves the key out rather than writing a null.
+pub(crate) fn add_if_some<T: serde::Serialize>(data: &mut Value, key: &str, value: Option<&T>) {
+    if let (Some(object), Some(value)) = (data.as_object_mut(), value) {
+        object.insert(key.to_owned(), crate::sql::json(value));
+    }
+}
+
+/// Numbers and writes them, in the order given. The experiment's row is locked from here to the commit, so that
+/// numbers become visible in order and none is ever missing.
+pub(crate) async fn append(tx: &DatabaseTransaction, events: Vec<NewEvent>) -> Result<()> {
+    let mut by_experiment: Vec<(ExperimentId, Vec<NewEvent>)> = Vec::new();
+    for event in events {
+        match by_experiment.iter_mut().find(|(experiment, _)| *experiment == event.experiment) {
+            Some((_, known)) => known.push(event),
+            None => by_experiment.push((event.experiment, vec![event])),
+        }
+    }
+    // Always in the same order, so that two transactions never wait for each other's experiments.
+    by_experiment.sort_by_key(|(experiment, _)| *experiment);
+    for (experiment, events) in by_experiment {
+        append_to(tx, experiment, events).await?;
+    }
+    Ok(())
+}
+
+async fn append_to(tx: &DatabaseTransaction, experiment: ExperimentId, events: Vec<NewEvent>) -> Result<()> {
+    let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
+    let row = sql!(
+        "UPDATE experiments SET last_sequence = last_sequence + $2 WHERE id = $1 RETURNING last_sequence",
+        experiment,
+        count,
+    )
+    .one(tx)
+    .await?
+    .ok_or(StoreError::NotFound("experiment"))?;
+    let first = row.get::<i64>("last_sequence")? - count + 1;
+    let at = now();
+    let rows = events
+        .into_iter()
+        .zip(first..)
+        .map(|(event, sequence)| row_values![experiment, sequence, event.kind, event.data, at])
+        .collect();
+    Sql::with_rows("INSERT INTO events (experiment_id, sequence, kind, data, at) VALUES", Vec::new(), rows, "")
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Those after a sequence (0: from the start), in order; at most `limit` (≤ 1000).
+    pub async fn events(&self, experiment: ExperimentId, after: i64, limit: u32) -> Result<Vec<Event>> {
+        let rows = sql!(
+            "SELECT * FROM events WHERE experiment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            experiment,
+            after,
+            i64::from(limit.min(MOST_EVENTS)),
+        );
+        rows.all(self.reader()).await?.iter().map(read_event).collect()
+    }
+
+    /// The newest event of a kind, like `progress`.
+    pub async fn latest_event(&self, experiment: ExperimentId, kind: &str) -> Result<Option<Event>> {
+        let row = sql!(
+            "SELECT * FROM events WHERE experiment_id = $1 AND kind = $2 ORDER BY sequence DESC LIMIT 1",
+            experiment,
+            kind,
+        );
+        row.one(self.reader()).await?.map(|row| read_event(&row)).transpose()
+    }
+}
+
+fn read_event(row: &Row) -> Result<Event> {
+    Ok(Event {
+        experiment_id: row.get("experiment_id")?,
+        sequence: row.get("sequence")?,
+        kind: row.get("kind")?,
+        data: row.get("data")?,
+        at: row.get("at")?,
+    })
+}

@@ -1,0 +1,348 @@
+//! Experiments from the people's side: asked for and charged, read, steered.
+
+use crate::{
+    accounts::MOST_ROWS,
+    activity,
+    connection::{Store, transact},
+    error::{Result, StoreError},
+    events::{self, NewEvent},
+    records::*,
+    sql::{Row, Sql, now, row_values, sql},
+    wells::{self, sql_list},
+};
+use domain::{ExperimentId, ExperimentStatus, Fault, UserId, WellId, WellStatus};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use serde_json::json;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+impl Store {
+    /// Charges the quota and stores experiment, wells, activity and first event in one transaction. Durable when it returns.
+    pub async fn accept(&self, experiment: NewExperiment) -> Result<Acceptance> {
+        // Everything a person asks for passes this row, so that their requests come one after another.
+        let account = format!("SELECT quota_remaining FROM users WHERE id = $1{}", self.backend().for_update());
+        let wells = i32::try_from(experiment.wells.len()).unwrap_or(i32::MAX);
+        let acceptance = transact!(self, |tx| {
+            let row =
+                sql!(account.clone(), experiment.user_id).one(tx).await?.ok_or(StoreError::NotFound("account"))?;
+            let remaining: i32 = row.get("quota_remaining")?;
+            if let Some(answer) = earlier_answer(tx, &experiment, remaining).await? {
+                return Ok(answer);
+            }
+            if remaining < wells {
+                return Ok(Acceptance::QuotaExhausted { remaining });
+            }
+            let charge = sql!(
+                "UPDATE users SET quota_remaining = quota_remaining - $2 WHERE id = $1",
+                experiment.user_id,
+                wells,
+            );
+            charge.execute(tx).await?;
+            insert(tx, &experiment).await?;
+            activity::insert(self.backend(), &creation(&experiment)).execute(tx).await?;
+            Ok(Acceptance::Accepted { quota_remaining: remaining - wells })
+        });
+        if matches!(acceptance, Acceptance::Accepted { .. }) {
+            self.signal([Signal::Experiment(experiment.id), Signal::Queue]);
+        }
+        Ok(acceptance)
+    }
+
+    pub async fn experiment(&self, id: ExperimentId) -> Result<Option<ExperimentDetail>> {
+        let row = sql!("SELECT * FROM experiments WHERE id = $1", id).one(self.reader()).await?;
+        match row {
+            Some(row) => Ok(Some(detail(self.reader(), &row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Newest first; of one user or of all. `limit` ≤ 200.
+    pub async fn experiments(
+        &self,
+        user: Option<UserId>,
+        after: Option<ExperimentId>,
+        limit: u32,
+    ) -> Result<Page<ExperimentSummary, ExperimentId>> {
+        let limit = limit.clamp(1, MOST_ROWS);
+        let text = format!(
+            "SELECT e.*, u.email FROM experiments e JOIN users u ON u.id = e.user_id
+             WHERE e.id < $1{of_user} ORDER BY e.id DESC LIMIT $2",
+            of_user = if user.is_some() { " AND e.user_id = $3" } else { "" },
+        );
+        let mut query = sql!(text, after.map_or(Uuid::max(), ExperimentId::as_uuid), i64::from(limit) + 1);
+        query.and_bind(user);
+        let rows = query.all(self.reader()).await?;
+        let heads =
+            rows.iter().map(|row| Ok((read_experiment(row)?, row.get("email")?))).collect::<Result<Vec<_>>>()?;
+        let Page { data, next } = Page::cut(heads, limit, |(experiment, _): &(Experiment, String)| experiment.id);
+        let mut tallies = tallies(self.reader(), data.iter().map(|(experiment, _)| experiment.id)).await?;
+        let data = data
+            .into_iter()
+            .map(|(experiment, email)| {
+                let Tally { wells, measured, swatches } = tallies.remove(&experiment.id).unwrap_or_default();
+                ExperimentSummary { experiment, email, wells, measured, swatches }
+            })
+            .collect();
+        Ok(Page { data, next })
+    }
+
+    /// Pause, resume or cancel. What no worker holds changes at once (a cancelled queue entry returns its quota);
+    /// for what a lane has in hand the wish is written down. A wish to cancel can't be taken back.
+    pub async fn control(&self, id: ExperimentId, control: Control) -> Result<ControlOutcome> {
+        let text = format!("SELECT status, control FROM experiments WHERE id = $1{}", self.backend().for_update());
+        let outcome = transact!(self, |tx| {
+            let row = sql!(text.clone(), id).one(tx).await?.ok_or(StoreError::NotFound("experiment"))?;
+            let (status, pending) = (row.get("status")?, row.get("control")?);
+            apply_control(tx, id, control, status, pending).await
+        });
+        if !matches!(outcome, ControlOutcome::Refused(_)) {
+            self.signal([Signal::Experiment(id), Signal::Queue]);
+        }
+        Ok(outcome)
+    }
+
+    /// The wish that a person has left for the worker.
+    pub async fn pending_control(&self, experiment: ExperimentId) -> Result<Option<Control>> {
+        let row = sql!("SELECT control FROM experiments WHERE id = $1", experiment).one(self.reader()).await?;
+        row.ok_or(StoreError::NotFound("experiment"))?.get("control")
+    }
+}
+
+/// What the same idempotency key was answered before, if it was.
+async fn earlier_answer(
+    tx: &DatabaseTransaction,
+    experiment: &NewExperiment,
+    quota_remaining: i32,
+) -> Result<Option<Acceptance>> {
+    let Some(idempotency) = &experiment.idempotency else { return Ok(None) };
+    let row = sql!(
+        "SELECT request_hash, experiment_id FROM idempotency_keys WHERE user_id = $1 AND key = $2",
+        experiment.user_id,
+        idempotency.key.as_str(),
+    )
+    .one(tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    if row.get::<String>("request_hash")? != idempotency.request_hash {
+        return Ok(Some(Acceptance::KeyReused));
+    }
+    Ok(Some(Acceptance::Replayed { experiment: row.get("experiment_id")?, quota_remaining }))
+}
+
+async fn insert(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<()> {
+    let at = now();
+    sql!(
+        "INSERT INTO experiments (id, user_id, status, metadata, created_at, name, priority, last_sequence)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
+        experiment.id,
+        experiment.user_id,
+        ExperimentStatus::Queued,
+        &experiment.metadata,
+        at,
+        experiment.name.clone(),
+        experiment.priority,
+    )
+    .execute(tx)
+    .await?;
+    insert_wells(tx, experiment).await?;
+    if let Some(idempotency) = &experiment.idempotency {
+        sql!(
+            "INSERT INTO idempotency_keys (user_id, key, request_hash, experiment_id, created_at) VALUES ($1, $2, $3, $4, $5)",
+            experiment.user_id,
+            idempotency.key.as_str(),
+            idempotency.request_hash.as_str(),
+            experiment.id,
+            at,
+        )
+        .execute(tx)
+        .await?;
+    }
+    events::append(tx, vec![NewEvent::status(experiment.id, ExperimentStatus::Queued, None)]).await
+}
+
+/// All wells in one statement, and their charges in another.
+async fn insert_wells(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<()> {
+    if experiment.wells.is_empty() {
+        return Ok(());
+    }
+    let rows = experiment
+        .wells
+        .iter()
+        .zip(0i32..)
+        .map(|((id, recipe), position)| {
+            row_values![*id, experiment.id, WellStatus::Pending, json!({}), position, recipe]
+        })
+        .collect();
+    let into = "INSERT INTO wells (id, experiment_id, status, metadata, position, recipe) VALUES";
+    Sql::with_rows(into, Vec::new(), rows, "").execute(tx).await?;
+    sql!(
+        "INSERT INTO quota_entries (well_id, reason, user_id, created_at)
+         SELECT id, 'charged', $2, $3 FROM wells WHERE experiment_id = $1",
+        experiment.id,
+        experiment.user_id,
+        now(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn creation(experiment: &NewExperiment) -> NewActivity {
+    NewActivity {
+        user_id: Some(experiment.user_id),
+        action: "experiment_created",
+        details: json!({ "experiment_id": experiment.id, "wells": experiment.wells.len() }),
+        ip_address: experiment.ip_address,
+    }
+}
+
+async fn apply_control(
+    tx: &DatabaseTransaction,
+    id: ExperimentId,
+    control: Control,
+    status: ExperimentStatus,
+    pending: Option<Control>,
+) -> Result<ControlOutcome> {
+    use ExperimentStatus::{Cancelled, Paused, Queued, Running};
+    let to = match (control, status, pending) {
+        (Control::Pause, Queued, _) => Paused,
+        (Control::Resume, Paused, _) => Queued,
+        (Control::Cancel, Queued | Paused, _) => Cancelled,
+        (Control::Cancel, Running, _) | (Control::Pause, Running, None | Some(Control::Pause)) => {
+            sql!("UPDATE experiments SET control = $2 WHERE id = $1", id, control).execute(tx).await?;
+            return Ok(ControlOutcome::Requested);
+        }
+        // Taken back before the worker saw it, or while it saw it: it reads the wish once more before it acts on it.
+        (Control::Resume, Running, Some(Control::Pause)) => {
+            sql!("UPDATE experiments SET control = NULL WHERE id = $1", id).execute(tx).await?;
+            return Ok(ControlOutcome::Applied(Running));
+        }
+        _ => return Ok(ControlOutcome::Refused(status)),
+    };
+    let happened = step(tx, id, to, None).await?;
+    events::append(tx, happened).await?;
+    Ok(ControlOutcome::Applied(to))
+}
+
+/// One lawful step of an experiment, with what it means for its wells. Gives the events to be appended, the status last,
+/// since a stream ends with a final one.
+pub(crate) async fn step(
+    tx: &DatabaseTransaction,
+    id: ExperimentId,
+    to: ExperimentStatus,
+    fault: Option<&Fault>,
+) -> Result<Vec<NewEvent>> {
+    let at = now();
+    let text = format!(
+        "UPDATE experiments SET status = $2, fault = $3, control = NULL, completed_at = $4,
+             started_at = CASE WHEN $5 THEN COALESCE(started_at, $6) ELSE started_at END
+         WHERE id = $1 AND status IN ({lawful})",
+        lawful = sql_list(ExperimentStatus::ALL.iter().filter(|from| from.may_become(to)).map(|from| from.as_str())),
+    );
+    let completed_at = to.is_final().then_some(at);
+    let starts = to == ExperimentStatus::Running;
+    if sql!(text, id, to, fault, completed_at, starts, at).execute(tx).await? == 0 {
+        return Err(why_not(tx, id, to).await?);
+    }
+    let mut happened = Vec::new();
+    if to.is_final() {
+        let end = if to == ExperimentStatus::Cancelled { WellStatus::Cancelled } else { WellStatus::Failed };
+        happened = wells::end_all(tx, id, end, fault).await?;
+    }
+    happened.push(NewEvent::status(id, to, fault));
+    Ok(happened)
+}
+
+async fn why_not(tx: &DatabaseTransaction, id: ExperimentId, to: ExperimentStatus) -> Result<StoreError> {
+    let row = sql!("SELECT status FROM experiments WHERE id = $1", id).one(tx).await?;
+    let from: ExperimentStatus = row.ok_or(StoreError::NotFound("experiment"))?.get("status")?;
+    Ok(StoreError::IllegalTransition { what: "an experiment", from: from.to_string(), to: to.to_string() })
+}
+
+/// What a list says about the wells of one experiment.
+#[derive(Default)]
+struct Tally {
+    wells: u32,
+    measured: u32,
+    swatches: Vec<String>,
+}
+
+/// One query for a whole page.
+async fn tallies(
+    on: &impl ConnectionTrait,
+    experiments: impl Iterator<Item = ExperimentId>,
+) -> Result<HashMap<ExperimentId, Tally>> {
+    let ids = experiments.map(|id| row_values![id]).collect::<Vec<_>>();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let query = Sql::with_rows(
+        "SELECT w.experiment_id,
+             COUNT(*) FILTER (WHERE w.replaces IS NULL) AS asked,
+             COUNT(*) FILTER (WHERE w.status = 'measured') AS measured,
+             STRING_AGG(r.measurement_data ->> 'srgb', ',' ORDER BY w.position, w.id) AS swatches
+         FROM wells w LEFT JOIN results r ON r.well_id = w.id
+         WHERE w.experiment_id IN (VALUES",
+        Vec::new(),
+        ids,
+        ") GROUP BY w.experiment_id",
+    );
+    query.all(on).await?.iter().map(|row| Ok((row.get("experiment_id")?, read_tally(row)?))).collect()
+}
+
+fn read_tally(row: &Row) -> Result<Tally> {
+    let count = |column| row.get::<i64>(column).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+    let swatches: Option<String> = row.get("swatches")?;
+    let swatches =
+        swatches.unwrap_or_default().split(',').filter(|swatch| !swatch.is_empty()).map(str::to_owned).collect();
+    Ok(Tally { wells: count("asked")?, measured: count("measured")?, swatches })
+}
+
+pub(crate) fn read_experiment(row: &Row) -> Result<Experiment> {
+    Ok(Experiment {
+        id: row.get("id")?,
+        user_id: row.get("user_id")?,
+        name: row.get("name")?,
+        status: row.get("status")?,
+        priority: row.get("priority")?,
+        robot_id: row.get("robot_id")?,
+        plate_id: row.get("plate_id")?,
+        control: row.get("control")?,
+        fault: row.get("fault")?,
+        created_at: row.get("created_at")?,
+        started_at: row.get("started_at")?,
+        completed_at: row.get("completed_at")?,
+        metadata: row.get("metadata")?,
+    })
+}
+
+/// An experiment's row with its wells and their results.
+pub(crate) async fn detail(on: &impl ConnectionTrait, row: &Row) -> Result<ExperimentDetail> {
+    let experiment = read_experiment(row)?;
+    let rows = sql!(
+        "SELECT w.*, r.id AS result_id, r.measurement_data, r.created_at AS measured_at
+         FROM wells w LEFT JOIN results r ON r.well_id = w.id
+         WHERE w.experiment_id = $1 ORDER BY w.position, w.id",
+        experiment.id,
+    );
+    let wells = rows.all(on).await?.iter().map(read_well).collect::<Result<_>>()?;
+    Ok(ExperimentDetail { experiment, wells })
+}
+
+fn read_well(row: &Row) -> Result<(Well, Option<Measurement>)> {
+    let (id, experiment_id): (WellId, ExperimentId) = (row.get("id")?, row.get("experiment_id")?);
+    let well = Well {
+        id,
+        experiment_id,
+        position: row.get("position")?,
+        well_id: row.get("well_id")?,
+        plate_id: row.get("plate_id")?,
+        status: row.get("status")?,
+        recipe: row.get("recipe")?,
+        replaces: row.get("replaces")?,
+        fault: row.get("fault")?,
+    };
+    let Some(result) = row.get("result_id")? else { return Ok((well, None)) };
+    let (measurement_data, created_at) = (row.get("measurement_data")?, row.get("measured_at")?);
+    Ok((well, Some(Measurement { id: result, experiment_id, well: id, measurement_data, created_at })))
+}

@@ -1,0 +1,156 @@
+//! The journal: *intended* is durable before anything is sent, the outcome before anything follows from it.
+//!
+//! An entry carries the end of one operation, what that changes, and the intent of the next, in one commit. Its first
+//! statement is the fence: it names the lease's epoch, so that a worker whose lane was taken over writes nothing.
+
+use crate::{
+    change::{Effects, RobotUpdate},
+    connection::{Store, transact},
+    error::{Result, StoreError},
+    records::*,
+    sql::{Row, Sql, now, row_values, sql},
+    wells::sql_list,
+};
+use domain::{ExperimentId, JournalEvent, Operation, OperationId, OperationState, RobotId};
+use sea_orm::DatabaseTransaction;
+use serde_json::Value;
+
+/// The most operations of one answer.
+const MOST_OPERATIONS: u32 = 1_000;
+
+/// An operation with its newest event other than the intent: how it ended.
+const OPERATIONS: &str = "
+    SELECT o.*, e.outcome, e.at AS ended_at FROM operations o
+    LEFT JOIN operation_events e ON e.operation_id = o.id AND e.event = o.state AND o.state <> 'intended'";
+
+impl Store {
+    /// One transaction, fenced by the lease's epoch: the end of one operation, its changes, the intent of the next.
+    /// All of it is durable when it returns, and none of it after an error other than `Unreachable`, of which nobody
+    /// knows.
+    pub async fn commit(&self, lease: &Lease, entry: Entry) -> Result<()> {
+        let signals = transact!(self, |tx| { write(tx, lease, &entry).await });
+        self.signal(signals);
+        Ok(())
+    }
+
+    /// Operations of this robot that were intended and have no ending, oldest first.
+    pub async fn open_operations(&self, robot: RobotId) -> Result<Vec<JournalledOperation>> {
+        let text = format!("{OPERATIONS} WHERE o.robot_id = $1 AND o.state = 'intended' ORDER BY o.sequence LIMIT $2");
+        let rows = sql!(text, robot, i64::from(MOST_OPERATIONS)).all(self.reader()).await?;
+        rows.iter().map(read_operation).collect()
+    }
+
+    /// An experiment's operations in order. `after` is a sequence (0: from the start); at most `limit` (≤ 1000).
+    pub async fn operations(
+        &self,
+        experiment: ExperimentId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<JournalledOperation>> {
+        let text = format!("{OPERATIONS} WHERE o.experiment_id = $1 AND o.sequence > $2 ORDER BY o.sequence LIMIT $3");
+        let rows = sql!(text, experiment, after, i64::from(limit.min(MOST_OPERATIONS))).all(self.reader()).await?;
+        rows.iter().map(read_operation).collect()
+    }
+}
+
+/// Refuses whoever doesn't hold the lane, and holds its row until the commit.
+pub(crate) async fn check_lease(tx: &DatabaseTransaction, lease: &Lease) -> Result<()> {
+    RobotUpdate::default().write(tx, lease.robot_id, Some(lease)).await.map(drop)
+}
+
+async fn write(tx: &DatabaseTransaction, lease: &Lease, entry: &Entry) -> Result<Vec<Signal>> {
+    let mut robot = RobotUpdate::of(&entry.changes);
+    robot.operations = i64::from(entry.intended.is_some());
+    let sequence = robot.write(tx, lease.robot_id, Some(lease)).await?;
+    if let Some(ended) = &entry.ended {
+        end(tx, lease.robot_id, ended).await?;
+    }
+    if let Some(intended) = &entry.intended {
+        intend(tx, lease, intended, sequence).await?;
+    }
+    write_events(tx, entry).await?;
+    Effects::of(tx, lease.robot_id, &entry.changes).await?.finish(tx).await
+}
+
+/// The events that may come before this one.
+fn lawful_before(event: JournalEvent) -> String {
+    use JournalEvent::{InDoubt, Intended};
+    let histories: [&[JournalEvent]; 2] = [&[Intended], &[Intended, InDoubt]];
+    let lawful =
+        histories.into_iter().filter_map(|history| OperationState::fold(history.iter().copied()).ok().flatten());
+    sql_list(
+        lawful.filter(|state| OperationState::after(Some(*state), event).is_ok()).map(|state| state.last().as_str()),
+    )
+}
+
+async fn end(tx: &DatabaseTransaction, robot: RobotId, ended: &Ended) -> Result<()> {
+    let text = format!(
+        "UPDATE operations SET state = $3 WHERE id = $1 AND robot_id = $2 AND state IN ({})",
+        lawful_before(ended.event)
+    );
+    if sql!(text, ended.operation, robot, ended.event).execute(tx).await? == 1 {
+        return Ok(());
+    }
+    let row =
+        sql!("SELECT state FROM operations WHERE id = $1 AND robot_id = $2", ended.operation, robot).one(tx).await?;
+    let from: JournalEvent = row.ok_or(StoreError::NotFound("operation"))?.get("state")?;
+    Err(illegal(from, ended.event))
+}
+
+fn illegal(from: JournalEvent, to: JournalEvent) -> StoreError {
+    StoreError::IllegalTransition { what: "an operation", from: from.to_string(), to: to.to_string() }
+}
+
+async fn intend(tx: &DatabaseTransaction, lease: &Lease, intended: &Intended, sequence: i64) -> Result<()> {
+    let Intended { operation, experiment_id, run_id } = intended;
+    let written = sql!(
+        "INSERT INTO operations (id, robot_id, experiment_id, lease_epoch, run_id, sequence, step, state, intended_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+        operation.id,
+        lease.robot_id,
+        *experiment_id,
+        lease.epoch,
+        run_id.clone(),
+        sequence,
+        &operation.step,
+        JournalEvent::Intended,
+        now(),
+    );
+    if written.execute(tx).await? == 1 {
+        return Ok(());
+    }
+    let row = sql!("SELECT state FROM operations WHERE id = $1", operation.id).one(tx).await?;
+    let from = row.ok_or(StoreError::NotFound("operation"))?.get("state")?;
+    Err(illegal(from, JournalEvent::Intended))
+}
+
+async fn write_events(tx: &DatabaseTransaction, entry: &Entry) -> Result<()> {
+    let at = now();
+    let row = |operation: OperationId, event: JournalEvent, outcome: Option<Value>| {
+        row_values![operation, event, outcome, at]
+    };
+    let ended = entry.ended.as_ref().map(|ended| row(ended.operation, ended.event, Some(ended.outcome.clone())));
+    let intended = entry.intended.as_ref().map(|intended| row(intended.operation.id, JournalEvent::Intended, None));
+    let rows: Vec<_> = ended.into_iter().chain(intended).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let into = "INSERT INTO operation_events (operation_id, event, outcome, at) VALUES";
+    Sql::with_rows(into, Vec::new(), rows, "").execute(tx).await?;
+    Ok(())
+}
+
+fn read_operation(row: &Row) -> Result<JournalledOperation> {
+    Ok(JournalledOperation {
+        operation: Operation { id: row.get("id")?, step: row.get("step")? },
+        robot_id: row.get("robot_id")?,
+        experiment_id: row.get("experiment_id")?,
+        lease_epoch: row.get("lease_epoch")?,
+        run_id: row.get("run_id")?,
+        sequence: row.get("sequence")?,
+        state: row.get("state")?,
+        intended_at: row.get("intended_at")?,
+        ended_at: row.get("ended_at")?,
+        outcome: row.get("outcome")?,
+    })
+}

@@ -1,0 +1,31 @@
+//! The lab's memory: one API over SQLite and PostgreSQL.
+//!
+//! Each method is one transaction, and says what is durable when it returns. No rule of the lab lives here beyond
+//! what a transaction must check (lawful transitions, quota, the lease's epoch).
+//!
+//! `records` is what goes in and comes out; every other module adds the methods of one concern to [`Store`]:
+//! `journal` is the heart of it, and `change` what its entries do to the tables. `sql` is how a statement is written,
+//! `connection` where the two databases differ, `migrations` what the tables are.
+
+mod accounts;
+mod activity;
+mod change;
+mod connection;
+mod documents;
+mod error;
+mod events;
+mod experiments;
+mod journal;
+mod migrations;
+mod queue;
+mod records;
+mod robots;
+mod sessions;
+mod sql;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod wells;
+
+pub use connection::{Backend, Options, Store};
+pub use error::{Result, StoreError};
+pub use records::*;

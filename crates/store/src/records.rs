@@ -1,0 +1,528 @@
+//! What the store gives and takes: one plain type a table, independent of the database behind it.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    ActivityId, Deck, ExperimentId, ExperimentStatus, Fault, JournalEvent, Operation, OperationId, PlateId, Recipe,
+    ResultId, RobotId, Role, SessionId, Slot, Tool, UserId, Volume, WellId, WellName, WellStatus,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{fmt, net::IpAddr, str::FromStr};
+
+/// The names under which an enum's values are stored; the same as in JSON.
+macro_rules! stored_names {
+    ($name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+        impl $name {
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = domain::UnknownName;
+            fn from_str(text: &str) -> Result<Self, domain::UnknownName> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(domain::UnknownName { what: stringify!($name), name: text.chars().take(40).collect() }),
+                }
+            }
+        }
+    };
+}
+
+/// A person's account. Its `Debug` never shows the password hash.
+#[derive(Clone)]
+pub struct User {
+    pub id: UserId,
+    /// Lower case; unique.
+    pub email: String,
+    /// PHC string (argon2id).
+    pub hashed_password: String,
+    pub role: Role,
+    /// Wells that this person may still ask for.
+    pub quota_remaining: i32,
+    pub created_at: DateTime<Utc>,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("id", &self.id)
+            .field("email", &self.email)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An account to be made. Its id is made before, so that making it twice is seen.
+#[derive(Clone)]
+pub struct NewUser {
+    pub id: UserId,
+    pub email: String,
+    pub hashed_password: String,
+    pub role: Role,
+    pub quota: i32,
+}
+
+impl fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewUser")
+            .field("id", &self.id)
+            .field("email", &self.email)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A sign-in. Only a hash of its refresh token is kept; each use of the token replaces it.
+#[derive(Clone)]
+pub struct Session {
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).field("user_id", &self.user_id).finish_non_exhaustive()
+    }
+}
+
+/// What became of an attempt to use a refresh token.
+#[derive(Clone, Debug)]
+pub enum Rotation {
+    /// The token was the session's current one; it has been replaced.
+    Rotated(Session),
+    /// The token was replaced before: somebody has a copy. The whole session is revoked now.
+    Reused(SessionId),
+    /// Unknown, expired or revoked.
+    Refused,
+}
+
+/// One line of `user_activity_log`.
+#[derive(Clone, Debug)]
+pub struct Activity {
+    pub id: ActivityId,
+    pub user_id: Option<UserId>,
+    /// Like `sign_in`, `sign_in_failed`, `experiment_created`.
+    pub action: String,
+    pub details: Value,
+    pub ip_address: Option<IpAddr>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// An activity to be logged now.
+#[derive(Clone, Debug)]
+pub struct NewActivity {
+    pub user_id: Option<UserId>,
+    pub action: &'static str,
+    pub details: Value,
+    pub ip_address: Option<IpAddr>,
+}
+
+/// What a person has asked of an experiment that a worker holds; the worker answers between two operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Control {
+    Pause,
+    Resume,
+    Cancel,
+}
+
+stored_names!(Control { Pause = "pause", Resume = "resume", Cancel = "cancel" });
+stored_names!(Attendance { Virtual = "virtual", Operator = "operator" });
+stored_names!(RobotMode { Active = "active", Paused = "paused", Draining = "draining", Attention = "attention" });
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ControlOutcome {
+    /// Done at once: nothing physical was under way.
+    Applied(ExperimentStatus),
+    /// Written down for the worker, which acts after the operation in flight.
+    Requested,
+    /// It makes no sense in this state.
+    Refused(ExperimentStatus),
+}
+
+/// A row of `experiments`.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    pub id: ExperimentId,
+    pub user_id: UserId,
+    pub name: Option<String>,
+    pub status: ExperimentStatus,
+    pub priority: i16,
+    /// The robot that has it or had it; it keeps it, since the wells lie on that robot's plate.
+    pub robot_id: Option<RobotId>,
+    pub plate_id: Option<PlateId>,
+    /// A wish not yet answered by the worker.
+    pub control: Option<Control>,
+    pub fault: Option<Fault>,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub completed_at: Option<DateTime<Utc>>,
+    pub metadata: Value,
+}
+
+/// A row of `wells`: one well of an experiment.
+#[derive(Clone, Debug)]
+pub struct Well {
+    pub id: WellId,
+    pub experiment_id: ExperimentId,
+    /// 0-based place in the request; a replacement has the place of the well it replaces.
+    pub position: i32,
+    /// Where it lies on the plate; nothing before the experiment starts.
+    pub well_id: Option<WellName>,
+    pub plate_id: Option<PlateId>,
+    pub status: WellStatus,
+    pub recipe: Recipe,
+    /// The quarantined well which this one makes up for.
+    pub replaces: Option<WellId>,
+    pub fault: Option<Fault>,
+}
+
+/// A row of `results`.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    pub id: ResultId,
+    pub experiment_id: ExperimentId,
+    pub well: WellId,
+    /// As in the API: `channels`, `lab`, `srgb`, settings, reference …
+    pub measurement_data: Value,
+    pub created_at: DateTime<Utc>,
+}
+
+/// An experiment with its wells, ordered by position and then age, each with its result.
+#[derive(Clone, Debug)]
+pub struct ExperimentDetail {
+    pub experiment: Experiment,
+    pub wells: Vec<(Well, Option<Measurement>)>,
+}
+
+/// A line of a list.
+#[derive(Clone, Debug)]
+pub struct ExperimentSummary {
+    pub experiment: Experiment,
+    /// Of the person who asked.
+    pub email: String,
+    /// Wells asked for (replacements not counted).
+    pub wells: u32,
+    pub measured: u32,
+    /// Measured colours (`#rrggbb`) in well order.
+    pub swatches: Vec<String>,
+}
+
+/// One page of a list; `next` is the cursor of the page after it.
+#[derive(Clone, Debug)]
+pub struct Page<T, C> {
+    pub data: Vec<T>,
+    pub next: Option<C>,
+}
+
+/// A valid request, to be accepted and charged.
+#[derive(Clone, Debug)]
+pub struct NewExperiment {
+    pub id: ExperimentId,
+    pub user_id: UserId,
+    pub name: Option<String>,
+    pub wells: Vec<(WellId, Recipe)>,
+    pub priority: i16,
+    pub metadata: Value,
+    /// The client's `Idempotency-Key` with a hash of the request body.
+    pub idempotency: Option<IdempotencyKey>,
+    pub ip_address: Option<IpAddr>,
+}
+
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey {
+    /// 1–200 characters.
+    pub key: String,
+    /// Hex SHA-256 of what was asked.
+    pub request_hash: String,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// Durable and charged.
+    Accepted { quota_remaining: i32 },
+    /// The same key with the same request came before; this is what it made.
+    Replayed { experiment: ExperimentId, quota_remaining: i32 },
+    /// The same key came with another request.
+    KeyReused,
+    /// Nothing was charged.
+    QuotaExhausted { remaining: i32 },
+}
+
+/// One event of an experiment's live stream. Sequences start at 1 and have no gaps, so a stream resumes anywhere.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    pub experiment_id: ExperimentId,
+    pub sequence: i64,
+    /// Like `status`, `well`, `result`, `operation`, `progress`.
+    pub kind: String,
+    pub data: Value,
+    pub at: DateTime<Utc>,
+}
+
+/// How a robot is driven and who answers its questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attendance {
+    /// The virtual lab: plates, tips and vials are renewed through the emulator, doubts settled by policy.
+    Virtual,
+    /// A person does and answers.
+    Operator,
+}
+
+/// Whether a robot takes work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RobotMode {
+    Active,
+    /// Sends nothing more until resumed.
+    Paused,
+    /// Finishes what it has and takes nothing new.
+    Draining,
+    /// Waits for a person to answer `attention`.
+    Attention,
+}
+
+/// A robot as it is added or configured.
+#[derive(Clone, Debug)]
+pub struct NewRobot {
+    pub name: String,
+    /// `http://host:31950`
+    pub url: String,
+    /// `tcp://host:port`
+    pub sensor_url: String,
+    pub attendance: Attendance,
+    pub deck: Deck,
+}
+
+/// A row of `robots`: a lane.
+#[derive(Clone, Debug)]
+pub struct Robot {
+    pub id: RobotId,
+    pub name: String,
+    pub url: String,
+    pub sensor_url: String,
+    pub attendance: Attendance,
+    pub deck: Deck,
+    pub mode: RobotMode,
+    pub attention: Option<Fault>,
+    /// The run on the robot's server that the last lease holder made.
+    pub run_id: Option<String>,
+    /// What the journal says hangs on the nozzle.
+    pub tool: Tool,
+    pub plate_id: Option<PlateId>,
+    /// Last white reference: basic counts by channel, and when.
+    pub white_reference: Option<Value>,
+    pub lease_holder: Option<String>,
+    pub lease_epoch: i64,
+    pub lease_expires_at: Option<DateTime<Utc>>,
+}
+
+/// The right to drive a robot. Its epoch is the fencing token: every commit of the journal checks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub robot_id: RobotId,
+    pub holder: String,
+    pub epoch: i64,
+}
+
+/// Whether a lease may be taken from a holder who hasn't let it run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseClaim {
+    WhenFree,
+    /// The caller knows that the last holder is gone (it holds the data directory's lock).
+    Seize,
+}
+
+/// An operation as the journal has it.
+#[derive(Clone, Debug)]
+pub struct JournalledOperation {
+    pub operation: Operation,
+    pub robot_id: RobotId,
+    pub experiment_id: Option<ExperimentId>,
+    pub lease_epoch: i64,
+    /// The robot run it was (to be) sent to.
+    pub run_id: Option<String>,
+    /// Its place in the robot's journal; grows by one.
+    pub sequence: i64,
+    /// The fold of its events.
+    pub state: JournalEvent,
+    pub intended_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+    /// What the robot or sensor answered, or why not.
+    pub outcome: Option<Value>,
+}
+
+/// One durable write of the journal: how the last operation ended, what that changes, and what is intended next.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    pub ended: Option<Ended>,
+    pub changes: Vec<Change>,
+    pub intended: Option<Intended>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub operation: OperationId,
+    pub event: JournalEvent,
+    pub outcome: Value,
+}
+
+#[derive(Clone, Debug)]
+pub struct Intended {
+    pub operation: Operation,
+    pub experiment_id: Option<ExperimentId>,
+    pub run_id: Option<String>,
+}
+
+/// A change that commits together with the journal entry that causes it.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Checked against [`ExperimentStatus::may_become`]. A final status sets `completed_at` and ends the wells that
+    /// haven't ended (failed or cancelled), which returns their quota. Leaving `running` frees the lane. Clears `control`.
+    Experiment {
+        id: ExperimentId,
+        to: ExperimentStatus,
+        fault: Option<Fault>,
+    },
+    /// Checked against [`WellStatus::may_become`]. A final status that isn't charged returns the well's quota, once.
+    Well {
+        id: WellId,
+        to: WellStatus,
+        fault: Option<Fault>,
+    },
+    /// Quarantines a well and puts a fresh one in its place, at a free well of the same or another plate.
+    /// The old well's quota is returned and the fresh one's charged, in one: nothing changes for its owner.
+    Replace {
+        quarantined: WellId,
+        fresh: WellId,
+        at: WellName,
+        plate: PlateId,
+        fault: Fault,
+    },
+    /// A measurement; the well becomes `measured`.
+    Result {
+        id: ResultId,
+        well: WellId,
+        measurement_data: Value,
+    },
+    Tool(Tool),
+    Run(Option<String>),
+    WhiteReference(Value),
+    /// Liquid drawn from a vial.
+    VialDrawn {
+        vial: WellName,
+        volume: Volume,
+    },
+    /// Liquid that went to the waste vial.
+    WasteAdded {
+        volume: Volume,
+    },
+    /// A tip that must not be used again (discarded or in doubt).
+    TipLost {
+        slot: Slot,
+        tip: WellName,
+    },
+    /// The tip now standing for a dye.
+    TipAssigned {
+        slot: Slot,
+        tip: WellName,
+        dye: domain::DyeName,
+    },
+    /// A new, empty plate lies on the robot.
+    PlateReplaced {
+        plate: PlateId,
+    },
+    /// A full rack lies on the slot; assignments start anew.
+    TipsReplaced {
+        slot: Slot,
+    },
+    /// The vial holds this much now.
+    VialRefilled {
+        vial: WellName,
+        volume: Volume,
+    },
+    WasteEmptied,
+    Mode {
+        mode: RobotMode,
+        attention: Option<Fault>,
+    },
+    /// A raw reading or command record, kept as a document under its operation's id.
+    Document {
+        collection: &'static str,
+        id: OperationId,
+        body: Value,
+    },
+    Event {
+        experiment: ExperimentId,
+        kind: &'static str,
+        data: Value,
+    },
+}
+
+/// A robot's consumables as the journal counts them.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    pub plate: Option<PlateId>,
+    /// Wells of that plate that were ever allotted.
+    pub used_wells: Vec<WellName>,
+    pub vials: Vec<Vial>,
+    pub waste: Volume,
+    pub tips: Vec<Tip>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Vial {
+    pub vial: WellName,
+    pub dye: domain::DyeName,
+    /// What the journal's outcomes leave in it.
+    pub volume: Volume,
+}
+
+/// A tip that isn't simply new.
+#[derive(Clone, Debug)]
+pub struct Tip {
+    pub slot: Slot,
+    pub tip: WellName,
+    /// `None`: lost.
+    pub dye: Option<domain::DyeName>,
+}
+
+/// One place in the queue, in the order in which lanes will take it (fair between users).
+#[derive(Clone, Debug)]
+pub struct Queued {
+    pub experiment: ExperimentId,
+    pub user_id: UserId,
+    /// Wells still to be done.
+    pub wells: u32,
+    pub robot_id: Option<RobotId>,
+}
+
+/// Something committed that others in this process may be waiting for. A hint, not a record: the tables are the truth,
+/// and other processes learn of it by reading them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    Queue,
+    Experiment(ExperimentId),
+    Robots,
+}
+
+/// What people wish of a worker, read between two operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wishes {
+    pub control: Option<Control>,
+    pub mode: RobotMode,
+}

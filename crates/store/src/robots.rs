@@ -1,0 +1,237 @@
+//! The lanes: robots with their decks and consumables, and the leases under which they are driven.
+
+use crate::{
+    activity,
+    change::{Effects, RobotUpdate, place_plate},
+    connection::{Backend, Store, transact},
+    error::{Result, StoreError},
+    records::*,
+    sql::{Bind, Row, Sql, now, row_values, sql},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{Deck, PlateId, RobotId, Tool, WellName};
+use sea_orm::{DatabaseTransaction, Value};
+use std::time::Duration;
+
+/// A robot with the plate that lies on it.
+const ROBOTS: &str =
+    "SELECT r.*, p.id AS plate_id FROM robots r LEFT JOIN plates p ON p.robot_id = r.id AND p.removed_at IS NULL";
+
+impl Store {
+    /// Adds a robot or brings its addresses, attendance and deck up to date, by name. A new robot gets full vials, new
+    /// tips, a new plate; a known one only the vials that its deck didn't have before.
+    pub async fn ensure_robot(&self, robot: NewRobot) -> Result<Robot> {
+        let fresh = RobotId::new();
+        let id = transact!(self, |tx| {
+            let id = upsert(tx, fresh, &robot).await?;
+            set_vials(tx, id, &robot.deck).await?;
+            if id == fresh {
+                place_plate(tx, id, PlateId::new()).await?;
+            }
+            Ok(id)
+        });
+        self.signal([Signal::Robots]);
+        self.robot(id).await?.ok_or(StoreError::NotFound("robot"))
+    }
+
+    /// All of them, by name.
+    pub async fn robots(&self) -> Result<Vec<Robot>> {
+        let rows = sql!(format!("{ROBOTS} ORDER BY r.name")).all(self.reader()).await?;
+        rows.iter().map(read_robot).collect()
+    }
+
+    pub async fn robot(&self, id: RobotId) -> Result<Option<Robot>> {
+        let row = sql!(format!("{ROBOTS} WHERE r.id = $1"), id).one(self.reader()).await?;
+        row.map(|row| read_robot(&row)).transpose()
+    }
+
+    /// Takes the lane, if it is free, run out, or seized: epoch + 1. Nothing if somebody else holds it.
+    pub async fn lease(
+        &self,
+        robot: RobotId,
+        holder: &str,
+        time_to_live: Duration,
+        claim: LeaseClaim,
+    ) -> Result<Option<Lease>> {
+        let free = match claim {
+            LeaseClaim::WhenFree => {
+                format!(
+                    " AND (lease_holder IS NULL OR lease_holder = $2 OR lease_expires_at <= {})",
+                    self.backend().clock(4)
+                )
+            }
+            LeaseClaim::Seize => String::new(),
+        };
+        let text = format!(
+            "UPDATE robots SET lease_holder = $2, lease_epoch = lease_epoch + 1, lease_expires_at = {end}
+             WHERE id = $1{free} RETURNING lease_epoch",
+            end = lease_end(self.backend()),
+        );
+        let mut query = sql!(text, robot, holder, lease_life(self.backend(), time_to_live));
+        if self.backend() == Backend::Sqlite && claim == LeaseClaim::WhenFree {
+            query.and_bind(Some(now()));
+        }
+        let Some(row) = query.one(self.writer()).await? else {
+            self.robot(robot).await?.ok_or(StoreError::NotFound("robot"))?;
+            return Ok(None);
+        };
+        self.signal([Signal::Robots]);
+        Ok(Some(Lease { robot_id: robot, holder: holder.to_owned(), epoch: row.get("lease_epoch")? }))
+    }
+
+    /// Extends a lease that is still ours; `LeaseLost` otherwise.
+    pub async fn renew(&self, lease: &Lease, time_to_live: Duration) -> Result<()> {
+        let text = format!(
+            "UPDATE robots SET lease_expires_at = {end} WHERE id = $1 AND lease_holder = $2 AND lease_epoch = $4",
+            end = lease_end(self.backend()),
+        );
+        let life = lease_life(self.backend(), time_to_live);
+        let query = sql!(text, lease.robot_id, lease.holder.as_str(), life, lease.epoch);
+        if query.execute(self.writer()).await? == 0 { Err(StoreError::LeaseLost) } else { Ok(()) }
+    }
+
+    /// Gives the lane back; one that is lost already is nobody's to give.
+    pub async fn release(&self, lease: &Lease) -> Result<()> {
+        sql!(
+            "UPDATE robots SET lease_holder = NULL, lease_expires_at = NULL
+             WHERE id = $1 AND lease_holder = $2 AND lease_epoch = $3",
+            lease.robot_id,
+            lease.holder.as_str(),
+            lease.epoch,
+        )
+        .execute(self.writer())
+        .await?;
+        self.signal([Signal::Robots]);
+        Ok(())
+    }
+
+    pub async fn inventory(&self, robot: RobotId) -> Result<Inventory> {
+        let head = sql!(
+            "SELECT r.waste_nl, p.id AS plate_id FROM robots r
+             LEFT JOIN plates p ON p.robot_id = r.id AND p.removed_at IS NULL WHERE r.id = $1",
+            robot,
+        );
+        let head = head.one(self.reader()).await?.ok_or(StoreError::NotFound("robot"))?;
+        let plate = head.get("plate_id")?;
+        Ok(Inventory {
+            plate,
+            used_wells: self.used_wells(plate).await?,
+            vials: self.vials(robot).await?,
+            waste: head.get("waste_nl")?,
+            tips: self.tips(robot).await?,
+        })
+    }
+
+    async fn used_wells(&self, plate: Option<PlateId>) -> Result<Vec<WellName>> {
+        let rows = sql!("SELECT well_id FROM wells WHERE plate_id = $1", plate).all(self.reader()).await?;
+        let mut wells = rows.iter().map(|row| row.get("well_id")).collect::<Result<Vec<WellName>>>()?;
+        wells.sort();
+        Ok(wells)
+    }
+
+    async fn vials(&self, robot: RobotId) -> Result<Vec<Vial>> {
+        let rows = sql!("SELECT vial, dye, volume_nl FROM vials WHERE robot_id = $1 ORDER BY vial", robot);
+        let rows = rows.all(self.reader()).await?;
+        let read = |row: &Row| Ok(Vial { vial: row.get("vial")?, dye: row.get("dye")?, volume: row.get("volume_nl")? });
+        rows.iter().map(read).collect()
+    }
+
+    async fn tips(&self, robot: RobotId) -> Result<Vec<Tip>> {
+        let rows = sql!("SELECT slot, tip, dye FROM tips WHERE robot_id = $1 ORDER BY slot, tip", robot);
+        let rows = rows.all(self.reader()).await?;
+        let read = |row: &Row| Ok(Tip { slot: row.get("slot")?, tip: row.get("tip")?, dye: row.get("dye")? });
+        rows.iter().map(read).collect()
+    }
+
+    /// An operator's act on a robot outside the journal (mode, new plate, tips, refill), logged with who did it.
+    pub async fn attend(&self, robot: RobotId, change: Change, by: NewActivity) -> Result<()> {
+        let changes = [change];
+        let signals = transact!(self, |tx| {
+            RobotUpdate::of(&changes).write(tx, robot, None).await?;
+            activity::insert(self.backend(), &by).execute(tx).await?;
+            Effects::of(tx, robot, &changes).await?.finish(tx).await
+        });
+        self.signal(signals);
+        Ok(())
+    }
+}
+
+/// When a lease taken or renewed now ends, from what [`lease_life`] gives as `$3`: by the server's clock on PostgreSQL,
+/// by the machine's on SQLite, which only processes of one machine share.
+fn lease_end(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Sqlite => "$3",
+        Backend::Postgres => "clock_timestamp() + $3 * INTERVAL '1 millisecond'",
+    }
+}
+
+fn lease_life(backend: Backend, time_to_live: Duration) -> Value {
+    match backend {
+        Backend::Sqlite => {
+            let life = TimeDelta::from_std(time_to_live).unwrap_or(TimeDelta::MAX);
+            now().checked_add_signed(life).unwrap_or(DateTime::<Utc>::MAX_UTC).bind()
+        }
+        Backend::Postgres => i64::try_from(time_to_live.as_millis()).unwrap_or(i64::MAX).bind(),
+    }
+}
+
+async fn upsert(tx: &DatabaseTransaction, fresh: RobotId, robot: &NewRobot) -> Result<RobotId> {
+    let row = sql!(
+        "INSERT INTO robots (id, name, url, sensor_url, attendance, deck, mode, tool, waste_nl, lease_epoch, last_sequence)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0)
+         ON CONFLICT (name) DO UPDATE SET
+             url = excluded.url, sensor_url = excluded.sensor_url, attendance = excluded.attendance, deck = excluded.deck
+         RETURNING id",
+        fresh,
+        robot.name.as_str(),
+        robot.url.as_str(),
+        robot.sensor_url.as_str(),
+        robot.attendance,
+        &robot.deck,
+        RobotMode::Active,
+        &Tool::Nothing,
+    );
+    row.one(tx).await?.ok_or(StoreError::NotFound("robot"))?.get("id")
+}
+
+/// A vial that stands where it stood, with the same dye, keeps its count.
+async fn set_vials(tx: &DatabaseTransaction, robot: RobotId, deck: &Deck) -> Result<()> {
+    if deck.dyes.is_empty() {
+        return Ok(());
+    }
+    let here = deck.dyes.iter().map(|dye| row_values![dye.vial]).collect();
+    Sql::with_rows("DELETE FROM vials WHERE robot_id = $1 AND vial NOT IN (VALUES", row_values![robot], here, ")")
+        .execute(tx)
+        .await?;
+    let rows = deck.dyes.iter().map(|dye| row_values![robot, dye.vial, dye.name.clone(), dye.volume]).collect();
+    Sql::with_rows(
+        "INSERT INTO vials (robot_id, vial, dye, volume_nl) VALUES",
+        Vec::new(),
+        rows,
+        "ON CONFLICT (robot_id, vial) DO UPDATE SET dye = excluded.dye, volume_nl = excluded.volume_nl
+         WHERE vials.dye <> excluded.dye",
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn read_robot(row: &Row) -> Result<Robot> {
+    Ok(Robot {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        url: row.get("url")?,
+        sensor_url: row.get("sensor_url")?,
+        attendance: row.get("attendance")?,
+        deck: row.get("deck")?,
+        mode: row.get("mode")?,
+        attention: row.get("attention")?,
+        run_id: row.get("run_id")?,
+        tool: row.get("tool")?,
+        plate_id: row.get("plate_id")?,
+        white_reference: row.get("white_reference")?,
+        lease_holder: row.get("lease_holder")?,
+        lease_epoch: row.get("lease_epoch")?,
+        lease_expires_at: row.get("lease_expires_at")?,
+    })
+}

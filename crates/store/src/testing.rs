@@ -1,0 +1,263 @@
+//! Throw-away databases of both kinds, for tests here and in the crates above.
+//!
+//! SQLite's is a file in a temporary directory. PostgreSQL's is a database of its own on the server that
+//! `TINCTURE_TEST_POSTGRES` names (any database of it, as a role that may create others), or else on a private server
+//! that is started for it and ends with it. Neither is ever skipped: without PostgreSQL the test fails and says why.
+
+use crate::{Options, Store};
+use std::{
+    env, fs,
+    os::unix::fs::{MetadataExt, chown},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// Names a server by the URL of one of its databases.
+pub const SERVER_VARIABLE: &str = "TINCTURE_TEST_POSTGRES";
+
+/// A migrated database that is gone when this is dropped.
+#[derive(Debug)]
+pub struct TestDatabase {
+    pub store: Store,
+    /// For a second process's (or a second) connection to the same database.
+    pub url: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Sqlite { _directory: TempDir },
+    Postgres { server: Server, name: String },
+}
+
+impl TestDatabase {
+    /// # Panics
+    /// When there is no temporary directory, or the migrations fail.
+    pub async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("sqlite://{}", directory.path().join("made/on/demand/lab.db").display());
+        Self::open(url, Place::Sqlite { _directory: directory }).await
+    }
+
+    /// # Panics
+    /// When no PostgreSQL can be reached or started, saying what to install.
+    pub async fn postgres() -> Self {
+        let server = tokio::task::spawn_blocking(Server::find).await.expect("a server's start doesn't panic");
+        let name = format!("tincture_test_{}", uuid::Uuid::now_v7().simple());
+        server.run(&format!("CREATE DATABASE {name}")).await;
+        let url = server.url(&name);
+        Self::open(url, Place::Postgres { server, name }).await
+    }
+
+    async fn open(url: String, place: Place) -> Self {
+        let store = Store::connect(&url, Options::default()).await.expect("the test database opens");
+        store.migrate().await.expect("the migrations run");
+        Self { store, url, place }
+    }
+
+    /// The URL of an empty schema in a PostgreSQL database, as new as a new database; SQLite needs only a new file.
+    ///
+    /// # Panics
+    /// On SQLite.
+    pub async fn fresh_schema(&self) -> String {
+        use sea_orm::ConnectionTrait;
+        self.store.writer().execute_unprepared("CREATE SCHEMA fresh").await.expect("a schema");
+        let and = if self.url.contains('?') { '&' } else { '?' };
+        format!("{}{and}options[search_path]=fresh", self.url)
+    }
+
+    /// Another handle with connections of its own, as another process would have.
+    pub async fn another(&self) -> Store {
+        Store::connect(&self.url, Options::default()).await.expect("the test database opens again")
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Place::Postgres { server, name } = &self.place else { return };
+        let (server, name) = (server.clone(), name.clone());
+        // A runtime may be running on this thread, and it may be ending; so the last statement gets its own.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(server.run(&format!("DROP DATABASE {name} WITH (FORCE)")));
+        });
+        let _ = dropping.join();
+    }
+}
+
+/// A PostgreSQL server: one that was given, or a private one that ends with its last user.
+#[derive(Clone, Debug)]
+enum Server {
+    Given(String),
+    Private(Arc<Cluster>),
+}
+
+impl Server {
+    fn find() -> Self {
+        static PRIVATE: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+        if let Ok(url) = env::var(SERVER_VARIABLE) {
+            return Self::Given(url);
+        }
+        let mut private = PRIVATE.lock().unwrap_or_else(PoisonError::into_inner);
+        let cluster = private.upgrade().unwrap_or_else(|| Arc::new(Cluster::start()));
+        *private = Arc::downgrade(&cluster);
+        Self::Private(cluster)
+    }
+
+    /// The URL of one of its databases.
+    fn url(&self, database: &str) -> String {
+        match self {
+            Self::Given(url) => {
+                let (address, parameters) =
+                    url.split_once('?').map_or((url.as_str(), ""), |(address, rest)| (address, rest));
+                let server = address.rsplit_once('/').map_or(address, |(server, _)| server);
+                let question = if parameters.is_empty() { "" } else { "?" };
+                format!("{server}/{database}{question}{parameters}")
+            }
+            Self::Private(cluster) => cluster.url(database),
+        }
+    }
+
+    /// One statement on the server as such.
+    async fn run(&self, statement: &str) {
+        use sea_orm::ConnectionTrait;
+        let options = Options { max_connections: 2, ..Options::default() };
+        let any = match self {
+            Self::Given(url) => url.clone(),
+            Self::Private(cluster) => cluster.url("postgres"),
+        };
+        let store = Store::connect(&any, options).await.expect("the PostgreSQL server for tests answers");
+        store.writer().execute_unprepared(statement).await.expect("the role may create and drop databases");
+        store.close().await.expect("closing a connection");
+    }
+}
+
+/// A private PostgreSQL, reached by a socket in its own directory, so that it can't be mistaken for another.
+#[derive(Debug)]
+struct Cluster {
+    directory: TempDir,
+    server: Child,
+}
+
+/// The role that owns everything on a private server.
+const ROLE: &str = "tincture";
+
+impl Cluster {
+    fn start() -> Self {
+        let programs = programs();
+        let directory =
+            tempfile::Builder::new().prefix("tincture-pg-").tempdir_in("/tmp").expect("a temporary directory");
+        let account = Account::for_server();
+        account.give(directory.path());
+        let data = directory.path().join("data");
+        let made = account
+            .command(&programs.join("initdb"))
+            .args(["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C", "--username", ROLE, "--pgdata"])
+            .arg(&data)
+            .output()
+            .expect("initdb starts");
+        assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
+        let log = fs::File::create(directory.path().join("log")).expect("a log file");
+        let server = account
+            .command(&programs.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .arg("-k")
+            .arg(directory.path())
+            .args([
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "fsync=off",
+                "-c",
+                "max_connections=200",
+                "-c",
+                "shared_buffers=32MB",
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("postgres starts");
+        let cluster = Self { directory, server };
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    fn wait_until_ready(&self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let status = self.directory.path().join("data/postmaster.pid");
+        while !fs::read_to_string(&status)
+            .is_ok_and(|text| text.lines().nth(7).is_some_and(|line| line.trim() == "ready"))
+        {
+            let log = || fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "the private PostgreSQL doesn't get ready: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://{ROLE}@localhost/{database}?host={}", self.directory.path().display())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The postmaster shuts its backends down on SIGINT; a killed one would leave them behind for a moment.
+        let _ = Command::new("kill").arg("-INT").arg(self.server.id().to_string()).status();
+        let _ = self.server.wait();
+    }
+}
+
+/// PostgreSQL refuses to run as root, so root lends it the account that Debian's package made.
+struct Account {
+    ids: Option<(u32, u32)>,
+}
+
+impl Account {
+    fn for_server() -> Self {
+        let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+        Self { ids: root.then(|| (id_of("-u"), id_of("-g"))) }
+    }
+
+    fn give(&self, directory: &Path) {
+        if let Some((user, group)) = self.ids {
+            chown(directory, Some(user), Some(group)).expect("root may give a directory away");
+        }
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        if let Some((user, group)) = self.ids {
+            std::os::unix::process::CommandExt::uid(&mut command, user);
+            std::os::unix::process::CommandExt::gid(&mut command, group);
+        }
+        command.current_dir("/");
+        command
+    }
+}
+
+fn id_of(which: &str) -> u32 {
+    let output = Command::new("id").args([which, "postgres"]).output().expect("the program `id`");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().expect("an account `postgres`, which PostgreSQL needs when tests run as root")
+}
+
+/// The newest PostgreSQL that Debian's package or the path has.
+fn programs() -> PathBuf {
+    let packaged =
+        fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|version| version.path().join("bin"));
+    let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
+    let mut found: Vec<PathBuf> = packaged.filter(|bin| bin.join("initdb").exists()).collect();
+    found.sort();
+    let first = found.pop().or_else(|| on_path.into_iter().find(|bin| bin.join("initdb").exists()));
+    first.unwrap_or_else(|| {
+        panic!(
+            "this test needs PostgreSQL: set {SERVER_VARIABLE}=postgres://role@host/database, or install the package \
+             `postgresql` so that initdb and postgres are there"
+        )
+    })
+}

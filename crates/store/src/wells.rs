@@ -1,0 +1,162 @@
+//! What happens to single wells, whoever makes it happen: lawful steps, their events, and the quota of their owner.
+
+use crate::{
+    error::{Result, StoreError},
+    events::{NewEvent, add_if_some},
+    sql::{Row, now, sql},
+};
+use domain::{ExperimentId, Fault, PlateId, WellId, WellName, WellStatus};
+use sea_orm::DatabaseTransaction;
+use serde_json::json;
+
+/// A well as its events show it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub id: WellId,
+    pub experiment: ExperimentId,
+    pub position: i32,
+    pub well_id: Option<WellName>,
+}
+
+const PLACE: &str = "id, experiment_id, position, well_id";
+
+impl Place {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            experiment: row.get("experiment_id")?,
+            position: row.get("position")?,
+            well_id: row.get("well_id")?,
+        })
+    }
+
+    /// `{"id", "position", "well_id", "status", "fault"?}`
+    pub fn event(&self, status: WellStatus, fault: Option<&Fault>) -> NewEvent {
+        let mut data = json!({ "id": self.id, "position": self.position, "well_id": self.well_id, "status": status });
+        add_if_some(&mut data, "fault", fault);
+        NewEvent { experiment: self.experiment, kind: "well", data }
+    }
+}
+
+/// Names as an SQL list. They are constants of the domain, never input.
+pub(crate) fn sql_list(names: impl Iterator<Item = &'static str>) -> String {
+    let list = names.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    if list.is_empty() { "''".to_owned() } else { list }
+}
+
+fn well_names(which: impl Fn(WellStatus) -> bool) -> String {
+    sql_list(WellStatus::ALL.iter().copied().filter(|status| which(*status)).map(WellStatus::as_str))
+}
+
+/// One lawful step of one well. The check and the step are one statement.
+pub(crate) async fn step(tx: &DatabaseTransaction, id: WellId, to: WellStatus, fault: Option<&Fault>) -> Result<Place> {
+    let text = format!(
+        "UPDATE wells SET status = $2, fault = $3 WHERE id = $1 AND status IN ({lawful}) RETURNING {PLACE}",
+        lawful = well_names(|from| from.may_become(to)),
+    );
+    match sql!(text, id, to, fault).one(tx).await? {
+        Some(row) => Place::read(&row),
+        None => Err(why_not(tx, id, to).await?),
+    }
+}
+
+async fn why_not(tx: &DatabaseTransaction, id: WellId, to: WellStatus) -> Result<StoreError> {
+    let row = sql!("SELECT status FROM wells WHERE id = $1", id).one(tx).await?.ok_or(StoreError::NotFound("well"))?;
+    let from = row.get::<WellStatus>("status")?.to_string();
+    Ok(StoreError::IllegalTransition { what: "a well", from, to: to.to_string() })
+}
+
+/// Ends all wells of an experiment that haven't ended, and returns their quota. The events are in the plate's order.
+pub(crate) async fn end_all(
+    tx: &DatabaseTransaction,
+    experiment: ExperimentId,
+    to: WellStatus,
+    fault: Option<&Fault>,
+) -> Result<Vec<NewEvent>> {
+    let text = format!(
+        "UPDATE wells SET status = $2, fault = $3 WHERE experiment_id = $1 AND status IN ({lawful}) RETURNING {PLACE}",
+        lawful = well_names(|from| from.may_become(to)),
+    );
+    let rows = sql!(text, experiment, to, fault).all(tx).await?;
+    let mut places = rows.iter().map(Place::read).collect::<Result<Vec<_>>>()?;
+    places.sort_by_key(|place| (place.position, place.id));
+    return_quota(tx, experiment).await?;
+    Ok(places.iter().map(|place| place.event(to, fault)).collect())
+}
+
+/// Returns the quota of every well of the experiment that has ended without being charged for. The ledger's key makes
+/// each return happen once, however often this runs.
+pub(crate) async fn return_quota(tx: &DatabaseTransaction, experiment: ExperimentId) -> Result<()> {
+    let text = format!(
+        "INSERT INTO quota_entries (well_id, reason, user_id, created_at)
+         SELECT w.id, 'returned', e.user_id, $2 FROM wells w JOIN experiments e ON e.id = w.experiment_id
+         WHERE e.id = $1 AND w.status IN ({free})
+         ON CONFLICT (well_id, reason) DO NOTHING",
+        free = well_names(|status| status.is_final() && !status.is_charged()),
+    );
+    let returned = sql!(text, experiment, now()).execute(tx).await?;
+    if returned == 0 {
+        return Ok(());
+    }
+    sql!(
+        "UPDATE users SET quota_remaining = quota_remaining + $2 WHERE id = (SELECT user_id FROM experiments WHERE id = $1)",
+        experiment,
+        i32::try_from(returned).unwrap_or(i32::MAX),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Refuses a plate's well that another well has already.
+pub(crate) async fn check_untaken(
+    tx: &DatabaseTransaction,
+    plate: PlateId,
+    wells: &[(WellId, WellName)],
+) -> Result<()> {
+    let taken = sql!("SELECT id, well_id FROM wells WHERE plate_id = $1", plate).all(tx).await?;
+    for row in &taken {
+        let (owner, at) = (row.get::<WellId>("id")?, row.get::<WellName>("well_id")?);
+        if wells.iter().any(|(well, wanted)| *wanted == at && *well != owner) {
+            return Err(StoreError::WellTaken(at));
+        }
+    }
+    Ok(())
+}
+
+/// Quarantines a well and puts a fresh one, which is charged instead of it, in its place.
+pub(crate) async fn replace(
+    tx: &DatabaseTransaction,
+    quarantined: WellId,
+    fresh: WellId,
+    at: (PlateId, WellName),
+    fault: &Fault,
+) -> Result<[NewEvent; 2]> {
+    let (plate, well_id) = at;
+    let old = step(tx, quarantined, WellStatus::Quarantined, Some(fault)).await?;
+    check_untaken(tx, plate, &[(fresh, well_id)]).await?;
+    sql!(
+        "INSERT INTO wells (id, experiment_id, well_id, status, metadata, position, plate_id, recipe, replaces)
+         SELECT $2, experiment_id, $3, 'pending', metadata, position, $4, recipe, id FROM wells WHERE id = $1",
+        quarantined,
+        fresh,
+        well_id,
+        plate,
+    )
+    .execute(tx)
+    .await?;
+    sql!(
+        "INSERT INTO quota_entries (well_id, reason, user_id, created_at)
+         SELECT w.id, CASE WHEN w.id = $1 THEN 'returned' ELSE 'charged' END, e.user_id, $3
+         FROM wells w JOIN experiments e ON e.id = w.experiment_id WHERE w.id IN ($1, $2)",
+        quarantined,
+        fresh,
+        now(),
+    )
+    .execute(tx)
+    .await?;
+    let place = Place { id: fresh, well_id: Some(well_id), ..old.clone() };
+    let mut placed = place.event(WellStatus::Pending, None);
+    add_if_some(&mut placed.data, "replaces", Some(&quarantined));
+    Ok([old.event(WellStatus::Quarantined, Some(fault)), placed])
+}

@@ -1,0 +1,85 @@
+//! What the store promises, held against both databases: every test here runs once on each.
+
+mod accounts;
+mod experiments;
+mod given;
+mod journal;
+mod opening;
+mod queue;
+mod robots;
+
+/// Each test of each module, on SQLite and on PostgreSQL.
+macro_rules! on_both {
+    ($($module:ident { $($test:ident),+ $(,)? })+) => {
+        mod sqlite {$(
+            mod $module {$(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $test() {
+                    crate::$module::$test(store::testing::TestDatabase::sqlite().await).await;
+                }
+            )+}
+        )+}
+        mod postgres {$(
+            mod $module {$(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $test() {
+                    crate::$module::$test(store::testing::TestDatabase::postgres().await).await;
+                }
+            )+}
+        )+}
+    };
+}
+
+on_both! {
+    accounts {
+        an_account_reads_back_by_id_and_by_address_in_any_case,
+        an_address_is_taken_once,
+        lists_of_people_and_deeds_page_without_gaps,
+        a_refresh_token_works_once_and_a_copy_ends_the_session,
+        only_live_sessions_open_a_page,
+        a_new_password_ends_all_sessions,
+        everyone_gets_the_same_signing_key,
+    }
+    experiments {
+        an_accepted_experiment_reads_back_whole,
+        of_two_who_spend_the_last_quota_one_is_accepted,
+        a_refused_request_leaves_nothing,
+        an_idempotency_key_gives_the_first_answer_again,
+        one_key_at_once_makes_one_experiment,
+        experiments_page_from_the_newest,
+        cancelling_what_waits_returns_its_quota_once,
+        what_a_lane_holds_is_asked_and_not_changed,
+        a_paused_experiment_waits_outside_the_queue,
+    }
+    queue {
+        turns_go_round_between_people,
+        priority_goes_first_and_who_was_served_waits,
+        a_lane_sees_the_queue_without_other_robots_experiments,
+        an_experiment_is_taken_by_one_lane_only,
+        a_well_of_a_plate_is_never_used_twice,
+    }
+    robots {
+        a_new_robot_is_full_and_a_known_one_keeps_its_counts,
+        of_many_workers_one_gets_the_lane,
+        a_lease_runs_out_and_can_be_seized,
+        an_operators_acts_change_the_deck_and_are_logged,
+    }
+    journal {
+        an_entry_ends_one_operation_and_intends_the_next,
+        a_worker_that_lost_its_lane_writes_nothing,
+        an_unlawful_entry_leaves_no_trace,
+        a_doubt_is_written_and_settled,
+        a_measured_well_is_paid_and_a_failed_one_returned_once,
+        a_replacement_costs_its_owner_nothing,
+        an_end_ends_the_wells_and_frees_the_lane,
+        consumables_follow_the_journal,
+        events_have_no_gaps_however_many_write,
+        commits_wake_whoever_waits,
+    }
+    opening {
+        a_migrated_database_stays_as_it_is,
+        processes_that_start_together_migrate_once,
+        what_was_committed_is_there_after_opening_again,
+        futures_of_the_store_can_be_spawned,
+    }
+}
