@@ -193,9 +193,15 @@ async fn keep_document(tx: &DatabaseTransaction, collection: &str, id: Operation
 async fn change_deck(tx: &DatabaseTransaction, robot: RobotId, change: &Change) -> Result<()> {
     match change {
         Change::VialDrawn { vial, volume } => draw(tx, robot, *vial, *volume).await,
-        Change::VialRefilled { vial, volume } => {
-            let filled =
-                sql!("UPDATE vials SET volume_nl = $3 WHERE robot_id = $1 AND vial = $2", robot, *vial, *volume);
+        Change::VialRefilled { vial, volume, batch } => {
+            let filled = sql!(
+                "UPDATE vials SET volume_nl = $3, batch = $4, filled_at = $5 WHERE robot_id = $1 AND vial = $2",
+                robot,
+                *vial,
+                *volume,
+                batch.clone(),
+                now(),
+            );
             if filled.execute(tx).await? == 0 { Err(StoreError::NotFound("dye vial on this robot")) } else { Ok(()) }
         }
         Change::TipLost { slot, tip } => keep_tip(tx, robot, *slot, *tip, None).await,

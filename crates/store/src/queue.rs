@@ -11,8 +11,9 @@ use crate::{
     sql::{Row, Sql, now, row_values, sql},
     wells::check_untaken,
 };
-use domain::{ExperimentId, ExperimentStatus, PlateId, WellId, WellName};
+use domain::{ExperimentId, ExperimentStatus, PlateId, Recipe, RobotId, WellId, WellName};
 use sea_orm::DatabaseTransaction;
+use std::collections::HashMap;
 
 /// Higher priority first; then everybody's first experiment before anybody's second; among those, who was served
 /// longest ago (or never); then age.
@@ -62,6 +63,35 @@ impl Store {
             .all(self.reader())
             .await?;
         rows.iter().map(|row| row.get("id")).collect()
+    }
+
+    /// Whether an experiment is in hand at this robot.
+    pub async fn running_on(&self, robot: RobotId) -> Result<bool> {
+        let row = sql!("SELECT id FROM experiments WHERE robot_id = $1 AND status = 'running' LIMIT 1", robot);
+        Ok(row.one(self.reader()).await?.is_some())
+    }
+
+    /// The recipes that wait for this robot or for any, by experiment, in the order in which lanes take them; of the
+    /// first 200 experiments.
+    pub async fn demand(&self, robot: RobotId) -> Result<Vec<(ExperimentId, Vec<Recipe>)>> {
+        let which = "t.robot_id IS NULL OR t.robot_id = $2";
+        let turns = sql!(TURNS.replace("{which}", which), i64::from(MOST_ROWS), robot).all(self.reader()).await?;
+        let mut demand = Vec::with_capacity(turns.len());
+        let mut places = HashMap::with_capacity(turns.len());
+        for row in &turns {
+            let experiment: ExperimentId = row.get("id")?;
+            places.insert(experiment, demand.len());
+            demand.push((experiment, Vec::new()));
+        }
+        let waiting = "SELECT w.experiment_id, w.recipe FROM wells w JOIN experiments e ON e.id = w.experiment_id
+            WHERE e.status = 'queued' AND w.status = 'pending'";
+        for row in sql!(waiting).all(self.reader()).await? {
+            let place = places.get(&row.get::<ExperimentId>("experiment_id")?);
+            if let Some((_, recipes)) = place.and_then(|place| demand.get_mut(*place)) {
+                recipes.push(row.get("recipe")?);
+            }
+        }
+        Ok(demand)
     }
 
     /// What people wish of the worker now: of its experiment (pause, cancel) and of its robot (mode). One cheap query,

@@ -450,10 +450,11 @@ pub enum Change {
     TipsReplaced {
         slot: Slot,
     },
-    /// The vial holds this much now.
+    /// The vial holds this much now, of this batch.
     VialRefilled {
         vial: WellName,
         volume: Volume,
+        batch: Option<String>,
     },
     WasteEmptied,
     Mode {
@@ -488,8 +489,11 @@ pub struct Inventory {
 pub struct Vial {
     pub vial: WellName,
     pub dye: domain::DyeName,
-    /// What the journal's outcomes leave in it.
+    /// What the journal's outcomes leave in it; what went into the air since `filled_at` isn't counted.
     pub volume: Volume,
+    /// The bottle it was filled from.
+    pub batch: Option<String>,
+    pub filled_at: DateTime<Utc>,
 }
 
 /// A tip that isn't simply new.

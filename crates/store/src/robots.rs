@@ -130,9 +130,18 @@ impl Store {
     }
 
     async fn vials(&self, robot: RobotId) -> Result<Vec<Vial>> {
-        let rows = sql!("SELECT vial, dye, volume_nl FROM vials WHERE robot_id = $1 ORDER BY vial", robot);
+        let rows =
+            sql!("SELECT vial, dye, volume_nl, batch, filled_at FROM vials WHERE robot_id = $1 ORDER BY vial", robot);
         let rows = rows.all(self.reader()).await?;
-        let read = |row: &Row| Ok(Vial { vial: row.get("vial")?, dye: row.get("dye")?, volume: row.get("volume_nl")? });
+        let read = |row: &Row| {
+            Ok(Vial {
+                vial: row.get("vial")?,
+                dye: row.get("dye")?,
+                volume: row.get("volume_nl")?,
+                batch: row.get("batch")?,
+                filled_at: row.get("filled_at")?,
+            })
+        };
         rows.iter().map(read).collect()
     }
 
@@ -203,12 +212,13 @@ async fn set_vials(tx: &DatabaseTransaction, robot: RobotId, deck: &Deck) -> Res
     Sql::with_rows("DELETE FROM vials WHERE robot_id = $1 AND vial NOT IN (VALUES", row_values![robot], here, ")")
         .execute(tx)
         .await?;
-    let rows = deck.dyes.iter().map(|dye| row_values![robot, dye.vial, dye.name.clone(), dye.volume]).collect();
+    let rows = deck.dyes.iter().map(|dye| row_values![robot, dye.vial, dye.name.clone(), dye.volume, now()]).collect();
     Sql::with_rows(
-        "INSERT INTO vials (robot_id, vial, dye, volume_nl) VALUES",
+        "INSERT INTO vials (robot_id, vial, dye, volume_nl, filled_at) VALUES",
         Vec::new(),
         rows,
-        "ON CONFLICT (robot_id, vial) DO UPDATE SET dye = excluded.dye, volume_nl = excluded.volume_nl
+        "ON CONFLICT (robot_id, vial) DO UPDATE
+         SET dye = excluded.dye, volume_nl = excluded.volume_nl, filled_at = excluded.filled_at, batch = NULL
          WHERE vials.dye <> excluded.dye",
     )
     .execute(tx)

@@ -5,19 +5,27 @@ use domain::{Fault, FaultCode, Step};
 use hardware::{PerformError, RobotError, SensorError};
 
 /// What Tincture does about trouble that it can put right by itself.
-const GOES_ON: &str = "The step was written down as not done, the machine is being made safe, and the experiment goes on.";
+const GOES_ON: &str =
+    "The step was written down as not done, the machine is being made safe, and the experiment goes on.";
 
 pub fn of_command(step: &Step, error: &PerformError) -> Fault {
     let (what, next) = match error {
-        PerformError::NotSent(_) => ("The robot can't be reached", "Check that the robot is switched on and on the network."),
-        PerformError::Refused(_) => ("The robot refused a command", "Check that its deck and pipettes are as configured."),
+        PerformError::NotSent(_) => {
+            ("The robot can't be reached", "Check that the robot is switched on and on the network.")
+        }
+        PerformError::Refused(_) => {
+            ("The robot refused a command", "Check that its deck and pipettes are as configured.")
+        }
         PerformError::LostControl(_) => {
             ("Another client has taken the robot", "Close the Opentrons App or whoever else drives this robot.")
         }
-        PerformError::Failed(_) => ("The robot couldn't carry out a step", "Look at the robot; a crash or a missing tip shows at once."),
-        PerformError::Unknown(_) => {
-            ("It isn't known whether the robot carried out a step", "Nothing: the robot is asked as soon as it answers.")
+        PerformError::Failed(_) => {
+            ("The robot couldn't carry out a step", "Look at the robot; a crash or a missing tip shows at once.")
         }
+        PerformError::Unknown(_) => (
+            "It isn't known whether the robot carried out a step",
+            "Nothing: the robot is asked as soon as it answers.",
+        ),
     };
     Fault {
         code: error.code(),
@@ -63,7 +71,9 @@ pub fn of_shortage(shortage: &Shortage) -> Fault {
         Shortage::Plate { .. } => (FaultCode::PlateFull, "Put a new plate on the deck and confirm it."),
         Shortage::Dye { .. } => (FaultCode::DyeShort, "Refill the vial and confirm it."),
         Shortage::Tips { .. } => (FaultCode::TipsShort, "Put a full tip rack on the deck and confirm it."),
-        Shortage::Pipette { .. } => (FaultCode::DeckMismatch, "Mount the pipette that the recipe needs, or change the recipe."),
+        Shortage::Pipette { .. } => {
+            (FaultCode::DeckMismatch, "Mount the pipette that the recipe needs, or change the recipe.")
+        }
     };
     Fault {
         code,

@@ -59,13 +59,24 @@ impl Hand {
             return vec![Change::Well { id: well, to: WellStatus::Quarantined, fault: Some(fault) }];
         };
         let fresh = WellId::new();
-        self.mixtures.push(Mixture { well: fresh, at, status: WellStatus::Pending, given: Default::default(), ..condemned });
+        self.mixtures.push(Mixture {
+            well: fresh,
+            at,
+            status: WellStatus::Pending,
+            given: Default::default(),
+            ..condemned
+        });
         vec![Change::Replace { quarantined: well, fresh, at, plate: self.plate, fault }]
     }
 }
 
 /// What the end of a step changes for the robot: its nozzle and its consumables. `tool` is what hung there before.
-pub fn robot_changes(tool: &Tool, step: &Step, ending: Ending, tip_slot: impl Fn(domain::Mount) -> Option<Slot>) -> Vec<Change> {
+pub fn robot_changes(
+    tool: &Tool,
+    step: &Step,
+    ending: Ending,
+    tip_slot: impl Fn(domain::Mount) -> Option<Slot>,
+) -> Vec<Change> {
     let mut changes = Vec::new();
     let next = tool.clone().after(step, ending);
     if next != *tool {
@@ -136,7 +147,9 @@ mod tests {
         let condemned = hand.mixtures[0].well;
         hand.intending(&step);
         let changes = hand.ended(&step, Ending::Unsure);
-        assert!(matches!(changes[..], [Change::Replace { quarantined, at, .. }] if quarantined == condemned && at.to_string() == "H12"));
+        assert!(
+            matches!(changes[..], [Change::Replace { quarantined, at, .. }] if quarantined == condemned && at.to_string() == "H12")
+        );
         assert!(hand.mixtures[0].is_untouched() && hand.mixtures[0].well != condemned);
     }
 

@@ -9,7 +9,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
 use store::{
-    Acceptance, Control, ControlOutcome, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, Store, StoreError, User,
+    Acceptance, Control, ControlOutcome, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, Store,
+    StoreError, User,
 };
 
 /// The most wells of one experiment: a plate.
@@ -90,6 +91,10 @@ impl Lab {
         Self { store }
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The decks people can mix on now (dyes, limits): one a robot. Empty while no robot is set up.
     pub async fn decks(&self) -> Result<Vec<Deck>, StoreError> {
         Ok(self.store.robots().await?.into_iter().map(|robot| robot.deck).collect())
@@ -157,7 +162,9 @@ impl Lab {
         match experiment.experiment.status {
             ExperimentStatus::Queued => self.waiting(experiment.experiment.id).await,
             ExperimentStatus::Running | ExperimentStatus::Paused => self.under_way(experiment.experiment.id).await,
-            ExperimentStatus::Completed | ExperimentStatus::Failed | ExperimentStatus::Cancelled => Ok(Progress::default()),
+            ExperimentStatus::Completed | ExperimentStatus::Failed | ExperimentStatus::Cancelled => {
+                Ok(Progress::default())
+            }
         }
     }
 
@@ -168,21 +175,28 @@ impl Lab {
         };
         let lanes = self.store.robots().await?.len().max(1);
         let wells_ahead: u32 = queue[..ahead].iter().map(|queued| queued.wells).sum();
-        let running = self.store.running().await?;
-        let mut pace = 1.0;
-        let mut in_hand = 0.0;
-        for id in &running {
-            if let Some(report) = self.latest_report(*id).await? {
-                pace = report.pace;
-                in_hand += report.seconds_left;
-            }
-        }
+        let reports = self.reports().await?;
+        let in_hand: f64 = reports.iter().map(|report| report.seconds_left).sum();
         let nominal = estimate::experiment_seconds(wells_ahead, ahead);
         Ok(Progress {
             queue_position: Some(ahead + 1),
-            seconds_to_start: Some((in_hand + nominal * pace) / lanes as f64),
+            seconds_to_start: Some((in_hand + nominal * mean_pace(&reports)) / lanes as f64),
             ..Progress::default()
         })
+    }
+
+    /// Real seconds a nominal second, as the robots at work show it.
+    pub(crate) async fn pace(&self) -> Result<f64, StoreError> {
+        Ok(mean_pace(&self.reports().await?))
+    }
+
+    /// How far the experiments in hand are: as many as there are busy robots.
+    async fn reports(&self) -> Result<Vec<estimate::Report>, StoreError> {
+        let mut reports = Vec::new();
+        for id in self.store.running().await? {
+            reports.extend(self.latest_report(id).await?);
+        }
+        Ok(reports)
     }
 
     async fn under_way(&self, id: ExperimentId) -> Result<Progress, StoreError> {
@@ -204,6 +218,11 @@ impl Lab {
     }
 }
 
+fn mean_pace(reports: &[estimate::Report]) -> f64 {
+    let sum: f64 = reports.iter().map(|report| report.pace).sum();
+    if reports.is_empty() { 1.0 } else { sum / reports.len() as f64 }
+}
+
 /// What identifies a request under an idempotency key: its meaning, not its spelling.
 fn fingerprint(request: &ExperimentRequest) -> String {
     let canonical = serde_json::to_vec(request).unwrap_or_default();
@@ -219,7 +238,11 @@ fn check(request: &ExperimentRequest, decks: &[Deck]) -> Result<Vec<Recipe>, Sub
         Err(SubmitError::Invalid { code, objections: vec![Objection { pointer: pointer.to_owned(), detail }] })
     };
     if request.name.as_ref().is_some_and(|name| name.chars().count() > 120 || name.chars().any(char::is_control)) {
-        return refuse(FaultCode::InvalidRequest, "/name", "a name is at most 120 characters, without line breaks".to_owned());
+        return refuse(
+            FaultCode::InvalidRequest,
+            "/name",
+            "a name is at most 120 characters, without line breaks".to_owned(),
+        );
     }
     if request.wells.is_empty() {
         return refuse(FaultCode::InvalidRequest, "/wells", "ask for at least one well".to_owned());
@@ -350,8 +373,10 @@ mod tests {
 
     #[test]
     fn the_same_wish_has_the_same_fingerprint() {
-        let one: ExperimentRequest = serde_json::from_str(r#"{"wells":[{"volumes":{"red":60,"blue":60.0}}]}"#).expect("json");
-        let two: ExperimentRequest = serde_json::from_str(r#"{"wells":[{"volumes":{"blue":60,"red":60}}]}"#).expect("json");
+        let one: ExperimentRequest =
+            serde_json::from_str(r#"{"wells":[{"volumes":{"red":60,"blue":60.0}}]}"#).expect("json");
+        let two: ExperimentRequest =
+            serde_json::from_str(r#"{"wells":[{"volumes":{"blue":60,"red":60}}]}"#).expect("json");
         assert_eq!(fingerprint(&one), fingerprint(&two));
         assert_ne!(fingerprint(&one), fingerprint(&request(&[&[("red", 61.0), ("blue", 60.0)]])));
     }

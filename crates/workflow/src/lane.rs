@@ -6,7 +6,7 @@
 
 use crate::{
     estimate::{Pace, Report},
-    fault,
+    fault, forecast,
     hand::{Hand, robot_changes},
     measure::{self, WhiteReference},
     mixture::{self, Mixture},
@@ -14,15 +14,18 @@ use crate::{
 };
 use chrono::Utc;
 use domain::{
-    Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, JournalEvent, Mount, Operation, PlateId, ResultId, Slot, Step, Tool,
-    WellId, WellName, WellStatus, reading::Reading,
+    Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, JournalEvent, Mount, Operation, PlateId, ResultId, Slot,
+    Step, Tool, WellId, WellName, WellStatus, reading::Reading,
 };
-use hardware::{AddressError, ColourSensor, Lookup, Memory, Ot2, Patience, PerformError, ReadRequest, RobotError, Run, VirtualAttendant};
+use hardware::{
+    AddressError, ColourSensor, Lookup, Memory, Ot2, Patience, PerformError, ReadRequest, RobotError, Run,
+    VirtualAttendant,
+};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use store::{
-    Attendance, Change, Control, Ended, Entry, ExperimentDetail, Inventory, Intended, JournalledOperation, Lease, Robot, RobotMode,
-    Signal, Store, StoreError,
+    Attendance, Change, Control, Ended, Entry, ExperimentDetail, Intended, Inventory, JournalledOperation, Lease,
+    Robot, RobotMode, Signal, Store, StoreError,
 };
 use tokio::{
     sync::broadcast,
@@ -135,7 +138,9 @@ impl Lane {
                     self.obey(held.experiment.id, held.experiment.control).await?;
                 }
                 (RobotMode::Paused | RobotMode::Attention, _) | (RobotMode::Draining, None) => self.rest().await,
-                (RobotMode::Active | RobotMode::Draining, Some(experiment)) => self.work(experiment.experiment.id).await?,
+                (RobotMode::Active | RobotMode::Draining, Some(experiment)) => {
+                    self.work(experiment.experiment.id).await?
+                }
                 (RobotMode::Active, None) => match self.store.peek(&self.lease).await? {
                     Some(next) => self.begin(next).await?,
                     None => self.rest().await,
@@ -166,11 +171,16 @@ impl Lane {
     /// Takes the next experiment, if the deck has what it needs.
     async fn begin(&mut self, next: ExperimentDetail) -> Result<(), LaneError> {
         let id = next.experiment.id;
-        let (pending, started): (Vec<_>, Vec<_>) =
-            next.wells.iter().map(|(well, _)| well).filter(|well| !well.status.is_final()).partition(|w| w.status == WellStatus::Pending);
+        let (pending, started): (Vec<_>, Vec<_>) = next
+            .wells
+            .iter()
+            .map(|(well, _)| well)
+            .filter(|well| !well.status.is_final())
+            .partition(|w| w.status == WellStatus::Pending);
         let inventory = self.store.inventory(self.lease.robot_id).await?;
         let lies_here = |plate: Option<PlateId>| plate.is_some() && plate == inventory.plate;
-        let unplaced: Vec<WellId> = pending.iter().filter(|well| !lies_here(well.plate_id)).map(|well| well.id).collect();
+        let unplaced: Vec<WellId> =
+            pending.iter().filter(|well| !lies_here(well.plate_id)).map(|well| well.id).collect();
         let stranded: Vec<_> = started.iter().filter(|well| !lies_here(well.plate_id)).map(|well| well.id).collect();
 
         let free = plan::free_wells(&inventory);
@@ -179,7 +189,7 @@ impl Lane {
         let mixtures = to_mix(&next, &journal, &stranded);
         let shortage = match (inventory.plate, free.len() < wanted) {
             (None, _) | (_, true) => Some(Shortage::Plate { wanted, free: free.len() }),
-            _ => plan::check_supplies(&self.robot.deck, &mixtures, &inventory).err(),
+            _ => plan::check_supplies(&self.robot.deck, &mixtures, &inventory, Utc::now()).err(),
         };
         if let Some(shortage @ Shortage::Pipette { .. }) = shortage {
             return self.refuse(&next, &inventory, &shortage).await;
@@ -222,7 +232,12 @@ impl Lane {
     }
 
     /// An experiment that this deck can never mix: it ends here and costs nothing.
-    async fn refuse(&mut self, next: &ExperimentDetail, inventory: &Inventory, shortage: &Shortage) -> Result<(), LaneError> {
+    async fn refuse(
+        &mut self,
+        next: &ExperimentDetail,
+        inventory: &Inventory,
+        shortage: &Shortage,
+    ) -> Result<(), LaneError> {
         let (id, fault) = (next.experiment.id, fault::of_shortage(shortage));
         if let Some(plate) = inventory.plate
             && self.store.take(&self.lease, id, plate, &[]).await?
@@ -250,7 +265,7 @@ impl Lane {
             Shortage::Dye { dye, vial, .. } => {
                 let volume = deck.dye(dye).map(|vial| vial.volume).unwrap_or_default();
                 self.attendant.refill(*vial, dye, volume).await?;
-                Change::VialRefilled { vial: *vial, volume }
+                Change::VialRefilled { vial: *vial, volume, batch: None }
             }
             Shortage::Pipette { .. } => return Err(LaneError::Unsafe(shortage.to_string())),
         };
@@ -328,7 +343,12 @@ impl Lane {
     }
 
     /// Intend durably, send, record: each step's ending and the next step's intent share one commit.
-    async fn carry_out(&mut self, hand: &mut Hand, mut steps: Vec<Step>, progressed: &mut bool) -> Result<Carried, LaneError> {
+    async fn carry_out(
+        &mut self,
+        hand: &mut Hand,
+        mut steps: Vec<Step>,
+        progressed: &mut bool,
+    ) -> Result<Carried, LaneError> {
         self.hold_robot().await?;
         if !self.homed {
             steps.insert(0, Step::Home);
@@ -359,7 +379,12 @@ impl Lane {
                     if let Some(reading) = reading {
                         changes.extend(self.reading_changes(hand, &operation, &reading));
                     }
-                    changes.push(self.report(hand.experiment, index as u64, total, steps.get(index..).unwrap_or_default()));
+                    changes.push(self.report(
+                        hand.experiment,
+                        index as u64,
+                        total,
+                        steps.get(index..).unwrap_or_default(),
+                    ));
                     ended = Some((end(&operation, JournalEvent::Succeeded, answer), changes));
                 }
                 Outcome::Not(event, ending, fault) => {
@@ -370,7 +395,10 @@ impl Lane {
                         readings_missed += 1;
                         continue;
                     }
-                    return Ok(Carried::Trouble(fault, if is_reading { Aftermath::PutDown } else { Aftermath::Recover }));
+                    return Ok(Carried::Trouble(
+                        fault,
+                        if is_reading { Aftermath::PutDown } else { Aftermath::Recover },
+                    ));
                 }
                 Outcome::Unknown(fault) => return Ok(Carried::Trouble(fault, Aftermath::Recover)),
             }
@@ -380,7 +408,12 @@ impl Lane {
     }
 
     /// Whether something speaks against beginning this step.
-    async fn held_up(&mut self, id: ExperimentId, step: &Step, vials: &mut [store::Vial]) -> Result<Option<Carried>, LaneError> {
+    async fn held_up(
+        &mut self,
+        id: ExperimentId,
+        step: &Step,
+        vials: &mut [store::Vial],
+    ) -> Result<Option<Carried>, LaneError> {
         if self.stop.is_cancelled() {
             return Ok(Some(Carried::Halt));
         }
@@ -396,8 +429,9 @@ impl Lane {
             && let Some(vial) = vials.iter_mut().find(|vial| vial.vial == *at)
         {
             let reserve = self.robot.deck.vial_reserve;
-            if *volume + reserve > vial.volume {
-                let (dye, held) = (dye.clone(), vial.volume);
+            let held = forecast::left_in(vial, Utc::now());
+            if *volume + reserve > held {
+                let dye = dye.clone();
                 return Ok(Some(Carried::Short(Shortage::Dye { dye, vial: *at, wanted: *volume, held, reserve })));
             }
             vial.volume = vial.volume.saturating_sub(*volume);
@@ -406,7 +440,12 @@ impl Lane {
     }
 
     /// The durable write that comes before every command.
-    async fn intend(&mut self, hand: &mut Hand, operation: &Operation, ended: Option<(Ended, Vec<Change>)>) -> Result<(), LaneError> {
+    async fn intend(
+        &mut self,
+        hand: &mut Hand,
+        operation: &Operation,
+        ended: Option<(Ended, Vec<Change>)>,
+    ) -> Result<(), LaneError> {
         let (ended, mut changes) = ended.unzip_changes();
         changes.extend(hand.intending(&operation.step));
         if let Step::PickUpTip { mount, tip, dye } = &operation.step {
@@ -476,10 +515,10 @@ impl Lane {
             changes.push(Change::WhiteReference(value));
             return changes;
         };
-        let measured = self
-            .white_reference()
-            .ok_or_else(|| "no white reference has been read on this robot".to_owned())
-            .and_then(|white| measure::measurement(operation.id, reading, &white, at).map_err(|error| error.to_string()));
+        let measured =
+            self.white_reference().ok_or_else(|| "no white reference has been read on this robot".to_owned()).and_then(
+                |white| measure::measurement(operation.id, reading, &white, at).map_err(|error| error.to_string()),
+            );
         changes.push(match measured {
             Ok(measurement_data) => Change::Result { id: ResultId::new(), well, measurement_data },
             Err(cause) => {
@@ -501,7 +540,8 @@ impl Lane {
     }
 
     fn report(&self, experiment: ExperimentId, steps_done: u64, steps_total: u64, rest: &[Step]) -> Change {
-        let report = Report { steps_done, steps_total, seconds_left: self.pace.seconds(rest), pace: self.pace.factor() };
+        let report =
+            Report { steps_done, steps_total, seconds_left: self.pace.seconds(rest), pace: self.pace.factor() };
         Change::Event { experiment, kind: "progress", data: serde_json::to_value(report).unwrap_or_default() }
     }
 
@@ -519,8 +559,10 @@ impl Lane {
             Outcome::Not(event, ..) => event.as_str(),
             Outcome::Unknown(_) => "unknown",
         };
-        metrics::counter!("tincture_operations_total", "kind" => operation.step.name(), "outcome" => label).increment(1);
-        metrics::histogram!("tincture_operation_seconds", "kind" => operation.step.name()).record(began.elapsed().as_secs_f64());
+        metrics::counter!("tincture_operations_total", "kind" => operation.step.name(), "outcome" => label)
+            .increment(1);
+        metrics::histogram!("tincture_operation_seconds", "kind" => operation.step.name())
+            .record(began.elapsed().as_secs_f64());
         outcome
     }
 
@@ -532,15 +574,23 @@ impl Lane {
             settings: Default::default(),
         };
         match self.sensor.read(request).await {
-            Ok(reading) => Outcome::Done(json!({ "channels": reading.channels, "saturated": reading.saturated }), Some(reading)),
-            Err(error) => Outcome::Not(JournalEvent::Failed, Ending::NotDone, fault::of_reading(&operation.step, &error)),
+            Ok(reading) => {
+                Outcome::Done(json!({ "channels": reading.channels, "saturated": reading.saturated }), Some(reading))
+            }
+            Err(error) => {
+                Outcome::Not(JournalEvent::Failed, Ending::NotDone, fault::of_reading(&operation.step, &error))
+            }
         }
     }
 
     async fn command(&self, operation: &Operation) -> Outcome {
         let Some(run) = &self.run else {
             let error = PerformError::NotSent(RobotError::Unreachable { detail: "no run is open".to_owned() });
-            return Outcome::Not(JournalEvent::NotReceived, Ending::NotDone, fault::of_command(&operation.step, &error));
+            return Outcome::Not(
+                JournalEvent::NotReceived,
+                Ending::NotDone,
+                fault::of_command(&operation.step, &error),
+            );
         };
         let error = match run.perform(operation, self.memory).await {
             Ok(answer) => return Outcome::Done(answer, None),
@@ -590,7 +640,12 @@ impl Lane {
     }
 
     /// Records where the experiment goes from here and lets go of the robot, which others may use in between.
-    async fn end_experiment(&mut self, id: ExperimentId, to: ExperimentStatus, fault: Option<Fault>) -> Result<(), LaneError> {
+    async fn end_experiment(
+        &mut self,
+        id: ExperimentId,
+        to: ExperimentStatus,
+        fault: Option<Fault>,
+    ) -> Result<(), LaneError> {
         metrics::counter!("tincture_experiments_total", "outcome" => to.as_str()).increment(1);
         self.record(vec![Change::Experiment { id, to, fault }]).await?;
         if let Some(run) = self.run.take()
@@ -602,8 +657,15 @@ impl Lane {
     }
 
     /// Recovers, and gives an experiment up that fails again and again.
-    async fn after_trouble(&mut self, id: ExperimentId, fault: Fault, aftermath: Aftermath, troubles: u32) -> Result<(), LaneError> {
-        let told = Change::Event { experiment: id, kind: "fault", data: serde_json::to_value(&fault).unwrap_or_default() };
+    async fn after_trouble(
+        &mut self,
+        id: ExperimentId,
+        fault: Fault,
+        aftermath: Aftermath,
+        troubles: u32,
+    ) -> Result<(), LaneError> {
+        let told =
+            Change::Event { experiment: id, kind: "fault", data: serde_json::to_value(&fault).unwrap_or_default() };
         self.record(vec![told]).await?;
         if fault.code == FaultCode::RobotTaken && self.robot.attendance == Attendance::Operator {
             return self.ask_operator(fault).await;
@@ -719,7 +781,9 @@ impl Lane {
         let step = &open.operation.step;
         let (event, ending, outcome) = match step {
             // A reading that nobody received is worth nothing; the well is read again under a new id.
-            Step::Read { .. } => (JournalEvent::NotReceived, Ending::NotDone, json!({ "reason": "the reading was not received" })),
+            Step::Read { .. } => {
+                (JournalEvent::NotReceived, Ending::NotDone, json!({ "reason": "the reading was not received" }))
+            }
             _ => self.look_up(open).await?,
         };
         tracing::info!(operation = %open.operation.id, step = step.name(), %event, "reconciled after an interruption");
@@ -751,7 +815,11 @@ impl Lane {
                     return Ok((JournalEvent::Failed, ending, json!({ "failure": failure })));
                 }
                 Lookup::Absent => {
-                    return Ok((JournalEvent::NotReceived, Ending::NotDone, json!({ "reason": "the robot never got it" })));
+                    return Ok((
+                        JournalEvent::NotReceived,
+                        Ending::NotDone,
+                        json!({ "reason": "the robot never got it" }),
+                    ));
                 }
                 Lookup::Running if Instant::now() < deadline => sleep(Duration::from_millis(200)).await,
                 Lookup::Running | Lookup::HistoryLost => {

@@ -4,8 +4,10 @@
 //! Below: `plan` turns what wells lack into steps, `lane` carries them out under the journal, `hand` and `mixture` are
 //! the lane's picture of its experiment, `measure` makes results of readings, `fault` says what went wrong.
 
+mod attend;
 mod estimate;
 mod fault;
+mod forecast;
 mod hand;
 mod lab;
 mod lane;
@@ -14,5 +16,7 @@ mod mixture;
 mod plan;
 mod worker;
 
+pub use attend::{AttendError, DeckAct, RobotCommand};
+pub use forecast::{RunsOut, Supply};
 pub use lab::*;
 pub use worker::{WorkerConfig, run_worker};

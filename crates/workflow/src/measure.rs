@@ -21,7 +21,12 @@ pub struct WhiteReference {
 }
 
 /// The document behind a result, as in the API: raw channels, settings, reference, and the colour estimated from them.
-pub fn measurement(operation: OperationId, reading: &Reading, white: &WhiteReference, at: DateTime<Utc>) -> Result<Value, ColourError> {
+pub fn measurement(
+    operation: OperationId,
+    reading: &Reading,
+    white: &WhiteReference,
+    at: DateTime<Utc>,
+) -> Result<Value, ColourError> {
     let colour = estimate_reading(reading, &white.reading)?;
     Ok(json!({
         "operation_id": operation,

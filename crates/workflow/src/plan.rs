@@ -3,7 +3,8 @@
 //! A plan is made from the journal's fold, never from an earlier plan. So the first plan, the plan after a crash,
 //! after a pause and after a quarantined well are one and the same function.
 
-use crate::mixture::Mixture;
+use crate::{forecast::left_in, mixture::Mixture};
+use chrono::{DateTime, Utc};
 use domain::{Deck, DyeName, Mount, Pipette, Slot, Step, Tool, Volume, WellName};
 use hardware::Memory;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,9 +127,7 @@ fn strokes(
         if missing.is_zero() {
             continue;
         }
-        let best = deck
-            .pipette_for(missing)
-            .ok_or_else(|| Shortage::Pipette { dye: dye.clone(), volume: missing })?;
+        let best = deck.pipette_for(missing).ok_or_else(|| Shortage::Pipette { dye: dye.clone(), volume: missing })?;
         if best.mount != mount {
             continue;
         }
@@ -163,11 +162,16 @@ fn split(volume: Volume, most: Volume) -> Vec<Volume> {
 
 /// Whether the deck has what these wells still lack. Of a dye that they need more of than a vial holds, a full vial is
 /// enough to begin with; it is refilled on the way.
-pub fn check_supplies(deck: &Deck, mixtures: &[Mixture], inventory: &Inventory) -> Result<(), Shortage> {
+pub fn check_supplies(
+    deck: &Deck,
+    mixtures: &[Mixture],
+    inventory: &Inventory,
+    now: DateTime<Utc>,
+) -> Result<(), Shortage> {
     for vial in &deck.dyes {
         let wanted: Volume = mixtures.iter().map(|mixture| mixture.missing(&vial.name)).sum();
         let wanted = wanted.min(vial.volume.saturating_sub(deck.vial_reserve));
-        let held = inventory.vials.iter().find(|v| v.vial == vial.vial).map(|v| v.volume).unwrap_or_default();
+        let held = inventory.vials.iter().find(|v| v.vial == vial.vial).map(|v| left_in(v, now)).unwrap_or_default();
         if !wanted.is_zero() && wanted + deck.vial_reserve > held {
             let reserve = deck.vial_reserve;
             return Err(Shortage::Dye { dye: vial.name.clone(), vial: vial.vial, wanted, held, reserve });
@@ -223,7 +227,9 @@ mod tests {
             well: WellId::new(),
             at: WellName::all().nth(index).expect("on the plate"),
             status: WellStatus::Pending,
-            recipe: Recipe::new(amounts.iter().map(|(name, tenths)| (dye(name), Volume::from_nanolitres(tenths * 100)))),
+            recipe: Recipe::new(
+                amounts.iter().map(|(name, tenths)| (dye(name), Volume::from_nanolitres(tenths * 100))),
+            ),
             given: BTreeMap::new(),
         }
     }
@@ -235,7 +241,8 @@ mod tests {
     }
 
     fn mixtures(amounts: &[(u32, u32, u32)]) -> Vec<Mixture> {
-        let wells = amounts.iter().enumerate().map(|(i, (r, y, b))| mixture(i, &[("red", *r), ("yellow", *y), ("blue", *b)]));
+        let wells =
+            amounts.iter().enumerate().map(|(i, (r, y, b))| mixture(i, &[("red", *r), ("yellow", *y), ("blue", *b)]));
         wells.filter(|mixture| !mixture.recipe.total().is_zero()).collect()
     }
 
@@ -245,7 +252,9 @@ mod tests {
         let mut tool = Tool::Nothing;
         for step in plan {
             match (step, &tool) {
-                (Step::PickUpTip { .. } | Step::PickUpSensor { .. }, held) => assert_eq!(held, &Tool::Nothing, "{step:?}"),
+                (Step::PickUpTip { .. } | Step::PickUpSensor { .. }, held) => {
+                    assert_eq!(held, &Tool::Nothing, "{step:?}")
+                }
                 (Step::Aspirate { mount, dye, volume, .. }, Tool::Tip { dye: of, liquid, .. }) => {
                     let model = deck.pipette(*mount).expect("mounted").model;
                     assert_eq!(dye, of, "a tip touches one colour");
@@ -346,14 +355,20 @@ mod tests {
     fn an_empty_vial_is_seen_before_anything_moves() {
         let deck = Deck::default();
         let inventory = Inventory {
-            vials: vec![store::Vial { vial: deck.dyes[0].vial, dye: dye("red"), volume: Volume::from_whole_ul(550) }],
+            vials: vec![store::Vial {
+                vial: deck.dyes[0].vial,
+                dye: dye("red"),
+                volume: Volume::from_whole_ul(550),
+                batch: None,
+                filled_at: chrono::Utc::now(),
+            }],
             ..Inventory::default()
         };
         assert!(matches!(
-            check_supplies(&deck, &[mixture(0, &[("red", 600)])], &inventory),
+            check_supplies(&deck, &[mixture(0, &[("red", 600)])], &inventory, Utc::now()),
             Err(Shortage::Dye { wanted, .. }) if wanted == Volume::from_whole_ul(60)
         ));
-        assert_eq!(check_supplies(&deck, &[mixture(0, &[("red", 500)])], &inventory), Ok(()));
+        assert_eq!(check_supplies(&deck, &[mixture(0, &[("red", 490)])], &inventory, Utc::now()), Ok(()));
     }
 
     #[test]
@@ -363,7 +378,8 @@ mod tests {
             for memory in [Memory::Knows, Memory::Forgot] {
                 let full = Tool::Tip { mount, tip, dye: dye("red"), liquid: Volume::from_whole_ul(60), certain };
                 for tool in [full, Tool::Sensor { mount, certain }] {
-                    let end = make_safe(&tool, memory).iter().fold(tool.clone(), |tool, step| tool.after(step, Ending::Done));
+                    let end =
+                        make_safe(&tool, memory).iter().fold(tool.clone(), |tool, step| tool.after(step, Ending::Done));
                     assert_eq!(end, Tool::Nothing, "{tool:?}, {memory:?}");
                 }
             }

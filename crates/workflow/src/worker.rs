@@ -111,7 +111,12 @@ async fn keep_lane(store: Store, config: WorkerConfig, robot: RobotId, shutdown:
 }
 
 /// One lease, from recovery to release. A lease that is lost stops the lane at once.
-async fn hold(store: &Store, config: &WorkerConfig, lease: &Lease, shutdown: &CancellationToken) -> Result<(), LaneError> {
+async fn hold(
+    store: &Store,
+    config: &WorkerConfig,
+    lease: &Lease,
+    shutdown: &CancellationToken,
+) -> Result<(), LaneError> {
     let robot = store.robot(lease.robot_id).await?.ok_or(StoreError::NotFound("robot"))?;
     tracing::info!(robot = robot.name, epoch = lease.epoch, "lane leased");
     let mut lane = Lane::new(store.clone(), lease.clone(), robot, config.poll, shutdown.clone())?;

@@ -34,6 +34,9 @@ CREATE TABLE vials (
     vial TEXT NOT NULL,
     dye TEXT NOT NULL,
     volume_nl {bigint} NOT NULL CHECK (volume_nl >= 0),
+    -- Which bottle it was filled from, and when: it dries out from then on.
+    batch TEXT,
+    filled_at {time} NOT NULL,
     PRIMARY KEY (robot_id, vial)
 ) {strict};
 

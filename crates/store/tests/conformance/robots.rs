@@ -92,9 +92,15 @@ pub async fn an_operators_acts_change_the_deck_and_are_logged(database: TestData
     attend(Change::TipLost { slot, tip }).await.expect("an act");
     let plate = PlateId::new();
     attend(Change::PlateReplaced { plate }).await.expect("an act");
-    attend(Change::VialRefilled { vial: well("B2"), volume: Volume::from_whole_ul(5_000) }).await.expect("an act");
+    attend(Change::VialRefilled {
+        vial: well("B2"),
+        volume: Volume::from_whole_ul(5_000),
+        batch: Some("FDC-40/7".to_owned()),
+    })
+    .await
+    .expect("an act");
     attend(Change::Mode { mode: RobotMode::Attention, attention: Some(fault()) }).await.expect("an act");
-    let unknown = attend(Change::VialRefilled { vial: well("H12"), volume: Volume::ZERO }).await;
+    let unknown = attend(Change::VialRefilled { vial: well("H12"), volume: Volume::ZERO, batch: None }).await;
     assert!(matches!(unknown, Err(StoreError::NotFound(_))));
 
     let inventory = store.inventory(robot.id).await.expect("an inventory");

@@ -3,7 +3,12 @@
 use domain::{Deck, ExperimentId, ExperimentStatus, Role, UserId, WellName};
 use emulator::Emulator;
 use serde_json::Value;
-use std::{collections::BTreeMap, net::SocketAddr, path::{Path, PathBuf}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use store::{Attendance, ExperimentDetail, NewRobot, NewUser, Robot, Store, User, testing::TestDatabase};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -89,7 +94,8 @@ impl TestLab {
 
     pub fn start_worker(&mut self) {
         let stop = CancellationToken::new();
-        let config = WorkerConfig { poll: Duration::from_millis(50), lease: Duration::from_secs(1), ..WorkerConfig::default() };
+        let config =
+            WorkerConfig { poll: Duration::from_millis(50), lease: Duration::from_secs(1), ..WorkerConfig::default() };
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let task = runtime.spawn(run_worker(self.store().clone(), config, stop.clone()));
         self.worker = Some(Worker { runtime, task, stop });
@@ -201,7 +207,10 @@ impl TestLab {
                 let fell = drops.get(&(at.to_string(), dye.to_string())).cloned().unwrap_or_default();
                 assert_eq!(fell.len(), 1, "{dye} in {at}: {fell:?}");
                 // The stated error is at most 3 × 2.5 % ± 1 % ± 0.2 µL.
-                assert!((fell[0] - asked.ul()).abs() <= asked.ul() * 0.085 + 0.3, "{dye} in {at}: {fell:?}, asked {asked}");
+                assert!(
+                    (fell[0] - asked.ul()).abs() <= asked.ul() * 0.085 + 0.3,
+                    "{dye} in {at}: {fell:?}, asked {asked}"
+                );
             }
         }
     }
@@ -243,7 +252,13 @@ async fn try_start(listen: SocketAddr, sensor_listen: SocketAddr, state: &Path, 
 pub async fn user(store: &Store, email: &str, quota: i32) -> User {
     let hashed_password = "not a hash: nobody signs in here".to_owned();
     store
-        .create_user(NewUser { id: UserId::new(), email: email.to_owned(), hashed_password, role: Role::Student, quota })
+        .create_user(NewUser {
+            id: UserId::new(),
+            email: email.to_owned(),
+            hashed_password,
+            role: Role::Student,
+            quota,
+        })
         .await
         .expect("a user")
 }

@@ -1,0 +1,180 @@
+//! A virtual OT-2 with a colour sensor: API-faithful outside, strict physics inside.
+//!
+//! Two servers over one [`world`]: `robot_server` answers as the OT-2's own HTTP API does, [`sensor`] as the AS7341
+//! on its serial cable. The world knows nothing of either; what really happened is in its ledger, told by
+//! `GET /emulator/ledger`.
+
+mod labware;
+mod robot_server;
+pub mod sensor;
+pub mod world;
+
+use domain::PipetteModel;
+use robot_server::{Options, Power, Robot};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use tokio::{net::TcpListener, task::JoinHandle};
+use world::{SharedWorld, World, WorldConfig, WorldError};
+
+/// How the virtual lab is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the robot listens. Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Where the sensor listens.
+    pub sensor_listen: SocketAddr,
+    /// How many times faster than the real machines things go: above 0, infinity included.
+    pub speed: f64,
+    /// The same for `waitForDuration` alone; `None` is as [`Config::speed`].
+    pub wait_speed: Option<f64>,
+    /// Makes pipetting errors and sensor noise reproducible; `None` is 0.
+    pub seed: Option<u64>,
+    /// Where the deck and the list of runs survive a restart; without it they don't.
+    pub state_dir: Option<PathBuf>,
+    /// How long the robot answers 503 after its start.
+    pub boot: Duration,
+    pub left_pipette: Option<PipetteModel>,
+    pub right_pipette: Option<PipetteModel>,
+    /// Light that reaches the sensor past the well, as a fraction of the white signal, 0–0.2.
+    pub stray_light: f64,
+}
+
+impl Default for Config {
+    /// The default lab at an OT-2's own speed, on the OT-2's own port of this machine, remembering nothing.
+    ///
+    /// The lab works with the p300 on the right. A second one hangs on the left because common clients (PyLabRobot for
+    /// one) take the left pipette for their first channel and can't do without.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 31_950)),
+            sensor_listen: SocketAddr::from(([127, 0, 0, 1], 31_951)),
+            speed: 1.0,
+            wait_speed: None,
+            seed: None,
+            state_dir: None,
+            boot: Duration::ZERO,
+            left_pipette: Some(PipetteModel::P300SingleGen2),
+            right_pipette: Some(PipetteModel::P300SingleGen2),
+            stray_light: 0.0,
+        }
+    }
+}
+
+/// Why an emulator doesn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{name} must be above 0, not {value}")]
+    Speed { name: &'static str, value: f64 },
+    #[error("can't listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("can't use the state directory {path}: {source}")]
+    StateDir { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    World(#[from] WorldError),
+}
+
+/// A running emulator. Dropping it stops it too, without waiting.
+#[derive(Debug)]
+pub struct Emulator {
+    robot_addr: SocketAddr,
+    sensor_addr: SocketAddr,
+    world: SharedWorld,
+    power: Power,
+    robot: JoinHandle<()>,
+    sensor: JoinHandle<io::Result<()>>,
+}
+
+/// How long a shutdown waits for requests in flight.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Starts both servers; when this returns they listen.
+pub async fn start(config: Config) -> Result<Emulator, StartError> {
+    check_speed("speed", config.speed)?;
+    let wait_speed = config.wait_speed.unwrap_or(config.speed);
+    check_speed("wait_speed", wait_speed)?;
+    if let Some(path) = &config.state_dir {
+        std::fs::create_dir_all(path).map_err(|source| StartError::StateDir { path: path.clone(), source })?;
+    }
+    let robot_listener = listen(config.listen).await?;
+    let sensor_listener = listen(config.sensor_listen).await?;
+    let world = World::open(WorldConfig {
+        state_dir: config.state_dir.clone(),
+        seed: config.seed.unwrap_or_default(),
+        left: config.left_pipette,
+        right: config.right_pipette,
+        stray_light: config.stray_light,
+    })?
+    .shared();
+    let power = Power::default();
+    let options = Options {
+        world: SharedWorld::clone(&world),
+        speed: config.speed,
+        wait_speed,
+        state_dir: config.state_dir.clone(),
+        boot: config.boot,
+        power: power.clone(),
+    };
+    let robot = Robot::new(options)
+        .map_err(|source| StartError::StateDir { path: config.state_dir.unwrap_or_default(), source })?;
+    let address = |listener: &TcpListener, asked| {
+        listener.local_addr().map_err(|source| StartError::Listen { address: asked, source })
+    };
+    let sensor_power = power.clone();
+    Ok(Emulator {
+        robot_addr: address(&robot_listener, config.listen)?,
+        sensor_addr: address(&sensor_listener, config.sensor_listen)?,
+        robot: tokio::spawn(robot.serve(robot_listener)),
+        sensor: tokio::spawn(sensor::serve(sensor_listener, SharedWorld::clone(&world), config.speed, async move {
+            sensor_power.off().await
+        })),
+        world,
+        power,
+    })
+}
+
+impl Emulator {
+    /// Where the robot really listens.
+    pub const fn robot_addr(&self) -> SocketAddr {
+        self.robot_addr
+    }
+
+    /// Where the sensor really listens.
+    pub const fn sensor_addr(&self) -> SocketAddr {
+        self.sensor_addr
+    }
+
+    /// The deck itself, for tests in the same process.
+    pub const fn world(&self) -> &SharedWorld {
+        &self.world
+    }
+
+    /// Switches the machines off where they are. Requests in flight get two seconds.
+    pub async fn shutdown(mut self) {
+        self.power.switch_off();
+        self.power.still().await;
+        end(&mut self.robot).await;
+        end(&mut self.sensor).await;
+    }
+}
+
+/// Waits for a server to end, but not for ever.
+async fn end<T>(server: &mut JoinHandle<T>) {
+    if tokio::time::timeout(PATIENCE, &mut *server).await.is_err() {
+        server.abort();
+        // Awaited so that the port and the state directory are free when this returns.
+        drop(server.await);
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.power.switch_off();
+    }
+}
+
+fn check_speed(name: &'static str, value: f64) -> Result<(), StartError> {
+    if value > 0.0 { Ok(()) } else { Err(StartError::Speed { name, value }) }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}

@@ -1,0 +1,182 @@
+//! Where things are, as the engine reckons it.
+
+use super::{
+    CommandError, CurrentWell, Engine, Labware, Pipette, Side,
+    params::{Location, WellLocation},
+};
+use crate::{
+    labware::{Definition, Point, Well},
+    world::Slot,
+};
+
+/// Height of a bare nozzle at its end switch, mm.
+const HOMED_NOZZLE_Z: f64 = 248.0;
+/// The engine never plans to within this of the end switch, mm.
+const TOP_MARGIN: f64 = 1.0;
+/// How far above everything a pipette crosses the deck, and a single labware, mm.
+const DECK_CLEARANCE: f64 = 10.0;
+const LABWARE_CLEARANCE: f64 = 5.0;
+/// The fixed trash: where tips are dropped, its width, its height (OT-2 deck definition, version 5), mm.
+const TRASH_DROP: Point = Point::new(347.84, 351.5, 82.0);
+const TRASH_WIDTH: f64 = 107.11;
+const TRASH_HEIGHT: f64 = 82.0;
+/// How wide the engine takes a single-channel pipette to be, mm.
+const SINGLE_CHANNEL_WIDTH: f64 = 75.0;
+/// The part of its length at which a tip is let go over its rack.
+const RETURN_TIP_SHARE: f64 = 0.5;
+/// Half a slot's footprint, mm.
+const HALF_SLOT: Point = Point::new(64.0, 43.0, 0.0);
+
+/// The name of the trash's addressable area.
+pub const FIXED_TRASH: &str = "fixedTrash";
+
+impl Engine {
+    /// A place in or at a well.
+    pub(super) fn well_position(
+        &self,
+        labware_id: &str,
+        well_name: &str,
+        location: &WellLocation,
+    ) -> Result<Point, CommandError> {
+        let labware = self.find_labware(labware_id)?;
+        let well = find_well(labware, well_name)?;
+        let rise = match location.origin {
+            "bottom" => 0.0,
+            "center" => well.depth / 2.0,
+            _ => well.depth,
+        };
+        let correction = labware.offset.as_ref().map(|offset| offset.vector).unwrap_or_default();
+        let corner = self.stand(&labware.location, 0)? + labware.definition.corner_offset + correction;
+        Ok(corner + well.bottom + Point::new(0.0, 0.0, rise) + location.offset)
+    }
+
+    /// Where the front left bottom corner of what is at `location` lies. Labware may stand on labware, but not for ever.
+    fn stand(&self, location: &Location, depth: usize) -> Result<Point, CommandError> {
+        match location {
+            Location::Slot { slot_name } | Location::Area { addressable_area_name: slot_name } => {
+                slot_corner(slot_name).ok_or_else(|| not_on_deck(slot_name))
+            }
+            Location::Labware { labware_id } if depth < 8 => {
+                let below = self.find_labware(labware_id)?;
+                let corner = self.stand(&below.location, depth + 1)?;
+                Ok(corner + Point::new(0.0, 0.0, below.definition.height))
+            }
+            Location::Module { module_id } => {
+                Err(CommandError::new("ModuleNotLoadedError", format!("Module {module_id} not found.")))
+            }
+            _ => Err(CommandError::new("LabwareNotOnDeckError", "Labware is not on the deck.")),
+        }
+    }
+
+    /// The lowest height from which a tip's end clears what is on the way to `labware_id`, or across the deck.
+    pub(super) fn travel_height(&self, pipette: &Pipette, labware_id: Option<&str>, minimum: Option<f64>) -> f64 {
+        let within = |at: &&CurrentWell| at.pipette_id == pipette.id && Some(at.labware_id.as_str()) == labware_id;
+        let same = self.at.as_ref().filter(within).and_then(|at| self.find_labware(&at.labware_id).ok());
+        let (obstacle, clearance) = match same {
+            Some(labware) => (labware.definition.height, LABWARE_CLEARANCE),
+            None => (self.highest(), DECK_CLEARANCE),
+        };
+        obstacle.max(minimum.unwrap_or(f64::NEG_INFINITY)) + clearance
+    }
+
+    fn highest(&self) -> f64 {
+        let on_deck = self.labware.iter().filter(|labware| labware.location != Location::Named("offDeck"));
+        on_deck.map(|labware| self.top(labware)).fold(TRASH_HEIGHT, f64::max)
+    }
+
+    fn top(&self, labware: &Labware) -> f64 {
+        self.stand(&labware.location, 0).map_or(0.0, |corner| corner.z) + labware.definition.height
+    }
+
+    /// The highest a tool of that length can be carried.
+    pub(super) fn ceiling(tool_length: f64) -> f64 {
+        HOMED_NOZZLE_Z - tool_length
+    }
+
+    /// Refuses what an arc can't reach.
+    pub(super) fn check_arc(destination_z: f64, travel_z: f64, tool_length: f64) -> Result<(), CommandError> {
+        let ceiling = Self::ceiling(tool_length);
+        let failed = |what: &str| Err(CommandError::new("FailedToPlanMoveError", what));
+        if destination_z + TOP_MARGIN > ceiling {
+            return failed("Destination out of bounds in the Z-axis");
+        }
+        if travel_z - DECK_CLEARANCE + TOP_MARGIN > ceiling {
+            return failed("Arc out of bounds in the Z-axis");
+        }
+        Ok(())
+    }
+
+    /// Where a tip goes that is let go over `labware_id` without further words.
+    pub(super) fn drop_location(labware: &Labware, asked: &WellLocation) -> WellLocation {
+        let mut location = asked.clone();
+        if location.origin != "default" {
+            return location;
+        }
+        location.origin = "top";
+        if labware.definition.is_tip_rack {
+            location.offset.z -= labware.definition.tip_length * RETURN_TIP_SHARE;
+        }
+        location
+    }
+
+    /// The side of the trash whose turn it is, and how far from its middle that is.
+    pub(super) fn next_trash_side(&self, width: f64) -> (Side, f64) {
+        let reach = (width / 2.0 - SINGLE_CHANNEL_WIDTH / 2.0).max(0.0);
+        match self.last_trash_side {
+            Some(Side::Right) => (Side::Left, -reach),
+            _ => (Side::Right, reach),
+        }
+    }
+
+    /// Refuses a place where nothing can stand: slot 12 is the trash's.
+    pub(super) fn check_location(&self, location: &Location) -> Result<(), CommandError> {
+        match location {
+            Location::Slot { slot_name: name } | Location::Area { addressable_area_name: name } => {
+                area_position(name).map(drop)
+            }
+            Location::Named(_) => Ok(()),
+            _ => self.stand(location, 0).map(drop),
+        }
+    }
+
+    /// What is loaded in the slot, if anything.
+    pub(super) fn occupant(&self, location: &Location) -> Option<&Labware> {
+        self.labware.iter().find(|labware| labware.location == *location && *location != Location::Named("offDeck"))
+    }
+}
+
+/// The middle of an addressable area, where pipettes move to.
+pub(super) fn area_position(name: &str) -> Result<Point, CommandError> {
+    if name == FIXED_TRASH {
+        return Ok(TRASH_DROP);
+    }
+    slot_corner(name).filter(|_| name != "12").map(|corner| corner + HALF_SLOT).ok_or_else(|| not_on_deck(name))
+}
+
+pub(super) const fn trash_width() -> f64 {
+    TRASH_WIDTH
+}
+
+fn not_on_deck(area: &str) -> CommandError {
+    CommandError::new("AreaNotInDeckConfigurationError", format!("{area} not provided by deck configuration."))
+}
+
+pub(super) fn slot_number(name: &str) -> Option<Slot> {
+    Slot::new(name.parse().ok()?)
+}
+
+fn slot_corner(name: &str) -> Option<Point> {
+    let origin = slot_number(name)?.origin();
+    Some(Point::new(origin.x, origin.y, origin.z))
+}
+
+pub(super) fn find_well<'a>(labware: &'a Labware, well_name: &str) -> Result<&'a Well, CommandError> {
+    let missing =
+        || CommandError::new("WellDoesNotExistError", format!("{well_name} does not exist in {}.", labware.id));
+    labware.definition.wells.get(well_name).ok_or_else(missing)
+}
+
+/// How far below the nozzle a tip of that rack reaches.
+pub(super) fn tip_reach(definition: &Definition, overlap: f64) -> f64 {
+    definition.tip_length - overlap
+}

@@ -1,0 +1,166 @@
+//! `/emulator`: what no real robot can tell or do. The physical truth, and an operator's hands.
+
+use super::{Body, Query, Robot};
+use crate::{
+    robot_server::body::Fields,
+    world::{self, Effect, Entry, PLATE_SLOT, Slot, TIPS_300_SLOT, VIALS_SLOT, World, WorldError},
+};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use chrono::Utc;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The most entries one answer holds.
+const MOST_ENTRIES: usize = 1_000_000;
+/// What a refill pours without further words: a full vial, µL.
+const FULL_VIAL_UL: f64 = 15_000.0;
+
+pub fn router() -> Router<Arc<Robot>> {
+    Router::new()
+        .route("/emulator/ledger", get(ledger))
+        .route("/emulator/state", get(state))
+        .route("/emulator/plate", post(plate))
+        .route("/emulator/tips", post(tips))
+        .route("/emulator/vials/{well}", post(vial))
+}
+
+/// What was wrong with an operator's request, as RFC 9457 wants it.
+#[derive(Debug)]
+struct Problem {
+    status: StatusCode,
+    detail: String,
+}
+
+impl Problem {
+    fn bad(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: detail.into() }
+    }
+}
+
+impl From<WorldError> for Problem {
+    fn from(error: WorldError) -> Self {
+        let status = match error {
+            WorldError::Storage { .. } | WorldError::InUse { .. } | WorldError::Damaged { .. } => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            WorldError::NoSuchWell { .. } | WorldError::EmptySlot(_) => StatusCode::NOT_FOUND,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self { status, detail: error.to_string() }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Problem");
+        let body = json!({
+            "type": "about:blank",
+            "title": title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    }
+}
+
+#[derive(Serialize)]
+struct Ledger {
+    data: Vec<Entry>,
+}
+
+/// `after=`: only entries newer than that sequence; `limit=`: at most so many. Without either, all.
+async fn ledger(State(robot): State<Arc<Robot>>, query: Query) -> Result<Json<Ledger>, Problem> {
+    let count = |name: &str| {
+        query
+            .text(name)
+            .map(str::parse::<u64>)
+            .transpose()
+            .map_err(|_| Problem::bad(format!("'{name}' must be a whole number that isn't negative")))
+    };
+    let mut after = count("after")?;
+    let limit = count("limit")?.map_or(MOST_ENTRIES, |limit| usize::try_from(limit).unwrap_or(MOST_ENTRIES));
+    let limit = limit.min(MOST_ENTRIES);
+    let mut data: Vec<Entry> = Vec::new();
+    while data.len() < limit {
+        let page = world::lock(robot.hardware.world()).ledger(after, (limit - data.len()).min(World::LEDGER_PAGE))?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.sequence);
+        data.extend(page);
+    }
+    Ok(Json(Ledger { data }))
+}
+
+async fn state(State(robot): State<Arc<Robot>>) -> Json<Value> {
+    let world = world::lock(robot.hardware.world());
+    Json(json!({"data": world.state(), "sequence": world.last_sequence()}))
+}
+
+/// `{"slot": 1}`; the slot may be left out.
+async fn plate(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
+    let slot = slot_in(&read(body)?, PLATE_SLOT)?;
+    let effect = world::lock(robot.hardware.world()).new_plate(slot, Utc::now())?;
+    Ok(entries(effect))
+}
+
+/// `{"slot": 9}`; the slot may be left out.
+async fn tips(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
+    let slot = slot_in(&read(body)?, TIPS_300_SLOT)?;
+    let effect = world::lock(robot.hardware.world()).new_tip_rack(slot, Utc::now())?;
+    Ok(entries(effect))
+}
+
+/// `{"dye": "red", "volume_ul": 15000, "slot": 3}`; all but a dye for a vial that never held one may be left out.
+async fn vial(
+    State(robot): State<Arc<Robot>>,
+    Path(well): Path<String>,
+    body: Result<Body, super::ApiError>,
+) -> Result<Json<Value>, Problem> {
+    let body = read(body)?;
+    let slot = slot_in(&body, VIALS_SLOT)?;
+    let mut fields = Fields::of(&body, "");
+    let dye = fields.optional_text("dye");
+    let volume_ul = fields.optional_number("volume_ul").unwrap_or(FULL_VIAL_UL);
+    fields.finish().map_err(|problems| {
+        let told: Vec<_> = problems.iter().map(|problem| format!("{}: {}", problem.at, problem.detail)).collect();
+        Problem::bad(told.join("; "))
+    })?;
+    let mut world = world::lock(robot.hardware.world());
+    let dye = dye.or_else(|| usual_dye(&world, slot, &well)).ok_or_else(|| {
+        Problem::bad("say which dye: {\"dye\": \"red\"}. The vial doesn't tell, for it holds none or several")
+    })?;
+    let effect = world.refill(slot, &well, &dye, volume_ul, Utc::now())?;
+    Ok(entries(effect))
+}
+
+/// The dye a vial holds now, when it is but one.
+fn usual_dye(world: &World, slot: Slot, well: &str) -> Option<String> {
+    let liquid = world.state().placed(slot)?.liquid(well);
+    let mut dyes = liquid.components().map(|(dye, _)| dye.to_owned());
+    let only = dyes.next()?;
+    dyes.next().is_none().then_some(only)
+}
+
+fn entries(effect: Effect) -> Json<Value> {
+    Json(json!({"data": effect.entries}))
+}
+
+fn read(body: Result<Body, super::ApiError>) -> Result<Value, Problem> {
+    match body {
+        Ok(Body(Value::Null)) => Ok(json!({})),
+        Ok(Body(body)) if body.is_object() => Ok(body),
+        _ => Err(Problem::bad("the body must be a JSON object, or nothing")),
+    }
+}
+
+fn slot_in(body: &Value, usual: Slot) -> Result<Slot, Problem> {
+    let Some(asked) = body.get("slot") else { return Ok(usual) };
+    let number = asked.as_u64().and_then(|number| u8::try_from(number).ok());
+    number.and_then(Slot::new).ok_or_else(|| Problem::bad("'slot' must be a number from 1 to 12"))
+}

@@ -1,0 +1,190 @@
+//! `/runs`: made, told, played, put aside.
+
+use super::{Answer, ApiError, Body, Query, Robot, created, ok};
+use crate::{
+    labware::Definition,
+    robot_server::{
+        body::Fields,
+        command::timestamp,
+        engine::{
+            LabwareOffset, MAX_LOADED,
+            params::{Location, point},
+        },
+        error::FieldProblem,
+        meta,
+        run::{ActionType, Run},
+        runs::Entry,
+    },
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub async fn list(State(robot): State<Arc<Robot>>, query: Query) -> Answer {
+    let length = query.count("pageLength")?.unwrap_or(usize::MAX);
+    let runs = robot.runs();
+    let newest = runs.entries().len().saturating_sub(length);
+    let told: Vec<_> = runs.entries().iter().skip(newest).map(|entry| runs.describe(entry)).collect();
+    let links = match runs.current() {
+        Some(current) => json!({"current": {"href": format!("/runs/{}", current.id)}}),
+        None => json!({}),
+    };
+    let total = told.len();
+    ok(json!({"data": told, "links": links, "meta": meta(0, total)}))
+}
+
+pub async fn create(State(robot): State<Arc<Robot>>, Body(body): Body) -> Answer {
+    let offsets = offsets(&body)?;
+    if let Some(protocol) = body.pointer("/data/protocolId").and_then(Value::as_str) {
+        let detail = format!("Protocol {protocol} was not found.");
+        return Err(ApiError::not_found("ProtocolNotFound", "Protocol Not Found", detail));
+    }
+    let run = robot.runs().create(&robot.hardware, offsets)?;
+    created(json!({"data": run.describe(true)}))
+}
+
+pub async fn get(State(robot): State<Arc<Robot>>, Path(id): Path<String>) -> Answer {
+    let runs = robot.runs();
+    ok(json!({"data": runs.describe(&runs.find(&id)?)}))
+}
+
+pub async fn update(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Body(body): Body) -> Answer {
+    let data = body.get("data").cloned().unwrap_or_default();
+    let mut fields = Fields::of(&data, "data");
+    let current = fields.optional_truth("current");
+    fields.finish().map_err(ApiError::invalid_fields)?;
+    let mut runs = robot.runs();
+    if current == Some(false) {
+        let run = runs.put_aside(&id)?;
+        return ok(json!({"data": run.describe(false)}));
+    }
+    let run = runs.find(&id)?;
+    if !runs.is_current(&id) {
+        let detail = format!("Cannot update {id} because it is not the current run.");
+        return Err(ApiError::conflict("RunStopped", "Run Stopped", detail));
+    }
+    ok(json!({"data": runs.describe(&run)}))
+}
+
+pub async fn delete(State(robot): State<Arc<Robot>>, Path(id): Path<String>) -> Answer {
+    robot.runs().delete(&id)?;
+    ok(json!({}))
+}
+
+pub async fn act(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Body(body): Body) -> Answer {
+    let data = body.get("data").cloned().unwrap_or_default();
+    let mut fields = Fields::of(&data, "data");
+    let asked = fields.choice("actionType", &["play", "pause", "stop", "resume-from-recovery"]);
+    fields.finish().map_err(ApiError::invalid_fields)?;
+    let action_type = match asked {
+        "play" => ActionType::Play,
+        "pause" => ActionType::Pause,
+        "stop" => ActionType::Stop,
+        _ => ActionType::ResumeFromRecovery,
+    };
+    let run = robot.runs().find_current(&id)?;
+    created(json!({"data": run.act(action_type)?}))
+}
+
+pub async fn add_offset(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Body(body): Body) -> Answer {
+    let run = robot.runs().find_current(&id)?;
+    take_offset(&run, &body)
+}
+
+pub async fn add_definition(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Body(body): Body) -> Answer {
+    let run = robot.runs().find_current(&id)?;
+    take_definition(&run, body)
+}
+
+pub async fn loaded_definitions(State(robot): State<Arc<Robot>>, Path(id): Path<String>) -> Answer {
+    let run = robot.runs().find_current(&id)?;
+    let definitions = run.with_engine(|engine| engine.loaded_definitions());
+    let documents: Vec<_> = definitions.values().map(|definition| definition.document.clone()).collect();
+    ok(json!({"data": documents}))
+}
+
+/// Taken and without effect: this robot never waits for recovery.
+pub async fn set_recovery_policy(State(robot): State<Arc<Robot>>, Path(id): Path<String>, _: Body) -> Answer {
+    robot.runs().find_current(&id)?;
+    ok(json!({}))
+}
+
+/// Adds a labware offset to a run of any kind.
+pub fn take_offset(run: &Run, body: &Value) -> Answer {
+    let data = body.get("data").cloned().unwrap_or_default();
+    let offset = offset(&data, "data").map_err(ApiError::invalid_fields)?;
+    if !run.with_engine(|engine| engine.correct(offset.clone())) {
+        return Err(too_many("labware offsets"));
+    }
+    created(json!({"data": offset}))
+}
+
+/// Adds a labware definition to a run of any kind.
+pub fn take_definition(run: &Run, mut body: Value) -> Answer {
+    let document = body.get_mut("data").map(Value::take).unwrap_or_default();
+    let definition = Definition::parse(document).map_err(|error| {
+        ApiError::invalid_fields(vec![FieldProblem { at: "data".to_owned(), detail: error.to_string() }])
+    })?;
+    let uri = definition.uri();
+    if !run.with_engine(|engine| engine.define(definition)) {
+        return Err(too_many("labware definitions"));
+    }
+    created(json!({"data": {"definitionUri": uri}}))
+}
+
+/// The offsets a run is to be made with.
+pub fn offsets(body: &Value) -> Result<Vec<LabwareOffset>, ApiError> {
+    if !body.is_null() && !body.get("data").is_some_and(Value::is_object) {
+        let problem = FieldProblem { at: "data".to_owned(), detail: "field required".to_owned() };
+        return Err(ApiError::invalid_fields(vec![problem]));
+    }
+    let asked = body.pointer("/data/labwareOffsets").and_then(Value::as_array);
+    let asked = asked.map(Vec::as_slice).unwrap_or_default();
+    if asked.len() > MAX_LOADED {
+        return Err(too_many("labware offsets"));
+    }
+    let read = |(index, value): (usize, &Value)| offset(value, &format!("data/labwareOffsets/{index}"));
+    asked.iter().enumerate().map(read).collect::<Result<_, _>>().map_err(ApiError::invalid_fields)
+}
+
+fn offset(value: &Value, at: &str) -> Result<LabwareOffset, Vec<FieldProblem>> {
+    let mut fields = Fields::of(value, at);
+    let offset = LabwareOffset {
+        id: Uuid::new_v4().to_string(),
+        created_at: timestamp(),
+        definition_uri: fields.text("definitionUri"),
+        location: Location::Slot { slot_name: fields.object("location", |location| location.text("slotName")) },
+        vector: fields.object("vector", point),
+    };
+    fields.finish()?;
+    Ok(offset)
+}
+
+fn too_many(what: &str) -> ApiError {
+    let detail = format!("This emulator keeps at most {MAX_LOADED} {what} a run.");
+    ApiError::modern(StatusCode::UNPROCESSABLE_ENTITY, "InvalidRequest", "Invalid Request", detail)
+}
+
+/// The live run of that id; a lost one has nothing but its name.
+pub fn live(entry: Entry) -> Option<Arc<Run>> {
+    match entry {
+        Entry::Live(run) => Some(run),
+        Entry::Lost(_) => None,
+    }
+}
+
+/// A body in the envelope, keeping the order of its fields.
+#[derive(serde::Serialize)]
+pub struct Data<T> {
+    pub data: T,
+}
+
+/// An answer whose fields come in their own order.
+pub fn told<T>(status: StatusCode, data: T) -> (StatusCode, Json<Data<T>>) {
+    (status, Json(Data { data }))
+}

@@ -1,0 +1,51 @@
+//! The machine around the robot: its clock, logs and network, and the lists that are always empty here.
+
+use super::{Answer, ApiError, ok};
+use crate::robot_server::{command::timestamp, meta};
+use axum::{
+    extract::Path,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+const LOGS: &[&str] = &[
+    "api.log",
+    "serial.log",
+    "can_bus.log",
+    "server.log",
+    "combined_api_server.log",
+    "update_server.log",
+    "touchscreen.log",
+];
+
+pub async fn time() -> Answer {
+    ok(json!({
+        "data": {"systemTime": timestamp(), "id": "time"},
+        "links": {"self": {"href": "/system/time", "meta": null}},
+    }))
+}
+
+/// There is no log of the robot's own: an empty one, as a simulated robot-server has.
+pub async fn logs(Path(name): Path<String>) -> Response {
+    if LOGS.contains(&name.as_str()) {
+        return (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], "").into_response();
+    }
+    ApiError::legacy_invalid(format!("path.log_identifier: {}", crate::robot_server::body::not_permitted(LOGS)))
+        .into_response()
+}
+
+/// A simulated robot-server has no NetworkManager to ask.
+pub async fn networking() -> ApiError {
+    let message = "'' is not a valid ConnectivityStatus".to_owned();
+    ApiError::Legacy { status: StatusCode::INTERNAL_SERVER_ERROR, message }
+}
+
+pub async fn empty_list() -> Answer {
+    ok(json!({"data": [], "meta": meta(0, 0)}))
+}
+
+/// Protocols can't be uploaded here.
+pub async fn no_protocol(Path(id): Path<String>) -> ApiError {
+    ApiError::not_found("ProtocolNotFound", "Protocol Not Found", format!("Protocol {id} was not found."))
+}
