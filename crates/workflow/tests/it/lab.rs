@@ -1,6 +1,6 @@
 //! A whole lab in one process, for the tests here: database, emulator, worker.
 
-use domain::{Deck, ExperimentId, ExperimentStatus, Role, UserId, WellName};
+use domain::{Deck, ExperimentId, ExperimentStatus, Fault, Role, UserId, WellName};
 use emulator::Emulator;
 use serde_json::Value;
 use std::{
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use store::{Attendance, ExperimentDetail, NewRobot, NewUser, Robot, Store, User, testing::TestDatabase};
+use store::{Attendance, ExperimentDetail, NewRobot, NewUser, Robot, RobotMode, Store, User, testing::TestDatabase};
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinHandle,
@@ -166,6 +166,48 @@ impl TestLab {
             }
         };
         tokio::time::timeout(PATIENCE, reached).await.expect("the robot gets so far");
+    }
+
+    /// Until the robot is held and nothing is under way any more.
+    pub async fn wait_until_still(&self) {
+        let still = async {
+            loop {
+                let open = self.store().open_operations(self.robot.id).await.expect("a database");
+                let robot = self.store().robot(self.robot.id).await.expect("a database").expect("a robot");
+                let hands = robot.mode == RobotMode::Attention || robot.tool == domain::Tool::Nothing;
+                if open.is_empty() && hands && robot.mode != RobotMode::Active {
+                    // Whatever was decided before the hold has been sent by now.
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    if self.store().open_operations(self.robot.id).await.expect("a database").is_empty() {
+                        return;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, still).await.expect("the robot stands still");
+    }
+
+    pub async fn wait_for_question(&self) -> Fault {
+        let asked = async {
+            loop {
+                let robot = self.store().robot(self.robot.id).await.expect("a database").expect("a robot");
+                if let (RobotMode::Attention, Some(question)) = (robot.mode, robot.attention) {
+                    return question;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.expect("the operator is asked")
+    }
+
+    pub async fn post(&self, path: &str) {
+        let answer = reqwest::Client::new()
+            .post(format!("http://{}{path}", self.address))
+            .json(&serde_json::json!({}))
+            .send()
+            .await;
+        assert!(answer.expect("an answer").status().is_success());
     }
 
     pub async fn quota(&self) -> i32 {

@@ -2,10 +2,11 @@
 
 mod lab;
 
-use domain::{ExperimentStatus, WellStatus};
+use domain::{ExperimentStatus, FaultCode, WellStatus};
 use lab::TestLab;
 use std::time::Duration;
-use store::{Control, testing::TestDatabase};
+use store::{Attendance, Control, testing::TestDatabase};
+use workflow::{AttendError, DeckAct, RobotCommand};
 
 const EIGHT: [(f64, f64, f64); 8] = [
     (60.0, 30.0, 60.0),
@@ -137,4 +138,84 @@ async fn a_full_plate_is_followed_by_a_new_one(database: TestDatabase) {
     assert_ne!(first.experiment.plate_id, second.experiment.plate_id);
     assert!(first.wells.iter().all(|(well, _)| well.status == WellStatus::Measured));
     lab.check_measured_wells(&second).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_robot_stands_still_with_what_it_holds_and_goes_on_when_resumed() {
+    let mut lab = TestLab::new(TestDatabase::sqlite().await, 200.0).await;
+    lab.start_worker();
+    let id = lab.submit(&EIGHT).await;
+    lab.wait_for_operations(id, 4).await;
+    lab.lab.command_robot(&lab.user, lab.robot.id, RobotCommand::Stop, None).await.expect("a database");
+    lab.wait_until_still().await;
+    let before = lab.ledger().await.len();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(lab.ledger().await.len(), before, "a stopped robot doesn't move");
+    lab.lab.command_robot(&lab.user, lab.robot.id, RobotCommand::Resume, None).await.expect("a database");
+    let done = lab.wait_for(id, ExperimentStatus::Completed).await;
+    lab.check_measured_wells(&done).await;
+    lab.check_left_safe().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deck_is_attended_only_while_the_robot_stands_still() {
+    let mut lab = TestLab::new(TestDatabase::sqlite().await, 200.0).await;
+    lab.start_worker();
+    let id = lab.submit(&EIGHT).await;
+    lab.wait_for_operations(id, 4).await;
+    let act = async |act| lab.lab.act_on_deck(&lab.user, lab.robot.id, act, None).await;
+    assert!(matches!(act(DeckAct::NewPlate).await, Err(AttendError::AtWork)));
+    lab.lab.command_robot(&lab.user, lab.robot.id, RobotCommand::Pause, None).await.expect("a database");
+    lab.wait_until_still().await;
+    assert!(matches!(act(DeckAct::NewPlate).await, Err(AttendError::PlateInUse)));
+    let refill =
+        DeckAct::Refill { vial: "B1".parse().expect("vial"), volume: None, batch: Some("FDC-40/7".to_owned()) };
+    act(refill).await.expect("a refill");
+    let unknown = DeckAct::Refill { vial: "C6".parse().expect("vial"), volume: None, batch: None };
+    assert!(matches!(act(unknown).await, Err(AttendError::NotOnDeck(_))));
+    lab.lab.command_robot(&lab.user, lab.robot.id, RobotCommand::Resume, None).await.expect("a database");
+    lab.wait_for(id, ExperimentStatus::Completed).await;
+    let inventory = lab.store().inventory(lab.robot.id).await.expect("a database");
+    let red = inventory.vials.iter().find(|vial| vial.dye.as_str() == "red").expect("the red vial");
+    assert_eq!(red.batch.as_deref(), Some("FDC-40/7"));
+    assert!(lab.ledger().await.iter().any(|entry| entry["kind"] == "refill"), "the virtual vial is really filled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_robots_operator_is_asked_instead_of_guessing() {
+    let mut lab = TestLab::attended(TestDatabase::sqlite().await, 100.0, Attendance::Operator).await;
+    lab.start_worker();
+    let id = lab.submit(&EIGHT).await;
+    lab.wait_for_operations(id, 7).await;
+    lab.restart_robot().await;
+    let question = lab.wait_for_question().await;
+    assert_eq!(question.code, FaultCode::CommandInDoubt, "{question:?}");
+    let before = lab.ledger().await.len();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(lab.ledger().await.len(), before, "nothing moves before somebody has looked");
+    lab.lab.command_robot(&lab.user, lab.robot.id, RobotCommand::Resume, None).await.expect("a database");
+    let done = lab.wait_for(id, ExperimentStatus::Completed).await;
+    lab.check_measured_wells(&done).await;
+    lab.check_left_safe().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_plate_that_is_full_waits_for_its_operator() {
+    let mut lab = TestLab::attended(TestDatabase::sqlite().await, f64::INFINITY, Attendance::Operator).await;
+    lab.start_worker();
+    let first = lab.submit(&[(20.0, 0.0, 0.0); 90]).await;
+    let second = lab.submit(&[(20.0, 0.0, 0.0); 8]).await;
+    lab.wait_for(first, ExperimentStatus::Completed).await;
+    let question = lab.wait_for_question().await;
+    assert_eq!(question.code, FaultCode::PlateFull, "{question:?}");
+    let supplies = lab.lab.supplies(&lab.robot).await.expect("a forecast");
+    let plate = supplies.iter().find(|supply| supply.name == "plate").expect("the plate");
+    assert_eq!((plate.left, plate.needed), (6.0, 8.0));
+    assert_eq!(plate.runs_out.map(|out| out.experiment_id), Some(second));
+    // The emulated deck has hands only in the virtual lab: here the test lays the plate.
+    lab.post("/emulator/plate").await;
+    lab.lab.act_on_deck(&lab.user, lab.robot.id, DeckAct::NewPlate, None).await.expect("a new plate");
+    lab.lab.command_robot(&lab.user, lab.robot.id, RobotCommand::Resume, None).await.expect("a database");
+    let done = lab.wait_for(second, ExperimentStatus::Completed).await;
+    lab.check_measured_wells(&done).await;
 }
