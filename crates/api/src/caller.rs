@@ -1,0 +1,165 @@
+//! Who sent a request: the person, by bearer token or session cookie, and the network address.
+
+use crate::{AppState, ClientAddress, Problem};
+use auth::{AuthError, Identity, SESSION_COOKIE};
+use axum::{
+    extract::{ConnectInfo, FromRef, FromRequestParts},
+    http::{HeaderMap, Method, header, request::Parts},
+};
+use domain::FaultCode;
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+};
+
+/// The signed-in person behind a request.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Identity);
+
+/// A signed-in administrator.
+#[derive(Clone, Debug)]
+pub struct Administrator(pub Identity);
+
+/// The client's address, where it is known.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientIp(pub Option<IpAddr>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let auth = AppState::from_ref(state).auth;
+        if let Some(token) = bearer(&parts.headers)? {
+            return Ok(Self(auth.authenticate(token).await?));
+        }
+        let cookie = session_cookie(&parts.headers).ok_or(AuthError::Missing)?;
+        if !is_safe(&parts.method) && !same_origin(&parts.headers) {
+            return Err(Problem::new(FaultCode::NotAllowed, "a request from another site can't act with your cookie"));
+        }
+        Ok(Self(auth.by_cookie(cookie).await?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Administrator
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Caller(identity) = Caller::from_request_parts(parts, state).await?;
+        if identity.role().administers() {
+            return Ok(Self(identity));
+        }
+        Err(Problem::new(
+            FaultCode::NotAllowed,
+            format!("this needs an administrator; your role is {}", identity.role()),
+        ))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientIp
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+        Ok(Self(match AppState::from_ref(state).client_address {
+            ClientAddress::Peer => peer,
+            ClientAddress::LastForwarded => last_forwarded(&parts.headers).or(peer),
+        }))
+    }
+}
+
+/// The session cookie's value, if the browser sent one.
+pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, value)| *name == SESSION_COOKIE && !value.is_empty())
+        .map(|(_, value)| value)
+}
+
+/// Whether a request that changes something comes from our own pages and not from another site with our cookie.
+///
+/// Browsers say so themselves (`Sec-Fetch-Site`, else `Origin`). A request with neither isn't a browser's, and only
+/// browsers attach a person's cookies unasked.
+pub fn same_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site")) {
+        return matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(header::ORIGIN) else { return true };
+    let host = text(header::HOST).unwrap_or_default();
+    origin.split_once("://").is_some_and(|(_, authority)| !host.is_empty() && authority.eq_ignore_ascii_case(host))
+}
+
+/// Methods that change nothing.
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let value = value.to_str().map_err(|_| AuthError::Forged)?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(AuthError::Missing),
+    }
+}
+
+fn last_forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let line = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+    line.rsplit(',').next()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().expect("name"), value.parse().expect("value"))).collect()
+    }
+
+    #[test]
+    fn only_our_own_pages_act_with_a_cookie() {
+        for own in [
+            &[][..],
+            &[("sec-fetch-site", "same-origin"), ("origin", "https://else.where"), ("host", "lab")],
+            &[("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")],
+        ] {
+            assert!(same_origin(&headers(own)), "{own:?}");
+        }
+        for foreign in [
+            &[("sec-fetch-site", "cross-site")][..],
+            &[("sec-fetch-site", "same-site")],
+            &[("origin", "null"), ("host", "lab")],
+            &[("origin", "https://lab.evil"), ("host", "lab")],
+            &[("origin", "http://lab:81"), ("host", "lab:80")],
+            &[("origin", "http://"), ("host", "")],
+        ] {
+            assert!(!same_origin(&headers(foreign)), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn the_session_is_found_among_other_cookies() {
+        let headers = headers(&[("cookie", "theme=dark; tincture_session=abc; x=tincture_session=no")]);
+        assert_eq!(session_cookie(&headers), Some("abc"));
+        assert_eq!(session_cookie(&self::headers(&[("cookie", "tincture_session=")])), None);
+    }
+
+    #[test]
+    fn only_the_proxys_own_entry_counts() {
+        let headers = headers(&[("x-forwarded-for", "6.6.6.6, 203.0.113.9")]);
+        assert_eq!(last_forwarded(&headers), "203.0.113.9".parse().ok());
+    }
+}

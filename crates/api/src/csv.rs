@@ -1,0 +1,71 @@
+//! Results as a CSV file (RFC 4180) that is safe to open in a spreadsheet.
+
+use chrono::SecondsFormat;
+use domain::DyeName;
+use serde_json::Value;
+use std::{borrow::Cow, collections::BTreeSet};
+use store::{ExperimentDetail, Measurement, Well};
+
+/// The sensor's channels in the order of the contract: eight bands by wavelength (nm), clear and near infrared.
+const CHANNELS: [&str; 10] = ["ch410", "ch440", "ch470", "ch510", "ch550", "ch583", "ch620", "ch670", "clear", "nir"];
+
+/// One line a well, in the request's order; a column `<dye>_ul` for each dye of the experiment.
+pub fn results(detail: &ExperimentDetail) -> String {
+    let dyes: BTreeSet<&DyeName> =
+        detail.wells.iter().flat_map(|(well, _)| well.recipe.iter().map(|(dye, _)| dye)).collect();
+    let mut lines = vec![header(&dyes)];
+    lines.extend(detail.wells.iter().map(|(well, result)| line(detail, &dyes, well, result.as_ref())));
+    lines.push(String::new());
+    lines.join("\r\n")
+}
+
+fn header(dyes: &BTreeSet<&DyeName>) -> String {
+    let mut columns: Vec<String> = ["experiment_id", "well_id", "position", "status"].map(str::to_owned).into();
+    columns.extend(dyes.iter().map(|dye| format!("{dye}_ul")));
+    columns.extend(CHANNELS.map(str::to_owned));
+    columns.extend(["L", "a", "b", "srgb", "measured_at", "experiment_name"].map(str::to_owned));
+    columns.join(",")
+}
+
+fn line(detail: &ExperimentDetail, dyes: &BTreeSet<&DyeName>, well: &Well, result: Option<&Measurement>) -> String {
+    let data = result.map_or(&Value::Null, |result| &result.measurement_data);
+    let number =
+        |value: Option<&Value>| value.filter(|value| value.is_number()).map_or_else(String::new, Value::to_string);
+    let mut fields = vec![
+        detail.experiment.id.to_string(),
+        well.well_id.map_or_else(String::new, |at| at.to_string()),
+        well.position.to_string(),
+        well.status.to_string(),
+    ];
+    fields.extend(dyes.iter().map(|dye| well.recipe.amount(dye).ul().to_string()));
+    fields
+        .extend(CHANNELS.iter().map(|channel| number(data.get("channels").and_then(|channels| channels.get(channel)))));
+    fields.extend(["l", "a", "b"].map(|axis| number(data.get("lab").and_then(|lab| lab.get(axis)))));
+    fields.push(text(data.get("srgb").and_then(Value::as_str).unwrap_or_default()).into_owned());
+    fields
+        .push(result.map_or_else(String::new, |result| result.created_at.to_rfc3339_opts(SecondsFormat::Millis, true)));
+    fields.push(text(detail.experiment.name.as_deref().unwrap_or_default()).into_owned());
+    fields.join(",")
+}
+
+/// A person's text as one field. What a spreadsheet would run as a formula gets an apostrophe in front.
+fn text(value: &str) -> Cow<'_, str> {
+    let safe: Cow<'_, str> =
+        if value.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{value}").into() } else { value.into() };
+    if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")).into() } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn a_name_is_data_and_never_a_formula() {
+        assert_eq!(text("=HYPERLINK(\"x\",1)"), "\"'=HYPERLINK(\"\"x\"\",1)\"");
+        for name in ["=1", "+1", "-1", "@x", "\t=1"] {
+            assert!(text(name).starts_with('\''), "{name:?}");
+        }
+        assert_eq!(text("red, yellow"), "\"red, yellow\"");
+        assert_eq!(text("plain"), "plain");
+    }
+}

@@ -1,0 +1,41 @@
+//! `POST /auth/login`
+
+use crate::{AppState, ClientIp, JsonBody, Problem, ProblemDocument, views::TokensView};
+use auth::{AuthError, Password};
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use telemetry::names;
+use utoipa::ToSchema;
+
+/// Who signs in.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    #[schema(example = "admin@localhost")]
+    email: String,
+    #[schema(value_type = String, format = Password)]
+    password: Password,
+}
+
+/// Sign in
+///
+/// Trades an e-mail address and a password for an access token (15 minutes) and a refresh token (30 days, one use).
+#[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = LoginRequest, security(()), responses(
+    (status = 200, body = TokensView),
+    (status = 401, body = ProblemDocument, description = "The address or the password is wrong", content_type = "application/problem+json"),
+    (status = 429, body = ProblemDocument, description = "Too many failed attempts; see Retry-After", content_type = "application/problem+json"),
+))]
+pub async fn login(
+    State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
+    JsonBody(request): JsonBody<LoginRequest>,
+) -> Result<Json<TokensView>, Problem> {
+    let signed_in = state.auth.sign_in(&request.email, request.password, ip).await;
+    let outcome = match &signed_in {
+        Ok(_) => "ok",
+        Err(AuthError::Throttled { .. }) => "throttled",
+        Err(_) => "refused",
+    };
+    metrics::counter!(names::SIGN_INS, "outcome" => outcome).increment(1);
+    Ok(Json(signed_in?.into()))
+}

@@ -1,0 +1,20 @@
+//! `POST /auth/logout`
+
+use super::RefreshRequest;
+use crate::{AppState, ClientIp, JsonBody, Problem};
+use axum::{extract::State, http::StatusCode};
+
+/// Sign out
+///
+/// Ends the session of a refresh token. Doing it twice is no error. An access token runs out by itself.
+#[utoipa::path(post, path = "/auth/logout", tag = "auth", request_body = RefreshRequest, security(()), responses(
+    (status = 204, description = "Signed out"),
+))]
+pub async fn logout(
+    State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
+    JsonBody(request): JsonBody<RefreshRequest>,
+) -> Result<StatusCode, Problem> {
+    state.auth.sign_out(&request.refresh_token, ip).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

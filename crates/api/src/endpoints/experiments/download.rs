@@ -1,0 +1,25 @@
+//! `GET /experiments/{id}/download.json`
+
+use crate::{AppState, Caller, Problem, ProblemDocument, views::ExperimentView};
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+
+/// Download an experiment as JSON
+///
+/// The same document as reading it, as a file to keep.
+#[utoipa::path(get, path = "/experiments/{id}/download.json", tag = "results", params(("id" = String, Path)), responses(
+    (status = 200, body = ExperimentView),
+    (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+))]
+pub async fn download(
+    State(state): State<AppState>,
+    Caller(identity): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let detail = super::visible(&state, &identity, &id).await?;
+    let name = super::saved_as(detail.experiment.id, "json")?;
+    Ok(([name], Json(super::view(&state, detail).await?)).into_response())
+}

@@ -1,0 +1,48 @@
+//! `GET /experiments`
+
+use crate::{
+    AppState, Caller, Problem, ProblemDocument,
+    body::{Paging, Parameters},
+    views::{ExperimentLine, PageView},
+};
+use axum::{Json, extract::State};
+use domain::FaultCode;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Whose experiments.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Whose {
+    /// `mine` (the default), or `all` for operators and administrators.
+    #[param(example = "mine")]
+    scope: Option<String>,
+}
+
+/// List experiments
+///
+/// Newest first. Follow `next_cursor` until it is null.
+#[utoipa::path(get, path = "/experiments", tag = "experiments", params(Paging, Whose), responses(
+    (status = 200, body = PageView<ExperimentLine>),
+    (status = 422, body = ProblemDocument, description = "A limit or cursor that can't be", content_type = "application/problem+json"),
+))]
+pub async fn list(
+    State(state): State<AppState>,
+    Caller(identity): Caller,
+    Parameters(paging): Parameters<Paging>,
+    Parameters(whose): Parameters<Whose>,
+) -> Result<Json<PageView<ExperimentLine>>, Problem> {
+    let user = match whose.scope.as_deref() {
+        None | Some("mine") => Some(identity.user_id()),
+        Some("all") if identity.role().runs_the_lab() => None,
+        Some("all") => {
+            return Err(Problem::new(
+                FaultCode::NotAllowed,
+                "only operators and administrators list everybody's experiments",
+            ));
+        }
+        Some(_) => return Err(Problem::bad_parameter("scope", "use mine or all")),
+    };
+    let page = state.store.experiments(user, paging.after()?, paging.limit()?).await?;
+    Ok(Json(PageView::of(page, ExperimentLine::from)))
+}

@@ -1,0 +1,66 @@
+//! `/experiments`: asking for wells, watching them, taking the results home.
+
+pub mod cancel;
+pub mod create;
+pub mod download;
+pub mod events;
+pub mod list;
+pub mod pause;
+pub mod read;
+pub mod results;
+pub mod results_csv;
+pub mod resume;
+
+use crate::{AppState, Problem, body, views::ExperimentView};
+use auth::Identity;
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
+use domain::ExperimentId;
+use std::net::IpAddr;
+use store::{Control, ControlOutcome, ExperimentDetail};
+
+/// An experiment that this person may see. Somebody else's is not told apart from none.
+async fn visible(state: &AppState, identity: &Identity, id: &str) -> Result<ExperimentDetail, Problem> {
+    let id: ExperimentId = body::id(id, "experiment")?;
+    let detail = state.store.experiment(id).await?;
+    detail.filter(|detail| identity.may_see(detail.experiment.user_id)).ok_or_else(|| Problem::not_found("experiment"))
+}
+
+async fn view(state: &AppState, detail: ExperimentDetail) -> Result<ExperimentView, Problem> {
+    let progress = state.lab.progress(&detail).await?;
+    Ok(ExperimentView::of(detail, progress))
+}
+
+/// Pauses, resumes or cancels: 200 when it is done, 202 when the robot's worker does it after the step in flight.
+async fn control(
+    state: &AppState,
+    identity: &Identity,
+    id: &str,
+    control: Control,
+    ip: Option<IpAddr>,
+) -> Result<(StatusCode, Json<ExperimentView>), Problem> {
+    let id = visible(state, identity, id).await?.experiment.id;
+    let status = match state.lab.control(&identity.user, id, control, ip).await? {
+        ControlOutcome::Applied(_) => StatusCode::OK,
+        ControlOutcome::Requested => StatusCode::ACCEPTED,
+        ControlOutcome::Refused(status) => return Err(Problem::refused(done_word(control), status)),
+    };
+    let detail = state.store.experiment(id).await?.ok_or_else(|| Problem::not_found("experiment"))?;
+    Ok((status, Json(view(state, detail).await?)))
+}
+
+const fn done_word(control: Control) -> &'static str {
+    match control {
+        Control::Pause => "paused",
+        Control::Resume => "resumed",
+        Control::Cancel => "cancelled",
+    }
+}
+
+/// Makes a browser save the answer under a name.
+fn saved_as(id: ExperimentId, extension: &str) -> Result<(HeaderName, HeaderValue), Problem> {
+    let value = HeaderValue::from_str(&format!("attachment; filename=\"tincture-{id}.{extension}\""));
+    Ok((header::CONTENT_DISPOSITION, value.map_err(|error| Problem::internal(&error))?))
+}

@@ -1,0 +1,25 @@
+//! `GET /experiments/{id}/results.csv`
+
+use crate::{AppState, Caller, Problem, ProblemDocument, csv};
+use axum::{
+    extract::{Path, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+
+/// Download results as CSV
+///
+/// One line a well; volumes in µL, a column a channel of the sensor. Safe to open in a spreadsheet.
+#[utoipa::path(get, path = "/experiments/{id}/results.csv", tag = "results", params(("id" = String, Path)), responses(
+    (status = 200, body = String, content_type = "text/csv"),
+    (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+))]
+pub async fn results_csv(
+    State(state): State<AppState>,
+    Caller(identity): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let detail = super::visible(&state, &identity, &id).await?;
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    Ok(([kind, super::saved_as(detail.experiment.id, "csv")?], csv::results(&detail)).into_response())
+}

@@ -1,0 +1,3 @@
+//! `/me`: the signed-in person.
+
+pub mod read;

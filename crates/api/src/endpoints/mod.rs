@@ -1,0 +1,9 @@
+//! The endpoints, one a file: the path from the URL is the path to the file.
+
+pub mod auth;
+pub mod experiments;
+pub mod health;
+pub mod me;
+pub mod queue;
+pub mod robots;
+pub mod users;

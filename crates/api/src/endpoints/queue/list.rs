@@ -1,0 +1,47 @@
+//! `GET /queue`
+
+use crate::{AppState, Caller, Problem, body::LARGEST_PAGE};
+use auth::Identity;
+use axum::{Json, extract::State};
+use domain::ExperimentId;
+use serde::Serialize;
+use store::Queued;
+use utoipa::ToSchema;
+
+/// The experiments that wait, in the order in which robots take them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Queue {
+    data: Vec<QueuePlace>,
+}
+
+/// One place in the queue.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QueuePlace {
+    /// 1 is next.
+    position: usize,
+    wells: u32,
+    /// Whether it is the caller's own.
+    mine: bool,
+    /// Null for other people's, unless the caller runs the lab.
+    #[schema(value_type = Option<Uuid>)]
+    experiment_id: Option<ExperimentId>,
+}
+
+/// Read the queue
+///
+/// The first 200 places: fair between people, so the order may change as others ask.
+#[utoipa::path(get, path = "/queue", tag = "lab", responses((status = 200, body = Queue)))]
+pub async fn list(State(state): State<AppState>, Caller(identity): Caller) -> Result<Json<Queue>, Problem> {
+    let queued = state.store.queue(LARGEST_PAGE).await?;
+    let data = queued.into_iter().enumerate().map(|(index, queued)| place(&identity, index + 1, &queued)).collect();
+    Ok(Json(Queue { data }))
+}
+
+fn place(identity: &Identity, position: usize, queued: &Queued) -> QueuePlace {
+    QueuePlace {
+        position,
+        wells: queued.wells,
+        mine: identity.user_id() == queued.user_id,
+        experiment_id: identity.may_see(queued.user_id).then_some(queued.experiment),
+    }
+}

@@ -1,0 +1,3 @@
+//! `/queue`: who is next.
+
+pub mod list;

@@ -1,0 +1,28 @@
+//! `GET /robots`
+
+use crate::{AppState, Caller, Problem, views::RobotView};
+use axum::{Json, extract::State};
+use chrono::Utc;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The lab's robots.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Robots {
+    data: Vec<RobotView>,
+}
+
+/// List robots
+///
+/// What each does, what hangs on its nozzle, what it has left and what can be mixed on it. A lab has a handful, so
+/// there are no pages.
+#[utoipa::path(get, path = "/robots", tag = "lab", responses((status = 200, body = Robots)))]
+pub async fn list(State(state): State<AppState>, _caller: Caller) -> Result<Json<Robots>, Problem> {
+    let now = Utc::now();
+    let mut data = Vec::new();
+    for robot in state.store.robots().await? {
+        let inventory = state.store.inventory(robot.id).await?;
+        data.push(RobotView::of(robot, inventory, now));
+    }
+    Ok(Json(Robots { data }))
+}

@@ -1,0 +1,3 @@
+//! `/robots`: what the lab has.
+
+pub mod list;

@@ -1,0 +1,24 @@
+//! `GET /users`
+
+use crate::{
+    Administrator, AppState, Problem, ProblemDocument,
+    body::{Paging, Parameters},
+    views::{PageView, UserView},
+};
+use axum::{Json, extract::State};
+
+/// List accounts
+///
+/// By age, newest last. Follow `next_cursor` until it is null.
+#[utoipa::path(get, path = "/users", tag = "administration", params(Paging), responses(
+    (status = 200, body = PageView<UserView>),
+    (status = 403, body = ProblemDocument, description = "Not an administrator", content_type = "application/problem+json"),
+))]
+pub async fn list(
+    State(state): State<AppState>,
+    _administrator: Administrator,
+    Parameters(paging): Parameters<Paging>,
+) -> Result<Json<PageView<UserView>>, Problem> {
+    let page = state.store.users(paging.after()?, paging.limit()?).await?;
+    Ok(Json(PageView::of(page, UserView::from)))
+}

@@ -1,0 +1,5 @@
+//! `/users`: accounts, for administrators.
+
+pub mod create;
+pub mod list;
+pub mod update;

@@ -1,0 +1,54 @@
+//! The HTTP interface: JSON under `/api/v1`, its documentation under `/docs`, health and metrics.
+//!
+//! One endpoint a file: `POST /api/v1/experiments/{id}/cancel` is `endpoints/experiments/cancel.rs`.
+//! This crate decides nothing about the lab; it reads requests, asks [`workflow::Lab`], [`store::Store`] and
+//! [`auth::Service`], and turns every failure into a problem document ([`Problem`]).
+
+mod body;
+mod caller;
+mod csv;
+mod docs;
+mod endpoints;
+pub mod faults;
+mod observe;
+mod openapi;
+mod problem;
+mod state;
+mod streams;
+mod views;
+
+pub use body::JsonBody;
+pub use caller::{Administrator, Caller, ClientIp, same_origin, session_cookie};
+pub use observe::{RequestId, observe};
+pub use openapi::document as openapi;
+pub use problem::{FieldProblem, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
+pub use state::{AppState, ClientAddress};
+
+use axum::{Router, http::StatusCode, middleware::from_fn, routing::get};
+use endpoints::health;
+use std::time::Duration;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
+
+/// The longest a handler may take to begin its answer. Streams begin theirs at once.
+const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+
+/// Serves everything of this crate. Merge it with the pages' router, which answers what isn't here.
+pub fn router(state: AppState) -> Router {
+    let (described, document) = openapi::described();
+    let nothing_here = async || StatusCode::NOT_FOUND;
+    described
+        .route("/api", get(nothing_here))
+        .route("/api/{*rest}", axum::routing::any(nothing_here))
+        .merge(docs::routes())
+        .merge(openapi::ui(document))
+        .route("/healthz", get(health::alive::alive))
+        .route("/readyz", get(health::ready::ready))
+        .route("/metrics", get(health::metrics_text::metrics_text))
+        .route("/.well-known/jwks.json", get(health::jwks::jwks))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_REQUEST))
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn(observe::finish_problems))
+        .layer(CompressionLayer::new())
+        .layer(from_fn(observe))
+        .with_state(state)
+}

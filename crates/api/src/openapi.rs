@@ -1,0 +1,97 @@
+//! The API's description of itself: OpenAPI 3.1, made from the endpoints, and the page to try them on.
+
+use crate::{AppState, PROBLEM_JSON, endpoints};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        ContentBuilder, Ref, RefOr, ResponseBuilder,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+const DOCUMENT: &str = "/api/v1/openapi.json";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tincture",
+        description = "A self-driving colour lab: sign in, ask for dye mixtures, follow the robot, take the colours home.\n\n\
+            Every error is a problem document (RFC 9457) whose `type` leads to a help page. Times are UTC (RFC 3339), \
+            volumes µL, wavelengths nm. Lists are paged by cursor.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    servers((url = "/", description = "this server")),
+    security(("token" = [])),
+    modifiers(&Bearer),
+    tags(
+        (name = "auth", description = "Signing in and out"),
+        (name = "account", description = "The signed-in person"),
+        (name = "experiments", description = "Asking for wells and following them"),
+        (name = "results", description = "What was measured"),
+        (name = "lab", description = "Robots and the queue"),
+        (name = "administration", description = "Accounts, roles, quota"),
+    )
+)]
+struct Description;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.bearer_format = Some("JWT".to_owned());
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The described endpoints with their description.
+pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) {
+    use endpoints::{auth, experiments, me, queue, robots, users};
+    let v1 = OpenApiRouter::new()
+        .routes(routes!(auth::login::login))
+        .routes(routes!(auth::refresh::refresh))
+        .routes(routes!(auth::logout::logout))
+        .routes(routes!(me::read::read))
+        .routes(routes!(experiments::create::create, experiments::list::list))
+        .routes(routes!(experiments::read::read))
+        .routes(routes!(experiments::cancel::cancel))
+        .routes(routes!(experiments::pause::pause))
+        .routes(routes!(experiments::resume::resume))
+        .routes(routes!(experiments::events::events))
+        .routes(routes!(experiments::results::results))
+        .routes(routes!(experiments::results_csv::results_csv))
+        .routes(routes!(experiments::download::download))
+        .routes(routes!(robots::list::list))
+        .routes(routes!(queue::list::list))
+        .routes(routes!(users::create::create, users::list::list))
+        .routes(routes!(users::update::update));
+    let (router, mut document) =
+        OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1).split_for_parts();
+    promise_problems(&mut document);
+    (router, document)
+}
+
+/// Any endpoint may answer with a problem beyond those that it names: 401, 429, 500, 503.
+fn promise_problems(document: &mut utoipa::openapi::OpenApi) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let problem = ResponseBuilder::new().description("A problem document").content(PROBLEM_JSON, content).build();
+    let items = document.paths.paths.values_mut();
+    for operation in items.flat_map(|item| [&mut item.get, &mut item.post, &mut item.patch]).flatten() {
+        operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
+    }
+}
+
+/// The OpenAPI document, for `tincture openapi`.
+pub fn document() -> utoipa::openapi::OpenApi {
+    described().1
+}
+
+/// The interactive documentation, all of it from this binary.
+pub(crate) fn ui(document: utoipa::openapi::OpenApi) -> SwaggerUi {
+    // "none" keeps the page from asking a validator on the internet about our document.
+    let config = Config::new([DOCUMENT]).validator_url("none").persist_authorization(true).try_it_out_enabled(true);
+    SwaggerUi::new("/docs").url(DOCUMENT, document).config(config)
+}

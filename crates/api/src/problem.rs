@@ -1,0 +1,308 @@
+//! Failures as problem documents (RFC 9457): what was wrong, where, what to do, and a link to the help page.
+
+use crate::faults;
+use auth::AuthError;
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use domain::{ExperimentStatus, FaultCode};
+use serde::Serialize;
+use std::time::Duration;
+use store::StoreError;
+use utoipa::ToSchema;
+use workflow::{Objection, SubmitError};
+
+/// The content type of a problem document.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// One failure, on its way to a client; [`ProblemDocument`] is how it is read there.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub code: FaultCode,
+    status: StatusCode,
+    /// What was wrong this time and what to do.
+    pub detail: String,
+    pub errors: Vec<FieldProblem>,
+    challenge: Challenge,
+    /// Whole seconds.
+    retry_after: Option<u32>,
+    pub(crate) instance: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+/// What `WWW-Authenticate` says on a 401 (RFC 6750, 3).
+#[derive(Clone, Copy, Debug)]
+enum Challenge {
+    Missing,
+    Invalid,
+    Expired,
+}
+
+/// A problem document.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDocument {
+    /// Path of the help page on this server.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs/faults/invalid-recipe")]
+    kind: String,
+    /// The same for every problem of this type.
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 422)]
+    status: u16,
+    /// What was wrong this time and what to do.
+    detail: String,
+    /// The path that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    /// The last part of `type`, for programs.
+    #[schema(value_type = String, example = "invalid-recipe")]
+    code: FaultCode,
+    /// Each thing to change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
+    /// Quote it when you ask for help; it is in the server's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+/// One thing to change in a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// JSON pointer into the body, or the name of a parameter or header.
+    #[schema(example = "/wells/3/volumes/red")]
+    pub pointer: String,
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem with the status its code usually has.
+    pub fn new(code: FaultCode, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            status: usual_status(code),
+            detail: detail.into(),
+            errors: Vec::new(),
+            challenge: Challenge::Missing,
+            retry_after: None,
+            instance: None,
+            request_id: None,
+        }
+    }
+
+    #[must_use]
+    pub const fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    #[must_use]
+    pub fn with_error(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.errors.push(FieldProblem { pointer: pointer.into(), detail: detail.into() });
+        self
+    }
+
+    #[must_use]
+    fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = u32::try_from(wait.as_secs().max(1)).ok();
+        self
+    }
+
+    #[must_use]
+    const fn with_challenge(mut self, challenge: Challenge) -> Self {
+        self.challenge = challenge;
+        self
+    }
+
+    /// Something that isn't there, or that this person may not know of.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(FaultCode::NotFound, format!("there is no such {what}, or it isn't yours"))
+    }
+
+    /// A failure of ours: the log has the cause, the client gets none of it.
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed inside");
+        Self::new(
+            FaultCode::Internal,
+            "something went wrong inside the lab's server; nothing was charged by this answer",
+        )
+    }
+
+    /// A parameter or header with a value it can't have.
+    pub fn bad_parameter(name: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self::new(FaultCode::InvalidRequest, format!("{name}: {detail}")).with_error(name, detail)
+    }
+
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The same for every problem of this code.
+    pub fn title(&self) -> &'static str {
+        faults::title(self.code)
+    }
+
+    fn document(&self) -> ProblemDocument {
+        ProblemDocument {
+            kind: self.code.help_path(),
+            title: self.title(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            instance: self.instance.clone(),
+            code: self.code,
+            errors: self.errors.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+
+    /// The problem that stands for a bare status, such as the router's own 404.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        let (code, detail) = match status {
+            StatusCode::NOT_FOUND => {
+                (FaultCode::NotFound, "there is nothing at this address; /docs lists what there is")
+            }
+            StatusCode::METHOD_NOT_ALLOWED => (
+                FaultCode::MethodNotAllowed,
+                "this address doesn't take this method; the Allow header lists what it takes",
+            ),
+            StatusCode::PAYLOAD_TOO_LARGE => (FaultCode::BodyTooLarge, "the request's body is too large"),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                (FaultCode::Unavailable, "the server didn't finish in time; try again")
+            }
+            StatusCode::TOO_MANY_REQUESTS => (FaultCode::TooManyRequests, "too many requests; try again later"),
+            StatusCode::UNAUTHORIZED => (FaultCode::NotSignedIn, "this needs a signed-in person"),
+            StatusCode::FORBIDDEN => (FaultCode::NotAllowed, "you aren't allowed to do this"),
+            status if status.is_client_error() => (FaultCode::InvalidRequest, "the request can't be read"),
+            _ => (FaultCode::Internal, "something went wrong inside the lab's server"),
+        };
+        Self::new(code, detail).with_status(status)
+    }
+}
+
+/// The HTTP status that a fault has when a request runs into it.
+pub fn usual_status(code: FaultCode) -> StatusCode {
+    match code {
+        FaultCode::InvalidRequest | FaultCode::InvalidRecipe | FaultCode::TooManyWells => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        FaultCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        FaultCode::NotFound => StatusCode::NOT_FOUND,
+        FaultCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        FaultCode::SignInFailed | FaultCode::NotSignedIn | FaultCode::TokenExpired => StatusCode::UNAUTHORIZED,
+        FaultCode::QuotaExhausted | FaultCode::NotAllowed => StatusCode::FORBIDDEN,
+        FaultCode::EmailTaken | FaultCode::IdempotencyConflict | FaultCode::IllegalTransition => StatusCode::CONFLICT,
+        FaultCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        FaultCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        // What is left are the devices' faults and `unavailable`: not the client's doing, and passing.
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.document()).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = match self.challenge {
+                Challenge::Missing => r#"Bearer realm="tincture""#,
+                Challenge::Invalid => r#"Bearer realm="tincture", error="invalid_token""#,
+                Challenge::Expired => r#"Bearer realm="tincture", error="invalid_token", error_description="expired""#,
+            };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        // The outer layer completes the document with the request's id and path.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        let problem = |error: &AuthError| Self::new(error.code(), error.to_string());
+        match &error {
+            AuthError::Store(_) | AuthError::Internal(_) if error.code() == FaultCode::Internal => {
+                Self::internal(&error)
+            }
+            AuthError::Store(_) => {
+                Self::new(FaultCode::Unavailable, "the database can't be reached; try again shortly")
+                    .with_retry_after(Duration::from_secs(5))
+            }
+            AuthError::Throttled { retry_after } => problem(&error).with_retry_after(*retry_after),
+            AuthError::Busy => problem(&error).with_retry_after(Duration::from_secs(3)),
+            AuthError::Expired => problem(&error).with_challenge(Challenge::Expired),
+            AuthError::Forged => problem(&error).with_challenge(Challenge::Invalid),
+            AuthError::InvalidEmail(_) => problem(&error).with_error("/email", error.to_string()),
+            AuthError::InvalidPassword => problem(&error).with_error("/password", error.to_string()),
+            AuthError::InvalidQuota => problem(&error).with_error("/quota", error.to_string()),
+            _ => problem(&error),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unreachable(_) => {
+                tracing::warn!(%error, "the database can't be reached");
+                Self::new(FaultCode::Unavailable, "the database can't be reached; try again shortly")
+                    .with_retry_after(Duration::from_secs(5))
+            }
+            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::EmailTaken => Self::new(FaultCode::EmailTaken, error.to_string()),
+            StoreError::IllegalTransition { .. } => Self::new(FaultCode::IllegalTransition, error.to_string()),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Invalid { code, objections } => Self::of_objections(code, objections),
+            SubmitError::QuotaExhausted { wanted, remaining } => Self::new(
+                FaultCode::QuotaExhausted,
+                format!(
+                    "{wanted} wells are asked for and {remaining} are left of your quota; ask for fewer wells, \
+                     or ask an administrator for more quota. Nothing was charged."
+                ),
+            ),
+            SubmitError::KeyReused => Self::new(
+                FaultCode::IdempotencyConflict,
+                "this Idempotency-Key came before with another request; use a new key for a new request",
+            )
+            .with_error("Idempotency-Key", "used for another request"),
+            SubmitError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl Problem {
+    fn of_objections(code: FaultCode, objections: Vec<Objection>) -> Self {
+        let detail = match objections.as_slice() {
+            [] => "the request can't be carried out".to_owned(),
+            [only] => format!("{}: {}", only.pointer, only.detail),
+            [first, ..] => {
+                format!("{} things need a change; the first is {}: {}", objections.len(), first.pointer, first.detail)
+            }
+        };
+        let mut problem = Self::new(code, detail);
+        problem.errors =
+            objections.into_iter().map(|Objection { pointer, detail }| FieldProblem { pointer, detail }).collect();
+        problem
+    }
+
+    /// A pause, resume or cancel that makes no sense now.
+    pub(crate) fn refused(wish: &str, status: ExperimentStatus) -> Self {
+        Self::new(FaultCode::IllegalTransition, format!("an experiment that is {status} can't be {wish}"))
+    }
+}

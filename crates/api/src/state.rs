@@ -1,0 +1,43 @@
+//! What every request shares: the store, who people are, the lab, and the bounds on live streams.
+
+use crate::streams::Streams;
+use store::Store;
+use workflow::Lab;
+
+/// Where the address of a client is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAddress {
+    /// The other end of the connection.
+    #[default]
+    Peer,
+    /// The last entry of `X-Forwarded-For`, written by the one proxy in front that we trust.
+    LastForwarded,
+}
+
+/// Shared by the API and the pages. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    pub store: Store,
+    pub auth: auth::Service,
+    pub lab: Lab,
+    pub client_address: ClientAddress,
+    pub(crate) streams: Streams,
+}
+
+impl AppState {
+    pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
+        Self { store, auth, lab, client_address: ClientAddress::default(), streams: Streams::default() }
+    }
+
+    /// For a server behind one trusted proxy.
+    #[must_use]
+    pub const fn behind_proxy(mut self) -> Self {
+        self.client_address = ClientAddress::LastForwarded;
+        self
+    }
+
+    /// Ends all live streams, so that a server can shut down; their clients resume elsewhere.
+    pub fn close_streams(&self) {
+        self.streams.close();
+    }
+}

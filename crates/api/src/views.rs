@@ -1,0 +1,449 @@
+//! The JSON shapes of the contract, made from the store's records.
+
+use auth::Tokens;
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::{
+    Deck, ExperimentId, ExperimentStatus, Fault, FaultCode, PlateId, Recipe, RobotId, Role, UserId, WellId, WellName,
+    WellStatus,
+};
+use serde::Serialize;
+use serde_json::Value;
+use store::{
+    Attendance, Control, ExperimentDetail, ExperimentSummary, Inventory, Measurement, Page, Robot, RobotMode, User,
+    Well,
+};
+use utoipa::ToSchema;
+use workflow::Progress;
+
+/// One page of a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PageView<T> {
+    pub data: Vec<T>,
+    /// Pass it as `cursor` for the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> PageView<T> {
+    pub fn of<R, C: ToString>(page: Page<R, C>, view: impl FnMut(R) -> T) -> Self {
+        Self {
+            data: page.data.into_iter().map(view).collect(),
+            next_cursor: page.next.map(|cursor| cursor.to_string()),
+        }
+    }
+}
+
+/// What a program gets when it signs in.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct TokensView {
+    /// A JWT for the `Authorization: Bearer` header.
+    pub access_token: String,
+    /// Good for one use at `/auth/refresh`.
+    pub refresh_token: String,
+    #[schema(example = "Bearer")]
+    pub token_type: &'static str,
+    /// Seconds until the access token runs out.
+    #[schema(example = 900)]
+    pub expires_in: i64,
+}
+
+impl std::fmt::Debug for TokensView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokensView").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
+impl From<Tokens> for TokensView {
+    fn from(tokens: Tokens) -> Self {
+        Self {
+            access_token: tokens.access_token.expose().to_owned(),
+            refresh_token: tokens.refresh_token.expose().to_owned(),
+            token_type: "Bearer",
+            expires_in: tokens.expires_in,
+        }
+    }
+}
+
+/// An account.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UserView {
+    #[schema(value_type = Uuid)]
+    pub id: UserId,
+    #[schema(example = "ada@example.org")]
+    pub email: String,
+    #[schema(value_type = RoleName)]
+    pub role: Role,
+    /// Wells that may still be asked for.
+    pub quota_remaining: i32,
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            role: user.role,
+            quota_remaining: user.quota_remaining,
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// The values of a role, from least to most (for the documentation; [`Role`] is the type).
+#[derive(Clone, Copy, Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "describes domain::Role to OpenAPI, which domain knows nothing of")]
+pub enum RoleName {
+    Student,
+    Researcher,
+    Operator,
+    Admin,
+}
+
+/// The values of an experiment's status.
+#[derive(Clone, Copy, Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "describes domain::ExperimentStatus to OpenAPI, which domain knows nothing of")]
+pub enum ExperimentStatusName {
+    Queued,
+    Running,
+    Paused,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+/// The values of a well's status.
+#[derive(Clone, Copy, Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "describes domain::WellStatus to OpenAPI, which domain knows nothing of")]
+pub enum WellStatusName {
+    Pending,
+    Dispensing,
+    Mixed,
+    Measured,
+    Failed,
+    Quarantined,
+    Cancelled,
+}
+
+/// A fault as a person meets it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FaultView {
+    #[schema(value_type = String, example = "command-in-doubt")]
+    pub code: FaultCode,
+    pub what: String,
+    pub cause: String,
+    /// What Tincture has done already.
+    pub done: String,
+    /// What to do next.
+    pub next: String,
+    /// Path of the help page.
+    pub help: String,
+}
+
+impl From<Fault> for FaultView {
+    fn from(Fault { code, what, cause, done, next }: Fault) -> Self {
+        Self { code, what, cause, done, next, help: code.help_path() }
+    }
+}
+
+/// One well of an experiment.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct WellView {
+    #[schema(value_type = Uuid)]
+    pub id: WellId,
+    /// Where it lies on the plate; null until the experiment starts.
+    #[schema(value_type = Option<String>, example = "A1")]
+    pub well_id: Option<WellName>,
+    /// Place in the request, from 0; a replacement has the place of what it replaces.
+    pub position: i32,
+    #[schema(value_type = WellStatusName)]
+    pub status: WellStatus,
+    /// µL by dye.
+    #[schema(value_type = std::collections::BTreeMap<String, f64>)]
+    pub volumes: Recipe,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ResultSchema>)]
+    pub result: Option<Value>,
+    /// The quarantined well which this one makes up for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    pub replaces: Option<WellId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultView>,
+}
+
+impl WellView {
+    pub fn of(well: Well, result: Option<Measurement>) -> Self {
+        Self {
+            id: well.id,
+            well_id: well.well_id,
+            position: well.position,
+            status: well.status,
+            volumes: well.recipe,
+            result: result.map(result_value),
+            replaces: well.replaces,
+            fault: well.fault.map(FaultView::from),
+        }
+    }
+}
+
+/// A measurement as stored, with the time it was taken.
+fn result_value(measurement: Measurement) -> Value {
+    let mut data = measurement.measurement_data;
+    if let Some(fields) = data.as_object_mut() {
+        let taken = measurement.created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        fields.entry("measured_at").or_insert_with(|| taken.into());
+    }
+    data
+}
+
+/// A measurement (for the documentation; what is stored is passed through, with more fields than these).
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct ResultSchema {
+    /// What the sensor counted in each band.
+    channels: ChannelsSchema,
+    /// CIE L*a*b*, D65, 2°.
+    lab: LabSchema,
+    #[schema(example = "#a0522d")]
+    srgb: String,
+    measured_at: DateTime<Utc>,
+}
+
+/// The AS7341's eight visible bands by centre wavelength (nm), clear and near infrared.
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct ChannelsSchema {
+    ch410: f64,
+    ch440: f64,
+    ch470: f64,
+    ch510: f64,
+    ch550: f64,
+    ch583: f64,
+    ch620: f64,
+    ch670: f64,
+    clear: f64,
+    nir: f64,
+}
+
+/// A colour in CIE L*a*b*.
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct LabSchema {
+    l: f64,
+    a: f64,
+    b: f64,
+}
+
+/// How far an experiment is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProgressView {
+    /// 1 is next; null once it runs.
+    pub queue_position: Option<usize>,
+    pub seconds_to_start: Option<f64>,
+    pub steps_done: u64,
+    pub steps_total: u64,
+    pub seconds_left: Option<f64>,
+    /// What the robot does for it now.
+    #[schema(example = "adding 60 µL of red to B3")]
+    pub now: Option<String>,
+}
+
+impl From<Progress> for ProgressView {
+    fn from(progress: Progress) -> Self {
+        let Progress { queue_position, seconds_to_start, steps_done, steps_total, seconds_left, now } = progress;
+        Self { queue_position, seconds_to_start, steps_done, steps_total, seconds_left, now }
+    }
+}
+
+/// An experiment with its wells.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExperimentView {
+    #[schema(value_type = Uuid)]
+    pub id: ExperimentId,
+    #[schema(value_type = Uuid)]
+    pub user_id: UserId,
+    pub name: Option<String>,
+    #[schema(value_type = ExperimentStatusName)]
+    pub status: ExperimentStatus,
+    /// A wish (pause, resume, cancel) that the robot's worker hasn't answered yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub requested: Option<Control>,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub completed_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultView>,
+    pub progress: ProgressView,
+    pub wells: Vec<WellView>,
+}
+
+impl ExperimentView {
+    pub fn of(detail: ExperimentDetail, progress: Progress) -> Self {
+        let experiment = detail.experiment;
+        Self {
+            id: experiment.id,
+            user_id: experiment.user_id,
+            name: experiment.name,
+            status: experiment.status,
+            requested: experiment.control,
+            created_at: experiment.created_at,
+            started_at: experiment.started_at,
+            completed_at: experiment.completed_at,
+            fault: experiment.fault.map(FaultView::from),
+            progress: progress.into(),
+            wells: detail.wells.into_iter().map(|(well, result)| WellView::of(well, result)).collect(),
+        }
+    }
+}
+
+/// A line of the list of experiments.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExperimentLine {
+    #[schema(value_type = Uuid)]
+    pub id: ExperimentId,
+    pub name: Option<String>,
+    #[schema(value_type = ExperimentStatusName)]
+    pub status: ExperimentStatus,
+    /// Of the person who asked.
+    pub email: String,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub completed_at: Option<DateTime<Utc>>,
+    /// Wells asked for.
+    pub wells: u32,
+    pub measured: u32,
+    /// Measured colours in the request's order.
+    #[schema(example = json!(["#a0522d"]))]
+    pub swatches: Vec<String>,
+}
+
+impl From<ExperimentSummary> for ExperimentLine {
+    fn from(summary: ExperimentSummary) -> Self {
+        let experiment = summary.experiment;
+        Self {
+            id: experiment.id,
+            name: experiment.name,
+            status: experiment.status,
+            email: summary.email,
+            created_at: experiment.created_at,
+            started_at: experiment.started_at,
+            completed_at: experiment.completed_at,
+            wells: summary.wells,
+            measured: summary.measured,
+            swatches: summary.swatches,
+        }
+    }
+}
+
+/// A robot: what it does and what it holds.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RobotView {
+    #[schema(value_type = Uuid)]
+    pub id: RobotId,
+    pub name: String,
+    /// `active`, `offline` (no worker drives it), `paused`, `draining` or `attention` (it waits for a person).
+    #[schema(example = "active")]
+    pub status: &'static str,
+    /// `virtual` or `operator`: who renews plates, tips and vials.
+    #[schema(value_type = String)]
+    pub attendance: Attendance,
+    /// What it waits for a person about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention: Option<FaultView>,
+    /// What hangs on its nozzle: `nothing`, `tip` or `sensor`.
+    #[schema(example = "nothing")]
+    pub holds: &'static str,
+    pub limits: LimitsView,
+    pub inventory: InventoryView,
+}
+
+/// What can be mixed on a robot's deck.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LimitsView {
+    pub dyes: Vec<String>,
+    /// The least that a mounted pipette measures, µL; 0 is always allowed.
+    pub least_ul: f64,
+    /// The most that a well takes, µL.
+    pub well_capacity_ul: f64,
+}
+
+/// What a robot has left, as its journal counts.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct InventoryView {
+    #[schema(value_type = Option<Uuid>)]
+    pub plate_id: Option<PlateId>,
+    pub wells_used: usize,
+    pub wells_free: usize,
+    pub vials: Vec<VialView>,
+    /// What went into the waste vial, µL.
+    pub waste_ul: f64,
+    /// Tips that were lost or thrown away.
+    pub tips_lost: usize,
+}
+
+/// A vial.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct VialView {
+    #[schema(value_type = String, example = "B1")]
+    pub vial: WellName,
+    pub dye: String,
+    pub volume_ul: f64,
+}
+
+impl RobotView {
+    pub fn of(robot: Robot, inventory: Inventory, now: DateTime<Utc>) -> Self {
+        let driven = robot.lease_expires_at.is_some_and(|end| end > now);
+        let status = match robot.mode {
+            RobotMode::Attention => "attention",
+            RobotMode::Paused => "paused",
+            _ if !driven => "offline",
+            RobotMode::Draining => "draining",
+            RobotMode::Active => "active",
+        };
+        let holds = match robot.tool {
+            domain::Tool::Nothing => "nothing",
+            domain::Tool::Tip { .. } => "tip",
+            domain::Tool::Sensor { .. } => "sensor",
+        };
+        Self {
+            id: robot.id,
+            name: robot.name,
+            status,
+            attendance: robot.attendance,
+            attention: robot.attention.map(FaultView::from),
+            holds,
+            limits: LimitsView::of(&robot.deck),
+            inventory: InventoryView::from(inventory),
+        }
+    }
+}
+
+impl LimitsView {
+    fn of(deck: &Deck) -> Self {
+        Self {
+            dyes: deck.dyes.iter().map(|dye| dye.name.to_string()).collect(),
+            least_ul: deck.least_volume().ul(),
+            well_capacity_ul: deck.well_capacity.ul(),
+        }
+    }
+}
+
+impl From<Inventory> for InventoryView {
+    fn from(inventory: Inventory) -> Self {
+        let used = inventory.used_wells.len();
+        let vial =
+            |vial: store::Vial| VialView { vial: vial.vial, dye: vial.dye.to_string(), volume_ul: vial.volume.ul() };
+        Self {
+            plate_id: inventory.plate,
+            wells_used: used,
+            wells_free: if inventory.plate.is_some() { domain::PLATE_WELLS.saturating_sub(used) } else { 0 },
+            vials: inventory.vials.into_iter().map(vial).collect(),
+            waste_ul: inventory.waste.ul(),
+            tips_lost: inventory.tips.iter().filter(|tip| tip.dye.is_none()).count(),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Lists, results and files.
+
+use crate::lab::TestLab;
+use domain::Role;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn pages_follow_each_other_without_gap_or_repeat() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 20).await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(ada.experiment(1).await.to_string());
+    }
+    made.reverse();
+    let (mut seen, mut path) = (Vec::new(), "/experiments?limit=2".to_owned());
+    loop {
+        let page = ada.get(&path).await.json();
+        let data = page["data"].as_array().expect("a page");
+        assert!(data.len() <= 2);
+        seen.extend(data.iter().map(|line| line["id"].as_str().expect("an id").to_owned()));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/experiments?limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen, made, "newest first");
+}
+
+#[tokio::test]
+async fn a_measured_experiment_is_read_listed_and_downloaded() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 20).await;
+    let id = ada.experiment(2).await;
+    let lease = lab.lane().await;
+    let wells = lab.start(&lease, id).await;
+    assert_eq!(ada.get(&format!("/experiments/{id}/results")).await.json()["data"], json!([]));
+    lab.finish(&lease, id, &wells).await;
+
+    let read = ada.get(&format!("/experiments/{id}")).await.json();
+    assert_eq!((read["status"].as_str(), read["wells"][0]["well_id"].as_str()), (Some("completed"), Some("A1")));
+    let result = &read["wells"][1]["result"];
+    assert_eq!((result["srgb"].as_str(), result["channels"]["nir"].as_i64()), (Some("#a0522d"), Some(10)));
+    assert!(result["measured_at"].is_string());
+    assert_eq!(ada.get(&format!("/experiments/{id}/results")).await.json()["data"].as_array().map(Vec::len), Some(2));
+    let line = &ada.get("/experiments").await.json()["data"][0];
+    assert_eq!((line["wells"].as_i64(), line["measured"].as_i64()), (Some(2), Some(2)));
+    assert_eq!(line["swatches"], json!(["#a0522d", "#a0522d"]));
+
+    let csv = ada.get(&format!("/experiments/{id}/results.csv")).await;
+    assert_eq!(csv.header("content-disposition"), format!("attachment; filename=\"tincture-{id}.csv\""));
+    let lines: Vec<_> = csv.text.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(
+        lines[0],
+        "experiment_id,well_id,position,status,blue_ul,red_ul,yellow_ul,ch410,ch440,ch470,ch510,ch550,ch583,ch620,\
+         ch670,clear,nir,L,a,b,srgb,measured_at,experiment_name"
+    );
+    assert!(
+        lines[1].starts_with(&format!("{id},A1,0,measured,60,60,30.5,1,2,3,4,5,6,7,8,9,10,50.25,-3.5,20.0,#a0522d,"))
+    );
+    assert!(lines[2].ends_with(",ochre"), "{}", lines[2]);
+
+    let file = ada.get(&format!("/experiments/{id}/download.json")).await;
+    assert!(file.header("content-disposition").ends_with(".json\""));
+    assert_eq!(file.json(), read);
+}
+
+#[tokio::test]
+async fn a_hostile_name_is_no_formula_in_the_csv() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 20).await;
+    let body = json!({ "name": "=HYPERLINK(\"http://evil\",\"x\")", "wells": [{ "volumes": { "red": 60 } }] });
+    let id = ada.post("/experiments", &body).await.json()["id"].as_str().expect("id").to_owned();
+    let csv = ada.get(&format!("/experiments/{id}/results.csv")).await.text;
+    assert!(csv.contains(r#","'=HYPERLINK(""http://evil"",""x"")""#), "{csv}");
+}
+
+#[tokio::test]
+async fn the_lab_shows_its_robots_and_its_queue() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 20).await;
+    let id = ada.experiment(3).await;
+    let robots = ada.get("/robots").await.json();
+    let robot = &robots["data"][0];
+    assert_eq!((robot["name"].as_str(), robot["status"].as_str()), (Some("one"), Some("offline")));
+    assert_eq!(robot["limits"]["dyes"], json!(["red", "yellow", "blue"]));
+    assert_eq!(robot["inventory"]["wells_free"], 96);
+    assert_eq!(robot["inventory"]["vials"].as_array().map(Vec::len), Some(3));
+    lab.lane().await;
+    assert_eq!(ada.get("/robots").await.json()["data"][0]["status"], "active");
+    let queue = ada.get("/queue").await.json();
+    let expected: Value = json!([{ "position": 1, "wells": 3, "mine": true, "experiment_id": id }]);
+    assert_eq!(queue["data"], expected);
+}

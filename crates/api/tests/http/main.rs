@@ -1,0 +1,9 @@
+//! The HTTP interface as its clients meet it: a real server on a free port, a real database, no robot.
+
+mod access;
+mod documents;
+mod lab;
+mod lists;
+mod live;
+mod refusals;
+mod submitting;

@@ -1,0 +1,96 @@
+//! Asking for wells: charged once, stored once, returned when it doesn't run.
+
+use crate::lab::{Answer, TestLab, ochre};
+use domain::Role;
+use reqwest::Method;
+use serde_json::json;
+
+#[tokio::test]
+async fn an_accepted_experiment_looks_as_the_contract_says() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 10).await;
+    let answer = ada.post("/experiments", &ochre(2)).await;
+    assert_eq!(answer.status, 201);
+    let created = answer.json();
+    assert_eq!(created["quota_remaining"], 8);
+    assert_eq!((created["status"].as_str(), created["name"].as_str()), (Some("queued"), Some("ochre")));
+    assert_eq!(answer.header("location"), format!("/api/v1/experiments/{}", created["id"].as_str().expect("id")));
+    assert_eq!(created["progress"]["queue_position"], 1);
+    let read = lab.client.get(format!("{}{}", lab.base, answer.header("location"))).bearer_auth(&ada.token);
+    let read = Answer::of(read).await.json();
+    insta::assert_json_snapshot!(read, {
+        ".id" => "[id]", ".user_id" => "[id]", ".created_at" => "[time]", ".wells[].id" => "[id]",
+        ".progress.seconds_to_start" => "[seconds]",
+    });
+}
+
+#[tokio::test]
+async fn two_clients_spending_the_last_quota_at_once() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 4).await;
+    let body = ochre(3);
+    let (one, other) = tokio::join!(ada.post("/experiments", &body), ada.post("/experiments", &body));
+    let (accepted, refused) = if one.status == 201 { (one, other) } else { (other, one) };
+    assert_eq!(accepted.status, 201);
+    let problem = refused.problem(403, "quota-exhausted");
+    assert!(
+        problem["detail"].as_str().is_some_and(|detail| detail.contains("3 wells") && detail.contains("1 are left"))
+    );
+    assert_eq!(ada.quota().await, 1);
+    assert_eq!(ada.get("/experiments").await.json()["data"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_repeated_request_makes_one_experiment() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 10).await;
+    let send = |wells| {
+        let request = ada.request(Method::POST, "/experiments").header("idempotency-key", "run-1");
+        Answer::of(request.json(&ochre(wells)))
+    };
+    let (first, again) = (send(2).await, send(2).await);
+    assert_eq!((first.status.as_u16(), again.status.as_u16()), (201, 201));
+    assert_eq!(first.json()["id"], again.json()["id"]);
+    assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), ("", "true"));
+    send(3).await.problem(409, "idempotency-conflict");
+    assert_eq!(ada.quota().await, 8);
+    let bob = lab.person("bob", Role::Student, 10).await;
+    let request = bob.request(Method::POST, "/experiments").header("idempotency-key", "run-1").json(&ochre(3));
+    assert_eq!(Answer::of(request).await.status, 201, "a key is its owner's");
+}
+
+#[tokio::test]
+async fn pause_resume_and_cancel_in_the_queue() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 10).await;
+    let id = ada.experiment(4).await;
+    let wish = |what: &'static str| {
+        let ada = &ada;
+        async move { ada.post(&format!("/experiments/{id}/{what}"), &json!({})).await }
+    };
+    wish("resume").await.problem(409, "illegal-transition");
+    assert_eq!(wish("pause").await.json()["status"], "paused");
+    assert_eq!(wish("resume").await.json()["status"], "queued");
+    let cancelled = wish("cancel").await.json();
+    assert_eq!(
+        (cancelled["status"].as_str(), cancelled["wells"][0]["status"].as_str()),
+        (Some("cancelled"), Some("cancelled"))
+    );
+    assert!(cancelled["completed_at"].is_string());
+    assert_eq!(ada.quota().await, 10, "what didn't run is returned");
+    wish("cancel").await.problem(409, "illegal-transition");
+}
+
+#[tokio::test]
+async fn a_running_experiment_is_cancelled_by_its_worker() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 10).await;
+    let id = ada.experiment(1).await;
+    lab.start(&lab.lane().await, id).await;
+    let answer = ada.post(&format!("/experiments/{id}/cancel"), &json!({})).await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(
+        (answer.json()["status"].as_str(), answer.json()["requested"].as_str()),
+        (Some("running"), Some("cancel"))
+    );
+}

@@ -1,0 +1,70 @@
+//! Why somebody isn't let in, or an account can't be made.
+
+use domain::FaultCode;
+use std::time::Duration;
+use store::StoreError;
+
+/// What can go wrong. No text carries a password, a token or a hash.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// Wrong password or no such account: deliberately not told apart.
+    #[error("the e-mail address or the password is wrong")]
+    SignInFailed,
+    #[error("too many failed attempts; try again in {} s", retry_after.as_secs().max(1))]
+    Throttled { retry_after: Duration },
+    /// No token or cookie came with the request.
+    #[error("this needs a signed-in person")]
+    Missing,
+    /// A token that this lab didn't sign, that was replaced or revoked, or whose account is gone.
+    #[error("the token isn't valid here; sign in again")]
+    Forged,
+    #[error("the token has run out; renew it or sign in again")]
+    Expired,
+    #[error("'{0}' is no e-mail address")]
+    InvalidEmail(String),
+    #[error("a password has {} to {} characters", crate::PASSWORD_LENGTH.start(), crate::PASSWORD_LENGTH.end())]
+    InvalidPassword,
+    #[error("a quota is 0 to {} wells", crate::account::MOST_QUOTA)]
+    InvalidQuota,
+    #[error("there is an account with this e-mail address already")]
+    EmailTaken,
+    #[error("there is no such account")]
+    NoSuchUser,
+    #[error("an administrator can't take the role from themselves; ask another administrator")]
+    OwnRole,
+    /// More sign-ins at once than this machine can hash in time.
+    #[error("too many people sign in at this moment; try again in a few seconds")]
+    Busy,
+    #[error(transparent)]
+    Store(StoreError),
+    #[error("internal: {0}")]
+    Internal(&'static str),
+}
+
+impl AuthError {
+    /// The help page that explains it.
+    pub fn code(&self) -> FaultCode {
+        match self {
+            Self::SignInFailed => FaultCode::SignInFailed,
+            Self::Throttled { .. } => FaultCode::TooManyRequests,
+            Self::Missing | Self::Forged => FaultCode::NotSignedIn,
+            Self::Expired => FaultCode::TokenExpired,
+            Self::InvalidEmail(_) | Self::InvalidPassword | Self::InvalidQuota => FaultCode::InvalidRequest,
+            Self::EmailTaken => FaultCode::EmailTaken,
+            Self::NoSuchUser => FaultCode::NotFound,
+            Self::OwnRole => FaultCode::NotAllowed,
+            Self::Busy | Self::Store(StoreError::Unreachable(_)) => FaultCode::Unavailable,
+            Self::Store(_) | Self::Internal(_) => FaultCode::Internal,
+        }
+    }
+}
+
+impl From<StoreError> for AuthError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::EmailTaken => Self::EmailTaken,
+            StoreError::NotFound(_) => Self::NoSuchUser,
+            other => Self::Store(other),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Who a person is and what they may do: accounts, passwords, tokens, cookie sessions, roles and quota.
+//!
+//! This crate knows nothing of HTTP. Start at [`Service`]; [`token`] is the signed access token, [`password`] the
+//! argon2id work, [`throttle`] what slows a guesser down.
+
+mod account;
+mod error;
+mod identity;
+mod password;
+mod secret;
+mod service;
+mod throttle;
+mod token;
+
+pub use account::{EmailAddress, NewAccount};
+pub use error::AuthError;
+pub use identity::Identity;
+pub use password::{PASSWORD_LENGTH, Password};
+pub use secret::{OneTimePassword, Secret};
+pub use service::{CookieSession, FIRST_ADMIN_EMAIL, FIRST_ADMIN_QUOTA, SESSION_COOKIE, Service, Tokens};
+pub use token::{ACCESS_TOKEN_LIFE, AUDIENCE, ISSUER};

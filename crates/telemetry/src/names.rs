@@ -1,0 +1,90 @@
+//! Every metric of the lab: its name, its kind, its labels and what it means.
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Seconds, in buckets.
+    Seconds,
+}
+
+/// A metric as it is described to Prometheus.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub help: &'static str,
+}
+
+/// HTTP requests answered. Labels: `method`, `route` (the template, never a path), `status`.
+pub const HTTP_REQUESTS: &str = "tincture_http_requests_total";
+/// Seconds from a request's head to its response's head. Labels: `method`, `route`.
+pub const HTTP_SECONDS: &str = "tincture_http_request_seconds";
+/// Live event streams open now.
+pub const EVENT_STREAMS: &str = "tincture_event_streams";
+/// Sign-ins. Label: `outcome` (`ok`, `refused`, `throttled`).
+pub const SIGN_INS: &str = "tincture_sign_ins_total";
+/// Experiments accepted and charged.
+pub const EXPERIMENTS_ACCEPTED: &str = "tincture_experiments_accepted_total";
+/// Requests for experiments that were refused. Label: `code` (a fault code).
+pub const EXPERIMENTS_REFUSED: &str = "tincture_experiments_refused_total";
+/// Experiments that left a robot. Label: `outcome` (the status they went to).
+pub const EXPERIMENTS_ENDED: &str = "tincture_experiments_total";
+/// Experiments waiting for a robot.
+pub const QUEUE_LENGTH: &str = "tincture_queue_length";
+/// Wells that ended. Label: `status`.
+pub const WELLS_ENDED: &str = "tincture_wells_ended_total";
+/// Operations that ended. Labels: `kind` (a step's name), `outcome` (a journal event).
+pub const OPERATIONS: &str = "tincture_operations_total";
+/// Seconds an operation took, sent to ended. Label: `kind`.
+pub const OPERATION_SECONDS: &str = "tincture_operation_seconds";
+/// Seconds the lab itself adds to an operation (journal, bookkeeping), robot time excluded.
+pub const OPERATION_OVERHEAD_SECONDS: &str = "tincture_operation_overhead_seconds";
+/// Operations whose end was found out after an interruption. Label: `outcome` (a journal event).
+pub const RECONCILED: &str = "tincture_reconciled_total";
+/// Robots whose lane this process holds.
+pub const LEASES_HELD: &str = "tincture_leases_held";
+/// Leases lost to another worker.
+pub const LEASES_LOST: &str = "tincture_leases_lost_total";
+/// Faults met. Label: `code` (a fault code).
+pub const FAULTS: &str = "tincture_faults_total";
+/// Robots that wait for a person.
+pub const ROBOTS_WAITING: &str = "tincture_robots_needing_attention";
+
+/// All of them, as described to Prometheus.
+pub const ALL: &[Metric] = &[
+    Metric { name: HTTP_REQUESTS, kind: Kind::Counter, help: "HTTP requests answered, by method, route and status" },
+    Metric { name: HTTP_SECONDS, kind: Kind::Seconds, help: "Seconds to a response's head, by method and route" },
+    Metric { name: EVENT_STREAMS, kind: Kind::Gauge, help: "Live event streams open now" },
+    Metric { name: SIGN_INS, kind: Kind::Counter, help: "Sign-ins, by outcome" },
+    Metric { name: EXPERIMENTS_ACCEPTED, kind: Kind::Counter, help: "Experiments accepted and charged" },
+    Metric { name: EXPERIMENTS_REFUSED, kind: Kind::Counter, help: "Experiments refused, by fault code" },
+    Metric { name: EXPERIMENTS_ENDED, kind: Kind::Counter, help: "Experiments that left a robot, by outcome" },
+    Metric { name: QUEUE_LENGTH, kind: Kind::Gauge, help: "Experiments waiting for a robot" },
+    Metric { name: WELLS_ENDED, kind: Kind::Counter, help: "Wells that ended, by status" },
+    Metric { name: OPERATIONS, kind: Kind::Counter, help: "Operations that ended, by kind and outcome" },
+    Metric { name: OPERATION_SECONDS, kind: Kind::Seconds, help: "Seconds an operation took, by kind" },
+    Metric { name: OPERATION_OVERHEAD_SECONDS, kind: Kind::Seconds, help: "Seconds the lab adds to an operation" },
+    Metric { name: RECONCILED, kind: Kind::Counter, help: "Operations settled after an interruption, by outcome" },
+    Metric { name: LEASES_HELD, kind: Kind::Gauge, help: "Robots whose lane this process holds" },
+    Metric { name: LEASES_LOST, kind: Kind::Counter, help: "Leases lost to another worker" },
+    Metric { name: FAULTS, kind: Kind::Counter, help: "Faults met, by code" },
+    Metric { name: ROBOTS_WAITING, kind: Kind::Gauge, help: "Robots that wait for a person" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_prometheus_conventions() {
+        for metric in ALL {
+            assert!(metric.name.starts_with("tincture_"), "{}", metric.name);
+            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            assert_eq!(metric.kind == Kind::Seconds, metric.name.ends_with("_seconds"), "{}", metric.name);
+        }
+    }
+}

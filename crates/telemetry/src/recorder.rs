@@ -1,0 +1,66 @@
+//! Collects metrics in this process and renders them for Prometheus.
+
+use crate::{
+    TelemetryError,
+    names::{self, Kind},
+};
+use metrics::Unit;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::Mutex;
+
+/// The content type of [`metrics_text`]: Prometheus' text format, version 0.0.4.
+pub const PROMETHEUS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// From a fast database read to a slow robot movement, seconds.
+const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
+static HANDLE: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+
+/// Starts collecting. Calling it again changes nothing.
+pub fn install_metrics() -> Result<(), TelemetryError> {
+    let mut handle = HANDLE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if handle.is_some() {
+        return Ok(());
+    }
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
+        .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
+    let installed = builder.install_recorder().map_err(|error| TelemetryError::Metrics(error.to_string()))?;
+    names::ALL.iter().for_each(describe);
+    *handle = Some(installed);
+    Ok(())
+}
+
+/// What was collected since the start, in Prometheus' text format; empty before [`install_metrics`].
+pub fn metrics_text() -> String {
+    let handle = HANDLE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    handle.map_or_else(String::new, |handle| {
+        handle.run_upkeep();
+        handle.render()
+    })
+}
+
+fn describe(metric: &names::Metric) {
+    match metric.kind {
+        Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
+        Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+        Kind::Seconds => metrics::describe_histogram!(metric.name, Unit::Seconds, metric.help),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_is_rendered_with_its_help_and_buckets() {
+        install_metrics().expect("installed");
+        install_metrics().expect("again");
+        metrics::counter!(names::HTTP_REQUESTS, "route" => "/healthz").increment(2);
+        metrics::histogram!(names::HTTP_SECONDS, "route" => "/healthz").record(0.003);
+        let text = metrics_text();
+        assert!(text.contains("# HELP tincture_http_requests_total HTTP requests answered"), "{text}");
+        assert!(text.contains(r#"tincture_http_requests_total{route="/healthz"} 2"#), "{text}");
+        assert!(text.contains(r#"tincture_http_request_seconds_bucket{route="/healthz",le="0.005"} 1"#), "{text}");
+    }
+}
