@@ -1,0 +1,165 @@
+//! The one way into work: whatever was under way is settled and the machine made safe, whether the worker is new, was
+//! killed, lost its connection or saw a step fail.
+
+use super::{Lane, LaneError, carry::end, step::Outcome};
+use crate::{fault, plan};
+use domain::{Ending, ExperimentStatus, JournalEvent, Operation, Step, Tool};
+use hardware::{Lookup, Memory, Patience, RobotError};
+use serde_json::{Value, json};
+use std::time::Duration;
+use store::{Attendance, Change, Entry, JournalledOperation, RobotMode};
+use tokio::time::{Instant, sleep};
+
+impl Lane {
+    /// Settles every operation whose end is unknown and makes the machine safe. The one way into work, whether the
+    /// worker is new, was killed, lost its connection or saw a step fail.
+    pub(super) async fn recover(&mut self) -> Result<(), LaneError> {
+        self.reload().await?;
+        self.run = None;
+        let open = self.store.open_operations(self.lease.robot_id).await?;
+        if open.is_empty() && self.tool == Tool::Nothing {
+            return Ok(());
+        }
+        self.hold_robot().await?;
+        for operation in open {
+            self.reconcile(&operation).await?;
+        }
+        if self.is_held() {
+            return Ok(());
+        }
+        self.make_safe().await
+    }
+
+    /// Finds out how an open operation ended and records it, or that nobody can know.
+    async fn reconcile(&mut self, open: &JournalledOperation) -> Result<(), LaneError> {
+        let step = &open.operation.step;
+        let (event, ending, outcome) = match step {
+            // A reading that nobody received is worth nothing; the well is read again under a new id.
+            Step::Read { .. } => {
+                (JournalEvent::NotReceived, Ending::NotDone, json!({ "reason": "the reading was not received" }))
+            }
+            _ => self.look_up(open).await?,
+        };
+        tracing::info!(operation = %open.operation.id, step = step.name(), %event, "reconciled after an interruption");
+        let mut changes = self.robot_consequences(step, ending);
+        if let Some(id) = open.experiment_id
+            && let Some(experiment) = self.store.experiment(id).await?
+            && experiment.experiment.status == ExperimentStatus::Running
+        {
+            changes.extend(self.hand(&experiment).await?.ended(step, ending));
+        }
+        self.record_end(end(&open.operation, event, outcome), changes).await?;
+        metrics::counter!("tincture_reconciled_total", "outcome" => event.as_str()).increment(1);
+        if event == JournalEvent::InDoubt {
+            self.settle_doubt(open).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_up(&self, open: &JournalledOperation) -> Result<(JournalEvent, Ending, Value), LaneError> {
+        let Some(run) = &open.run_id else {
+            return Ok((JournalEvent::NotReceived, Ending::NotDone, json!({ "reason": "no run was open" })));
+        };
+        let deadline = Instant::now() + Patience::default().command;
+        loop {
+            match self.ot2.lookup(run, open.operation.id).await? {
+                Lookup::Succeeded(answer) => return Ok((JournalEvent::Succeeded, Ending::Done, answer)),
+                Lookup::Failed(failure) => {
+                    let ending = if failure.started { Ending::Unsure } else { Ending::NotDone };
+                    return Ok((JournalEvent::Failed, ending, json!({ "failure": failure })));
+                }
+                Lookup::Absent => {
+                    return Ok((
+                        JournalEvent::NotReceived,
+                        Ending::NotDone,
+                        json!({ "reason": "the robot never got it" }),
+                    ));
+                }
+                Lookup::Running if Instant::now() < deadline => sleep(Duration::from_millis(200)).await,
+                Lookup::Running | Lookup::HistoryLost => {
+                    let reason = "the robot's server restarted and forgot its commands";
+                    return Ok((JournalEvent::InDoubt, Ending::Unsure, json!({ "reason": reason })));
+                }
+            }
+        }
+    }
+
+    /// The well is quarantined already. The virtual lab goes on by itself; a real robot waits for somebody to look at it.
+    async fn settle_doubt(&mut self, open: &JournalledOperation) -> Result<(), LaneError> {
+        let by = match self.robot.attendance {
+            Attendance::Virtual => "policy: the virtual lab recovers by itself",
+            Attendance::Operator => "policy: the operator is asked",
+        };
+        let mut changes = Vec::new();
+        if self.robot.attendance == Attendance::Operator {
+            let fault = fault::in_doubt(&open.operation.step, "the robot's server restarted and forgot its commands");
+            self.robot.mode = RobotMode::Attention;
+            changes.push(Change::Mode { mode: RobotMode::Attention, attention: Some(fault) });
+        }
+        self.record_end(end(&open.operation, JournalEvent::Settled, json!({ "by": by })), changes).await
+    }
+
+    /// Opens a run, unless one is open. From then on nothing that was sent to an earlier run can be carried out.
+    pub(super) async fn hold_robot(&mut self) -> Result<(), LaneError> {
+        if self.run.is_some() {
+            return Ok(());
+        }
+        self.homed = false;
+        self.memory = Memory::Forgot;
+        let run = match self.ot2.open_run(&self.robot.deck).await {
+            Ok(run) => run,
+            Err(error) => {
+                self.complain(&error).await?;
+                return Err(error.into());
+            }
+        };
+        let mut changes = vec![Change::Run(Some(run.id().to_owned()))];
+        if self.robot.mode != RobotMode::Attention && self.robot.attention.take().is_some() {
+            changes.push(Change::Mode { mode: self.robot.mode, attention: None });
+        }
+        self.record(changes).await?;
+        self.run = Some(run);
+        if self.tool == Tool::Nothing {
+            self.memory = Memory::Knows;
+        }
+        Ok(())
+    }
+
+    /// Says, once, on the robot's page why it doesn't work.
+    async fn complain(&mut self, error: &RobotError) -> Result<(), LaneError> {
+        let attention = Some(fault::of_robot(error));
+        if self.robot.attention == attention {
+            return Ok(());
+        }
+        self.robot.attention.clone_from(&attention);
+        self.record(vec![Change::Mode { mode: self.robot.mode, attention }]).await
+    }
+
+    /// Leaves nothing on the nozzle.
+    pub(super) async fn make_safe(&mut self) -> Result<(), LaneError> {
+        for step in plan::make_safe(&self.tool, self.memory) {
+            self.safe_step(step).await?;
+        }
+        self.memory = Memory::Knows;
+        Ok(())
+    }
+
+    async fn safe_step(&mut self, step: Step) -> Result<(), LaneError> {
+        self.hold_robot().await?;
+        let operation = Operation::new(step);
+        let intended = self.intent(&operation, None);
+        self.store.commit(&self.lease, Entry { intended: Some(intended), ..Entry::default() }).await?;
+        match self.perform(&operation, None).await {
+            Outcome::Done(answer, _) => {
+                let changes = self.robot_consequences(&operation.step, Ending::Done);
+                self.record_end(end(&operation, JournalEvent::Succeeded, answer), changes).await
+            }
+            Outcome::Not(event, ending, fault) => {
+                let changes = self.robot_consequences(&operation.step, ending);
+                self.record_end(end(&operation, event, json!({ "fault": fault })), changes).await?;
+                Err(LaneError::Unsafe(fault.to_string()))
+            }
+            Outcome::Unknown(fault) => Err(LaneError::Unsafe(fault.to_string())),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! One step: sent to the robot or the sensor under its operation's id, and what became of it.
+
+use super::Lane;
+use crate::fault;
+use domain::{Ending, ExperimentId, Fault, JournalEvent, Operation, Step, reading::Reading};
+use hardware::{PerformError, ReadRequest, RobotError};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// What became of one step.
+pub(super) enum Outcome {
+    Done(Value, Option<Reading>),
+    /// It certainly ended so; to be recorded.
+    Not(JournalEvent, Ending, Fault),
+    /// Left open in the journal.
+    Unknown(Fault),
+}
+
+impl Lane {
+    /// Sends one intended operation and waits for its end.
+    pub(super) async fn perform(&mut self, operation: &Operation, experiment: Option<ExperimentId>) -> Outcome {
+        let began = Instant::now();
+        let outcome = match &operation.step {
+            Step::Read { .. } => self.read(operation, experiment).await,
+            _ => self.command(operation).await,
+        };
+        let label = match &outcome {
+            Outcome::Done(..) => "succeeded",
+            Outcome::Not(event, ..) => event.as_str(),
+            Outcome::Unknown(_) => "unknown",
+        };
+        metrics::counter!("tincture_operations_total", "kind" => operation.step.name(), "outcome" => label)
+            .increment(1);
+        if matches!(outcome, Outcome::Done(..)) {
+            self.pace.observe(&operation.step, began.elapsed());
+        }
+        metrics::histogram!("tincture_operation_seconds", "kind" => operation.step.name())
+            .record(began.elapsed().as_secs_f64());
+        outcome
+    }
+
+    async fn read(&self, operation: &Operation, experiment: Option<ExperimentId>) -> Outcome {
+        let request = ReadRequest {
+            operation: operation.id,
+            experiment,
+            lease_epoch: self.lease.epoch,
+            settings: Default::default(),
+        };
+        match self.sensor.read(request).await {
+            Ok(reading) => {
+                Outcome::Done(json!({ "channels": reading.channels, "saturated": reading.saturated }), Some(reading))
+            }
+            Err(error) => {
+                Outcome::Not(JournalEvent::Failed, Ending::NotDone, fault::of_reading(&operation.step, &error))
+            }
+        }
+    }
+
+    async fn command(&self, operation: &Operation) -> Outcome {
+        let Some(run) = &self.run else {
+            let error = PerformError::NotSent(RobotError::Unreachable { detail: "no run is open".to_owned() });
+            return Outcome::Not(
+                JournalEvent::NotReceived,
+                Ending::NotDone,
+                fault::of_command(&operation.step, &error),
+            );
+        };
+        let error = match run.perform(operation, self.memory).await {
+            Ok(answer) => return Outcome::Done(answer, None),
+            Err(error) => error,
+        };
+        tracing::warn!(operation = %operation.id, step = operation.step.name(), %error, "a step did not succeed");
+        let fault = fault::of_command(&operation.step, &error);
+        match error {
+            PerformError::NotSent(_) | PerformError::Refused(_) | PerformError::LostControl(_) => {
+                Outcome::Not(JournalEvent::NotReceived, Ending::NotDone, fault)
+            }
+            PerformError::Failed(failure) => {
+                let ending = if failure.started { Ending::Unsure } else { Ending::NotDone };
+                Outcome::Not(JournalEvent::Failed, ending, fault)
+            }
+            // The driver has asked the robot and found nothing. That may still mean "under way": recovery shuts late
+            // messages out before it believes it.
+            PerformError::Unknown(_) => Outcome::Unknown(fault),
+        }
+    }
+}
