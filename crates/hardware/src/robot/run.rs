@@ -84,6 +84,19 @@ impl Run {
         outcome
     }
 
+    /// Whether the robot is still ours. A run that was replaced never becomes current again, so a yes also says that
+    /// nobody took the robot since it was opened.
+    pub async fn confirm(&self) -> Result<(), RobotError> {
+        let run = self.inner.wire.get(&format!("/runs/{}", self.inner.id)).await?.read::<One<RunState>>()?.data;
+        match run {
+            RunState { ok: false, .. } => Err(RobotError::HistoryLost { run: run.id }),
+            RunState { current: false, .. } => {
+                Err(RobotError::RunStopped { detail: "its run is not current any more".to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Lets go of the robot. Another client may already have taken it: that is an error, and harmless.
     pub async fn close(&self) -> Result<(), RobotError> {
         let path = format!("/runs/{}", self.inner.id);

@@ -85,10 +85,12 @@ impl Lane {
                 Outcome::Not(event, ending, fault) => {
                     let changes = self.consequences(hand, step, ending);
                     let ended = end(&operation, event, json!({ "fault": fault }));
-                    self.conclude(Some(Conclusion { ended, changes })).await?;
-                    if !matches!(step, Step::Read { .. }) {
-                        return Ok(Carried::Trouble(fault, Aftermath::Recover));
-                    }
+                    self.record_end(ended, changes).await?;
+                    return Ok(Carried::Trouble(fault, Aftermath::Recover));
+                }
+                Outcome::Missed(fault) => {
+                    let ended = end(&operation, JournalEvent::Failed, json!({ "fault": fault }));
+                    self.record_end(ended, Vec::new()).await?;
                     readings_missed += 1;
                     if readings_missed > MOST_MISSED_READINGS {
                         return Ok(Carried::Trouble(fault, Aftermath::PutDown));

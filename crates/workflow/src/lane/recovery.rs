@@ -159,7 +159,7 @@ impl Lane {
                 self.record_end(end(&operation, event, json!({ "fault": fault })), changes).await?;
                 Err(LaneError::Unsafe(fault.to_string()))
             }
-            Outcome::Unknown(fault) => Err(LaneError::Unsafe(fault.to_string())),
+            Outcome::Missed(fault) | Outcome::Unknown(fault) => Err(LaneError::Unsafe(fault.to_string())),
         }
     }
 }

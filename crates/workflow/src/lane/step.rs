@@ -12,6 +12,8 @@ pub(super) enum Outcome {
     Done(Value, Option<Reading>),
     /// It certainly ended so; to be recorded.
     Not(JournalEvent, Ending, Fault),
+    /// The sensor gave no reading. It may be asked again.
+    Missed(Fault),
     /// Left open in the journal.
     Unknown(Fault),
 }
@@ -27,6 +29,7 @@ impl Lane {
         let label = match &outcome {
             Outcome::Done(..) => "succeeded",
             Outcome::Not(event, ..) => event.as_str(),
+            Outcome::Missed(_) => "missed",
             Outcome::Unknown(_) => "unknown",
         };
         metrics::counter!("tincture_operations_total", "kind" => operation.step.name(), "outcome" => label)
@@ -47,18 +50,31 @@ impl Lane {
             settings: Default::default(),
         };
         match self.sensor.read(request).await {
-            Ok(reading) => {
+            Ok(reading) => self.confirmed(operation, reading).await,
+            Err(error) => Outcome::Missed(fault::of_reading(&operation.step, &error)),
+        }
+    }
+
+    /// The sensor says what it saw, not where it was: a reading counts only if nobody took the robot until it was taken.
+    async fn confirmed(&self, operation: &Operation, reading: Reading) -> Outcome {
+        let held = match &self.run {
+            Some(run) => run.confirm().await,
+            None => Err(no_run()),
+        };
+        match held {
+            Ok(()) => {
                 Outcome::Done(json!({ "channels": reading.channels, "saturated": reading.saturated }), Some(reading))
             }
             Err(error) => {
-                Outcome::Not(JournalEvent::Failed, Ending::NotDone, fault::of_reading(&operation.step, &error))
+                let fault = fault::of_command(&operation.step, &PerformError::LostControl(error));
+                Outcome::Not(JournalEvent::NotReceived, Ending::NotDone, fault)
             }
         }
     }
 
     async fn command(&self, operation: &Operation) -> Outcome {
         let Some(run) = &self.run else {
-            let error = PerformError::NotSent(RobotError::Unreachable { detail: "no run is open".to_owned() });
+            let error = PerformError::NotSent(no_run());
             return Outcome::Not(
                 JournalEvent::NotReceived,
                 Ending::NotDone,
@@ -84,4 +100,8 @@ impl Lane {
             PerformError::Unknown(_) => Outcome::Unknown(fault),
         }
     }
+}
+
+fn no_run() -> RobotError {
+    RobotError::Unreachable { detail: "no run is open".to_owned() }
 }

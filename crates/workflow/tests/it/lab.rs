@@ -257,6 +257,32 @@ impl TestLab {
         }
     }
 
+    /// Every result is the sensor's reading over that very well, by the ledger's word.
+    pub async fn check_reads(&self, experiment: &ExperimentDetail) {
+        let ledger = self.ledger().await;
+        for (well, result) in &experiment.wells {
+            let Some(result) = result else { continue };
+            let key = result.measurement_data["operation_id"].as_str().expect("an operation");
+            let read = ledger.iter().find(|entry| entry["kind"] == "read" && entry["key"] == key).expect("a read");
+            assert_eq!(read["well"].as_str(), well.well_id.map(|at| at.to_string()).as_deref(), "{read}");
+        }
+    }
+
+    /// As somebody at the Opentrons App would.
+    pub async fn take_robot_and_home(&self) {
+        let client = reqwest::Client::new();
+        let post = async |path: String, body: Value| {
+            let request =
+                client.post(format!("http://{}{path}", self.address)).header("Opentrons-Version", "*").json(&body);
+            request.send().await.expect("an answer").json::<Value>().await.expect("json")
+        };
+        let run = post("/runs".to_owned(), serde_json::json!({ "data": {} })).await;
+        if let Some(id) = run["data"]["id"].as_str() {
+            let home = serde_json::json!({ "data": { "commandType": "home", "params": {}, "intent": "setup" } });
+            post(format!("/runs/{id}/commands?waitUntilComplete=true&timeout=5000"), home).await;
+        }
+    }
+
     pub async fn check_left_safe(&self) {
         let state = self.get("/emulator/state").await;
         let text = state.to_string();

@@ -219,3 +219,18 @@ async fn a_real_plate_that_is_full_waits_for_its_operator() {
     let done = lab.wait_for(second, ExperimentStatus::Completed).await;
     lab.check_measured_wells(&done).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_client_that_takes_the_robot_falsifies_nothing() {
+    let mut lab = TestLab::new(TestDatabase::sqlite().await, 200.0).await;
+    lab.start_worker();
+    let id = lab.submit(&EIGHT).await;
+    for operations in [10, 30, 50, 58, 61, 63] {
+        lab.wait_for_operations(id, operations).await;
+        lab.take_robot_and_home().await;
+    }
+    let done = lab.wait_for(id, ExperimentStatus::Completed).await;
+    lab.check_measured_wells(&done).await;
+    lab.check_reads(&done).await;
+    lab.check_left_safe().await;
+}
