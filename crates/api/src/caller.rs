@@ -16,6 +16,10 @@ use std::{
 #[derive(Clone, Debug)]
 pub struct Caller(pub Identity);
 
+/// A signed-in operator or administrator: somebody who runs the lab.
+#[derive(Clone, Debug)]
+pub struct Operator(pub Identity);
+
 /// A signed-in administrator.
 #[derive(Clone, Debug)]
 pub struct Administrator(pub Identity);
@@ -40,6 +44,24 @@ where
             return Err(Problem::new(FaultCode::NotAllowed, "a request from another site can't act with your cookie"));
         }
         Ok(Self(auth.by_cookie(cookie).await?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Operator
+where
+    AppState: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Caller(identity) = Caller::from_request_parts(parts, state).await?;
+        if identity.role().runs_the_lab() {
+            return Ok(Self(identity));
+        }
+        Err(Problem::new(
+            FaultCode::NotAllowed,
+            format!("this needs an operator or an administrator; your role is {}", identity.role()),
+        ))
     }
 }
 

@@ -10,6 +10,7 @@ mod csv;
 mod docs;
 mod endpoints;
 pub mod faults;
+mod idempotency;
 mod observe;
 mod openapi;
 mod problem;
@@ -18,7 +19,7 @@ mod streams;
 mod views;
 
 pub use body::JsonBody;
-pub use caller::{Administrator, Caller, ClientIp, same_origin, session_cookie};
+pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session_cookie};
 pub use observe::{RequestId, observe};
 pub use openapi::document as openapi;
 pub use problem::{FieldProblem, PROBLEM_JSON, Problem, ProblemDocument, usual_status};

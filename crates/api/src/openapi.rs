@@ -30,8 +30,8 @@ const DOCUMENT: &str = "/api/v1/openapi.json";
         (name = "account", description = "The signed-in person"),
         (name = "experiments", description = "Asking for wells and following them"),
         (name = "results", description = "What was measured"),
-        (name = "lab", description = "Robots and the queue"),
-        (name = "administration", description = "Accounts, roles, quota"),
+        (name = "lab", description = "Robots, what is on their decks, and the queue"),
+        (name = "administration", description = "Accounts, roles, quota, the activity log"),
     )
 )]
 struct Description;
@@ -49,7 +49,7 @@ impl Modify for Bearer {
 
 /// The described endpoints with their description.
 pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) {
-    use endpoints::{auth, experiments, me, queue, robots, users};
+    use endpoints::{activity, auth, experiments, lab, me, queue, robots, users};
     let v1 = OpenApiRouter::new()
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::refresh::refresh))
@@ -60,14 +60,27 @@ pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) 
         .routes(routes!(experiments::cancel::cancel))
         .routes(routes!(experiments::pause::pause))
         .routes(routes!(experiments::resume::resume))
+        .routes(routes!(experiments::retry::retry))
         .routes(routes!(experiments::events::events))
+        .routes(routes!(experiments::operations::operations))
         .routes(routes!(experiments::results::results))
         .routes(routes!(experiments::results_csv::results_csv))
         .routes(routes!(experiments::download::download))
         .routes(routes!(robots::list::list))
+        .routes(routes!(robots::read::read))
+        .routes(routes!(robots::pause::pause))
+        .routes(routes!(robots::resume::resume))
+        .routes(routes!(robots::drain::drain))
+        .routes(routes!(robots::stop::stop))
+        .routes(routes!(robots::deck::deck))
+        .routes(routes!(lab::pause::pause))
+        .routes(routes!(lab::resume::resume))
+        .routes(routes!(lab::drain::drain))
+        .routes(routes!(lab::stop::stop))
         .routes(routes!(queue::list::list))
         .routes(routes!(users::create::create, users::list::list))
-        .routes(routes!(users::update::update));
+        .routes(routes!(users::update::update))
+        .routes(routes!(activity::list::list));
     let (router, mut document) =
         OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1).split_for_parts();
     promise_problems(&mut document);

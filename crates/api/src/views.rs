@@ -272,9 +272,16 @@ pub struct ExperimentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub requested: Option<Control>,
+    /// Higher goes first, −10 to 10; usually 0.
+    pub priority: i16,
+    /// The experiment whose unmeasured wells this one makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    pub retry_of: Option<ExperimentId>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
+    /// Why it failed or is paused; while it waits, what its robot needs a person for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultView>,
     pub progress: ProgressView,
@@ -282,7 +289,7 @@ pub struct ExperimentView {
 }
 
 impl ExperimentView {
-    pub fn of(detail: ExperimentDetail, progress: Progress) -> Self {
+    pub fn of(detail: ExperimentDetail, progress: Progress, trouble: Option<Fault>) -> Self {
         let experiment = detail.experiment;
         Self {
             id: experiment.id,
@@ -290,10 +297,12 @@ impl ExperimentView {
             name: experiment.name,
             status: experiment.status,
             requested: experiment.control,
+            priority: experiment.priority,
+            retry_of: experiment.metadata.get("retry_of").and_then(|id| id.as_str()?.parse().ok()),
             created_at: experiment.created_at,
             started_at: experiment.started_at,
             completed_at: experiment.completed_at,
-            fault: experiment.fault.map(FaultView::from),
+            fault: trouble.map(FaultView::from),
             progress: progress.into(),
             wells: detail.wells.into_iter().map(|(well, result)| WellView::of(well, result)).collect(),
         }
@@ -310,9 +319,12 @@ pub struct ExperimentLine {
     pub status: ExperimentStatus,
     /// Of the person who asked.
     pub email: String,
+    pub priority: i16,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultView>,
     /// Wells asked for.
     pub wells: u32,
     pub measured: u32,
@@ -329,9 +341,11 @@ impl From<ExperimentSummary> for ExperimentLine {
             name: experiment.name,
             status: experiment.status,
             email: summary.email,
+            priority: experiment.priority,
             created_at: experiment.created_at,
             started_at: experiment.started_at,
             completed_at: experiment.completed_at,
+            fault: experiment.fault.map(FaultView::from),
             wells: summary.wells,
             measured: summary.measured,
             swatches: summary.swatches,
@@ -392,6 +406,10 @@ pub struct VialView {
     pub vial: WellName,
     pub dye: String,
     pub volume_ul: f64,
+    /// The bottle it was filled from, where somebody said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
+    pub filled_at: DateTime<Utc>,
 }
 
 impl RobotView {
@@ -435,8 +453,13 @@ impl LimitsView {
 impl From<Inventory> for InventoryView {
     fn from(inventory: Inventory) -> Self {
         let used = inventory.used_wells.len();
-        let vial =
-            |vial: store::Vial| VialView { vial: vial.vial, dye: vial.dye.to_string(), volume_ul: vial.volume.ul() };
+        let vial = |vial: store::Vial| VialView {
+            vial: vial.vial,
+            dye: vial.dye.to_string(),
+            volume_ul: vial.volume.ul(),
+            batch: vial.batch,
+            filled_at: vial.filled_at,
+        };
         Self {
             plate_id: inventory.plate,
             wells_used: used,

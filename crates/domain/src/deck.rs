@@ -94,6 +94,7 @@ pub struct Deck {
     pub sensor_dock: String,
     pub sensor_place: WellName,
     /// Height of the tip's end above the well's bottom when dispensing, so that it touches no other colour. mm.
+    /// The training lab's 8 mm dips into a well that is filled to 300 µL: 8.12 mm in a well 6.86 mm wide.
     pub dispense_height_mm: f64,
 }
 
@@ -137,7 +138,7 @@ impl Default for Deck {
             sensor_slot: Slot(10),
             sensor_dock: "ac_color_sensor_charging_port".to_owned(),
             sensor_place: A2,
-            dispense_height_mm: 8.0,
+            dispense_height_mm: 8.5,
         }
     }
 }

@@ -191,6 +191,21 @@ pub enum Ending {
 }
 
 impl Tool {
+    /// What hangs there, for a person: "the red tip of B1 with 60 µL in it".
+    pub fn sentence(&self) -> String {
+        let (what, certain) = match self {
+            Self::Nothing => return "nothing".to_owned(),
+            Self::Tip { tip, dye, liquid, certain, .. } if liquid.is_zero() => {
+                (format!("the {dye} tip of {tip}, empty"), certain)
+            }
+            Self::Tip { tip, dye, liquid, certain, .. } => {
+                (format!("the {dye} tip of {tip} with {liquid} in it"), certain)
+            }
+            Self::Sensor { certain, .. } => ("the colour sensor".to_owned(), certain),
+        };
+        if *certain { what } else { format!("perhaps {what}") }
+    }
+
     /// What hangs there after `step` ended so. Unsure endings keep the more dangerous possibility.
     #[must_use]
     pub fn after(self, step: &Step, ending: Ending) -> Self {

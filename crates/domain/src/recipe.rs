@@ -100,23 +100,33 @@ impl Recipe {
         self.0.values().copied().sum()
     }
 
-    /// Whether this deck, with its dyes and pipettes, can mix this recipe in one well.
+    /// Whether this deck, with its dyes and pipettes, can mix this recipe in one well; if not, the first reason.
     pub fn check(&self, deck: &Deck) -> Result<(), RecipeError> {
-        if self.0.is_empty() {
-            return Err(RecipeError::Empty);
-        }
-        for (dye, volume) in self.iter() {
-            if deck.dye(dye).is_none() {
-                let on_deck = deck.dyes.iter().map(|d| d.name.as_str()).collect::<Vec<_>>().join(", ");
-                return Err(RecipeError::UnknownDye { dye: dye.clone(), on_deck });
-            }
-            if deck.pipette_for(volume).is_none() {
-                return Err(RecipeError::BelowMinimum { dye: dye.clone(), volume, least: deck.least_volume() });
-            }
-        }
-        let (total, most) = (self.total(), deck.well_capacity);
-        if total > most { Err(RecipeError::Overfull { total, most }) } else { Ok(()) }
+        self.objections(deck).into_iter().next().map_or(Ok(()), Err)
     }
+
+    /// Everything that keeps this deck from mixing this recipe in one well; empty when it can.
+    pub fn objections(&self, deck: &Deck) -> Vec<RecipeError> {
+        if self.0.is_empty() {
+            return vec![RecipeError::Empty];
+        }
+        let mut objections: Vec<_> = self.iter().filter_map(|(dye, volume)| objection(dye, volume, deck)).collect();
+        let (total, most) = (self.total(), deck.well_capacity);
+        if total > most {
+            objections.push(RecipeError::Overfull { total, most });
+        }
+        objections
+    }
+}
+
+/// What is wrong with one amount, whatever else is in the well.
+fn objection(dye: &DyeName, volume: Volume, deck: &Deck) -> Option<RecipeError> {
+    if deck.dye(dye).is_none() {
+        let on_deck = deck.dyes.iter().map(|d| d.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Some(RecipeError::UnknownDye { dye: dye.clone(), on_deck });
+    }
+    let too_little = deck.pipette_for(volume).is_none();
+    too_little.then(|| RecipeError::BelowMinimum { dye: dye.clone(), volume, least: deck.least_volume() })
 }
 
 impl<'de> Deserialize<'de> for Recipe {
@@ -143,6 +153,18 @@ mod tests {
         assert!(matches!(recipe(&[("green", 60.0)]).check(&deck), Err(RecipeError::UnknownDye { .. })));
         assert!(matches!(recipe(&[("red", 5.0)]).check(&deck), Err(RecipeError::BelowMinimum { .. })));
         assert!(matches!(recipe(&[("red", 300.0), ("blue", 20.0)]).check(&deck), Err(RecipeError::Overfull { .. })));
+    }
+
+    #[test]
+    fn every_mistake_is_found_at_once() {
+        let objections = recipe(&[("blue", 5.0), ("green", 60.0), ("red", 300.0)]).objections(&Deck::default());
+        assert!(
+            matches!(
+                objections.as_slice(),
+                [RecipeError::BelowMinimum { .. }, RecipeError::UnknownDye { .. }, RecipeError::Overfull { .. }]
+            ),
+            "{objections:?}"
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod events;
 mod experiments;
 mod journal;
 mod migrations;
+mod purge;
 mod queue;
 mod records;
 mod robots;
@@ -28,4 +29,5 @@ mod wells;
 
 pub use connection::{Backend, Options, Store};
 pub use error::{Result, StoreError};
+pub use purge::Purged;
 pub use records::*;

@@ -5,7 +5,7 @@ use crate::{
     connection::{Store, transact},
     error::{Result, StoreError},
     events,
-    experiments::{detail, step},
+    experiments::{detail, read_experiment, step},
     journal::check_lease,
     records::*,
     sql::{Row, Sql, now, row_values, sql},
@@ -69,6 +69,13 @@ impl Store {
     pub async fn running_on(&self, robot: RobotId) -> Result<bool> {
         let row = sql!("SELECT id FROM experiments WHERE robot_id = $1 AND status = 'running' LIMIT 1", robot);
         Ok(row.one(self.reader()).await?.is_some())
+    }
+
+    /// The experiment in hand at this robot, without its wells.
+    pub async fn in_hand_at(&self, robot: RobotId) -> Result<Option<Experiment>> {
+        let running = "SELECT * FROM experiments WHERE robot_id = $1 AND status = 'running' LIMIT 1";
+        let row = sql!(running, robot).one(self.reader()).await?;
+        row.map(|row| read_experiment(&row)).transpose()
     }
 
     /// The recipes that wait for this robot or for any, by experiment, in the order in which lanes take them; of the

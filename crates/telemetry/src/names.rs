@@ -35,8 +35,6 @@ pub const EXPERIMENTS_REFUSED: &str = "tincture_experiments_refused_total";
 pub const EXPERIMENTS_ENDED: &str = "tincture_experiments_total";
 /// Experiments waiting for a robot.
 pub const QUEUE_LENGTH: &str = "tincture_queue_length";
-/// Wells that ended. Label: `status`.
-pub const WELLS_ENDED: &str = "tincture_wells_ended_total";
 /// Operations that ended. Labels: `kind` (a step's name), `outcome` (a journal event).
 pub const OPERATIONS: &str = "tincture_operations_total";
 /// Seconds an operation took, sent to ended. Label: `kind`.
@@ -49,7 +47,7 @@ pub const RECONCILED: &str = "tincture_reconciled_total";
 pub const LEASES_HELD: &str = "tincture_leases_held";
 /// Leases lost to another worker.
 pub const LEASES_LOST: &str = "tincture_leases_lost_total";
-/// Faults met. Label: `code` (a fault code).
+/// Faults that steps and robots ran into. Label: `code` (a fault code).
 pub const FAULTS: &str = "tincture_faults_total";
 /// Robots that wait for a person.
 pub const ROBOTS_WAITING: &str = "tincture_robots_needing_attention";
@@ -64,14 +62,13 @@ pub const ALL: &[Metric] = &[
     Metric { name: EXPERIMENTS_REFUSED, kind: Kind::Counter, help: "Experiments refused, by fault code" },
     Metric { name: EXPERIMENTS_ENDED, kind: Kind::Counter, help: "Experiments that left a robot, by outcome" },
     Metric { name: QUEUE_LENGTH, kind: Kind::Gauge, help: "Experiments waiting for a robot" },
-    Metric { name: WELLS_ENDED, kind: Kind::Counter, help: "Wells that ended, by status" },
     Metric { name: OPERATIONS, kind: Kind::Counter, help: "Operations that ended, by kind and outcome" },
     Metric { name: OPERATION_SECONDS, kind: Kind::Seconds, help: "Seconds an operation took, by kind" },
     Metric { name: OPERATION_OVERHEAD_SECONDS, kind: Kind::Seconds, help: "Seconds the lab adds to an operation" },
     Metric { name: RECONCILED, kind: Kind::Counter, help: "Operations settled after an interruption, by outcome" },
     Metric { name: LEASES_HELD, kind: Kind::Gauge, help: "Robots whose lane this process holds" },
     Metric { name: LEASES_LOST, kind: Kind::Counter, help: "Leases lost to another worker" },
-    Metric { name: FAULTS, kind: Kind::Counter, help: "Faults met, by code" },
+    Metric { name: FAULTS, kind: Kind::Counter, help: "Faults that steps and robots ran into, by code" },
     Metric { name: ROBOTS_WAITING, kind: Kind::Gauge, help: "Robots that wait for a person" },
 ];
 

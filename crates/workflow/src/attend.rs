@@ -117,16 +117,20 @@ impl Lab {
     }
 
     async fn check_still(&self, robot: &Robot, act: &DeckAct) -> Result<(), AttendError> {
-        let held = matches!(robot.mode, RobotMode::Paused | RobotMode::Attention);
-        let busy = !self.store().open_operations(robot.id).await?.is_empty();
         let hands_full = robot.tool != Tool::Nothing && *act != DeckAct::NozzleCleared;
-        if !held || busy || hands_full {
+        if hands_full || !self.stands_still(robot).await? {
             return Err(AttendError::AtWork);
         }
         if *act == DeckAct::NewPlate && self.store().running_on(robot.id).await? {
             return Err(AttendError::PlateInUse);
         }
         Ok(())
+    }
+
+    /// Whether a robot is held and has no step in flight. With nothing on its nozzle too, hands may go to its deck.
+    pub async fn stands_still(&self, robot: &Robot) -> Result<bool, StoreError> {
+        let held = matches!(robot.mode, RobotMode::Paused | RobotMode::Attention);
+        Ok(held && self.store().open_operations(robot.id).await?.is_empty())
     }
 
     /// What is on a robot's deck and when it runs out, for the queue as it stands.

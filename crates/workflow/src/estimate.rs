@@ -58,7 +58,8 @@ impl Pace {
     }
 
     pub fn seconds<'a>(&self, steps: impl IntoIterator<Item = &'a Step>) -> f64 {
-        steps.into_iter().map(nominal_seconds).sum::<f64>() * self.factor()
+        // Not `sum`: the sum of no floats is −0.
+        steps.into_iter().map(nominal_seconds).fold(0.0, |sum, seconds| sum + seconds) * self.factor()
     }
 }
 

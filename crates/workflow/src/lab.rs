@@ -3,18 +3,25 @@
 //! Both the API and the pages call this and nothing below it, so that a rule holds whichever way a request comes.
 
 use crate::estimate;
-use domain::{Deck, DyeName, ExperimentId, ExperimentStatus, FaultCode, Recipe, Volume, WellId};
+use domain::{
+    Deck, DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Recipe, RecipeError, UserId, Volume, WellId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
+use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, ops::RangeInclusive};
 use store::{
-    Acceptance, Control, ControlOutcome, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, Store,
-    StoreError, User,
+    Acceptance, Control, ControlOutcome, Experiment, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment,
+    Store, StoreError, User,
 };
 
 /// The most wells of one experiment: a plate.
 pub const MOST_WELLS: usize = domain::PLATE_WELLS;
+
+/// Of an experiment in the queue; higher goes first.
+pub const PRIORITIES: RangeInclusive<i16> = -10..=10;
+/// Everybody's, unless somebody who runs the lab says otherwise.
+pub const USUAL_PRIORITY: i16 = 0;
 
 /// A request as it came in, unchecked.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -109,19 +116,45 @@ impl Lab {
         idempotency: Option<String>,
         ip: Option<IpAddr>,
     ) -> Result<Accepted, SubmitError> {
-        let recipes = check(&request, &self.decks().await?)?;
+        self.submit_with_priority(user, request, USUAL_PRIORITY, idempotency, ip).await
+    }
+
+    /// The same, with a place in the queue other than the usual one ([`PRIORITIES`]; higher goes first), which only those
+    /// who run the lab give.
+    pub async fn submit_with_priority(
+        &self,
+        user: &User,
+        request: ExperimentRequest,
+        priority: i16,
+        idempotency: Option<String>,
+        ip: Option<IpAddr>,
+    ) -> Result<Accepted, SubmitError> {
+        check_priority(user, priority)?;
+        let order = Order { owner: user.id, request, priority, retry_of: None };
+        self.accept(order, idempotency, ip).await
+    }
+
+    /// Checks, charges and stores an order, whatever it comes from.
+    pub(crate) async fn accept(
+        &self,
+        order: Order,
+        idempotency: Option<String>,
+        ip: Option<IpAddr>,
+    ) -> Result<Accepted, SubmitError> {
+        let recipes = check(&order.request, &self.decks().await?)?;
         let wanted = recipes.len();
-        let idempotency = idempotency.map(|key| IdempotencyKey { key, request_hash: fingerprint(&request) });
+        let idempotency = idempotency.map(|key| IdempotencyKey { key, request_hash: order.fingerprint() });
+        let metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
         let id = ExperimentId::new();
         let acceptance = self
             .store
             .accept(NewExperiment {
                 id,
-                user_id: user.id,
-                name: request.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
+                user_id: order.owner,
+                name: order.request.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
                 wells: recipes.into_iter().map(|recipe| (WellId::new(), recipe)).collect(),
-                priority: 0,
-                metadata: json!({}),
+                priority: order.priority,
+                metadata,
                 idempotency,
                 ip_address: ip,
             })
@@ -212,6 +245,20 @@ impl Lab {
         }))
     }
 
+    /// What keeps an experiment from going on: its own fault, or what its robot waits for.
+    /// One that any robot may take is kept waiting only when all of them wait.
+    pub async fn trouble(&self, experiment: &Experiment) -> Result<Option<Fault>, StoreError> {
+        if experiment.fault.is_some() || experiment.status.is_final() {
+            return Ok(experiment.fault.clone());
+        }
+        let mut robots = self.store.robots().await?;
+        robots.retain(|robot| experiment.robot_id.is_none_or(|bound| bound == robot.id));
+        if robots.iter().any(|robot| robot.attention.is_none()) {
+            return Ok(None);
+        }
+        Ok(robots.into_iter().find_map(|robot| robot.attention))
+    }
+
     async fn latest_report(&self, id: ExperimentId) -> Result<Option<estimate::Report>, StoreError> {
         let event = self.store.latest_event(id, "progress").await?;
         Ok(event.and_then(|event| serde_json::from_value(event.data).ok()))
@@ -223,13 +270,52 @@ fn mean_pace(reports: &[estimate::Report]) -> f64 {
     if reports.is_empty() { 1.0 } else { sum / reports.len() as f64 }
 }
 
-/// What identifies a request under an idempotency key: its meaning, not its spelling.
-fn fingerprint(request: &ExperimentRequest) -> String {
-    let canonical = serde_json::to_vec(request).unwrap_or_default();
-    Sha256::digest(canonical).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+/// A request with what isn't the person's own to say.
+#[derive(Debug, Serialize)]
+pub(crate) struct Order {
+    /// Whose quota it is. Not part of the fingerprint: an idempotency key is its owner's.
+    #[serde(skip)]
+    pub owner: UserId,
+    #[serde(flatten)]
+    pub request: ExperimentRequest,
+    #[serde(skip_serializing_if = "is_usual")]
+    pub priority: i16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<ExperimentId>,
+}
+
+impl Order {
+    /// What identifies it under an idempotency key: its meaning, not its spelling.
+    fn fingerprint(&self) -> String {
+        let canonical = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(canonical).iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+const fn is_usual(priority: &i16) -> bool {
+    *priority == USUAL_PRIORITY
+}
+
+fn check_priority(user: &User, priority: i16) -> Result<(), SubmitError> {
+    let refuse = |code, detail: String| {
+        Err(SubmitError::Invalid { code, objections: vec![Objection { pointer: "/priority".to_owned(), detail }] })
+    };
+    if !PRIORITIES.contains(&priority) {
+        let (least, most) = (PRIORITIES.start(), PRIORITIES.end());
+        return refuse(FaultCode::InvalidRequest, format!("a priority is a whole number from {least} to {most}"));
+    }
+    if priority != USUAL_PRIORITY && !user.role.runs_the_lab() {
+        let detail = format!(
+            "only operators and administrators change the queue's order; your role is {}, leave it out",
+            user.role
+        );
+        return refuse(FaultCode::NotAllowed, detail);
+    }
+    Ok(())
 }
 
 /// The recipes of a request that at least one deck can mix, or everything that is wrong with it.
@@ -295,18 +381,18 @@ fn check_well(index: usize, well: &WellRequest, deck: &Deck) -> Result<Recipe, V
             (_, Err(error)) => objections.push(Objection { pointer, detail: error.to_string() }),
         }
     }
-    if !objections.is_empty() {
-        return Err(objections);
-    }
     let recipe = Recipe::new(amounts);
-    recipe.check(deck).map_err(|error| {
-        let pointer = match error.dye() {
+    let unreadable = !objections.is_empty();
+    // A well of which nothing could be read isn't empty as well.
+    let mistakes = recipe.objections(deck).into_iter().filter(|mistake| !unreadable || *mistake != RecipeError::Empty);
+    objections.extend(mistakes.map(|mistake| {
+        let pointer = match mistake.dye() {
             Some(dye) => format!("/wells/{index}/volumes/{dye}"),
             None => format!("/wells/{index}/volumes"),
         };
-        vec![Objection { pointer, detail: error.to_string() }]
-    })?;
-    Ok(recipe)
+        Objection { pointer, detail: mistake.to_string() }
+    }));
+    if objections.is_empty() { Ok(recipe) } else { Err(objections) }
 }
 
 /// A key as a JSON pointer writes it (RFC 6901), cut to a readable length.
@@ -341,6 +427,7 @@ mod tests {
             &[("red", 5.0)],
             &[("red", 200.0), ("blue", 101.0)],
             &[],
+            &[("red", -1.0), ("blue", 5.0), ("green", 60.0)],
         ]);
         assert_eq!(
             pointers(&bad),
@@ -350,7 +437,10 @@ mod tests {
                 "/wells/2/volumes/green",
                 "/wells/3/volumes/red",
                 "/wells/4/volumes",
-                "/wells/5/volumes"
+                "/wells/5/volumes",
+                "/wells/6/volumes/red",
+                "/wells/6/volumes/blue",
+                "/wells/6/volumes/green",
             ]
         );
     }
@@ -377,7 +467,12 @@ mod tests {
             serde_json::from_str(r#"{"wells":[{"volumes":{"red":60,"blue":60.0}}]}"#).expect("json");
         let two: ExperimentRequest =
             serde_json::from_str(r#"{"wells":[{"volumes":{"blue":60,"red":60}}]}"#).expect("json");
-        assert_eq!(fingerprint(&one), fingerprint(&two));
-        assert_ne!(fingerprint(&one), fingerprint(&request(&[&[("red", 61.0), ("blue", 60.0)]])));
+        let order = |request: &ExperimentRequest, priority| {
+            let request = request.clone();
+            Order { owner: UserId::new(), request, priority, retry_of: None }.fingerprint()
+        };
+        assert_eq!(order(&one, 0), order(&two, 0));
+        assert_ne!(order(&one, 0), order(&request(&[&[("red", 61.0), ("blue", 60.0)]]), 0));
+        assert_ne!(order(&one, 0), order(&one, 1), "another priority is another wish");
     }
 }

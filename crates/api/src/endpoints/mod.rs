@@ -1,8 +1,10 @@
 //! The endpoints, one a file: the path from the URL is the path to the file.
 
+pub mod activity;
 pub mod auth;
 pub mod experiments;
 pub mod health;
+pub mod lab;
 pub mod me;
 pub mod queue;
 pub mod robots;

@@ -22,6 +22,12 @@ async fn the_description_lists_every_endpoint() {
         })
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
+    let operations = paths.values().flat_map(|methods| methods.as_object().expect("methods").values());
+    let mut names: Vec<_> = operations.map(|operation| operation["operationId"].as_str().expect("a name")).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "generated clients need each name once: {names:?}");
     let text = document.to_string();
     for reference in text.split("\"#/components/schemas/").skip(1) {
         let name = reference.split('"').next().expect("a name");

@@ -6,4 +6,5 @@ mod lab;
 mod lists;
 mod live;
 mod refusals;
+mod steering;
 mod submitting;

@@ -37,6 +37,10 @@ async fn what_no_robot_can_mix_is_pointed_at_and_not_charged() {
         json!({ "wells": [{ "volumes": { "red": 5 } }, { "volumes": { "red": 60 } }, { "volumes": { "green": 60 } }] });
     let problem = ada.post("/experiments", &two).await.problem(422, "invalid-recipe");
     assert_eq!(problem["errors"].as_array().map(Vec::len), Some(2), "all at once: {problem}");
+    let several = json!({ "red": 5, "green": 60, "blue": 299 });
+    let problem = ada.post("/experiments", &one_well(&several)).await.problem(422, "invalid-recipe");
+    let pointers: Vec<_> = problem["errors"].as_array().expect("errors").iter().map(|e| &e["pointer"]).collect();
+    assert_eq!(pointers, ["/wells/0/volumes/green", "/wells/0/volumes/red", "/wells/0/volumes"], "{problem}");
     ada.post("/experiments", &ochre(97)).await.problem(422, "too-many-wells");
     ada.post("/experiments", &ochre(0)).await.problem(422, "invalid-request");
     assert_eq!(ada.quota().await, 200);

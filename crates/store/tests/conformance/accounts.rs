@@ -129,3 +129,26 @@ pub async fn everyone_gets_the_same_signing_key(database: TestDatabase) {
     let (one, two) = tokio::join!(database.store.signing_key(make("one")), other.signing_key(make("two")));
     assert_eq!(one.expect("a key"), two.expect("a key"));
 }
+
+pub async fn what_has_run_out_is_forgotten_and_the_rest_is_kept(database: TestDatabase) {
+    let store = &database.store;
+    let person = user(store, 10).await;
+    store.create_session(person, "old", Utc::now() + TimeDelta::milliseconds(1)).await.expect("a session");
+    store.create_session(person, "rotated", in_an_hour()).await.expect("a session");
+    store.rotate_session("rotated", "ended", Utc::now() - TimeDelta::hours(1)).await.expect("an answer");
+    store.create_session(person, "spent", in_an_hour()).await.expect("a session");
+    store.rotate_session("spent", "live", in_an_hour()).await.expect("an answer");
+    let idempotency = Some(IdempotencyKey { key: "run-1".to_owned(), request_hash: "hash".to_owned() });
+    let asked = NewExperiment { idempotency, ..request(person, 1) };
+    store.accept(asked.clone()).await.expect("an answer");
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+
+    let purged = store.purge_expired().await.expect("an answer");
+    assert_eq!(purged, Purged { sessions: 2, spent_tokens: 1, idempotency_keys: 0 });
+    assert!(store.session_by_hash("live").await.expect("an answer").is_some());
+    let again = store.accept(NewExperiment { id: domain::ExperimentId::new(), ..asked }).await.expect("an answer");
+    assert!(matches!(again, Acceptance::Replayed { .. }), "the key of today is remembered: {again:?}");
+    assert_eq!(store.purge_expired().await.expect("an answer"), Purged::default());
+    let copy = store.rotate_session("spent", "x", in_an_hour()).await.expect("an answer");
+    assert!(matches!(copy, Rotation::Reused(_)), "a copied token of a live session is still known: {copy:?}");
+}

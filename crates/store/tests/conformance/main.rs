@@ -39,6 +39,7 @@ on_both! {
         only_live_sessions_open_a_page,
         a_new_password_ends_all_sessions,
         everyone_gets_the_same_signing_key,
+        what_has_run_out_is_forgotten_and_the_rest_is_kept,
     }
     experiments {
         an_accepted_experiment_reads_back_whole,

@@ -71,7 +71,8 @@ impl Lane {
             }
             let operation = Operation::new(step.clone());
             self.intend(hand, &operation, conclusion.take()).await?;
-            metrics::histogram!("tincture_operation_overhead_seconds").record(answered_at.elapsed().as_secs_f64());
+            metrics::histogram!(telemetry::names::OPERATION_OVERHEAD_SECONDS)
+                .record(answered_at.elapsed().as_secs_f64());
             let outcome = self.perform(&operation, Some(hand.experiment)).await;
             answered_at = Instant::now();
             match outcome {
@@ -127,6 +128,8 @@ impl Lane {
         if self.stop.is_cancelled() {
             return Ok(Some(Carried::Halt));
         }
+        #[cfg(feature = "sabotage")]
+        crate::sabotage::overlook_fence(&self.store, &mut self.lease).await;
         let wishes = self.store.wishes(&self.lease, id).await?;
         if let Some(wish) = wishes.control {
             return Ok(Some(Carried::Wish(wish)));
@@ -166,7 +169,7 @@ impl Lane {
         }
         changes.push(doing(hand.experiment, &operation.step));
         let intended = Some(self.intent(operation, Some(hand.experiment)));
-        Ok(self.store.commit(&self.lease, Entry { ended, changes, intended }).await?)
+        self.commit(Entry { ended, changes, intended }).await
     }
 
     pub(super) fn intent(&self, operation: &Operation, experiment_id: Option<ExperimentId>) -> Intended {
@@ -181,15 +184,24 @@ impl Lane {
         }
     }
 
+    /// The journal's one way to the disk: durable when it returns, and refused to whoever has lost the lease.
+    pub(super) async fn commit(&self, entry: Entry) -> Result<(), LaneError> {
+        #[cfg(feature = "sabotage")]
+        crate::sabotage::commit(&self.store, &self.lease, entry).await?;
+        #[cfg(not(feature = "sabotage"))]
+        self.store.commit(&self.lease, entry).await?;
+        Ok(())
+    }
+
     pub(super) async fn record_end(&mut self, ended: Ended, changes: Vec<Change>) -> Result<(), LaneError> {
-        Ok(self.store.commit(&self.lease, Entry { ended: Some(ended), changes, intended: None }).await?)
+        self.commit(Entry { ended: Some(ended), changes, intended: None }).await
     }
 
     pub(super) async fn record(&mut self, changes: Vec<Change>) -> Result<(), LaneError> {
         if changes.is_empty() {
             return Ok(());
         }
-        Ok(self.store.commit(&self.lease, Entry { changes, ..Entry::default() }).await?)
+        self.commit(Entry { changes, ..Entry::default() }).await
     }
 
     /// What a step's end means for wells, nozzle and consumables. Keeps the lane's own picture in step.

@@ -44,6 +44,7 @@ pub struct Lane {
     signals: broadcast::Receiver<Signal>,
     stop: CancellationToken,
     poll: Duration,
+    patience: Patience,
     run: Option<Run>,
     /// Whether this run has been homed.
     homed: bool,
@@ -58,9 +59,9 @@ impl Lane {
         lease: Lease,
         robot: Robot,
         poll: Duration,
+        patience: Patience,
         stop: CancellationToken,
     ) -> Result<Self, LaneError> {
-        let patience = Patience::default();
         Ok(Self {
             ot2: Ot2::new(&robot.url, patience)?,
             sensor: hardware::connect_sensor(&robot.sensor_url, patience)?,
@@ -75,6 +76,7 @@ impl Lane {
             lease,
             robot,
             poll,
+            patience,
             stop,
         })
     }

@@ -4,7 +4,7 @@
 use super::{Lane, LaneError, carry::end, step::Outcome};
 use crate::{fault, plan};
 use domain::{Ending, ExperimentStatus, JournalEvent, Operation, Step, Tool};
-use hardware::{Lookup, Memory, Patience, RobotError};
+use hardware::{Lookup, Memory, RobotError};
 use serde_json::{Value, json};
 use std::time::Duration;
 use store::{Attendance, Change, Entry, JournalledOperation, RobotMode};
@@ -23,6 +23,10 @@ impl Lane {
         self.hold_robot().await?;
         for operation in open {
             self.reconcile(&operation).await?;
+        }
+        if self.tool != Tool::Nothing {
+            // The run is newer than whatever put it there, even where the journal learned of it only just now.
+            self.memory = Memory::Forgot;
         }
         if self.is_held() {
             return Ok(());
@@ -49,7 +53,7 @@ impl Lane {
             changes.extend(self.hand(&experiment).await?.ended(step, ending));
         }
         self.record_end(end(&open.operation, event, outcome), changes).await?;
-        metrics::counter!("tincture_reconciled_total", "outcome" => event.as_str()).increment(1);
+        metrics::counter!(telemetry::names::RECONCILED, "outcome" => event.as_str()).increment(1);
         if event == JournalEvent::InDoubt {
             self.settle_doubt(open).await?;
         }
@@ -60,7 +64,11 @@ impl Lane {
         let Some(run) = &open.run_id else {
             return Ok((JournalEvent::NotReceived, Ending::NotDone, json!({ "reason": "no run was open" })));
         };
-        let deadline = Instant::now() + Patience::default().command;
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::is_on(crate::sabotage::NO_LOOKUP) {
+            return Ok((JournalEvent::NotReceived, Ending::NotDone, json!({ "reason": "sabotage" })));
+        }
+        let deadline = Instant::now() + self.patience.command;
         loop {
             match self.ot2.lookup(run, open.operation.id).await? {
                 Lookup::Succeeded(answer) => return Ok((JournalEvent::Succeeded, Ending::Done, answer)),
@@ -131,6 +139,7 @@ impl Lane {
         if self.robot.attention == attention {
             return Ok(());
         }
+        metrics::counter!(telemetry::names::FAULTS, "code" => error.code().as_str()).increment(1);
         self.robot.attention.clone_from(&attention);
         self.record(vec![Change::Mode { mode: self.robot.mode, attention }]).await
     }
@@ -148,7 +157,7 @@ impl Lane {
         self.hold_robot().await?;
         let operation = Operation::new(step);
         let intended = self.intent(&operation, None);
-        self.store.commit(&self.lease, Entry { intended: Some(intended), ..Entry::default() }).await?;
+        self.commit(Entry { intended: Some(intended), ..Entry::default() }).await?;
         match self.perform(&operation, None).await {
             Outcome::Done(answer, _) => {
                 let changes = self.robot_consequences(&operation.step, Ending::Done);

@@ -5,6 +5,7 @@ use crate::fault;
 use domain::{Ending, ExperimentId, Fault, JournalEvent, Operation, Step, reading::Reading};
 use hardware::{PerformError, ReadRequest, RobotError};
 use serde_json::{Value, json};
+use telemetry::names;
 use tokio::time::Instant;
 
 /// What became of one step.
@@ -32,12 +33,11 @@ impl Lane {
             Outcome::Missed(_) => "missed",
             Outcome::Unknown(_) => "unknown",
         };
-        metrics::counter!("tincture_operations_total", "kind" => operation.step.name(), "outcome" => label)
-            .increment(1);
+        metrics::counter!(names::OPERATIONS, "kind" => operation.step.name(), "outcome" => label).increment(1);
         if matches!(outcome, Outcome::Done(..)) {
             self.pace.observe(&operation.step, began.elapsed());
         }
-        metrics::histogram!("tincture_operation_seconds", "kind" => operation.step.name())
+        metrics::histogram!(names::OPERATION_SECONDS, "kind" => operation.step.name())
             .record(began.elapsed().as_secs_f64());
         outcome
     }

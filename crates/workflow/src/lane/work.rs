@@ -108,7 +108,7 @@ impl Lane {
         to: ExperimentStatus,
         fault: Option<Fault>,
     ) -> Result<(), LaneError> {
-        metrics::counter!("tincture_experiments_total", "outcome" => to.as_str()).increment(1);
+        metrics::counter!(telemetry::names::EXPERIMENTS_ENDED, "outcome" => to.as_str()).increment(1);
         self.record(vec![Change::Experiment { id, to, fault }]).await?;
         if let Some(run) = self.run.take()
             && let Err(error) = run.close().await
@@ -126,6 +126,7 @@ impl Lane {
         aftermath: Aftermath,
         troubles: u32,
     ) -> Result<(), LaneError> {
+        metrics::counter!(telemetry::names::FAULTS, "code" => fault.code.as_str()).increment(1);
         let told =
             Change::Event { experiment: id, kind: "fault", data: serde_json::to_value(&fault).unwrap_or_default() };
         self.record(vec![told]).await?;

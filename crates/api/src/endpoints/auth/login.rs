@@ -20,7 +20,8 @@ pub struct LoginRequest {
 /// Sign in
 ///
 /// Trades an e-mail address and a password for an access token (15 minutes) and a refresh token (30 days, one use).
-#[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = LoginRequest, security(()), responses(
+#[utoipa::path(post, path = "/auth/login", tag = "auth",
+    operation_id = "auth_login", request_body = LoginRequest, security(()), responses(
     (status = 200, body = TokensView),
     (status = 401, body = ProblemDocument, description = "The address or the password is wrong", content_type = "application/problem+json"),
     (status = 429, body = ProblemDocument, description = "Too many failed attempts; see Retry-After", content_type = "application/problem+json"),

@@ -7,7 +7,8 @@ use axum::{extract::State, http::StatusCode};
 /// Sign out
 ///
 /// Ends the session of a refresh token. Doing it twice is no error. An access token runs out by itself.
-#[utoipa::path(post, path = "/auth/logout", tag = "auth", request_body = RefreshRequest, security(()), responses(
+#[utoipa::path(post, path = "/auth/logout", tag = "auth",
+    operation_id = "auth_logout", request_body = RefreshRequest, security(()), responses(
     (status = 204, description = "Signed out"),
 ))]
 pub async fn logout(

@@ -7,7 +7,8 @@ use axum::{Json, extract::State};
 /// Renew tokens
 ///
 /// Trades a refresh token for new tokens. A refresh token that is used twice ends its session, since somebody has a copy.
-#[utoipa::path(post, path = "/auth/refresh", tag = "auth", request_body = RefreshRequest, security(()), responses(
+#[utoipa::path(post, path = "/auth/refresh", tag = "auth",
+    operation_id = "auth_refresh", request_body = RefreshRequest, security(()), responses(
     (status = 200, body = TokensView),
     (status = 401, body = ProblemDocument, description = "Unknown, used or revoked: sign in again", content_type = "application/problem+json"),
 ))]

@@ -11,7 +11,8 @@ use store::Control;
 /// Cancel an experiment
 ///
 /// Finishes the step in flight, makes the robot safe and returns the quota of wells that weren't measured.
-#[utoipa::path(post, path = "/experiments/{id}/cancel", tag = "experiments", params(("id" = String, Path)), responses(
+#[utoipa::path(post, path = "/experiments/{id}/cancel", tag = "experiments",
+    operation_id = "experiments_cancel", params(("id" = String, Path)), responses(
     (status = 200, body = ExperimentView, description = "Done"),
     (status = 202, body = ExperimentView, description = "The robot's worker does it after the step in flight"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),

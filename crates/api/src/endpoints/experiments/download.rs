@@ -10,7 +10,8 @@ use axum::{
 /// Download an experiment as JSON
 ///
 /// The same document as reading it, as a file to keep.
-#[utoipa::path(get, path = "/experiments/{id}/download.json", tag = "results", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/experiments/{id}/download.json", tag = "results",
+    operation_id = "experiments_download", params(("id" = String, Path)), responses(
     (status = 200, body = ExperimentView),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
 ))]

@@ -14,6 +14,7 @@ use axum::{
 };
 use domain::{ExperimentId, ExperimentStatus, FaultCode};
 use futures::stream;
+use serde_json::Value;
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 use store::{Event, Signal, Store};
 use tokio::{sync::broadcast, time::Instant};
@@ -32,9 +33,17 @@ const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 /// Follow an experiment
 ///
 /// Server-sent events: first all that happened (after `Last-Event-ID`, if given), then what happens, until the
-/// experiment ends. `id` is the event's sequence, `event` its kind (`status`, `well`, `result`, `operation`,
-/// `fault`, `progress`), `data` a JSON object. 204 says that there is nothing more to follow.
-#[utoipa::path(get, path = "/experiments/{id}/events", tag = "experiments",
+/// experiment ends. `id` is the event's sequence, `event` its kind, `data` a JSON object:
+///
+/// - `status`: `status`, and `fault` where one is the reason
+/// - `well`: `id`, `position`, `well_id`, `status`, `fault` where one is the reason, `replaces` for a fresh one
+/// - `result`: a well was measured
+/// - `operation`: `step`, `sentence` and `well`: what the robot does now
+/// - `fault`: a step went wrong: `code`, `what`, `cause`, `done`, `next`, `help`; the experiment may go on by itself
+/// - `progress`: `steps_done`, `steps_total`, `seconds_left`
+///
+/// 204 says that there is nothing more to follow.
+#[utoipa::path(get, path = "/experiments/{id}/events", tag = "experiments", operation_id = "experiments_events",
     params(("id" = String, Path), ("Last-Event-ID" = Option<i64>, Header, description = "The last event seen")),
     responses(
         (status = 200, body = String, content_type = "text/event-stream"),
@@ -139,7 +148,20 @@ fn is_final(event: &Event) -> bool {
 }
 
 fn as_sse(event: &Event) -> sse::Event {
-    sse::Event::default().id(event.sequence.to_string()).event(&event.kind).data(event.data.to_string())
+    let mut data = event.data.clone();
+    match event.kind.as_str() {
+        "fault" => add_help(&mut data),
+        _ => data.get_mut("fault").into_iter().for_each(add_help),
+    }
+    sse::Event::default().id(event.sequence.to_string()).event(&event.kind).data(data.to_string())
+}
+
+/// A fault leads to its help page, here as everywhere.
+fn add_help(fault: &mut Value) {
+    let code = fault.get("code").and_then(|code| code.as_str()?.parse::<FaultCode>().ok());
+    if let (Some(code), Some(fields)) = (code, fault.as_object_mut()) {
+        fields.insert("help".to_owned(), code.help_path().into());
+    }
 }
 
 fn last_seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {

@@ -22,7 +22,8 @@ pub struct Whose {
 /// List experiments
 ///
 /// Newest first. Follow `next_cursor` until it is null.
-#[utoipa::path(get, path = "/experiments", tag = "experiments", params(Paging, Whose), responses(
+#[utoipa::path(get, path = "/experiments", tag = "experiments",
+    operation_id = "experiments_list", params(Paging, Whose), responses(
     (status = 200, body = PageView<ExperimentLine>),
     (status = 422, body = ProblemDocument, description = "A limit or cursor that can't be", content_type = "application/problem+json"),
 ))]

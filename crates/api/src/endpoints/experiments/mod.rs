@@ -5,11 +5,13 @@ pub mod create;
 pub mod download;
 pub mod events;
 pub mod list;
+pub mod operations;
 pub mod pause;
 pub mod read;
 pub mod results;
 pub mod results_csv;
 pub mod resume;
+pub mod retry;
 
 use crate::{AppState, Problem, body, views::ExperimentView};
 use auth::Identity;
@@ -30,7 +32,8 @@ async fn visible(state: &AppState, identity: &Identity, id: &str) -> Result<Expe
 
 async fn view(state: &AppState, detail: ExperimentDetail) -> Result<ExperimentView, Problem> {
     let progress = state.lab.progress(&detail).await?;
-    Ok(ExperimentView::of(detail, progress))
+    let trouble = state.lab.trouble(&detail.experiment).await?;
+    Ok(ExperimentView::of(detail, progress, trouble))
 }
 
 /// Pauses, resumes or cancels: 200 when it is done, 202 when the robot's worker does it after the step in flight.

@@ -11,7 +11,8 @@ use store::Control;
 /// Pause an experiment
 ///
 /// Sends nothing more after the step in flight, and makes the robot safe.
-#[utoipa::path(post, path = "/experiments/{id}/pause", tag = "experiments", params(("id" = String, Path)), responses(
+#[utoipa::path(post, path = "/experiments/{id}/pause", tag = "experiments",
+    operation_id = "experiments_pause", params(("id" = String, Path)), responses(
     (status = 200, body = ExperimentView, description = "Done"),
     (status = 202, body = ExperimentView, description = "The robot's worker does it after the step in flight"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),

@@ -9,7 +9,8 @@ use axum::{
 /// Read an experiment
 ///
 /// With its wells, their results so far, and how far it is.
-#[utoipa::path(get, path = "/experiments/{id}", tag = "experiments", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/experiments/{id}", tag = "experiments",
+    operation_id = "experiments_read", params(("id" = String, Path)), responses(
     (status = 200, body = ExperimentView),
     (status = 404, body = ProblemDocument, description = "There is none, or it is somebody else's", content_type = "application/problem+json"),
 ))]

@@ -17,7 +17,8 @@ pub struct Results {
 /// Read results
 ///
 /// The wells that are measured, in the request's order. At most a plate's, so there are no pages.
-#[utoipa::path(get, path = "/experiments/{id}/results", tag = "results", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/experiments/{id}/results", tag = "results",
+    operation_id = "experiments_results", params(("id" = String, Path)), responses(
     (status = 200, body = Results),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
 ))]

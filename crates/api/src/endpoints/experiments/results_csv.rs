@@ -10,7 +10,8 @@ use axum::{
 /// Download results as CSV
 ///
 /// One line a well; volumes in µL, a column a channel of the sensor. Safe to open in a spreadsheet.
-#[utoipa::path(get, path = "/experiments/{id}/results.csv", tag = "results", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/experiments/{id}/results.csv", tag = "results",
+    operation_id = "experiments_results_csv", params(("id" = String, Path)), responses(
     (status = 200, body = String, content_type = "text/csv"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
 ))]

@@ -11,7 +11,8 @@ use store::Control;
 /// Resume a paused experiment
 ///
 /// Puts it back into the queue; it goes on where it stopped, on the same plate.
-#[utoipa::path(post, path = "/experiments/{id}/resume", tag = "experiments", params(("id" = String, Path)), responses(
+#[utoipa::path(post, path = "/experiments/{id}/resume", tag = "experiments",
+    operation_id = "experiments_resume", params(("id" = String, Path)), responses(
     (status = 200, body = ExperimentView, description = "Done"),
     (status = 202, body = ExperimentView, description = "The robot's worker does it after the step in flight"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),

@@ -6,7 +6,8 @@ use axum::Json;
 /// Who am I
 ///
 /// The signed-in person with role and quota, as they are now.
-#[utoipa::path(get, path = "/me", tag = "account", responses((status = 200, body = UserView)))]
+#[utoipa::path(get, path = "/me", tag = "account",
+    operation_id = "me_read", responses((status = 200, body = UserView)))]
 pub async fn read(Caller(identity): Caller) -> Json<UserView> {
     Json(identity.user.into())
 }

@@ -30,7 +30,7 @@ pub struct QueuePlace {
 /// Read the queue
 ///
 /// The first 200 places: fair between people, so the order may change as others ask.
-#[utoipa::path(get, path = "/queue", tag = "lab", responses((status = 200, body = Queue)))]
+#[utoipa::path(get, path = "/queue", tag = "lab", operation_id = "queue_list", responses((status = 200, body = Queue)))]
 pub async fn list(State(state): State<AppState>, Caller(identity): Caller) -> Result<Json<Queue>, Problem> {
     let queued = state.store.queue(LARGEST_PAGE).await?;
     let data = queued.into_iter().enumerate().map(|(index, queued)| place(&identity, index + 1, &queued)).collect();

@@ -16,13 +16,21 @@ pub struct Robots {
 ///
 /// What each does, what hangs on its nozzle, what it has left and what can be mixed on it. A lab has a handful, so
 /// there are no pages.
-#[utoipa::path(get, path = "/robots", tag = "lab", responses((status = 200, body = Robots)))]
+#[utoipa::path(get, path = "/robots", tag = "lab",
+    operation_id = "robots_list", responses((status = 200, body = Robots)))]
 pub async fn list(State(state): State<AppState>, _caller: Caller) -> Result<Json<Robots>, Problem> {
-    let now = Utc::now();
-    let mut data = Vec::new();
-    for robot in state.store.robots().await? {
-        let inventory = state.store.inventory(robot.id).await?;
-        data.push(RobotView::of(robot, inventory, now));
+    Robots::read(&state).await.map(Json)
+}
+
+impl Robots {
+    /// All of them, as they are now.
+    pub async fn read(state: &AppState) -> Result<Self, Problem> {
+        let now = Utc::now();
+        let mut data = Vec::new();
+        for robot in state.store.robots().await? {
+            let inventory = state.store.inventory(robot.id).await?;
+            data.push(RobotView::of(robot, inventory, now));
+        }
+        Ok(Self { data })
     }
-    Ok(Json(Robots { data }))
 }

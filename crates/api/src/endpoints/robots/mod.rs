@@ -1,3 +1,47 @@
-//! `/robots`: what the lab has.
+//! `/robots`: what the lab has, and what those who run it do with it.
 
+pub mod deck;
+pub mod drain;
 pub mod list;
+pub mod pause;
+pub mod read;
+pub mod resume;
+pub mod stop;
+
+use crate::{AppState, Problem};
+use auth::Identity;
+use axum::Json;
+use domain::RobotId;
+use read::RobotDetail;
+use std::net::IpAddr;
+use store::Robot;
+use workflow::RobotCommand;
+
+/// The robot with this id or this name.
+async fn named(state: &AppState, name: &str) -> Result<Robot, Problem> {
+    if let Ok(id) = name.parse::<RobotId>()
+        && let Some(robot) = state.store.robot(id).await?
+    {
+        return Ok(robot);
+    }
+    let robots = state.store.robots().await?;
+    robots.into_iter().find(|robot| robot.name == name).ok_or_else(|| Problem::not_found("robot"))
+}
+
+/// Tells a robot, and answers with how it stands now.
+async fn command(
+    state: &AppState,
+    identity: &Identity,
+    name: &str,
+    command: RobotCommand,
+    ip: Option<IpAddr>,
+) -> Result<Json<RobotDetail>, Problem> {
+    let id = named(state, name).await?.id;
+    state.lab.command_robot(&identity.user, id, command, ip).await?;
+    detail(state, identity, id).await.map(Json)
+}
+
+async fn detail(state: &AppState, identity: &Identity, id: RobotId) -> Result<RobotDetail, Problem> {
+    let robot = state.store.robot(id).await?.ok_or_else(|| Problem::not_found("robot"))?;
+    RobotDetail::of(state, identity, robot).await
+}

@@ -30,7 +30,8 @@ pub struct CreateUser {
 }
 
 /// Make an account
-#[utoipa::path(post, path = "/users", tag = "administration", request_body = CreateUser, responses(
+#[utoipa::path(post, path = "/users", tag = "administration",
+    operation_id = "users_create", request_body = CreateUser, responses(
     (status = 201, body = UserView),
     (status = 403, body = ProblemDocument, description = "Not an administrator", content_type = "application/problem+json"),
     (status = 409, body = ProblemDocument, description = "The address has an account", content_type = "application/problem+json"),

@@ -10,7 +10,7 @@ use axum::{Json, extract::State};
 /// List accounts
 ///
 /// By age, newest last. Follow `next_cursor` until it is null.
-#[utoipa::path(get, path = "/users", tag = "administration", params(Paging), responses(
+#[utoipa::path(get, path = "/users", tag = "administration", operation_id = "users_list", params(Paging), responses(
     (status = 200, body = PageView<UserView>),
     (status = 403, body = ProblemDocument, description = "Not an administrator", content_type = "application/problem+json"),
 ))]

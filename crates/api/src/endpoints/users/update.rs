@@ -26,7 +26,8 @@ pub struct UpdateUser {
 /// Change a role or a quota
 ///
 /// Counts at once, for sessions that are open too.
-#[utoipa::path(patch, path = "/users/{id}", tag = "administration", request_body = UpdateUser, params(("id" = String, Path)), responses(
+#[utoipa::path(patch, path = "/users/{id}", tag = "administration",
+    operation_id = "users_update", request_body = UpdateUser, params(("id" = String, Path)), responses(
     (status = 200, body = UserView),
     (status = 403, body = ProblemDocument, description = "Not an administrator, or one's own role", content_type = "application/problem+json"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),

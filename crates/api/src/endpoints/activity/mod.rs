@@ -1,0 +1,3 @@
+//! `/activity`: who did what, for administrators.
+
+pub mod list;

@@ -1,0 +1,112 @@
+//! `GET /robots/{id}`
+
+use crate::{AppState, Caller, Problem, ProblemDocument, views::RobotView};
+use auth::Identity;
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use chrono::Utc;
+use domain::ExperimentId;
+use serde::Serialize;
+use store::{Robot, RobotMode};
+use utoipa::ToSchema;
+use workflow::Supply;
+
+/// A robot with all that its operator looks at.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RobotDetail {
+    #[serde(flatten)]
+    robot: RobotView,
+    /// What it was told: `active`, `paused`, `draining`, or `attention` (it waits for a person). Whether a worker drives
+    /// it is in `status`.
+    #[schema(value_type = String, example = "active")]
+    mode: RobotMode,
+    /// Held, with no step in flight. With nothing on its nozzle too, hands may go to the deck.
+    stands_still: bool,
+    /// What hangs on its nozzle, in words.
+    #[schema(example = "the red tip of B1 with 60 µL in it")]
+    nozzle: String,
+    /// The experiment in hand; null also when it is somebody else's and the caller doesn't run the lab.
+    #[schema(value_type = Option<Uuid>)]
+    experiment_id: Option<ExperimentId>,
+    /// What is on its deck and when it runs out, for the queue as it stands.
+    supplies: Vec<SupplyView>,
+}
+
+/// One consumable and how long it lasts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SupplyView {
+    #[schema(example = "red (B1)")]
+    name: String,
+    /// `µL`, `wells` or `tips`.
+    #[schema(example = "µL")]
+    unit: &'static str,
+    /// What can still be used: of a vial, what is above its reserve and didn't dry out.
+    left: f64,
+    /// What it holds when new.
+    full: f64,
+    /// What the queue will use of it.
+    needed: f64,
+    /// Null when it lasts for the whole queue.
+    runs_out: Option<RunsOutView>,
+}
+
+/// The first waiting experiment that doesn't fit any more.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunsOutView {
+    /// 1 is next.
+    queue_position: usize,
+    in_seconds: f64,
+    /// Null unless the caller runs the lab.
+    #[schema(value_type = Option<Uuid>)]
+    experiment_id: Option<ExperimentId>,
+}
+
+/// Read a robot
+///
+/// What it does, what it waits for, what hangs on its nozzle, and what is left on its deck.
+#[utoipa::path(get, path = "/robots/{id}", tag = "lab",
+    operation_id = "robots_read", params(("id" = String, Path, description = "Id or name")), responses(
+    (status = 200, body = RobotDetail),
+    (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+))]
+pub async fn read(
+    State(state): State<AppState>,
+    Caller(identity): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<RobotDetail>, Problem> {
+    let robot = super::named(&state, &id).await?;
+    RobotDetail::of(&state, &identity, robot).await.map(Json)
+}
+
+impl RobotDetail {
+    pub(super) async fn of(state: &AppState, identity: &Identity, robot: Robot) -> Result<Self, Problem> {
+        let in_hand = state.store.in_hand_at(robot.id).await?;
+        let in_hand = in_hand.filter(|experiment| identity.may_see(experiment.user_id));
+        let all = identity.role().runs_the_lab();
+        let supplies =
+            state.lab.supplies(&robot).await?.into_iter().map(|supply| SupplyView::of(supply, all)).collect();
+        let inventory = state.store.inventory(robot.id).await?;
+        Ok(Self {
+            mode: robot.mode,
+            stands_still: state.lab.stands_still(&robot).await?,
+            nozzle: robot.tool.sentence(),
+            experiment_id: in_hand.map(|experiment| experiment.id),
+            supplies,
+            robot: RobotView::of(robot, inventory, Utc::now()),
+        })
+    }
+}
+
+impl SupplyView {
+    fn of(supply: Supply, shows_experiments: bool) -> Self {
+        let Supply { name, unit, left, full, needed, runs_out } = supply;
+        let runs_out = runs_out.map(|out| RunsOutView {
+            queue_position: out.queue_position,
+            in_seconds: out.in_seconds,
+            experiment_id: shows_experiments.then_some(out.experiment_id),
+        });
+        Self { name, unit, left, full, needed, runs_out }
+    }
+}

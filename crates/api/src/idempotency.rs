@@ -1,0 +1,28 @@
+//! The `Idempotency-Key` header: a request that came before is answered as it was then.
+
+use crate::Problem;
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue},
+    response::Response,
+};
+
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The longest key.
+const LONGEST_KEY: usize = 200;
+
+/// The request's key, if it has one.
+pub fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
+    let good = |key: &&[u8]| (1..=LONGEST_KEY).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
+    let key = Some(value.as_bytes()).filter(good).and_then(|key| std::str::from_utf8(key).ok());
+    let bad =
+        || Problem::bad_parameter("Idempotency-Key", "use 1 to 200 visible ASCII characters, such as a fresh UUID");
+    key.map(|key| Some(key.to_owned())).ok_or_else(bad)
+}
+
+/// Says that nothing new was made.
+pub fn mark_replayed(response: &mut Response) {
+    response.headers_mut().insert(IDEMPOTENCY_REPLAYED.clone(), HeaderValue::from_static("true"));
+}

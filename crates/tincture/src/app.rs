@@ -1,0 +1,45 @@
+//! API and pages together over one database: what `up` and `serve` share.
+
+use crate::{housekeeping, http, settings::Settings};
+use anyhow::Context;
+use api::AppState;
+use auth::{OneTimePassword, Password};
+use axum::Router;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use workflow::Lab;
+
+#[derive(Debug)]
+pub struct App {
+    state: AppState,
+    router: Router,
+    /// Only when the first administrator has just been made without a given password.
+    pub one_time_password: Option<OneTimePassword>,
+}
+
+/// Makes the first administrator if nobody is there yet, and puts the routes together.
+pub async fn build(settings: &Settings, store: Store) -> anyhow::Result<App> {
+    telemetry::install_metrics()?;
+    let auth = auth::Service::new(store.clone()).await.context("sign-in can't be set up")?;
+    let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
+    let made = auth.ensure_first_admin(given).await;
+    let one_time_password = made.context("the first administrator can't be made")?;
+    let state = AppState::new(store.clone(), auth, Lab::new(store));
+    let state = if settings.behind_proxy { state.behind_proxy() } else { state };
+    let router = api::router(state.clone()).merge(web::router(state.clone()));
+    Ok(App { state, router, one_time_password })
+}
+
+impl App {
+    /// Serves until `shutdown`. Live streams are ended then: they would never end by themselves.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        let state = self.state;
+        let close_streams = async {
+            shutdown.cancelled().await;
+            state.close_streams()
+        };
+        let purge = housekeeping::purge_daily(&state.store, &shutdown);
+        tokio::join!(http::serve(listener, self.router, shutdown.clone()), close_streams, purge);
+    }
+}

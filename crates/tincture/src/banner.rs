@@ -1,0 +1,58 @@
+//! What `tincture up` says on standard output once it is ready: the address first, since people and scripts read it.
+
+use auth::{FIRST_ADMIN_EMAIL, OneTimePassword};
+use std::{
+    fmt,
+    io::{self, Write},
+    net::SocketAddr,
+};
+
+/// Everything a person needs for their first minute.
+#[derive(Debug)]
+pub struct Banner<'a> {
+    pub address: SocketAddr,
+    /// Only when it has just been made: it is shown this once.
+    pub password: Option<&'a OneTimePassword>,
+    pub robot: Option<VirtualRobot>,
+}
+
+/// The virtual robot of this process.
+#[derive(Debug)]
+pub struct VirtualRobot {
+    pub address: SocketAddr,
+    /// Times a real OT-2's.
+    pub speed: f64,
+}
+
+impl Banner<'_> {
+    /// Prints it. A closed standard output is no reason to stop a lab.
+    pub fn print(&self) {
+        let mut out = io::stdout().lock();
+        let _ = write!(out, "{self}").and_then(|()| out.flush());
+    }
+}
+
+impl fmt::Display for Banner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n  Tincture is ready: http://{}\n", reachable(self.address))?;
+        if let Some(password) = self.password {
+            writeln!(f, "  Sign in as    {FIRST_ADMIN_EMAIL}")?;
+            writeln!(f, "  Password      {}   (shown this once)\n", password.expose())?;
+        }
+        if let Some(robot) = &self.robot {
+            writeln!(f, "  Virtual OT-2  http://{} at {}× speed", reachable(robot.address), robot.speed)?;
+        }
+        writeln!(f, "  Stop          Ctrl-C\n")
+    }
+}
+
+/// The address to type into a browser: one that listens everywhere is reached at the loopback address.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}

@@ -1,0 +1,306 @@
+//! What can be asked on the command line. Flags override settings, so each one here only names the setting it stands for.
+
+mod steer;
+
+pub use steer::{Act, By, Experiment, Which, WhichExperiment};
+
+use crate::settings::{Flag, LogFormat};
+use clap::{Args, Parser, Subcommand};
+use domain::Role;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// A self-driving colour lab in one binary: ask for a mixture, a robot makes it, you hold the measured colour.
+#[derive(Debug, Parser)]
+#[command(name = "tincture", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Configuration file [default: ./tincture.toml, if there is one] [env: TINCTURE_CONFIG]
+    #[arg(long, global = true, value_name = "FILE", env = "TINCTURE_CONFIG", hide_env = true)]
+    pub config: Option<PathBuf>,
+    /// How log lines look on standard error [default: human]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tincture up                            the whole lab in one process, with a virtual robot
+  tincture up --listen 127.0.0.1:0       … on a free port
+  tincture up --speed 600 --seed 7       … fast and repeatable, for tests and teaching
+  tincture emulator                      only a virtual OT-2 at its usual port, for other programs
+  tincture config                        what is configured, and where each value comes from
+
+For an institution, with PostgreSQL and real robots:
+  export TINCTURE_DATABASE_URL=postgres://tincture@db/tincture
+  tincture migrate
+  tincture robot add bench-1 --url http://10.0.0.21:31950 --sensor tcp://10.0.0.31:5000
+  tincture serve --listen 0.0.0.0:8080
+  tincture worker --robot bench-1
+
+Every setting is also a key of tincture.toml and a variable TINCTURE_<KEY>; flags win over the environment,
+the environment over the file.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole lab in one process: pages, API, worker, database, virtual OT-2 and sensor
+    Up(Up),
+    /// Run the pages and the API; robots are driven by `tincture worker`
+    Serve(Serve),
+    /// Drive robots: take experiments from the queue and carry them out
+    Worker(Worker),
+    /// Run a virtual OT-2 and colour sensor, for other programs or for trying things out
+    Emulator(Emulator),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Make and change accounts
+    #[command(subcommand)]
+    User(User),
+    /// Add, list, hold and attend robots
+    #[command(subcommand)]
+    Robot(Robot),
+    /// List, show and steer experiments
+    #[command(subcommand)]
+    Experiment(Experiment),
+    /// Print the configuration in force, with secrets masked
+    Config,
+    /// Print the API's OpenAPI 3.1 document
+    Openapi,
+}
+
+#[derive(Args, Debug)]
+pub struct Up {
+    /// Address of the pages and the API; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Where the database and the virtual lab are kept [default: ./tincture-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of the virtual OT-2's API; port 0 takes a free one [default: 127.0.0.1:31950]
+    #[arg(long, value_name = "ADDRESS")]
+    pub robot_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub virtual_lab: VirtualLab,
+}
+
+/// What both commands with an emulator take.
+#[derive(Args, Debug)]
+pub struct VirtualLab {
+    /// How many times faster than a real OT-2 the virtual one moves [default: 20 for `up`, 1 for `emulator`]
+    #[arg(long, value_name = "TIMES", value_parser = speed)]
+    pub speed: Option<f64>,
+    /// Makes pipetting error and sensor noise repeatable
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub struct Serve {
+    /// Address of the pages and the API; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Where the embedded database is, when TINCTURE_DATABASE_URL isn't set [default: ./tincture-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Worker {
+    /// A robot to drive, by name; may be given more than once [default: every robot that nobody drives]
+    #[arg(long, value_name = "NAME")]
+    pub robot: Vec<String>,
+    /// Where the embedded database is, when TINCTURE_DATABASE_URL isn't set [default: ./tincture-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Emulator {
+    /// Address of the OT-2's HTTP API; port 0 takes a free one [default: 127.0.0.1:31950]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Address of the sensor's JSON lines over TCP; port 0 takes a free one [default: 127.0.0.1:31951]
+    #[arg(long, value_name = "ADDRESS")]
+    pub sensor_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub virtual_lab: VirtualLab,
+    /// Keep what is in the wells here, so that it survives a restart
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Seconds for which the robot answers 503 after its start, as a real one does
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = seconds)]
+    pub boot: f64,
+    /// Mount a p20 beside the p300, for volumes of 1–20 µL
+    #[arg(long)]
+    pub with_p20: bool,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  tincture user create ada@example.org --role researcher --quota 480
+  printf '%s' \"$PASSWORD\" | tincture user create ada@example.org --password-stdin
+  tincture user set-quota ada@example.org 960
+
+A password is never an argument, since every process on the machine can read those.")]
+pub enum User {
+    /// Make an account; prints a one-time password unless one comes by --password-stdin
+    Create {
+        email: String,
+        #[arg(long, default_value = "student", value_parser = role)]
+        role: Role,
+        /// Wells that the person may ask for
+        #[arg(long, default_value_t = 96, value_name = "WELLS", value_parser = clap::value_parser!(i32).range(0..))]
+        quota: i32,
+        /// Read the password from standard input, one line
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List accounts
+    List,
+    /// Change what somebody may do: student, researcher, operator or admin
+    SetRole {
+        email: String,
+        #[arg(value_parser = role)]
+        role: Role,
+    },
+    /// Change how many wells somebody may still ask for
+    SetQuota {
+        email: String,
+        #[arg(value_parser = clap::value_parser!(i32).range(0..))]
+        wells: i32,
+    },
+    /// Change somebody's password and sign them out everywhere; prints a new one unless --password-stdin
+    SetPassword {
+        email: String,
+        /// Read the password from standard input, one line
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  tincture robot add bench-1 --url http://10.0.0.21:31950 --sensor tcp://10.0.0.31:5000
+  tincture robot add sim --url http://127.0.0.1:31950 --sensor tcp://127.0.0.1:31951 --virtual
+  tincture robot pause bench-1 --as olga@example.org
+  tincture robot act bench-1 refill B1 --batch R-2024-07
+  tincture robot resume bench-1")]
+pub enum Robot {
+    /// Add a robot with the default deck, or change the addresses of one
+    Add {
+        name: String,
+        /// Of the OT-2's HTTP API
+        #[arg(long)]
+        url: String,
+        /// Of the colour sensor, tcp://host:port
+        #[arg(long)]
+        sensor: String,
+        /// It is a `tincture emulator`: plates, tips and dyes renew themselves, nobody has to answer its questions
+        #[arg(long = "virtual")]
+        is_virtual: bool,
+        /// A p20 hangs on the left mount
+        #[arg(long)]
+        with_p20: bool,
+    },
+    /// List robots and what they do
+    List,
+    /// Show one: what it does, waits for and has left
+    Show { name: String },
+    /// Finish the step in flight, put everything down, send nothing more
+    Pause(Which),
+    /// Go on; also says that somebody has looked and it is safe
+    Resume(Which),
+    /// Finish the experiment in hand and take no other
+    Drain(Which),
+    /// Emergency stop: send nothing more, not even to put things down
+    Stop(Which),
+    /// Confirm what was done at its deck, while it stands still
+    Act {
+        name: String,
+        #[command(subcommand)]
+        act: Act,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+impl Cli {
+    /// The settings that flags override.
+    pub fn flags(&self) -> Vec<Flag> {
+        let mut flags = Flags::default();
+        if let Some(format) = self.log_format {
+            flags.set("log_format", Some(if format == LogFormat::Json { "json" } else { "human" }));
+        }
+        match &self.command {
+            Command::Up(up) => {
+                flags.set("listen", up.listen);
+                flags.set("data_dir", up.data_dir.as_ref().map(|path| path.display()));
+                flags.set("robot_listen", up.robot_listen);
+                flags.virtual_lab(&up.virtual_lab);
+            }
+            Command::Serve(serve) => {
+                flags.set("listen", serve.listen);
+                flags.set("data_dir", serve.data_dir.as_ref().map(|path| path.display()));
+            }
+            Command::Worker(worker) => flags.set("data_dir", worker.data_dir.as_ref().map(|path| path.display())),
+            Command::Emulator(emulator) => {
+                flags.set("robot_listen", emulator.listen);
+                flags.set("sensor_listen", emulator.sensor_listen);
+                flags.virtual_lab(&emulator.virtual_lab);
+            }
+            Command::Migrate
+            | Command::User(_)
+            | Command::Robot(_)
+            | Command::Experiment(_)
+            | Command::Config
+            | Command::Openapi => {}
+        }
+        flags.0
+    }
+}
+
+#[derive(Default)]
+struct Flags(Vec<Flag>);
+
+impl Flags {
+    fn set(&mut self, setting: &'static str, value: Option<impl ToString>) {
+        self.0.extend(value.map(|value| (setting, value.to_string())));
+    }
+
+    fn virtual_lab(&mut self, lab: &VirtualLab) {
+        self.set("speed", lab.speed);
+        self.set("seed", lab.seed);
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed > 0.0 => Ok(speed),
+        _ => Err("it must be a number above 0; 1 is a real OT-2's speed".to_owned()),
+    }
+}
+
+/// An hour is more than any robot boots.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=3_600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("it must be a number of seconds, 0–3600".to_owned()),
+    }
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    text.parse().map_err(|_| "it must be student, researcher, operator or admin".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

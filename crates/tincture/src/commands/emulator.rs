@@ -1,0 +1,42 @@
+//! `tincture emulator`: a virtual OT-2 and colour sensor, for any program that speaks their protocols.
+
+use crate::{banner::reachable, cli, settings::Settings, shutdown, virtual_lab};
+use domain::PipetteModel;
+use emulator::Config;
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    time::Duration,
+};
+
+/// A real robot's, where nothing else is said.
+const REAL_SPEED: f64 = 1.0;
+
+pub async fn run(settings: &Settings, flags: &cli::Emulator) -> anyhow::Result<()> {
+    let shutdown = shutdown::on_signal()?;
+    let config = Config {
+        listen: settings.robot_listen,
+        sensor_listen: settings.sensor_listen,
+        speed: settings.speed.unwrap_or(REAL_SPEED),
+        seed: settings.seed,
+        state_dir: flags.state_dir.clone(),
+        boot: Duration::from_secs_f64(flags.boot),
+        left_pipette: flags.with_p20.then_some(PipetteModel::P20SingleGen2),
+        ..Config::default()
+    };
+    let emulator = virtual_lab::start(config, "--listen").await?;
+    announce(emulator.robot_addr(), emulator.sensor_addr());
+    shutdown.cancelled().await;
+    emulator.shutdown().await;
+    Ok(())
+}
+
+fn announce(robot: SocketAddr, sensor: SocketAddr) {
+    let (robot, sensor) = (reachable(robot), reachable(sensor));
+    let mut out = io::stdout().lock();
+    let _ = write!(
+        out,
+        "\n  Virtual OT-2  http://{robot}\n  Sensor        tcp://{sensor}\n  Ledger        http://{robot}/emulator/ledger\n\n"
+    )
+    .and_then(|()| out.flush());
+}

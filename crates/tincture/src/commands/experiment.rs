@@ -1,0 +1,97 @@
+//! `tincture experiment`: experiments seen and steered without the pages, by the same rules.
+
+use super::{person, steer};
+use crate::{
+    cli::{By, Experiment, WhichExperiment},
+    database,
+    settings::Settings,
+};
+use anyhow::{Context, bail};
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
+use store::{Control, ControlOutcome, ExperimentDetail, Store, User};
+use workflow::{Lab, Retried};
+
+pub async fn run(settings: &Settings, command: &Experiment) -> anyhow::Result<()> {
+    let store = database::open(settings).await?;
+    match command {
+        Experiment::List { limit, by } => list(&store, by, *limit).await,
+        Experiment::Show(which) => show(&store, which).await,
+        Experiment::Pause(which) => control(&store, which, Control::Pause).await,
+        Experiment::Resume(which) => control(&store, which, Control::Resume).await,
+        Experiment::Cancel(which) => control(&store, which, Control::Cancel).await,
+        Experiment::Retry(which) => retry(&store, which).await,
+    }
+}
+
+async fn list(store: &Store, by: &By, limit: u32) -> anyhow::Result<()> {
+    let by = person::acting(store, by).await?;
+    let whose = (!by.role.runs_the_lab()).then_some(by.id);
+    let mut out = io::stdout().lock();
+    for line in store.experiments(whose, None, limit).await?.data {
+        let (experiment, measured) = (line.experiment, format!("{}/{}", line.measured, line.wells));
+        let name = experiment.name.unwrap_or_default();
+        writeln!(out, "{}  {:<9} {measured:>5}  {:<28} {name}", experiment.id, experiment.status, line.email)?;
+    }
+    Ok(())
+}
+
+async fn show(store: &Store, which: &WhichExperiment) -> anyhow::Result<()> {
+    let (_, detail) = find(store, which).await?;
+    let lab = Lab::new(store.clone());
+    let experiment = &detail.experiment;
+    let mut text = format!("{}  {}\n", experiment.id, experiment.name.as_deref().unwrap_or("without a name"));
+    writeln!(text, "  status      {}", experiment.status)?;
+    let progress = lab.progress(&detail).await?;
+    if let Some(place) = progress.queue_position {
+        writeln!(text, "  queue       place {place}")?;
+    }
+    if let Some(now) = progress.now {
+        writeln!(text, "  now         {now}")?;
+    }
+    if let Some(fault) = lab.trouble(experiment).await? {
+        text.push_str(&steer::in_lines(&fault));
+    }
+    for (well, result) in &detail.wells {
+        let at = well.well_id.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        let amounts: Vec<_> = well.recipe.iter().map(|(dye, volume)| format!("{dye} {volume}")).collect();
+        let colour = result.as_ref().and_then(|result| result.measurement_data.get("srgb")?.as_str());
+        let (amounts, colour) = (amounts.join(", "), colour.unwrap_or_default());
+        writeln!(text, "  {:>3}  {at:<4} {:<11} {colour:<8} {amounts}", well.position + 1, well.status)?;
+    }
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+async fn control(store: &Store, which: &WhichExperiment, control: Control) -> anyhow::Result<()> {
+    let (by, detail) = find(store, which).await?;
+    let outcome = Lab::new(store.clone()).control(&by, detail.experiment.id, control, None).await?;
+    let said = match outcome {
+        ControlOutcome::Applied(status) => format!("It is {status} now."),
+        ControlOutcome::Requested => format!("Its robot is asked to {control} it after the step in flight."),
+        ControlOutcome::Refused(status) => bail!("an experiment that is {status} can't be told to {control}"),
+    };
+    Ok(writeln!(io::stdout(), "{said}")?)
+}
+
+async fn retry(store: &Store, which: &WhichExperiment) -> anyhow::Result<()> {
+    let (by, detail) = find(store, which).await?;
+    let said = match Lab::new(store.clone()).retry(&by, &detail, None, None).await? {
+        Retried::Resumed => "It is in the queue again.".to_owned(),
+        Retried::Anew(made) => {
+            let wells = made.experiment.wells.len();
+            format!("Experiment {} makes what wasn't measured, wells: {wells}.", made.experiment.experiment.id)
+        }
+    };
+    Ok(writeln!(io::stdout(), "{said}")?)
+}
+
+/// Who asks, and the experiment, if that person may see it.
+async fn find(store: &Store, which: &WhichExperiment) -> anyhow::Result<(User, ExperimentDetail)> {
+    let by = person::acting(store, &which.by).await?;
+    let detail = store.experiment(which.id).await?;
+    let visible = detail.filter(|detail| by.role.runs_the_lab() || detail.experiment.user_id == by.id);
+    let detail = visible.with_context(|| format!("there is no experiment {}, or it isn't {}'s", which.id, by.email))?;
+    Ok((by, detail))
+}

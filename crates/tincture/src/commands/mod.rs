@@ -1,0 +1,14 @@
+//! One file a command.
+
+pub mod config;
+pub mod emulator;
+pub mod experiment;
+pub mod migrate;
+pub mod openapi;
+mod person;
+pub mod robot;
+pub mod serve;
+mod steer;
+pub mod up;
+pub mod user;
+pub mod worker;

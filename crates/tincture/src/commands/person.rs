@@ -1,0 +1,41 @@
+//! In whose name a command is done.
+
+use crate::cli::By;
+use anyhow::{Context, bail};
+use store::{Store, User};
+
+const PAGE: u32 = 200;
+
+/// The account that `--as` names, else the first administrator.
+pub async fn acting(store: &Store, by: &By) -> anyhow::Result<User> {
+    match &by.email {
+        Some(email) => {
+            let user = store.user_by_email(email.trim()).await?;
+            user.with_context(|| format!("there is no account {email}; `tincture user list` shows them"))
+        }
+        None => first_admin(store).await,
+    }
+}
+
+/// The same, of somebody who may run the lab.
+pub async fn running_the_lab(store: &Store, by: &By) -> anyhow::Result<User> {
+    let user = acting(store, by).await?;
+    if !user.role.runs_the_lab() {
+        bail!("{} is {}: this needs an operator or an administrator", user.email, user.role);
+    }
+    Ok(user)
+}
+
+async fn first_admin(store: &Store) -> anyhow::Result<User> {
+    let mut after = None;
+    loop {
+        let page = store.users(after, PAGE).await?;
+        if let Some(admin) = page.data.into_iter().find(|user| user.role.administers()) {
+            return Ok(admin);
+        }
+        if page.next.is_none() {
+            bail!("there is no administrator yet: start the lab once, or `tincture user create EMAIL --role admin`");
+        }
+        after = page.next;
+    }
+}

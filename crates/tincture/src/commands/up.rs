@@ -1,0 +1,100 @@
+//! `tincture up`: the whole lab in one process, from nothing.
+
+use crate::{
+    app,
+    banner::{Banner, VirtualRobot},
+    data_dir::DataDir,
+    database, http,
+    settings::Settings,
+    shutdown, virtual_lab,
+};
+use anyhow::{Context, bail};
+use domain::Deck;
+use emulator::Emulator;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+use store::{Attendance, LeaseClaim, NewRobot, Store};
+use tokio::{task::JoinHandle, time};
+use tokio_util::sync::CancellationToken;
+use workflow::WorkerConfig;
+
+/// The virtual robot's name; the same at each start, so that it stays the same robot.
+const ROBOT: &str = "virtual-1";
+/// Fast enough to watch, slow enough to follow.
+const SPEED: f64 = 20.0;
+/// The longest operation of a real OT-2 takes about half of this.
+const LAST_OPERATION: Duration = Duration::from_secs(60);
+
+pub async fn run(settings: &Settings) -> anyhow::Result<()> {
+    let shutdown = shutdown::on_signal()?;
+    let data_dir = DataDir::claim(&settings.data_dir)?;
+    let listener = http::bind(settings.listen, "--listen").await?;
+    let address = listener.local_addr()?;
+    let store = database::open(settings).await?;
+    let speed = settings.speed.unwrap_or(SPEED);
+    let emulator = start_emulator(settings, speed, &data_dir).await?;
+    add_robot(&store, &emulator).await?;
+    // Last of all that may fail: it may make a password that only the banner below ever shows.
+    let app = app::build(settings, store.clone()).await?;
+    let worker = start_worker(settings, &store, shutdown.child_token());
+
+    let robot = VirtualRobot { address: emulator.robot_addr(), speed };
+    Banner { address, password: app.one_time_password.as_ref(), robot: Some(robot) }.print();
+    let ((), driven) = tokio::join!(app.serve(listener, shutdown.clone()), drive(worker, &shutdown));
+    emulator.shutdown().await;
+    store.close().await?;
+    drop(data_dir);
+    driven
+}
+
+/// Waits for the worker: at shutdown, for its operation in flight.
+async fn drive(mut worker: JoinHandle<()>, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let by_itself = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => false,
+        _ = &mut worker => true,
+    };
+    if by_itself {
+        shutdown.cancel();
+        bail!("the worker stopped by itself, which is a fault of Tincture: please report the log above");
+    }
+    if time::timeout(LAST_OPERATION, worker).await.is_err() {
+        tracing::warn!("the operation in flight didn't end; the next start asks the robot what became of it");
+    }
+    Ok(())
+}
+
+async fn start_emulator(settings: &Settings, speed: f64, data_dir: &DataDir) -> anyhow::Result<Emulator> {
+    let config = emulator::Config {
+        listen: settings.robot_listen,
+        // Nobody else needs it, so it must not be one more port that may be taken.
+        sensor_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        speed,
+        seed: settings.seed,
+        state_dir: Some(data_dir.emulator()),
+        ..emulator::Config::default()
+    };
+    virtual_lab::start(config, "--robot-listen").await
+}
+
+async fn add_robot(store: &Store, emulator: &Emulator) -> anyhow::Result<()> {
+    let robot = NewRobot {
+        name: ROBOT.to_owned(),
+        url: format!("http://{}", emulator.robot_addr()),
+        sensor_url: format!("tcp://{}", emulator.sensor_addr()),
+        attendance: Attendance::Virtual,
+        deck: Deck::default(),
+    };
+    store.ensure_robot(robot).await.context("the virtual robot can't be added")?;
+    Ok(())
+}
+
+fn start_worker(settings: &Settings, store: &Store, shutdown: CancellationToken) -> JoinHandle<()> {
+    // The lock on the data directory proves that the last worker of its database is gone. A database elsewhere may
+    // have one on another machine.
+    let claim = if settings.database_url.is_none() { LeaseClaim::Seize } else { LeaseClaim::WhenFree };
+    let config = WorkerConfig { claim, robots: Some(vec![ROBOT.to_owned()]), ..settings.worker() };
+    tokio::spawn(workflow::run_worker(store.clone(), config, shutdown))
+}

@@ -1,0 +1,104 @@
+//! `tincture user`: accounts, for whoever has the database at hand.
+
+use crate::{cli::User, database, settings::Settings};
+use anyhow::{Context, bail};
+use auth::{NewAccount, OneTimePassword, PASSWORD_LENGTH, Password};
+use serde_json::{Value, json};
+use std::io::{self, BufRead, Read, Write};
+use store::{NewActivity, Store};
+
+/// A line longer than any password is no password; in bytes.
+const LONGEST_LINE: u64 = 4 * *PASSWORD_LENGTH.end() as u64 + 2;
+const PAGE: u32 = 200;
+
+pub async fn run(settings: &Settings, command: &User) -> anyhow::Result<()> {
+    let store = database::open(settings).await?;
+    match command {
+        User::Create { email, role, quota, password_stdin } => {
+            let (password, one_time) = password(*password_stdin)?;
+            let auth = auth::Service::new(store).await?;
+            let account = NewAccount { email: email.clone(), password, role: *role, quota: *quota };
+            let user = auth.create_user(account, None, None).await?;
+            say(&format!("{} may sign in as {} and ask for {quota} wells.", user.email, user.role), one_time)
+        }
+        User::List => list(&store).await,
+        User::SetRole { email, role } => {
+            let user = find(&store, email).await?;
+            store.set_role(user.id, *role).await?;
+            log(&store, "role_changed", json!({ "user": user.id, "role": role })).await?;
+            say(&format!("{} is {role} now.", user.email), None)
+        }
+        User::SetQuota { email, wells } => {
+            let user = find(&store, email).await?;
+            store.set_quota(user.id, *wells).await?;
+            log(&store, "quota_changed", json!({ "user": user.id, "quota": wells })).await?;
+            say(&format!("{} may ask for {wells} wells now.", user.email), None)
+        }
+        User::SetPassword { email, password_stdin } => {
+            let user = find(&store, email).await?;
+            let (password, one_time) = password(*password_stdin)?;
+            auth::Service::new(store.clone()).await?.reset_password(user.id, password).await?;
+            log(&store, "password_changed", json!({ "user": user.id })).await?;
+            say(&format!("{} has a new password and is signed out everywhere.", user.email), one_time)
+        }
+    }
+}
+
+/// From standard input, or made: then it is to be printed once.
+fn password(from_stdin: bool) -> anyhow::Result<(Password, Option<OneTimePassword>)> {
+    if !from_stdin {
+        let made = OneTimePassword::random();
+        return Ok((made.password(), Some(made)));
+    }
+    let mut line = String::new();
+    io::stdin().lock().take(LONGEST_LINE).read_line(&mut line).context("the password can't be read")?;
+    let password = line.trim_end_matches(['\n', '\r']);
+    if password.is_empty() {
+        bail!("no password came on standard input");
+    }
+    Ok((Password::from(password), None))
+}
+
+fn say(sentence: &str, one_time: Option<OneTimePassword>) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{sentence}")?;
+    if let Some(password) = one_time {
+        writeln!(out, "Password: {}   (shown this once)", password.expose())?;
+    }
+    Ok(())
+}
+
+async fn find(store: &Store, email: &str) -> anyhow::Result<store::User> {
+    match store.user_by_email(email.trim()).await? {
+        Some(user) => Ok(user),
+        None => bail!("there is no account {email}; `tincture user list` shows them"),
+    }
+}
+
+async fn list(store: &Store) -> anyhow::Result<()> {
+    let mut after = None;
+    loop {
+        let page = store.users(after, PAGE).await?;
+        let mut out = io::stdout().lock();
+        for user in page.data {
+            let role = user.role.as_str();
+            writeln!(
+                out,
+                "{:<40} {role:<11} {:>7} wells left, since {:.10}",
+                user.email,
+                user.quota_remaining,
+                user.created_at.to_rfc3339()
+            )?;
+        }
+        if page.next.is_none() {
+            return Ok(());
+        }
+        after = page.next;
+    }
+}
+
+/// Who sits at the command line isn't known; that it was done there is.
+async fn log(store: &Store, action: &'static str, mut details: Value) -> anyhow::Result<()> {
+    details["via"] = json!("command line");
+    Ok(store.log_activity(NewActivity { user_id: None, action, details, ip_address: None }).await?)
+}

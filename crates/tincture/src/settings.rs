@@ -1,0 +1,291 @@
+//! The configuration: `tincture.toml` < `TINCTURE_*` in the environment < flags.
+//!
+//! One flat list of keys, [`KEYS`], is the manual: `listen` in the file is `TINCTURE_LISTEN` in the environment. An
+//! unknown key is an error that names it, since a misspelt setting that is silently ignored costs an afternoon.
+
+use anyhow::{Context, bail};
+use config::{Config, Environment, File, FileFormat, Map, Source, Value};
+use serde::{Deserialize, Serialize};
+use std::{
+    env, fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use workflow::{Patience, WorkerConfig};
+
+/// Read when it lies in the working directory and `--config` names no other.
+const USUAL_FILE: &str = "tincture.toml";
+const PREFIX: &str = "TINCTURE_";
+/// The environment's own names: where the file is, and what only the tests read.
+const NOT_SETTINGS: [&str; 2] = ["CONFIG", "REFERENCE"];
+const TESTS_PREFIX: &str = "TEST_";
+
+/// A setting as the manual has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    pub name: &'static str,
+    /// As TOML; empty when there is none.
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, default, meaning }
+}
+
+/// Every setting.
+pub const KEYS: &[Key] = &[
+    key("listen", "\"127.0.0.1:8080\"", "address of the pages and the API"),
+    key("data_dir", "\"./tincture-data\"", "embedded database and virtual lab"),
+    key("database_url", "", "sqlite://… or postgres://…; the embedded database when not set"),
+    key("database_connections", "10", "most connections to the database, 1-200"),
+    key("admin_password", "", "the first administrator's, instead of a printed one"),
+    key("behind_proxy", "false", "a proxy that you trust sets X-Forwarded-For: take clients' addresses from there"),
+    key("robot_listen", "\"127.0.0.1:31950\"", "address of the virtual OT-2's API"),
+    key("sensor_listen", "\"127.0.0.1:31951\"", "address of the virtual sensor; `up` takes a free port"),
+    key("speed", "", "of the virtual OT-2, 1 is real: 20 for `up`, 1 for `emulator`"),
+    key("seed", "", "makes the virtual lab's noise repeatable"),
+    key("lease_seconds", "15", "after so long a silent worker loses its robots to another, 1-600"),
+    key("patience", "1", "share of the usual waits for devices, 0.01-10; less than 1 only for fast virtual ones"),
+    key("log", "\"warn,tincture=info\"", "what is logged, like `info` or `warn,workflow=debug`"),
+    key("log_format", "\"human\"", "human or json"),
+];
+
+/// What the commands read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub data_dir: PathBuf,
+    /// May hold a password.
+    pub database_url: Option<Secret>,
+    pub database_connections: u32,
+    pub admin_password: Option<Secret>,
+    pub behind_proxy: bool,
+    pub robot_listen: SocketAddr,
+    pub sensor_listen: SocketAddr,
+    /// Times as fast as a real OT-2; the default depends on the command.
+    pub speed: Option<f64>,
+    pub seed: Option<u64>,
+    pub lease_seconds: u16,
+    /// Times the usual waits for robots and sensors.
+    pub patience: f64,
+    /// Directives of `tracing-subscriber`'s `EnvFilter`.
+    pub log: String,
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Human,
+    Json,
+}
+
+impl Settings {
+    /// How a worker of this process goes about it.
+    pub fn worker(&self) -> WorkerConfig {
+        let lease = Duration::from_secs(self.lease_seconds.into());
+        WorkerConfig { lease, patience: Patience::default().scaled(self.patience), ..WorkerConfig::default() }
+    }
+}
+
+impl From<LogFormat> for telemetry::LogFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Human => Self::Pretty,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+/// A value that no log and no `Debug` shows.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("****")
+    }
+}
+
+/// A flag given on the command line, by the setting it overrides.
+pub type Flag = (&'static str, String);
+
+/// The settings, each with where it came from.
+#[derive(Debug)]
+pub struct Effective {
+    pub settings: Settings,
+    /// In the order of [`KEYS`].
+    pub lines: Vec<Line>,
+}
+
+/// One setting as `tincture config` shows it.
+#[derive(Debug)]
+pub struct Line {
+    pub key: Key,
+    /// As TOML, secrets masked; nothing when it isn't set.
+    pub value: Option<String>,
+    pub origin: String,
+}
+
+/// Reads and checks everything.
+///
+/// # Errors
+/// A file that isn't there or isn't TOML, an unknown key, a value that doesn't fit; the message names it.
+pub fn load(file: Option<&Path>, flags: &[Flag]) -> anyhow::Result<Effective> {
+    let file = read_file(file)?;
+    let environment = read_environment(env::vars())?;
+    let mut builder = Config::builder();
+    for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+        builder = builder.set_default(key.name, key.default.trim_matches('"'))?;
+    }
+    if let Some((_, source)) = &file {
+        builder = builder.add_source(source.clone());
+    }
+    builder = builder.add_source(environment.clone());
+    for (name, value) in flags {
+        builder = builder.set_override(*name, value.as_str())?;
+    }
+    let merged = builder.build()?;
+    let file = file.map(|(path, source)| Ok::<_, config::ConfigError>((path, source.collect()?))).transpose()?;
+    let environment = environment.collect()?;
+    let origin = |name: &str| match &file {
+        _ if flags.iter().any(|(flag, _)| *flag == name) => "flag".to_owned(),
+        _ if environment.contains_key(name) => format!("{PREFIX}{}", name.to_ascii_uppercase()),
+        Some((path, keys)) if keys.contains_key(name) => path.display().to_string(),
+        _ => "default".to_owned(),
+    };
+    let lines = KEYS.iter().map(|key| line(*key, merged.get::<Value>(key.name).ok(), origin)).collect();
+    let settings: Settings = merged.try_deserialize().context("the configuration can't be used")?;
+    check(&settings)?;
+    Ok(Effective { settings, lines })
+}
+
+fn check(settings: &Settings) -> anyhow::Result<()> {
+    if !(1..=200).contains(&settings.database_connections) {
+        bail!("database_connections is {}, it must be between 1 and 200", settings.database_connections);
+    }
+    if !(1..=600).contains(&settings.lease_seconds) {
+        bail!("lease_seconds is {}, it must be between 1 and 600", settings.lease_seconds);
+    }
+    if !(0.01..=10.0).contains(&settings.patience) {
+        bail!("patience is {}, it must be between 0.01 and 10 (1 is for a real OT-2)", settings.patience);
+    }
+    match settings.speed {
+        Some(speed) if speed.is_nan() || speed <= 0.0 => {
+            bail!("speed is {speed}, it must be above 0 (1 is a real OT-2's)")
+        }
+        _ => Ok(()),
+    }
+}
+
+type TomlFile = File<config::FileSourceFile, FileFormat>;
+
+fn read_file(named: Option<&Path>) -> anyhow::Result<Option<(PathBuf, TomlFile)>> {
+    let path = match named {
+        Some(path) if !path.is_file() => bail!("there is no configuration file {}", path.display()),
+        Some(path) => path,
+        None if Path::new(USUAL_FILE).is_file() => Path::new(USUAL_FILE),
+        None => return Ok(None),
+    };
+    let file = File::new(&path.to_string_lossy(), FileFormat::Toml);
+    let keys = file.collect().with_context(|| format!("{} can't be read", path.display()))?;
+    if let Some(unknown) = keys.keys().find(|name| !is_key(name)) {
+        bail!("{} has the unknown key `{unknown}`; the keys are {}", path.display(), key_names());
+    }
+    Ok(Some((path.to_owned(), file)))
+}
+
+fn read_environment(variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Environment> {
+    let mut settings = Map::new();
+    for (variable, value) in variables {
+        let Some(rest) = variable.strip_prefix(PREFIX) else { continue };
+        if NOT_SETTINGS.contains(&rest) || rest.starts_with(TESTS_PREFIX) {
+            continue;
+        }
+        let name = rest.to_ascii_lowercase();
+        if !is_key(&name) {
+            bail!("the environment has the unknown key `{variable}`; the keys are {} (here as {PREFIX}…)", key_names());
+        }
+        settings.insert(name, value);
+    }
+    // Values stay text until a field's type is known: parsed early, the password 007 would become 7.
+    Ok(Environment::default().ignore_empty(true).source(Some(settings)))
+}
+
+fn is_key(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name == name)
+}
+
+fn key_names() -> String {
+    KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
+}
+
+fn line(key: Key, value: Option<Value>, origin: impl Fn(&str) -> String) -> Line {
+    match value {
+        Some(value) => Line { key, value: Some(shown(key.name, value)), origin: origin(key.name) },
+        None => Line { key, value: None, origin: "not set".to_owned() },
+    }
+}
+
+fn shown(name: &str, value: Value) -> String {
+    let text = value.into_string().unwrap_or_default();
+    match name {
+        "admin_password" => quoted("****"),
+        "database_url" => quoted(&mask_url(&text)),
+        "speed" | "seed" | "behind_proxy" | "database_connections" | "lease_seconds" | "patience" => text,
+        _ => quoted(&text),
+    }
+}
+
+/// A JSON string is also a basic string of TOML.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Hides the password of `scheme://user:password@host/…`, and whatever a query carries.
+fn mask_url(url: &str) -> String {
+    let (url, query) = url.split_once('?').map_or((url, ""), |(url, _)| (url, "?****"));
+    let Some((scheme, rest)) = url.split_once("://") else { return "****".to_owned() };
+    let masked = match rest.rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split_once(':').map_or(user, |(user, _)| user);
+            format!("{scheme}://{user}:****@{host}")
+        }
+        None => format!("{scheme}://{rest}"),
+    };
+    masked + query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        assert_eq!(mask_url("postgres://lab:s3cr@t@db:5432/tincture"), "postgres://lab:****@db:5432/tincture");
+        assert_eq!(mask_url("postgres://db/tincture?password=s3cret"), "postgres://db/tincture?****");
+        assert_eq!(mask_url("sqlite:///var/lib/tincture.sqlite"), "sqlite:///var/lib/tincture.sqlite");
+        assert_eq!(mask_url("s3cret"), "****");
+    }
+
+    #[test]
+    fn the_environment_refuses_what_it_does_not_know() {
+        let variables = |name: &str| [(name.to_owned(), "1".to_owned())].into_iter();
+        assert!(read_environment(variables("TINCTURE_SEED")).is_ok());
+        assert!(read_environment(variables("TINCTURE_TEST_POSTGRES")).is_ok());
+        assert!(read_environment(variables("HOME")).is_ok());
+        let error = read_environment(variables("TINCTURE_DATABSE_URL")).expect_err("misspelt").to_string();
+        assert!(error.contains("`TINCTURE_DATABSE_URL`"), "{error}");
+    }
+}

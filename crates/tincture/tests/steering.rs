@@ -1,0 +1,121 @@
+//! Steering the lab from the command line: by the rules of the API, in somebody's name, on the database alone.
+
+use domain::{ExperimentId, Recipe, Volume, WellId};
+use serde_json::json;
+use std::process::{Command, Output};
+use store::{NewExperiment, Options, Store, User};
+use tempfile::TempDir;
+
+/// A lab of which nothing runs: a database with a robot and people.
+struct Lab {
+    directory: TempDir,
+    store: Store,
+}
+
+impl Lab {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite://{}", directory.path().join("tincture.sqlite").display());
+        let store = Store::connect(&url, Options::default()).await.expect("a database");
+        let lab = Self { directory, store };
+        lab.done(&["robot", "add", "bench-1", "--url", "http://127.0.0.1:1", "--sensor", "tcp://127.0.0.1:1"]);
+        lab
+    }
+
+    fn tincture(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tincture"));
+        command.current_dir(self.directory.path()).env("TINCTURE_DATA_DIR", self.directory.path());
+        command.args(arguments).output().expect("it runs")
+    }
+
+    /// What it says when it does what it is asked.
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.tincture(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What it says when it doesn't.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.tincture(arguments);
+        assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    async fn person(&self, name: &str, role: &str) -> User {
+        let email = format!("{name}@example.org");
+        self.done(&["user", "create", &email, "--role", role]);
+        self.store.user_by_email(&email).await.expect("an answer").expect("the account")
+    }
+
+    async fn experiment(&self, owner: &User) -> ExperimentId {
+        let id = ExperimentId::new();
+        let recipe = Recipe::new([("red".parse().expect("a dye"), Volume::from_whole_ul(60))]);
+        let asked = NewExperiment {
+            id,
+            user_id: owner.id,
+            name: Some("reds".to_owned()),
+            wells: vec![(WellId::new(), recipe)],
+            priority: 0,
+            metadata: json!({}),
+            idempotency: None,
+            ip_address: None,
+        };
+        self.store.accept(asked).await.expect("accepted");
+        id
+    }
+}
+
+#[tokio::test]
+async fn robots_are_held_and_attended_in_somebodys_name() {
+    let lab = Lab::new().await;
+    assert!(lab.refused(&["robot", "pause", "bench-1"]).contains("no administrator yet"));
+    let root = lab.person("root", "admin").await;
+    let olga = lab.person("olga", "operator").await;
+    lab.person("ada", "student").await;
+
+    assert!(lab.refused(&["robot", "pause", "bench-1", "--as", "ada@example.org"]).contains("needs an operator"));
+    assert!(lab.refused(&["robot", "pause", "bench-2"]).contains("there are bench-1"));
+    assert!(lab.refused(&["robot", "act", "bench-1", "new-plate"]).contains("pause it first"));
+    lab.done(&["robot", "pause", "bench-1", "--as", "olga@example.org"]);
+    lab.done(&["robot", "act", "bench-1", "refill", "B1", "--volume", "9000", "--batch", "R-7"]);
+    assert!(lab.refused(&["robot", "act", "bench-1", "refill", "H12"]).contains("H12 isn't on this deck"));
+    let shown = lab.done(&["robot", "show", "bench-1"]);
+    assert!(shown.contains("paused, stands still, driven by nobody"), "{shown}");
+    assert!(shown.contains("8500 of"), "what is above the reserve: {shown}");
+    lab.done(&["robot", "stop", "--all"]);
+    let stopped = lab.done(&["robot", "show", "bench-1"]);
+    assert!(stopped.contains("root@example.org pressed the emergency stop"), "{stopped}");
+    lab.done(&["robot", "resume", "--all"]);
+    assert!(lab.done(&["robot", "list"]).contains("active"));
+
+    let log = lab.store.activity(Some(olga.id), None, 10).await.expect("a page").data;
+    assert_eq!(log.iter().map(|line| line.action.as_str()).collect::<Vec<_>>(), ["robot_paused"]);
+    let log = lab.store.activity(Some(root.id), None, 10).await.expect("a page").data;
+    let actions: Vec<_> = log.iter().map(|line| line.action.as_str()).collect();
+    assert_eq!(actions, ["robot_resumed", "robot_stopped", "deck_attended"]);
+}
+
+#[tokio::test]
+async fn experiments_are_seen_and_steered_by_those_who_may() {
+    let lab = Lab::new().await;
+    lab.person("root", "admin").await;
+    let ada = lab.person("ada", "student").await;
+    lab.person("bob", "student").await;
+    let id = lab.experiment(&ada).await.to_string();
+
+    assert!(lab.done(&["experiment", "list"]).contains(&id));
+    assert_eq!(lab.done(&["experiment", "list", "--as", "bob@example.org"]), "");
+    assert!(lab.refused(&["experiment", "show", &id, "--as", "bob@example.org"]).contains("no experiment"));
+    let shown = lab.done(&["experiment", "show", &id, "--as", "ada@example.org"]);
+    assert!(shown.contains("place 1") && shown.contains("red 60 µL"), "{shown}");
+    assert!(lab.refused(&["experiment", "resume", &id]).contains("queued"));
+    assert!(lab.done(&["experiment", "pause", &id]).contains("paused"));
+    assert!(lab.done(&["experiment", "retry", &id]).contains("in the queue again"));
+    assert!(lab.done(&["experiment", "cancel", &id]).contains("cancelled"));
+    let again = lab.done(&["experiment", "retry", &id, "--as", "ada@example.org"]);
+    assert!(again.contains("wells: 1."), "{again}");
+    let list = lab.done(&["experiment", "list"]);
+    assert!(list.contains("queued") && list.contains("cancelled"), "{list}");
+    assert!(lab.refused(&["experiment", "show", "x"]).contains("invalid value"));
+}

@@ -1,0 +1,14 @@
+//! The whole system as people meet it: the real binary as a process, spoken to over HTTP, killed, started again.
+//!
+//! `process` runs the binary, `client` speaks its API, `ledger` reads what physically happened; one file a promise.
+
+mod browser;
+mod client;
+mod command_line;
+mod crash;
+mod first_minute;
+mod ledger;
+mod process;
+mod refusals;
+mod separate;
+mod webdriver;
