@@ -1,0 +1,186 @@
+// A live experiment: follows its events, paints small changes in place and swaps in the server's own rendering of the rest.
+
+const live = document.getElementById("live");
+const PARTS = ["head", "plates", "inspector", "table", "timeline"];
+const part = name => document.getElementById(name);
+const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
+let wanted = new URLSearchParams(location.search).get("well");
+let sequence = Number(live.dataset.sequence);
+let lastFetch = 0, fetching = false, dirty = false;
+
+// ---- the server's rendering, swapped in part by part
+
+async function render(parts) {
+  const url = new URL(location.href);
+  if (wanted) url.searchParams.set("well", wanted);
+  const response = await fetch(url, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(10_000) });
+  if (!response.ok || response.redirected) { location.reload(); return; }
+  const next = new DOMParser().parseFromString(await response.text(), "text/html");
+  const table = () => document.querySelector("#table .scroll");
+  const kept = { focus: document.activeElement?.id, left: table().scrollLeft, top: table().scrollTop };
+  const isAsking = document.querySelector(".confirm[open]") !== null;
+  for (const name of parts) {
+    const fresh = next.getElementById(name), old = part(name);
+    // A question that somebody is reading isn't taken from under their hand.
+    if (!fresh || (name === "head" && isAsking) || fresh.innerHTML === old.innerHTML) continue;
+    const open = [...old.querySelectorAll("details:not(.confirm)")].map(details => details.open);
+    old.replaceChildren(...fresh.childNodes);
+    old.querySelectorAll("details:not(.confirm)").forEach((details, index) => { details.open = open[index] ?? details.open; });
+  }
+  if (kept.focus && document.activeElement?.id !== kept.focus) part(kept.focus)?.focus({ preventScroll: true });
+  table().scrollTo(kept.left, kept.top);
+  document.title = next.title;
+}
+
+/** Once a second at most, and again if something came in between. */
+async function refresh() {
+  dirty = true;
+  if (fetching) return;
+  fetching = true;
+  while (dirty) {
+    await pause(Math.max(0, lastFetch + 1000 - Date.now()));
+    dirty = false;
+    lastFetch = Date.now();
+    await render(PARTS).catch(() => {});
+  }
+  fetching = false;
+}
+
+// ---- choosing a well, by mouse, touch or arrow keys
+
+async function choose(well) {
+  wanted = well;
+  document.querySelectorAll("#plates .well[data-well]").forEach(spot => {
+    const is = spot.dataset.well === well;
+    spot.classList.toggle("selected", is);
+    spot.setAttribute("tabindex", is ? 0 : -1);
+    if (is) spot.setAttribute("aria-current", "true"); else spot.removeAttribute("aria-current");
+  });
+  history.replaceState(null, "", `?well=${well}`);
+  await render(["inspector"]).catch(() => {});
+}
+
+live.addEventListener("click", event => {
+  const link = event.target.closest("[data-well]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  choose(link.dataset.well).then(() => {
+    const inspector = part("inspector"), box = inspector.getBoundingClientRect();
+    const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (box.top > innerHeight * 0.8 || box.bottom < 0) inspector.scrollIntoView({ block: "nearest", behavior: smooth ? "smooth" : "auto" });
+  });
+});
+
+live.addEventListener("keydown", event => {
+  const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  const from = event.target.closest?.(".well[data-well]");
+  if (!step || !from) return;
+  event.preventDefault();
+  const place = spot => [Number(spot.dataset.x), Number(spot.dataset.y)];
+  const [x, y] = place(from);
+  // The nearest well that lies that way.
+  const ahead = [...from.parentNode.querySelectorAll(".well[data-well]")].map(spot => {
+    const [dx, dy] = [place(spot)[0] - x, place(spot)[1] - y];
+    const along = dx * step[0] + dy * step[1], aside = Math.abs(dx * step[1]) + Math.abs(dy * step[0]);
+    return { spot, along, cost: along + 3 * aside };
+  }).filter(({ along }) => along > 0).sort((a, b) => a.cost - b.cost)[0];
+  if (ahead) { ahead.spot.focus(); choose(ahead.spot.dataset.well); }
+});
+
+// ---- events
+
+const spotOf = data => document.getElementById(`w-${data.id ?? data.well}`);
+
+const handlers = {
+  operation(data) {
+    if (part("now")) part("now").textContent = data.sentence;
+    document.querySelectorAll(".well.working").forEach(spot => spot.classList.remove("working"));
+    const spot = data.well && document.getElementById(`w-${data.well}`);
+    if (spot) spot.classList.add("working");
+  },
+  progress(data) {
+    const bar = part("bar");
+    if (bar) { bar.max = Math.max(1, data.steps_total); bar.value = data.steps_done; }
+    if (Number.isFinite(data.seconds_left)) countDown(data.seconds_left);
+  },
+  well(data) {
+    const spot = spotOf(data);
+    if (!spot || (data.well_id && spot.dataset.name !== data.well_id)) { refresh(); return; }
+    spot.setAttribute("class", spot.getAttribute("class").replace(/\b(pending|dispensing|mixed|measured|failed|quarantined|cancelled)\b/, data.status));
+    const row = document.querySelector(`#r-${CSS.escape(data.id)} .status`);
+    if (row) { row.className = `status ${data.status}`; row.querySelector("use").setAttribute("href", `#i-${data.status}`); row.lastElementChild.textContent = data.status; }
+    if (["failed", "quarantined"].includes(data.status)) { say(`Well ${data.well_id ?? ""} ${data.status}`); refresh(); }
+  },
+  result(data) {
+    const spot = spotOf(data);
+    if (spot) {
+      spot.querySelector(".liquid").setAttribute("fill", data.srgb);
+      spot.setAttribute("aria-label", `Well ${data.well_id}, measured ${data.srgb}`);
+      spot.setAttribute("class", spot.getAttribute("class").replace(/\b(pending|dispensing|mixed)\b/, "measured"));
+    }
+    mention(`Well ${data.well_id} is ${data.srgb}`);
+    refresh();
+  },
+  status(data) {
+    say(`The experiment is ${data.status}`);
+    refresh();
+  },
+};
+
+let spoken = 0;
+function say(text) {
+  spoken = Date.now();
+  part("announce").textContent = text;
+}
+/** Seldom enough that a screen reader is listened to. */
+function mention(text) { if (Date.now() - spoken > 3000) say(text); }
+
+let ends = 0;
+function countDown(seconds) { ends = Date.now() + seconds * 1000; tick(); }
+function tick() {
+  const time = part("time");
+  if (!ends || !time || part("time-caption").textContent !== "Time left, about") return;
+  const left = Math.max(0, Math.ceil((ends - Date.now()) / 1000));
+  time.textContent = left < 90 ? `${left} s` : left < 5400 ? `${Math.ceil(left / 60)} min` : `${Math.floor(left / 3600)} h ${Math.floor(left % 3600 / 60)} min`;
+}
+setInterval(tick, 1000);
+
+function take(block) {
+  const fields = Object.fromEntries(block.split("\n").filter(line => !line.startsWith(":")).map(line => {
+    const colon = line.indexOf(":");
+    return [line.slice(0, colon), line.slice(colon + 1).trimStart()];
+  }));
+  const id = Number(fields.id);
+  if (!fields.data || !Number.isFinite(id) || id <= sequence) return;
+  sequence = id;
+  handlers[fields.event]?.(JSON.parse(fields.data));
+}
+
+/** `EventSource` can't start after an event that the page already shows; a stream read by hand can. Ends with the experiment. */
+async function follow() {
+  const response = await fetch(live.dataset.events, { headers: { accept: "text/event-stream", "last-event-id": String(sequence) } });
+  if (response.status === 204) return true;
+  if (!response.ok) throw new Error(`events: ${response.status}`);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let text = ""; ;) {
+    const { done, value } = await reader.read();
+    if (done) return false;
+    text += value.replaceAll("\r\n", "\n");
+    const blocks = text.split("\n\n");
+    text = blocks.pop();
+    blocks.forEach(take);
+  }
+}
+
+if (live.dataset.final !== "true") {
+  // A place in the queue changes without an event of ours.
+  setInterval(() => { if (document.querySelector("#head .status.queued") && !document.hidden) refresh(); }, 4000);
+  for (let failures = 0; ;) {
+    try {
+      if (await follow()) break;
+      failures = 0;
+    } catch { failures++; }
+    await pause(Math.min(10_000, 300 * 2 ** failures));
+  }
+  refresh();
+}

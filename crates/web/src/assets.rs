@@ -1,0 +1,48 @@
+//! The style sheet, the scripts and the icon: compiled in, served under a hash of their contents and cached for ever.
+
+use axum::{
+    extract::Path,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
+
+struct Asset {
+    name: &'static str,
+    media_type: &'static str,
+    body: &'static str,
+}
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+static ASSETS: [Asset; 5] = [
+    Asset { name: "tincture.css", media_type: "text/css; charset=utf-8", body: include_str!("../assets/tincture.css") },
+    Asset { name: "icon.svg", media_type: "image/svg+xml", body: include_str!("../assets/icon.svg") },
+    Asset { name: "optics.js", media_type: SCRIPT, body: include_str!("../assets/optics.js") },
+    Asset { name: "mixer.js", media_type: SCRIPT, body: include_str!("../assets/mixer.js") },
+    Asset { name: "live.js", media_type: SCRIPT, body: include_str!("../assets/live.js") },
+];
+
+/// One hash over all of them, so that a script can import its neighbour by a relative path.
+static EDITION: LazyLock<String> = LazyLock::new(|| {
+    let digest = ASSETS
+        .iter()
+        .fold(Sha256::new(), |hash, asset| hash.chain_update(asset.name).chain_update(asset.body))
+        .finalize();
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+});
+
+/// The path of an asset, for a page.
+pub fn path(name: &str) -> String {
+    format!("/assets/{}/{name}", *EDITION)
+}
+
+/// `GET /assets/{edition}/{name}`. Another edition (a page of a newer replica) gets ours, but may not keep it.
+pub async fn serve(Path((edition, name)): Path<(String, String)>) -> Response {
+    let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let caching = if edition == *EDITION { "public, max-age=31536000, immutable" } else { "no-store" };
+    ([(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, caching)], asset.body).into_response()
+}

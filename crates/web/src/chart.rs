@@ -1,0 +1,85 @@
+//! A well's spectrum as a drawing: the eight bands as measured, and the curve that the recipe predicts.
+
+use crate::optics;
+use domain::{Recipe, reading::BANDS};
+use std::fmt::Write;
+
+/// The drawing's frame, px.
+const WIDTH: f64 = 360.0;
+const LEFT: f64 = 26.0;
+const TOP: f64 = 10.0;
+const BASE: f64 = 130.0;
+/// The wavelengths it spans, nm.
+const FROM_NM: f64 = 390.0;
+const TO_NM: f64 = 710.0;
+
+#[derive(Clone, Debug)]
+pub struct Bar {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
+    pub middle: f64,
+    /// The band's own colour.
+    pub fill: &'static str,
+    /// Centre wavelength, nm.
+    pub nm: u32,
+    pub label: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Spectrum {
+    pub bars: Vec<Bar>,
+    /// SVG path of the predicted transmittance.
+    pub curve: String,
+    pub label: String,
+}
+
+const FILLS: [&str; 8] = ["#7a1fd1", "#2f3fe0", "#1789e6", "#12a66a", "#7fbf1e", "#e0b400", "#e8731a", "#c81e1e"];
+
+fn x_of(nm: f64) -> f64 {
+    LEFT + (nm - FROM_NM) / (TO_NM - FROM_NM) * (WIDTH - LEFT)
+}
+
+fn y_of(share: f64) -> f64 {
+    BASE - share.clamp(0.0, 1.08) * (BASE - TOP)
+}
+
+fn tenth(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// `shares` are sample over white, in order of [`BANDS`].
+pub fn spectrum(shares: &[f64; 8], recipe: &Recipe) -> Spectrum {
+    let bars =
+        shares.iter().zip(&BANDS).zip(FILLS).map(|((share, band), fill)| bar(*share, band.centre_nm, fill)).collect();
+    let said: Vec<_> = shares
+        .iter()
+        .zip(&BANDS)
+        .map(|(share, band)| format!("{:.0} nm {:.0} %", band.centre_nm, share * 100.0))
+        .collect();
+    Spectrum { bars, curve: curve(recipe), label: format!("Light let through: {}", said.join(", ")) }
+}
+
+fn bar(share: f64, centre_nm: f64, fill: &'static str) -> Bar {
+    let (middle, top, width) = (x_of(centre_nm), y_of(share), 22.0);
+    Bar {
+        x: tenth(middle - width / 2.0),
+        y: tenth(top),
+        width,
+        height: tenth(BASE - top),
+        middle: tenth(middle),
+        fill,
+        nm: centre_nm as u32,
+        label: format!("{centre_nm:.0} nm: {:.1} %", share * 100.0),
+    }
+}
+
+fn curve(recipe: &Recipe) -> String {
+    let mut path = String::new();
+    for (nm, share) in optics::transmittance(recipe).iter().filter(|(nm, _)| (FROM_NM..=TO_NM).contains(nm)) {
+        let command = if path.is_empty() { 'M' } else { 'L' };
+        let _ = write!(path, "{command}{} {}", tenth(x_of(nm)), tenth(y_of(share)));
+    }
+    path
+}

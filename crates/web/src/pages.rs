@@ -1,0 +1,11 @@
+//! The pages, one a file.
+
+pub mod account;
+pub mod experiment;
+pub mod experiment_new;
+pub mod experiments;
+pub mod landing;
+pub mod robots;
+pub mod sign_in;
+pub mod sign_out;
+pub mod users;

@@ -1,0 +1,91 @@
+//! `GET /account` and `POST /account/password`.
+
+use crate::{
+    chrome::{Chrome, Visitor},
+    error::{PageError, html},
+    fields::Fields,
+    session::{self, SignedIn},
+    when::When,
+};
+use api::{AppState, ClientIp};
+use askama::Template;
+use auth::{AuthError, Identity, Password};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::Utc;
+use store::Activity;
+
+/// Activities shown.
+const SHOWN: u32 = 15;
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    chrome: Chrome,
+    email: String,
+    role: &'static str,
+    quota: i32,
+    since: When,
+    activity: Vec<Line>,
+    problem: Option<String>,
+}
+
+struct Line {
+    at: When,
+    action: String,
+    address: String,
+}
+
+pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Result<Response, PageError> {
+    page(&state, &me, None).await
+}
+
+/// Changes the password and signs in anew, since every session ends with the old one.
+pub async fn change_password(
+    State(state): State<AppState>,
+    SignedIn(me): SignedIn,
+    ClientIp(ip): ClientIp,
+    headers: HeaderMap,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let next = Password::from(fields.get("next"));
+    let changed = state.auth.change_password(&me, Password::from(fields.get("current")), next.clone(), ip).await;
+    let problem = match changed {
+        Ok(()) => {
+            let started = state.auth.start_cookie_session(&me.user.email, next, ip).await?;
+            let mut response = Redirect::to("/account").into_response();
+            if let Some(cookie) = session::starting_cookie(&state, &headers, &started) {
+                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            return Ok(response);
+        }
+        Err(AuthError::SignInFailed) => "the present password isn’t that one".to_owned(),
+        Err(error @ (AuthError::InvalidPassword | AuthError::Throttled { .. } | AuthError::Busy)) => error.to_string(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&state, &me, Some(problem)).await?).into_response())
+}
+
+async fn page(state: &AppState, me: &Identity, problem: Option<String>) -> Result<Response, PageError> {
+    let activity = state.store.activity(Some(me.user_id()), None, SHOWN).await?;
+    html(&AccountPage {
+        chrome: Chrome::of("Account", "account", Visitor::from(&me.user)),
+        email: me.user.email.clone(),
+        role: me.role().as_str(),
+        quota: me.user.quota_remaining,
+        since: When::new(me.user.created_at, Utc::now()),
+        activity: activity.data.into_iter().map(line).collect(),
+        problem,
+    })
+}
+
+fn line(activity: Activity) -> Line {
+    Line {
+        at: When::new(activity.created_at, Utc::now()),
+        action: activity.action.replace('_', " "),
+        address: activity.ip_address.map_or_else(|| "—".to_owned(), |address| address.to_string()),
+    }
+}

@@ -1,0 +1,282 @@
+//! `GET /experiments/{id}`: watched while it runs, read when it is done. `POST /experiments/{id}/{control}` steers it.
+//!
+//! The page shows everything without a script. `live.js` follows the same events as every other client of the API and
+//! swaps in parts of this very page, so that what is shown is rendered in one place.
+
+mod detail;
+mod timeline;
+
+use crate::{
+    chrome::{Chrome, Visitor},
+    error::{PageError, html},
+    optics,
+    pages::experiments::title,
+    plate::{self, PlateView},
+    session::SignedIn,
+    when::{When, duration},
+};
+use api::{AppState, ClientIp};
+use askama::Template;
+use auth::Identity;
+use axum::{
+    extract::{Path, Query, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::Utc;
+use detail::{ResultRow, WellDetail};
+use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, WellStatus};
+use serde::Deserialize;
+use store::{Control, Experiment, ExperimentDetail};
+use timeline::Timeline;
+use workflow::Progress;
+
+#[derive(Template)]
+#[template(path = "experiment.html")]
+struct ExperimentPage {
+    chrome: Chrome,
+    id: ExperimentId,
+    name: String,
+    status: &'static str,
+    is_final: bool,
+    owner: Option<String>,
+    created: When,
+    completed: Option<When>,
+    fault: Option<FaultView>,
+    wish: Option<&'static str>,
+    progress: ProgressView,
+    may: Controls,
+    plates: Vec<PlateView>,
+    selected: Option<WellDetail>,
+    dyes: Vec<String>,
+    rows: Vec<ResultRow>,
+    timeline: Timeline,
+    /// The last event this page knows of.
+    sequence: i64,
+    average: Option<String>,
+}
+
+/// A fault with the way to its help page.
+pub struct FaultView {
+    pub what: String,
+    pub cause: String,
+    pub done: String,
+    pub next: String,
+    pub help: String,
+}
+
+impl From<Fault> for FaultView {
+    fn from(fault: Fault) -> Self {
+        let Fault { code, what, cause, done, next } = fault;
+        let [what, cause, done, next] = [what, cause, done, next].map(sentence);
+        Self { what, cause, done, next, help: code.help_path() }
+    }
+}
+
+/// With a full stop, whether it came with one or not; a cause can be what a device said.
+fn sentence(text: String) -> String {
+    if text.is_empty() || text.ends_with(['.', '!', '?']) { text } else { text + "." }
+}
+
+struct ProgressView {
+    measured: usize,
+    wells: usize,
+    done: u64,
+    total: u64,
+    now: String,
+    /// Caption and figure of the time to come.
+    time_caption: &'static str,
+    time: String,
+}
+
+struct Controls {
+    pause: bool,
+    resume: bool,
+    cancel: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Wish {
+    /// The well that is looked at.
+    well: Option<String>,
+}
+
+pub async fn show(
+    State(state): State<AppState>,
+    SignedIn(me): SignedIn,
+    Path(id): Path<String>,
+    Query(wish): Query<Wish>,
+) -> Result<Response, PageError> {
+    let id: ExperimentId = id.parse().map_err(|_| PageError::NotFound("experiment"))?;
+    // Before the tables: what happens in between is then told by an event.
+    let sequence = timeline::latest_sequence(&state.store, id).await?;
+    let detail = visible(&state, &me, id).await?;
+    let progress = state.lab.progress(&detail).await?;
+    let timeline = timeline::timeline(&state.store, &detail, sequence).await?;
+    let owner = owner(&state, &me, &detail.experiment).await?;
+    html(&page(&me, owner, &detail, progress, timeline, sequence, wish.well.as_deref()))
+}
+
+/// `POST /experiments/{id}/pause`, `/resume` and `/cancel`.
+pub async fn control(
+    State(state): State<AppState>,
+    SignedIn(me): SignedIn,
+    ClientIp(ip): ClientIp,
+    Path((id, control)): Path<(String, String)>,
+) -> Result<Response, PageError> {
+    let id: ExperimentId = id.parse().map_err(|_| PageError::NotFound("experiment"))?;
+    let control = match control.as_str() {
+        "pause" => Control::Pause,
+        "resume" => Control::Resume,
+        "cancel" => Control::Cancel,
+        _ => return Err(PageError::NotFound("page")),
+    };
+    visible(&state, &me, id).await?;
+    // What makes no sense any more was overtaken by the lab; the page shows how it stands.
+    state.lab.control(&me.user, id, control, ip).await?;
+    Ok(Redirect::to(&format!("/experiments/{id}")).into_response())
+}
+
+async fn visible(state: &AppState, me: &Identity, id: ExperimentId) -> Result<ExperimentDetail, PageError> {
+    let detail = state.store.experiment(id).await?;
+    detail.filter(|detail| me.may_see(detail.experiment.user_id)).ok_or(PageError::NotFound("experiment"))
+}
+
+/// Whose it is, if it isn't the visitor's own.
+async fn owner(state: &AppState, me: &Identity, experiment: &Experiment) -> Result<Option<String>, PageError> {
+    if experiment.user_id == me.user_id() {
+        return Ok(None);
+    }
+    Ok(state.store.user(experiment.user_id).await?.map(|user| user.email))
+}
+
+fn page(
+    me: &Identity,
+    owner: Option<String>,
+    detail: &ExperimentDetail,
+    progress: Progress,
+    timeline: Timeline,
+    sequence: i64,
+    wanted: Option<&str>,
+) -> ExperimentPage {
+    let (experiment, now) = (&detail.experiment, Utc::now());
+    let dyes = dyes(detail);
+    let wanted = wanted.map(str::to_owned).or_else(|| most_interesting(detail));
+    let selected = wanted.as_deref().and_then(|id| detail::find(detail, id));
+    let wells = detail.wells.iter().filter(|(well, _)| well.replaces.is_none()).count();
+    let name = title(experiment.name.as_deref(), u32::try_from(wells).unwrap_or(u32::MAX));
+    ExperimentPage {
+        chrome: Chrome::of(name.clone(), "experiments", Visitor::from(&me.user)),
+        id: experiment.id,
+        name,
+        status: experiment.status.as_str(),
+        is_final: experiment.status.is_final(),
+        owner,
+        created: When::new(experiment.created_at, now),
+        completed: experiment.completed_at.map(|at| When::new(at, now)),
+        fault: experiment.fault.clone().map(FaultView::from),
+        wish: experiment.control.map(wish),
+        progress: progress_view(detail, wells, progress),
+        may: controls(experiment),
+        plates: plate::views(detail, wanted.as_deref()),
+        selected,
+        rows: detail::rows(detail, &dyes),
+        dyes: dyes.iter().map(ToString::to_string).collect(),
+        timeline,
+        sequence,
+        average: detail::average_difference(detail).map(|difference| format!("{difference:.1}")),
+    }
+}
+
+/// The dyes of any well, as columns.
+fn dyes(detail: &ExperimentDetail) -> Vec<DyeName> {
+    let mut dyes: Vec<DyeName> = Vec::new();
+    for (dye, _) in detail.wells.iter().flat_map(|(well, _)| well.recipe.iter()) {
+        if !dyes.contains(dye) {
+            dyes.push(dye.clone());
+        }
+    }
+    dyes.sort_by_key(usual_order);
+    dyes
+}
+
+/// As people name them: red, yellow, blue, then the others.
+fn usual_order(dye: &DyeName) -> (usize, String) {
+    let place = ["red", "yellow", "blue"].iter().position(|name| *name == dye.as_str()).unwrap_or(usize::MAX);
+    (place, dye.to_string())
+}
+
+/// The last well measured, or else the first.
+fn most_interesting(detail: &ExperimentDetail) -> Option<String> {
+    let last = detail
+        .wells
+        .iter()
+        .filter_map(|(well, result)| Some((result.as_ref()?.created_at, well)))
+        .max_by_key(|(at, _)| *at);
+    last.map(|(_, well)| well).or_else(|| detail.wells.first().map(|(well, _)| well)).map(|well| well.id.to_string())
+}
+
+const fn wish(control: Control) -> &'static str {
+    match control {
+        Control::Pause => "It pauses after the step in hand.",
+        Control::Resume => "It goes on in a moment.",
+        Control::Cancel => "It ends after the step in hand, and the robot is left safe.",
+    }
+}
+
+const fn controls(experiment: &Experiment) -> Controls {
+    use ExperimentStatus::{Paused, Queued, Running};
+    let status = experiment.status;
+    let asked = experiment.control;
+    Controls {
+        pause: matches!(status, Queued | Running) && !matches!(asked, Some(Control::Pause | Control::Cancel)),
+        resume: matches!(status, Paused) && !matches!(asked, Some(Control::Resume | Control::Cancel)),
+        cancel: !status.is_final() && !matches!(asked, Some(Control::Cancel)),
+    }
+}
+
+fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress) -> ProgressView {
+    let measured = detail.wells.iter().filter(|(well, _)| well.status == WellStatus::Measured).count();
+    let (time_caption, time) = match (progress.queue_position, progress.seconds_left) {
+        (Some(_), _) => ("Starts in about", progress.seconds_to_start.map_or_else(|| "—".to_owned(), duration)),
+        (None, Some(seconds)) => ("Time left, about", duration(seconds)),
+        (None, None) if detail.experiment.status.is_final() => {
+            ("Took", took(&detail.experiment).unwrap_or_else(|| "—".to_owned()))
+        }
+        // The worker's first report is still to come.
+        (None, None) => ("Time left, about", "—".to_owned()),
+    };
+    ProgressView {
+        measured,
+        wells,
+        done: progress.steps_done.min(progress.steps_total),
+        total: progress.steps_total.max(1),
+        now: now_sentence(&detail.experiment, &progress, measured),
+        time_caption,
+        time,
+    }
+}
+
+fn took(experiment: &Experiment) -> Option<String> {
+    let length = experiment.completed_at? - experiment.started_at?;
+    Some(duration(length.num_milliseconds() as f64 / 1_000.0))
+}
+
+fn now_sentence(experiment: &Experiment, progress: &Progress, measured: usize) -> String {
+    match experiment.status {
+        ExperimentStatus::Queued => match progress.queue_position {
+            Some(1) => "next in the queue".to_owned(),
+            Some(place) => format!("number {place} in the queue"),
+            None => "waiting for a robot".to_owned(),
+        },
+        ExperimentStatus::Running => progress.now.clone().unwrap_or_else(|| "the robot makes itself ready".to_owned()),
+        ExperimentStatus::Paused => "paused: nothing moves until it is resumed".to_owned(),
+        ExperimentStatus::Completed => format!("every well is done, {measured} measured"),
+        ExperimentStatus::Failed => "ended early; what was measured is kept".to_owned(),
+        ExperimentStatus::Cancelled => "cancelled; what was measured is kept".to_owned(),
+    }
+}
+
+/// For templates: the colour a recipe should have.
+fn predicted(recipe: &domain::Recipe) -> optics::Prediction {
+    optics::predict(recipe)
+}

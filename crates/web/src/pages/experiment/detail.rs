@@ -1,0 +1,142 @@
+//! One well in full, and all of them as a table.
+
+use super::{FaultView, predicted, usual_order};
+use crate::{chart, plate::measured_hex};
+use domain::{DyeName, WellStatus, colour::Lab, reading::Channels};
+use serde::Deserialize;
+use store::{ExperimentDetail, Measurement, Well};
+
+/// What of a measurement the page shows. All optional: what is stored may be older or newer than this page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Stored {
+    channels: Option<Channels>,
+    lab: Option<Lab>,
+    reflectance: Option<[f64; 8]>,
+    saturated: bool,
+    settings: Option<Settings>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Settings {
+    gain: f64,
+    integration_ms: f64,
+}
+
+fn stored(measurement: Option<&Measurement>) -> Stored {
+    measurement
+        .and_then(|measurement| serde_json::from_value(measurement.measurement_data.clone()).ok())
+        .unwrap_or_default()
+}
+
+/// The well that is looked at.
+pub struct WellDetail {
+    pub name: String,
+    pub status: &'static str,
+    pub recipe: Vec<(String, String)>,
+    pub predicted_hex: String,
+    pub predicted_lab: String,
+    pub measured: Option<Measured>,
+    pub fault: Option<FaultView>,
+    /// It makes up for a well that was set aside.
+    pub is_replacement: bool,
+}
+
+pub struct Measured {
+    pub hex: String,
+    pub lab: Option<[String; 3]>,
+    /// ΔE2000 from the prediction.
+    pub difference: Option<String>,
+    pub spectrum: Option<chart::Spectrum>,
+    pub counts: Vec<(&'static str, u16)>,
+    pub is_saturated: bool,
+    pub settings: Option<String>,
+}
+
+/// One line of the table.
+pub struct ResultRow {
+    pub id: String,
+    pub name: String,
+    pub status: &'static str,
+    pub amounts: Vec<String>,
+    pub predicted: String,
+    pub measured: Option<String>,
+    pub lab: Option<[String; 3]>,
+    pub difference: Option<String>,
+}
+
+pub fn find(detail: &ExperimentDetail, id: &str) -> Option<WellDetail> {
+    let (well, measurement) = detail.wells.iter().find(|(well, _)| well.id.to_string() == id)?;
+    let prediction = predicted(&well.recipe);
+    let mut recipe: Vec<_> = well.recipe.iter().collect();
+    recipe.sort_by_key(|(dye, _)| usual_order(dye));
+    Some(WellDetail {
+        name: name(well),
+        status: well.status.as_str(),
+        recipe: recipe.into_iter().map(|(dye, volume)| (dye.to_string(), volume.to_string())).collect(),
+        predicted_lab: said(prediction.lab).join("  "),
+        predicted_hex: prediction.hex,
+        measured: measured(well, measurement.as_ref()),
+        fault: well.fault.clone().map(FaultView::from),
+        is_replacement: well.replaces.is_some(),
+    })
+}
+
+fn name(well: &Well) -> String {
+    well.well_id.map_or_else(|| (well.position + 1).to_string(), |name| name.to_string())
+}
+
+fn measured(well: &Well, measurement: Option<&Measurement>) -> Option<Measured> {
+    let hex = measured_hex(measurement)?;
+    let data = stored(measurement);
+    Some(Measured {
+        hex,
+        lab: data.lab.map(said),
+        difference: difference(well, data.lab).map(|difference| format!("{difference:.1}")),
+        spectrum: data.reflectance.map(|shares| chart::spectrum(&shares, &well.recipe)),
+        counts: data.channels.map(|channels| channels.named().collect()).unwrap_or_default(),
+        is_saturated: data.saturated,
+        settings: data
+            .settings
+            .map(|settings| format!("gain {}×, {:.1} ms a pass", settings.gain, settings.integration_ms)),
+    })
+}
+
+fn said(lab: Lab) -> [String; 3] {
+    // A minus as wide as the digits; a zero has no sign.
+    [lab.l, lab.a, lab.b].map(|value| format!("{:.1}", if value.abs() < 0.05 { 0.0 } else { value }).replace('-', "−"))
+}
+
+fn difference(well: &Well, measured: Option<Lab>) -> Option<f64> {
+    Some(predicted(&well.recipe).lab.delta_e_2000(measured?))
+}
+
+/// The mean ΔE2000 between what was predicted and what was measured.
+pub fn average_difference(detail: &ExperimentDetail) -> Option<f64> {
+    let measured = detail.wells.iter().filter(|(well, _)| well.status == WellStatus::Measured);
+    let differences: Vec<_> =
+        measured.filter_map(|(well, result)| difference(well, stored(result.as_ref()).lab)).collect();
+    (!differences.is_empty()).then(|| differences.iter().sum::<f64>() / differences.len() as f64)
+}
+
+pub fn rows(detail: &ExperimentDetail, dyes: &[DyeName]) -> Vec<ResultRow> {
+    detail.wells.iter().map(|(well, measurement)| row(well, measurement.as_ref(), dyes)).collect()
+}
+
+fn row(well: &Well, measurement: Option<&Measurement>, dyes: &[DyeName]) -> ResultRow {
+    let lab = stored(measurement).lab;
+    ResultRow {
+        id: well.id.to_string(),
+        name: name(well),
+        status: well.status.as_str(),
+        amounts: dyes
+            .iter()
+            .map(|dye| well.recipe.amount(dye).ul())
+            .map(|ul| if ul > 0.0 { ul.to_string() } else { "·".to_owned() })
+            .collect(),
+        predicted: predicted(&well.recipe).hex,
+        measured: measured_hex(measurement),
+        lab: lab.map(said),
+        difference: difference(well, lab).map(|difference| format!("{difference:.1}")),
+    }
+}

@@ -1,0 +1,273 @@
+//! `GET` and `POST /experiments/new`: asking for wells. Everything here works without JavaScript; `mixer.js` makes it quick.
+
+mod bench;
+mod paste;
+mod rows;
+
+use crate::{
+    chrome::{Chrome, Visitor},
+    error::{PageError, html},
+    fields::Fields,
+    session::SignedIn,
+};
+use api::{AppState, ClientIp};
+use askama::Template;
+use auth::Identity;
+use axum::{
+    extract::{Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use bench::Bench;
+use domain::ExperimentId;
+use rows::{RowView, Sheet};
+use serde::Deserialize;
+use uuid::Uuid;
+use workflow::{ExperimentRequest, Objection, SubmitError};
+
+#[derive(Template)]
+#[template(path = "experiment_new.html")]
+struct NewPage {
+    chrome: Chrome,
+    bench: Bench,
+    form: FormView,
+}
+
+struct FormView {
+    /// Makes a form sent twice one experiment.
+    token: Uuid,
+    name: String,
+    name_problem: Option<String>,
+    rows: Vec<RowView>,
+    used: usize,
+    quota: i32,
+    paste: String,
+    paste_problem: Option<String>,
+    message: Option<Message>,
+}
+
+struct Message {
+    tone: &'static str,
+    icon: &'static str,
+    title: String,
+    detail: String,
+    help: Option<Help>,
+}
+
+struct Help {
+    href: String,
+    text: &'static str,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Wish {
+    /// An experiment to start from.
+    from: Option<String>,
+}
+
+pub async fn show(
+    State(state): State<AppState>,
+    SignedIn(me): SignedIn,
+    Query(wish): Query<Wish>,
+) -> Result<Response, PageError> {
+    let bench = Bench::of(&state.lab.decks().await?);
+    let mut draft = Draft::blank(&bench);
+    if let Some(id) = wish.from.as_deref().and_then(|text| text.parse::<ExperimentId>().ok()) {
+        draft.copy(&state, &me, id).await?;
+    }
+    page(&me, bench, &draft, Problems::default())
+}
+
+pub async fn submit(
+    State(state): State<AppState>,
+    SignedIn(me): SignedIn,
+    ClientIp(ip): ClientIp,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let bench = Bench::of(&state.lab.decks().await?);
+    let mut draft = Draft::read(&bench, &fields);
+    let problems = match fields.get("do") {
+        "more" => {
+            draft.sheet.grow(rows::MORE);
+            Problems::default()
+        }
+        "wheel" => Problems::of_paste(draft.sheet.add(bench.wheel())),
+        "paste" => draft.take_paste(&bench),
+        _ => match draft.request() {
+            Ok((request, places)) => {
+                let key = format!("page-{}", draft.token);
+                match state.lab.submit(&me.user, request, Some(key), ip).await {
+                    Ok(accepted) => {
+                        return Ok(Redirect::to(&format!("/experiments/{}", accepted.experiment.experiment.id))
+                            .into_response());
+                    }
+                    Err(error) => draft.refused(error, &places)?,
+                }
+            }
+            Err(problems) => *problems,
+        },
+    };
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    Ok((status, page(&me, bench, &draft, problems)?).into_response())
+}
+
+fn page(me: &Identity, bench: Bench, draft: &Draft, problems: Problems) -> Result<Response, PageError> {
+    let form = FormView {
+        token: draft.token,
+        name: draft.name.clone(),
+        name_problem: problems.name,
+        rows: draft.sheet.views(&bench, &problems.wells),
+        used: draft.sheet.used(),
+        quota: me.user.quota_remaining,
+        paste: draft.paste.clone(),
+        paste_problem: problems.paste,
+        message: problems.message,
+    };
+    html(&NewPage { chrome: Chrome::of("New experiment", "experiments", Visitor::from(&me.user)), bench, form })
+}
+
+/// What was typed so far, kept whatever happens.
+struct Draft {
+    token: Uuid,
+    name: String,
+    sheet: Sheet,
+    paste: String,
+}
+
+/// What to say about a draft, and where.
+#[derive(Default)]
+struct Problems {
+    name: Option<String>,
+    /// By row: the dye, if it is one, and what to change.
+    wells: Vec<rows::Problem>,
+    paste: Option<String>,
+    message: Option<Message>,
+}
+
+impl Problems {
+    fn is_empty(&self) -> bool {
+        self.name.is_none() && self.wells.is_empty() && self.paste.is_none() && self.message.is_none()
+    }
+
+    fn of_paste(outcome: Result<(), String>) -> Self {
+        Self { paste: outcome.err(), ..Self::default() }
+    }
+
+    fn of_wells(wells: Vec<rows::Problem>) -> Self {
+        let count = wells.len();
+        let message = Message {
+            tone: "bad",
+            icon: "failed",
+            title: "Nothing was charged, and nothing moved.".to_owned(),
+            detail: format!(
+                "{count} {} to be changed first; what to change is written beside it.",
+                if count == 1 { "thing has" } else { "things have" }
+            ),
+            help: None,
+        };
+        Self { wells, message: Some(message), ..Self::default() }
+    }
+}
+
+impl Draft {
+    fn blank(bench: &Bench) -> Self {
+        Self { token: Uuid::now_v7(), name: String::new(), sheet: Sheet::blank(bench), paste: String::new() }
+    }
+
+    fn read(bench: &Bench, fields: &Fields) -> Self {
+        Self {
+            token: fields.get("token").parse().unwrap_or_else(|_| Uuid::now_v7()),
+            name: fields.get("name").chars().take(1_000).collect(),
+            sheet: Sheet::read(bench, fields),
+            paste: fields.get("paste").to_owned(),
+        }
+    }
+
+    async fn copy(&mut self, state: &AppState, me: &Identity, id: ExperimentId) -> Result<(), PageError> {
+        let detail = state.store.experiment(id).await?.filter(|detail| me.may_see(detail.experiment.user_id));
+        let detail = detail.ok_or(PageError::NotFound("experiment"))?;
+        self.name = detail.experiment.name.unwrap_or_default();
+        let first_hand = detail.wells.iter().map(|(well, _)| well).filter(|well| well.replaces.is_none());
+        self.sheet.copy(first_hand.map(|well| &well.recipe));
+        Ok(())
+    }
+
+    fn take_paste(&mut self, bench: &Bench) -> Problems {
+        let added = paste::parse(&self.paste, &bench.names).and_then(|wells| self.sheet.add(wells));
+        if added.is_ok() {
+            self.paste.clear();
+        }
+        Problems::of_paste(added)
+    }
+
+    /// The request and, for each of its wells, the row it came from.
+    fn request(&self) -> Result<(ExperimentRequest, Vec<usize>), Box<Problems>> {
+        let (wells, places) = self.sheet.wells().map_err(|wells| Box::new(Problems::of_wells(wells)))?;
+        if wells.is_empty() {
+            let detail = "Give at least one row an amount of a dye.".to_owned();
+            let message = Message {
+                tone: "wait",
+                icon: "attention",
+                title: "There is nothing to mix yet.".to_owned(),
+                detail,
+                help: None,
+            };
+            return Err(Box::new(Problems { message: Some(message), ..Problems::default() }));
+        }
+        let name = Some(self.name.trim()).filter(|name| !name.is_empty()).map(str::to_owned);
+        Ok((ExperimentRequest { name, wells }, places))
+    }
+
+    fn refused(&mut self, error: SubmitError, places: &[usize]) -> Result<Problems, PageError> {
+        let message = match error {
+            SubmitError::Invalid { objections, .. } => return Ok(located(objections, places)),
+            SubmitError::QuotaExhausted { wanted, remaining } => Message {
+                tone: "bad",
+                icon: "failed",
+                title: format!("{wanted} wells are more than the {remaining} you have left."),
+                detail: "Nothing was charged. Take some rows away, or ask an administrator for more quota.".to_owned(),
+                help: Some(Help { href: domain::FaultCode::QuotaExhausted.help_path(), text: "How quota works" }),
+            },
+            SubmitError::KeyReused => {
+                self.token = Uuid::now_v7();
+                Message {
+                    tone: "wait",
+                    icon: "attention",
+                    title: "This form was sent before, with other amounts.".to_owned(),
+                    detail: "That experiment is among yours. Send again to mix this one as well.".to_owned(),
+                    help: Some(Help { href: "/experiments".to_owned(), text: "To my experiments" }),
+                }
+            }
+            SubmitError::Store(error) => return Err(error.into()),
+        };
+        Ok(Problems { message: Some(message), ..Problems::default() })
+    }
+}
+
+/// Puts each objection beside the field it is about.
+fn located(objections: Vec<Objection>, places: &[usize]) -> Problems {
+    let mut wells = Vec::new();
+    let mut name = None;
+    let mut rest = Vec::new();
+    for objection in objections {
+        match place(&objection.pointer, places) {
+            Some((row, dye)) => wells.push(rows::Problem { row, dye, detail: objection.detail }),
+            None if objection.pointer == "/name" => name = Some(objection.detail),
+            None => rest.push(objection.detail),
+        }
+    }
+    let mut problems = if wells.is_empty() { Problems::default() } else { Problems::of_wells(wells) };
+    problems.name = name;
+    if !rest.is_empty() {
+        let title = "Nothing was charged, and nothing moved.".to_owned();
+        problems.message = Some(Message { tone: "bad", icon: "failed", title, detail: rest.join("; "), help: None });
+    }
+    problems
+}
+
+/// The row and dye of `/wells/3/volumes/red`.
+fn place(pointer: &str, places: &[usize]) -> Option<(usize, Option<String>)> {
+    let (index, rest) = pointer.strip_prefix("/wells/")?.split_once('/')?;
+    let row = *places.get(index.parse::<usize>().ok()?)?;
+    Some((row, rest.strip_prefix("volumes/").map(str::to_owned)))
+}

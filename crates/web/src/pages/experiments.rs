@@ -1,0 +1,104 @@
+//! `GET /experiments`: mine, newest first; everybody's for who runs the lab.
+
+use crate::{
+    chrome::{Chrome, Visitor},
+    error::{PageError, html},
+    session::SignedIn,
+    when::When,
+};
+use api::AppState;
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use domain::{ExperimentId, colour::Srgb};
+use serde::Deserialize;
+use store::ExperimentSummary;
+
+/// Experiments on a page.
+const PAGE: u32 = 20;
+
+#[derive(Debug, Deserialize)]
+pub struct Wish {
+    #[serde(default)]
+    of: String,
+    after: Option<String>,
+}
+
+struct Entry {
+    id: ExperimentId,
+    name: String,
+    status: &'static str,
+    wells: u32,
+    measured: u32,
+    swatches: Vec<String>,
+    email: String,
+    created: When,
+}
+
+#[derive(Template)]
+#[template(path = "experiments.html")]
+struct ExperimentsPage {
+    chrome: Chrome,
+    may_see_everyone: bool,
+    everyone: bool,
+    entries: Vec<Entry>,
+    /// Links to other pages.
+    first: Option<String>,
+    next: Option<String>,
+}
+
+pub async fn show(
+    State(state): State<AppState>,
+    SignedIn(me): SignedIn,
+    Query(wish): Query<Wish>,
+) -> Result<Response, PageError> {
+    let may_see_everyone = me.role().runs_the_lab();
+    let everyone = may_see_everyone && wish.of == "everyone";
+    let after = match &wish.after {
+        Some(text) => Some(text.parse().map_err(|_| PageError::BadRequest("the place in the list".to_owned()))?),
+        None => None,
+    };
+    let page = state.store.experiments((!everyone).then(|| me.user_id()), after, PAGE).await?;
+    let here = if everyone { "/experiments?of=everyone" } else { "/experiments?of=me" };
+    let now = Utc::now();
+    html(&ExperimentsPage {
+        chrome: Chrome::of("Experiments", "experiments", Visitor::from(&me.user)),
+        may_see_everyone,
+        everyone,
+        entries: page.data.into_iter().map(|summary| entry(summary, now)).collect(),
+        first: after.map(|_| here.to_owned()),
+        next: page.next.map(|cursor| format!("{here}&after={cursor}")),
+    })
+}
+
+fn entry(summary: ExperimentSummary, now: DateTime<Utc>) -> Entry {
+    let experiment = summary.experiment;
+    Entry {
+        id: experiment.id,
+        name: title(experiment.name.as_deref(), summary.wells),
+        status: experiment.status.as_str(),
+        wells: summary.wells.max(1),
+        measured: summary.measured,
+        // Only what is a colour goes into a drawing.
+        swatches: summary
+            .swatches
+            .iter()
+            .filter_map(|text| text.parse::<Srgb>().ok())
+            .map(|srgb| srgb.to_string())
+            .collect(),
+        email: summary.email,
+        created: When::new(experiment.created_at, now),
+    }
+}
+
+/// What an experiment is called on the page.
+pub fn title(name: Option<&str>, wells: u32) -> String {
+    match (name, wells) {
+        (Some(name), _) => name.to_owned(),
+        (None, 1) => "One well".to_owned(),
+        (None, wells) => format!("{wells} wells"),
+    }
+}

@@ -1,0 +1,91 @@
+//! `GET` and `POST /sign-in`.
+
+use crate::{
+    chrome::Chrome,
+    error::{PageError, html},
+    fields::Fields,
+    session::{self, safe_next},
+};
+use api::{AppState, ClientIp};
+use askama::Template;
+use auth::{AuthError, Password};
+use axum::{
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+/// What the form shows. The password is never sent back.
+#[derive(Clone, Debug, Default)]
+pub struct SignInForm {
+    pub email: String,
+    /// A path of this site to go on to.
+    pub next: Option<String>,
+    pub problem: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    chrome: Chrome,
+    form: SignInForm,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Wish {
+    next: Option<String>,
+}
+
+pub async fn show(
+    State(state): State<AppState>,
+    Query(wish): Query<Wish>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let next = wish.next.as_deref().and_then(safe_next);
+    if session::who(&state, &headers).await?.is_some() {
+        return Ok(Redirect::to(next.unwrap_or("/experiments")).into_response());
+    }
+    page(SignInForm { next: next.map(str::to_owned), ..SignInForm::default() })
+}
+
+pub async fn submit(
+    State(state): State<AppState>,
+    ClientIp(ip): ClientIp,
+    headers: HeaderMap,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let next = safe_next(fields.get("next")).map(str::to_owned);
+    let email = fields.get("email");
+    match state.auth.start_cookie_session(email, Password::from(fields.get("password")), ip).await {
+        Ok(started) => {
+            let mut response = Redirect::to(next.as_deref().unwrap_or("/experiments")).into_response();
+            let cookie =
+                session::starting_cookie(&state, &headers, &started).ok_or_else(|| PageError::internal(&"a cookie"))?;
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+            Ok(response)
+        }
+        Err(error) => refuse(error, email, next),
+    }
+}
+
+fn refuse(error: AuthError, email: &str, next: Option<String>) -> Result<Response, PageError> {
+    let (status, problem) = match error {
+        AuthError::SignInFailed => (
+            StatusCode::UNAUTHORIZED,
+            "That e-mail address and password don’t belong together. Check both; an administrator can set a new password.".to_owned(),
+        ),
+        AuthError::Throttled { retry_after } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("Too many attempts with this address. Try again in {} s.", retry_after.as_secs().max(1)),
+        ),
+        AuthError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Many people are signing in. Try again in a few seconds.".to_owned()),
+        other => return Err(other.into()),
+    };
+    let email = email.chars().take(254).collect();
+    Ok((status, page(SignInForm { email, next, problem: Some(problem) })?).into_response())
+}
+
+fn page(form: SignInForm) -> Result<Response, PageError> {
+    html(&SignInPage { chrome: Chrome::public("Sign in"), form })
+}

@@ -1,0 +1,109 @@
+//! Who a page is for: the cookie, and the way to the sign-in page for whoever has none.
+
+use api::{AppState, ClientAddress};
+use auth::{AuthError, CookieSession, Identity, SESSION_COOKIE};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, Method, request::Parts},
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::Utc;
+use std::fmt::Write;
+
+use crate::error::PageError;
+
+/// The longest path that a sign-in leads back to.
+const LONGEST_NEXT: usize = 500;
+
+/// The signed-in person. Whoever isn't is sent to sign in, and from there back.
+#[derive(Debug)]
+pub struct SignedIn(pub Identity);
+
+impl FromRequestParts<AppState> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        match who(state, &parts.headers).await {
+            Ok(Some(identity)) => Ok(Self(identity)),
+            Ok(None) => Err(to_sign_in(parts).into_response()),
+            Err(error) => Err(error.into_response()),
+        }
+    }
+}
+
+fn to_sign_in(parts: &Parts) -> Redirect {
+    let path = parts.uri.path_and_query().map(ToString::to_string).filter(|_| parts.method == Method::GET);
+    match path {
+        Some(path) => Redirect::to(&format!("/sign-in?next={}", percent_encoded(&path))),
+        None => Redirect::to("/sign-in"),
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
+            _ => {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+        encoded
+    })
+}
+
+/// The person behind these headers, nobody for a missing or stale cookie.
+pub async fn who(state: &AppState, headers: &HeaderMap) -> Result<Option<Identity>, PageError> {
+    let Some(cookie) = api::session_cookie(headers) else { return Ok(None) };
+    match state.auth.by_cookie(cookie).await {
+        Ok(identity) => Ok(Some(identity)),
+        Err(AuthError::Missing | AuthError::Forged | AuthError::Expired) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where a sign-in may lead: a path of this site and nothing else.
+pub fn safe_next(path: &str) -> Option<&str> {
+    let stays_here = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
+    (stays_here && path.len() <= LONGEST_NEXT && path.bytes().all(|byte| byte.is_ascii_graphic())).then_some(path)
+}
+
+/// The `Set-Cookie` value that starts a session.
+pub fn starting_cookie(state: &AppState, headers: &HeaderMap, session: &CookieSession) -> Option<HeaderValue> {
+    let seconds = (session.expires_at - Utc::now()).num_seconds().max(0);
+    cookie(state, headers, session.token.expose(), seconds)
+}
+
+/// The `Set-Cookie` value that ends one.
+pub fn ending_cookie(state: &AppState, headers: &HeaderMap) -> Option<HeaderValue> {
+    cookie(state, headers, "", 0)
+}
+
+fn cookie(state: &AppState, headers: &HeaderMap, value: &str, seconds: i64) -> Option<HeaderValue> {
+    let https = state.client_address == ClientAddress::LastForwarded
+        && headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https");
+    let secure = if https { "; Secure" } else { "" };
+    let text = format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::from_str(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_in_never_leads_away() {
+        for here in ["/", "/experiments?of=everyone", "/experiments/0190a"] {
+            assert_eq!(safe_next(here), Some(here));
+        }
+        for away in
+            ["", "//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "/a\nb", "/a b"]
+        {
+            assert_eq!(safe_next(away), None, "{away:?}");
+        }
+    }
+
+    #[test]
+    fn the_way_back_survives_its_query() {
+        assert_eq!(percent_encoded("/experiments?of=everyone&a=%20"), "/experiments%3Fof%3Deveryone%26a%3D%2520");
+    }
+}

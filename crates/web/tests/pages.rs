@@ -1,0 +1,397 @@
+//! The pages as a browser without JavaScript uses them: plain HTTP, forms and cookies, on a real port.
+
+use api::AppState;
+use auth::{NewAccount, Password};
+use domain::{Deck, Role};
+use reqwest::{Client, Response, StatusCode, header, redirect};
+use std::net::SocketAddr;
+use store::{Attendance, NewRobot, testing::TestDatabase};
+use workflow::Lab;
+
+const PASSWORD: &str = "a password for tests";
+
+struct Site {
+    base: String,
+    state: AppState,
+    _database: TestDatabase,
+}
+
+/// A browser without scripts: it follows no redirect by itself, so that a test sees each answer.
+struct Visitor<'a> {
+    site: &'a Site,
+    client: Client,
+    cookie: Option<String>,
+}
+
+impl Site {
+    async fn open() -> Self {
+        let database = TestDatabase::sqlite().await;
+        let store = database.store.clone();
+        let auth = auth::Service::new(store.clone()).await.expect("auth");
+        let state = AppState::new(store.clone(), auth, Lab::new(store.clone()));
+        let robot = NewRobot {
+            name: "virtual".to_owned(),
+            url: "http://127.0.0.1:9".to_owned(),
+            sensor_url: "tcp://127.0.0.1:9".to_owned(),
+            attendance: Attendance::Virtual,
+            deck: Deck::default(),
+        };
+        store.ensure_robot(robot).await.expect("a robot");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let app = web::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { base, state, _database: database }
+    }
+
+    async fn account(&self, email: &str, role: Role, quota: i32) {
+        let account = NewAccount { email: email.to_owned(), password: Password::from(PASSWORD), role, quota };
+        self.state.auth.create_user(account, None, None).await.expect("an account");
+    }
+
+    fn stranger(&self) -> Visitor<'_> {
+        let client = Client::builder().redirect(redirect::Policy::none()).build().expect("a client");
+        Visitor { site: self, client, cookie: None }
+    }
+
+    async fn signed_in(&self, email: &str, role: Role, quota: i32) -> Visitor<'_> {
+        self.account(email, role, quota).await;
+        let mut visitor = self.stranger();
+        let answer = visitor.post("/sign-in", &[("email", email), ("password", PASSWORD)]).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        let cookie = text_header(&answer, header::SET_COOKIE);
+        assert!(
+            cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"),
+            "{cookie}"
+        );
+        visitor.cookie = cookie.split(';').next().map(str::to_owned);
+        visitor
+    }
+}
+
+impl Visitor<'_> {
+    async fn get(&self, path: &str) -> Response {
+        self.send(self.client.get(format!("{}{path}", self.site.base))).await
+    }
+
+    async fn page(&self, path: &str) -> String {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer.text().await.expect("text")
+    }
+
+    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        let body =
+            fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&");
+        let request = self.client.post(format!("{}{path}", self.site.base));
+        self.send(request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Response {
+        let request = match &self.cookie {
+            Some(cookie) => request.header(header::COOKIE, cookie),
+            None => request,
+        };
+        request.send().await.expect("an answer")
+    }
+
+    /// Asks for one well and gives the path of its page.
+    async fn ask(&self, name: &str, red: &str) -> String {
+        let answer = self
+            .post("/experiments/new", &[("do", "submit"), ("rows", "8"), ("name", name), ("well-0-red", red)])
+            .await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        text_header(&answer, header::LOCATION)
+    }
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+fn text_header(answer: &Response, name: header::HeaderName) -> String {
+    answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+/// The value of a hidden field.
+fn hidden<'a>(page: &'a str, name: &str) -> &'a str {
+    let start = format!("name=\"{name}\" value=\"");
+    page.split_once(&start).and_then(|(_, rest)| rest.split_once('"')).map(|(value, _)| value).expect("the field")
+}
+
+#[tokio::test]
+async fn signing_in_leads_back_to_the_page_that_was_wanted() {
+    let site = Site::open().await;
+    site.account("ada@example.org", Role::Student, 5).await;
+    let stranger = site.stranger();
+    let sent = stranger.get("/experiments/new").await;
+    assert_eq!(text_header(&sent, header::LOCATION), "/sign-in?next=/experiments/new");
+    let form = [("email", "ada@example.org"), ("password", PASSWORD), ("next", "/experiments/new")];
+    assert_eq!(text_header(&stranger.post("/sign-in", &form).await, header::LOCATION), "/experiments/new");
+    let lured = [("email", "ada@example.org"), ("password", PASSWORD), ("next", "//evil.example/")];
+    assert_eq!(text_header(&stranger.post("/sign-in", &lured).await, header::LOCATION), "/experiments");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_said_beside_the_kept_address() {
+    let site = Site::open().await;
+    let answer = site.stranger().post("/sign-in", &[("email", "ada@example.org"), ("password", "wrong")]).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert!(answer.headers().get(header::SET_COOKIE).is_none());
+    let page = answer.text().await.expect("text");
+    assert!(page.contains("role=\"alert\"") && page.contains("value=\"ada@example.org\""));
+    assert!(!page.contains("value=\"wrong\""));
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_itself() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    assert_eq!(ada.get("/").await.status(), StatusCode::SEE_OTHER);
+    let answer = ada.post("/sign-out", &[]).await;
+    assert!(text_header(&answer, header::SET_COOKIE).contains("Max-Age=0"));
+    // Whoever kept the cookie has nothing.
+    assert_eq!(text_header(&ada.get("/account").await, header::LOCATION), "/sign-in?next=/account");
+}
+
+#[tokio::test]
+async fn a_form_makes_one_experiment_however_often_it_is_sent() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let blank = ada.page("/experiments/new").await;
+    let form = [
+        ("do", "submit"),
+        ("rows", "8"),
+        ("token", hidden(&blank, "token")),
+        ("well-0-red", "60"),
+        ("well-2-blue", "40,5"),
+    ];
+    let first = text_header(&ada.post("/experiments/new", &form).await, header::LOCATION);
+    let second = text_header(&ada.post("/experiments/new", &form).await, header::LOCATION);
+    assert!(first.starts_with("/experiments/"), "{first}");
+    assert_eq!(first, second);
+    let page = ada.page(&first).await;
+    assert!(page.contains("2 wells") && page.contains("40.5"), "blank rows are no wells, and a decimal comma counts");
+    assert!(page.contains("<b>3</b> wells left"));
+    // The same form with other amounts is another wish: asked about, not charged.
+    let changed = [form[0], form[1], form[2], ("well-0-red", "80")];
+    let answer = ada.post("/experiments/new", &changed).await;
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_ne!(hidden(&answer.text().await.expect("text"), "token"), hidden(&blank, "token"));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_at_its_row_and_nothing_typed_is_lost() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let form = [
+        ("do", "submit"),
+        ("rows", "8"),
+        ("name", "Kept & safe"),
+        ("well-1-red", "5"),
+        ("well-2-red", "200"),
+        ("well-2-blue", "101"),
+        ("well-4-yellow", "60"),
+    ];
+    let answer = ada.post("/experiments/new", &form).await;
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let page = answer.text().await.expect("text");
+    let problem = |number: usize| {
+        page.split_once(&format!("id=\"problem-{number}\"")).map(|(_, rest)| rest.chars().take(300).collect::<String>())
+    };
+    assert!(problem(2).expect("row 2").contains("at least 20"));
+    assert!(problem(3).expect("row 3").contains("take 1 µL away"));
+    assert_eq!(problem(5), None);
+    for kept in [
+        "value=\"Kept &#38; safe\"",
+        "name=\"well-1-red\" value=\"5\"",
+        "name=\"well-4-yellow\" value=\"60\"",
+        "name=\"well-2-blue\" value=\"101\"",
+    ] {
+        assert!(page.contains(kept), "{kept}");
+    }
+    let nonsense =
+        ada.post("/experiments/new", &[("rows", "8"), ("well-0-red", "sixty"), ("well-0-blue", "NaN")]).await;
+    assert_eq!(nonsense.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(ada.page("/experiments").await.contains("<b>5</b> wells left"), "nothing was charged");
+}
+
+#[tokio::test]
+async fn more_rows_and_pasted_wells_need_no_script() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 200).await;
+    let more = ada.post("/experiments/new", &[("do", "more"), ("rows", "8"), ("well-0-red", "60")]).await;
+    assert_eq!(more.status(), StatusCode::OK);
+    let page = more.text().await.expect("text");
+    assert!(page.contains("name=\"well-15-blue\"") && page.contains("name=\"well-0-red\" value=\"60\""));
+    let form = [("do", "paste"), ("rows", "8"), ("well-3-red", "60"), ("paste", "blue\tred\n40\t20\n50\t0")];
+    let page = ada.post("/experiments/new", &form).await.text().await.expect("text");
+    for kept in
+        ["name=\"well-0-red\" value=\"60\"", "name=\"well-1-blue\" value=\"40\"", "name=\"well-2-blue\" value=\"50\""]
+    {
+        assert!(page.contains(kept), "{kept}");
+    }
+    let endless = "20,20,20\n".repeat(97);
+    let refused = ada.post("/experiments/new", &[("do", "paste"), ("rows", "8"), ("paste", &endless)]).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().await.expect("text").contains("id=\"paste-problem\""));
+}
+
+#[tokio::test]
+async fn without_quota_nothing_is_accepted() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 1).await;
+    let answer = ada
+        .post("/experiments/new", &[("do", "submit"), ("rows", "8"), ("well-0-red", "60"), ("well-1-red", "60")])
+        .await;
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text().await.expect("text").contains("2 wells are more than the 1 you have left"));
+    assert!(ada.page("/experiments").await.contains("The plate is empty"));
+}
+
+#[tokio::test]
+async fn a_hostile_name_stays_text_everywhere() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let name = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>\"";
+    let experiment = ada.ask(name, "60").await;
+    let again = format!("/experiments/new?from={}", experiment.trim_start_matches("/experiments/"));
+    for path in [experiment.as_str(), "/experiments", &again] {
+        let page = ada.page(path).await;
+        assert!(page.contains("alert(2)"), "{path} shows it");
+        assert!(!page.contains("<script>alert") && !page.contains("<img") && !page.contains("</title><"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn somebody_elses_experiment_is_not_told_from_none() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let bob = site.signed_in("bob@example.org", Role::Researcher, 5).await;
+    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    let hers = ada.ask("Ada's own", "60").await;
+    let nobodys = "/experiments/01900000-0000-7000-8000-000000000000";
+    for path in [hers.as_str(), nobodys, "/experiments/not-an-id"] {
+        let answer = bob.get(path).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        assert!(!answer.text().await.expect("text").contains("Ada"));
+    }
+    assert_eq!(bob.post(&format!("{hers}/cancel"), &[]).await.status(), StatusCode::NOT_FOUND);
+    assert!(!bob.page("/experiments?of=everyone").await.contains("Ada"));
+    assert!(olga.page(&hers).await.contains("by ada@example.org"));
+    assert!(olga.page("/experiments?of=everyone").await.contains("Ada"));
+    assert!(ada.page(&hers).await.contains("queued"), "and it waits as before");
+}
+
+#[tokio::test]
+async fn cancelling_what_waits_gives_the_quota_back() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let path = ada.ask("Not today", "60").await;
+    assert!(ada.page(&path).await.contains("http-equiv=\"refresh\""), "a browser without scripts sees it go on");
+    assert_eq!(ada.post(&format!("{path}/cancel"), &[]).await.status(), StatusCode::SEE_OTHER);
+    let page = ada.page(&path).await;
+    assert!(page.contains("class=\"status cancelled\"") && page.contains("<b>5</b> wells left"));
+    assert!(!page.contains("http-equiv=\"refresh\"") && !page.contains("/cancel\""));
+    assert_eq!(ada.post(&format!("{path}/explode"), &[]).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn each_role_has_its_own_pages() {
+    let site = Site::open().await;
+    let student = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let operator = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    for path in ["/robots", "/users"] {
+        assert_eq!(student.get(path).await.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    assert_eq!(operator.get("/users").await.status(), StatusCode::FORBIDDEN);
+    let robots = operator.page("/robots").await;
+    assert!(robots.contains("virtual") && robots.contains("15.0 mL"));
+    let form = [("email", "eve@example.org"), ("password", PASSWORD), ("role", "admin"), ("quota", "1")];
+    assert_eq!(operator.post("/users", &form).await.status(), StatusCode::FORBIDDEN);
+    assert!(site.state.store.user_by_email("eve@example.org").await.expect("a look").is_none());
+}
+
+#[tokio::test]
+async fn an_administrator_makes_accounts_and_changes_them() {
+    let site = Site::open().await;
+    let admin = site.signed_in("root@example.org", Role::Admin, 5).await;
+    let mut form = vec![("email", "eve@example.org"), ("password", PASSWORD), ("role", "student"), ("quota", "12")];
+    assert_eq!(admin.post("/users", &form).await.status(), StatusCode::SEE_OTHER);
+    let twice = admin.post("/users", &form).await;
+    assert_eq!(twice.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(twice.text().await.expect("text").contains("value=\"eve@example.org\""));
+    form[1] = ("password", "short");
+    assert_eq!(admin.post("/users", &form).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let eve = site.state.store.user_by_email("eve@example.org").await.expect("a look").expect("eve");
+    let change = [("role", "operator"), ("quota", "30"), ("quota_was", "12")];
+    assert_eq!(admin.post(&format!("/users/{}", eve.id), &change).await.status(), StatusCode::SEE_OTHER);
+    let eve = site.state.store.user(eve.id).await.expect("a look").expect("eve");
+    assert_eq!((eve.role, eve.quota_remaining), (Role::Operator, 30));
+}
+
+#[tokio::test]
+async fn another_sites_form_does_nothing() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let request = ada.client.post(format!("{}/experiments/new", site.base));
+    let request = request
+        .header("sec-fetch-site", "cross-site")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let answer = ada.send(request.body("do=submit&rows=1&well-0-red=60")).await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert!(ada.page("/experiments").await.contains("The plate is empty"));
+}
+
+#[tokio::test]
+async fn every_page_is_ours_alone_and_its_assets_are_kept_for_ever() {
+    let site = Site::open().await;
+    let admin = site.signed_in("root@example.org", Role::Admin, 5).await;
+    let experiment = admin.ask("One", "60").await;
+    for path in ["/experiments", "/experiments/new", &experiment, "/robots", "/users", "/account", "/nowhere"] {
+        let answer = admin.get(path).await;
+        let policy = text_header(&answer, header::CONTENT_SECURITY_POLICY);
+        assert!(
+            policy.contains("default-src 'none'")
+                && policy.contains("frame-ancestors 'none'")
+                && !policy.contains("unsafe"),
+            "{path}"
+        );
+        assert_eq!(text_header(&answer, header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
+        assert_eq!(text_header(&answer, header::CACHE_CONTROL), "no-store", "{path}");
+        let page = answer.text().await.expect("text");
+        assert!(
+            !page.contains("http://") && !page.contains("https://") && !page.contains("src=\"//"),
+            "{path} names another host"
+        );
+        assert!(
+            !page.contains(" style=\"") && !page.contains(" onclick") && !page.contains("<style"),
+            "{path} needs a looser policy"
+        );
+        assert!(page.contains("<html lang=\"en\">") && page.contains("id=\"main\""), "{path}");
+    }
+    let page = admin.page("/experiments").await;
+    let (_, sheet) = page.split_once("rel=\"stylesheet\" href=\"").expect("a style sheet");
+    let (path, _) = sheet.split_once('"').expect("its path");
+    let answer = admin.get(path).await;
+    assert!(text_header(&answer, header::CACHE_CONTROL).contains("immutable"));
+    let old = path.replace("/assets/", "/assets/0");
+    assert_eq!(
+        text_header(&admin.get(&old).await, header::CACHE_CONTROL),
+        "no-store",
+        "an edition that isn't ours isn't kept"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_page_too() {
+    let site = Site::open().await;
+    let answer = site.stranger().get("/no/such/page").await;
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    let page = answer.text().await.expect("text");
+    assert!(page.contains("/docs/faults/not-found") && page.contains("<h1>"));
+    let large = "x".repeat(300 * 1024);
+    let refused = site.stranger().post("/sign-in", &[("email", &large)]).await;
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(refused.text().await.expect("text").contains("/docs/faults/body-too-large"));
+}
