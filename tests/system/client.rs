@@ -43,10 +43,15 @@ impl Client {
 
     /// Asks for an experiment and returns it as accepted.
     pub async fn submit(&self, wells: &[Value]) -> Value {
-        let wells: Vec<Value> = wells.iter().map(|volumes| json!({ "volumes": volumes })).collect();
-        let (status, body) = self.send(Method::POST, "/api/v1/experiments", Some(&json!({ "wells": wells }))).await;
+        let (status, body) = self.try_submit(wells).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
         body
+    }
+
+    /// Asks for an experiment and returns whatever the answer is.
+    pub async fn try_submit(&self, wells: &[Value]) -> (StatusCode, Value) {
+        let wells: Vec<Value> = wells.iter().map(|volumes| json!({ "volumes": volumes })).collect();
+        self.send(Method::POST, "/api/v1/experiments", Some(&json!({ "wells": wells }))).await
     }
 
     pub async fn experiment(&self, id: &str) -> Value {

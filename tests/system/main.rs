@@ -7,6 +7,7 @@ mod client;
 mod command_line;
 mod crash;
 mod first_minute;
+mod full_disk;
 mod ledger;
 mod process;
 mod refusals;

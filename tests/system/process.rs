@@ -80,6 +80,10 @@ impl Process {
         rest.split_whitespace().next().map(str::to_owned)
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `kill -9`: it can't prepare for it.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");

@@ -32,9 +32,13 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// PostgreSQL: serialization failure, deadlock. SQLite: busy, busy in recovery, busy on a stale snapshot, locked.
 const CONTENTION_CODES: [&str; 6] = ["40001", "40P01", "5", "261", "517", "6"];
 
-/// PostgreSQL's classes 08 (connection) and 57P0x (the server goes away), 53300 (no connection left).
+/// PostgreSQL's classes 08 (connection), 57P0x (the server goes away) and 53 (no connection, memory or disk left), all
+/// five characters long; SQLite's FULL (13) and the IOERR family (10 in the low byte), which are shorter.
 fn is_outage(code: &str) -> bool {
-    code.starts_with("08") || code.starts_with("57P") || code == "53300"
+    if code.len() == 5 {
+        return code.starts_with("08") || code.starts_with("57P") || code.starts_with("53");
+    }
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 10 | 13))
 }
 
 impl From<DbErr> for StoreError {

@@ -71,7 +71,9 @@ impl Store {
         if self.backend() == Backend::Sqlite && claim == LeaseClaim::WhenFree {
             query.and_bind(Some(now()));
         }
-        let Some(row) = query.one(self.writer()).await? else {
+        // In a transaction of its own: a statement with RETURNING gives its row before SQLite has tried to commit it.
+        let row = transact!(self, |tx| { query.clone().one(tx).await });
+        let Some(row) = row else {
             self.robot(robot).await?.ok_or(StoreError::NotFound("robot"))?;
             return Ok(None);
         };
