@@ -709,6 +709,9 @@ async fn operators_are_told_what_they_got_wrong() {
     let lab = Lab::open().await;
     let cases: &[(Method, &str, Option<&str>, u16)] = &[
         (Method::POST, "/emulator/plate", None, 200),
+        (Method::POST, "/emulator/plate", Some(r#"{"sequence":999999}"#), 409),
+        (Method::POST, "/emulator/tips", Some(r#"{"sequence":"then"}"#), 409),
+        (Method::POST, "/emulator/vials/B2", Some(r#"{"sequence":0}"#), 409),
         (Method::POST, "/emulator/tips", Some(r#"{"slot":9}"#), 200),
         (Method::POST, "/emulator/tips", Some(r#"{"slot":1}"#), 422),
         (Method::POST, "/emulator/plate", Some(r#"{"slot":13}"#), 422),

@@ -32,6 +32,24 @@ impl Default for Patience {
     }
 }
 
+impl Patience {
+    /// Every wait times `share`: less than 1 for virtual devices that are much faster than real ones.
+    ///
+    /// # Panics
+    /// When `share` is negative or no number.
+    #[must_use]
+    pub fn scaled(self, share: f64) -> Self {
+        Self {
+            connect: self.connect.mul_f64(share),
+            answer: self.answer.mul_f64(share),
+            command: self.command.mul_f64(share),
+            takeover: self.takeover.mul_f64(share),
+            boot: self.boot.mul_f64(share),
+            reading: self.reading.mul_f64(share),
+        }
+    }
+}
+
 /// Why an address can't be used. Never shows user names or passwords that an address may carry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {

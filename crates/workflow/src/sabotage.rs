@@ -2,15 +2,15 @@
 //!
 //! Compiled with the feature `sabotage` alone, and even then asleep unless `TINCTURE_TEST_SABOTAGE` names one.
 
-use domain::OperationId;
+use domain::{FaultCode, OperationId};
 use std::{
     collections::HashMap,
     env,
     sync::{LazyLock, Mutex, PoisonError},
 };
-use store::{Entry, Intended, Lease, Store, StoreError};
+use store::{Entry, Intended, Lease, LeaseClaim, Store, StoreError};
 
-/// A worker that lost its lease goes on.
+/// A worker that lost its lease goes on with its plan: neither the journal's refusals nor the robot's tell it anything.
 pub const NO_FENCE: &str = "no-fence";
 /// Recovery takes every open operation for one that the robot never got.
 pub const NO_LOOKUP: &str = "no-lookup";
@@ -36,6 +36,13 @@ pub async fn overlook_fence(store: &Store, lease: &mut Lease) {
     }
 }
 
+/// A worker that once had a lane takes no other's lease seriously.
+pub fn insist(claim: &mut LeaseClaim) {
+    if is_on(NO_FENCE) {
+        *claim = LeaseClaim::Seize;
+    }
+}
+
 /// As [`Store::commit`], with the chosen bug.
 pub async fn commit(store: &Store, lease: &Lease, mut entry: Entry) -> Result<(), StoreError> {
     let mut lease = lease.clone();
@@ -50,7 +57,16 @@ pub async fn commit(store: &Store, lease: &Lease, mut entry: Entry) -> Result<()
             WITHHELD.lock().unwrap_or_else(PoisonError::into_inner).insert(intended.operation.id, intended);
         }
     }
-    store.commit(&lease, entry).await
+    let unconcluded = Entry { ended: None, ..entry.clone() };
+    match store.commit(&lease, entry).await {
+        Err(StoreError::IllegalTransition { .. }) if is_on(NO_FENCE) => store.commit(&lease, unconcluded).await,
+        committed => committed,
+    }
+}
+
+/// Whether a worker that was told that it lost the robot takes it back and goes on where it was.
+pub fn fights_on(code: FaultCode) -> bool {
+    is_on(NO_FENCE) && code == FaultCode::RobotTaken
 }
 
 fn withheld(operation: OperationId) -> Option<Intended> {

@@ -6,7 +6,10 @@ use hardware::Patience;
 use std::{collections::HashMap, time::Duration};
 use store::{Lease, LeaseClaim, Robot, Signal, Store, StoreError};
 use telemetry::names;
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 /// How a worker goes about it.
@@ -38,6 +41,7 @@ impl Default for WorkerConfig {
     }
 }
 
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Drives every robot it may until `shutdown`; then finishes the operations in flight, leaves the machines safe and
@@ -92,14 +96,20 @@ fn start_lanes(
 
 /// Leases one robot again and again; each lease begins with recovery.
 async fn keep_lane(store: Store, config: WorkerConfig, robot: RobotId, shutdown: CancellationToken) {
-    let mut pause = Duration::from_millis(200);
+    let mut pause = FIRST_PAUSE;
+    #[cfg(feature = "sabotage")]
+    let mut config = config;
     while !shutdown.is_cancelled() {
+        let began = Instant::now();
         match store.lease(robot, &config.holder, config.lease, config.claim).await {
             Ok(Some(lease)) => match hold(&store, &config, &lease, &shutdown).await {
-                Ok(()) => pause = Duration::from_millis(200),
+                Ok(()) => pause = FIRST_PAUSE,
                 Err(error) => {
                     tracing::warn!(%robot, %error, "the lane was left; it begins again with recovery");
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    // One that went well for a while has earned a quick return.
+                    pause = if began.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+                    #[cfg(feature = "sabotage")]
+                    crate::sabotage::insist(&mut config.claim);
                 }
             },
             Ok(None) => pause = config.poll,

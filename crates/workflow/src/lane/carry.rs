@@ -87,6 +87,12 @@ impl Lane {
                     let changes = self.consequences(hand, step, ending);
                     let ended = end(&operation, event, json!({ "fault": fault }));
                     self.record_end(ended, changes).await?;
+                    #[cfg(feature = "sabotage")]
+                    if crate::sabotage::fights_on(fault.code) {
+                        self.run = None;
+                        self.hold_robot().await?;
+                        continue;
+                    }
                     return Ok(Carried::Trouble(fault, Aftermath::Recover));
                 }
                 Outcome::Missed(fault) => {

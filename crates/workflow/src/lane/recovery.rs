@@ -52,6 +52,12 @@ impl Lane {
         {
             changes.extend(self.hand(&experiment).await?.ended(step, ending));
         }
+        if event == JournalEvent::InDoubt && self.robot.attendance == Attendance::Operator {
+            // In one commit with the doubt: a worker that dies right after it must not take the question with it.
+            let fault = fault::in_doubt(step, "the robot's server restarted and forgot its commands");
+            self.robot.mode = RobotMode::Attention;
+            changes.push(Change::Mode { mode: RobotMode::Attention, attention: Some(fault) });
+        }
         self.record_end(end(&open.operation, event, outcome), changes).await?;
         metrics::counter!(telemetry::names::RECONCILED, "outcome" => event.as_str()).increment(1);
         if event == JournalEvent::InDoubt {
@@ -92,19 +98,13 @@ impl Lane {
         }
     }
 
-    /// The well is quarantined already. The virtual lab goes on by itself; a real robot waits for somebody to look at it.
+    /// The well is quarantined already, and a real robot waits for somebody to look at it.
     async fn settle_doubt(&mut self, open: &JournalledOperation) -> Result<(), LaneError> {
         let by = match self.robot.attendance {
             Attendance::Virtual => "policy: the virtual lab recovers by itself",
             Attendance::Operator => "policy: the operator is asked",
         };
-        let mut changes = Vec::new();
-        if self.robot.attendance == Attendance::Operator {
-            let fault = fault::in_doubt(&open.operation.step, "the robot's server restarted and forgot its commands");
-            self.robot.mode = RobotMode::Attention;
-            changes.push(Change::Mode { mode: RobotMode::Attention, attention: Some(fault) });
-        }
-        self.record_end(end(&open.operation, JournalEvent::Settled, json!({ "by": by })), changes).await
+        self.record_end(end(&open.operation, JournalEvent::Settled, json!({ "by": by })), Vec::new()).await
     }
 
     /// Opens a run, unless one is open. From then on nothing that was sent to an earlier run can be carried out.

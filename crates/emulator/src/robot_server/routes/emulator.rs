@@ -102,17 +102,23 @@ async fn state(State(robot): State<Arc<Robot>>) -> Json<Value> {
     Json(json!({"data": world.state(), "sequence": world.last_sequence()}))
 }
 
-/// `{"slot": 1}`; the slot may be left out.
+/// `{"slot": 1, "sequence": 7}`; both may be left out.
 async fn plate(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
-    let slot = slot_in(&read(body)?, PLATE_SLOT)?;
-    let effect = world::lock(robot.hardware.world()).new_plate(slot, Utc::now())?;
+    let body = read(body)?;
+    let slot = slot_in(&body, PLATE_SLOT)?;
+    let mut world = world::lock(robot.hardware.world());
+    check_unchanged(&world, &body)?;
+    let effect = world.new_plate(slot, Utc::now())?;
     Ok(entries(effect))
 }
 
-/// `{"slot": 9}`; the slot may be left out.
+/// `{"slot": 9, "sequence": 7}`; both may be left out.
 async fn tips(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
-    let slot = slot_in(&read(body)?, TIPS_300_SLOT)?;
-    let effect = world::lock(robot.hardware.world()).new_tip_rack(slot, Utc::now())?;
+    let body = read(body)?;
+    let slot = slot_in(&body, TIPS_300_SLOT)?;
+    let mut world = world::lock(robot.hardware.world());
+    check_unchanged(&world, &body)?;
+    let effect = world.new_tip_rack(slot, Utc::now())?;
     Ok(entries(effect))
 }
 
@@ -132,11 +138,26 @@ async fn vial(
         Problem::bad(told.join("; "))
     })?;
     let mut world = world::lock(robot.hardware.world());
+    check_unchanged(&world, &body)?;
     let dye = dye.or_else(|| usual_dye(&world, slot, &well)).ok_or_else(|| {
         Problem::bad("say which dye: {\"dye\": \"red\"}. The vial doesn't tell, for it holds none or several")
     })?;
     let effect = world.refill(slot, &well, &dye, volume_ul, Utc::now())?;
     Ok(entries(effect))
+}
+
+/// An operator's hands aren't at the deck long after they were asked for: with a `sequence`, an act is refused when
+/// anything has happened since. So a request that was held up can't swap a plate under a running experiment.
+fn check_unchanged(world: &World, body: &Value) -> Result<(), Problem> {
+    let now = world.last_sequence();
+    match body.get("sequence") {
+        None => Ok(()),
+        Some(asked) if asked.as_u64() == Some(now) => Ok(()),
+        Some(asked) => Err(Problem {
+            status: StatusCode::CONFLICT,
+            detail: format!("the ledger is at {now}, not at {asked}: look at the deck again"),
+        }),
+    }
 }
 
 /// The dye a vial holds now, when it is but one.

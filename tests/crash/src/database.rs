@@ -1,0 +1,139 @@
+//! The database under the lab: a throw-away one of either kind, which can be taken away for a while.
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use domain::{ExperimentId, JournalEvent, OperationId, RobotId, Step};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database as Connector, DatabaseConnection, QueryResult, Statement};
+use std::time::Duration;
+use store::{Backend, Store, testing::TestDatabase};
+use tokio::{sync::Mutex, time::sleep};
+use uuid::Uuid;
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// One operation with everything that the journal says of it.
+#[derive(Clone, Debug)]
+pub struct JournalRecord {
+    pub id: OperationId,
+    pub robot: RobotId,
+    pub experiment: Option<ExperimentId>,
+    pub step: Step,
+    /// What the journal takes for its state.
+    pub state: JournalEvent,
+    /// In the order in which they were written.
+    pub events: Vec<JournalEvent>,
+}
+
+/// The lab's database, seen from outside the lab.
+#[derive(Debug)]
+pub struct Database {
+    database: TestDatabase,
+    connection: DatabaseConnection,
+    /// One taking away at a time: SQLite's is a transaction of our one connection.
+    taken: Mutex<()>,
+}
+
+impl Database {
+    pub async fn make(kind: Kind) -> Result<Self> {
+        Self::over(match kind {
+            Kind::Sqlite => TestDatabase::sqlite().await,
+            Kind::Postgres => TestDatabase::postgres().await,
+        })
+        .await
+    }
+
+    /// Looks into a database that somebody else has made.
+    pub async fn over(database: TestDatabase) -> Result<Self> {
+        let mut options = ConnectOptions::new(database.url.clone());
+        options.max_connections(1).sqlx_logging(false);
+        let connection = Connector::connect(options).await.context("the test database can't be opened")?;
+        Ok(Self { database, connection, taken: Mutex::new(()) })
+    }
+
+    pub fn url(&self) -> &str {
+        &self.database.url
+    }
+
+    pub const fn store(&self) -> &Store {
+        &self.database.store
+    }
+
+    /// Cuts everybody's connections (PostgreSQL), or holds the file's lock for `time` (SQLite).
+    pub async fn take_away(&self, time: Duration) -> Result<()> {
+        let _turn = self.taken.lock().await;
+        let backend = self.connection.get_database_backend();
+        match self.store().backend() {
+            Backend::Postgres => {
+                let text = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                            WHERE datname = current_database() AND pid <> pg_backend_pid()";
+                self.connection.query_one_raw(Statement::from_string(backend, text)).await?;
+            }
+            Backend::Sqlite => {
+                self.connection.execute_unprepared("PRAGMA busy_timeout = 5000").await?;
+                self.connection.execute_unprepared("BEGIN IMMEDIATE").await?;
+                sleep(time).await;
+                self.connection.execute_unprepared("ROLLBACK").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole journal of every robot.
+    pub async fn journal(&self) -> Result<Vec<JournalRecord>> {
+        let (id, robot, experiment, operation) = match self.store().backend() {
+            Backend::Sqlite => ("hex(id)", "hex(robot_id)", "hex(experiment_id)", "hex(operation_id)"),
+            Backend::Postgres => (
+                "CAST(id AS TEXT)",
+                "CAST(robot_id AS TEXT)",
+                "CAST(experiment_id AS TEXT)",
+                "CAST(operation_id AS TEXT)",
+            ),
+        };
+        let operations = format!(
+            "SELECT {id} AS id, {robot} AS robot, {experiment} AS experiment, CAST(step AS TEXT) AS step, state
+             FROM operations ORDER BY robot_id, sequence"
+        );
+        // An ending is never written in the same instant as its intent, and a doubt before it is settled.
+        let events = format!("SELECT {operation} AS id, event FROM operation_events ORDER BY operation_id, at");
+        let rows = self.all(&operations).await?;
+        let mut journal = rows.iter().map(read_operation).collect::<Result<Vec<_>>>()?;
+        let mut places = std::collections::HashMap::new();
+        for (place, record) in journal.iter().enumerate() {
+            places.insert(record.id, place);
+        }
+        for row in self.all(&events).await? {
+            let id: OperationId = read_id(&row, "id")?.context("an event without an operation")?;
+            let event = row.try_get::<String>("", "event")?.parse()?;
+            let record = places.get(&id).and_then(|place| journal.get_mut(*place));
+            record.context("an event of an operation that isn't there")?.events.push(event);
+        }
+        Ok(journal)
+    }
+
+    async fn all(&self, text: &str) -> Result<Vec<QueryResult>> {
+        let statement = Statement::from_string(self.connection.get_database_backend(), text);
+        Ok(self.connection.query_all_raw(statement).await?)
+    }
+}
+
+fn read_operation(row: &QueryResult) -> Result<JournalRecord> {
+    Ok(JournalRecord {
+        id: read_id(row, "id")?.context("an operation without an id")?,
+        robot: read_id(row, "robot")?.context("an operation without a robot")?,
+        experiment: read_id(row, "experiment")?,
+        step: serde_json::from_str(&row.try_get::<String>("", "step")?)?,
+        state: row.try_get::<String>("", "state")?.parse()?,
+        events: Vec::new(),
+    })
+}
+
+fn read_id<I: From<Uuid>>(row: &QueryResult, column: &str) -> Result<Option<I>> {
+    let text: Option<String> = row.try_get("", column)?;
+    let text = text.filter(|text| !text.is_empty());
+    Ok(text.map(|text| Uuid::parse_str(&text)).transpose()?.map(I::from))
+}

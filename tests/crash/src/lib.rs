@@ -1,0 +1,20 @@
+//! The crash harness: runs the real processes, breaks them in every way a seed can think of, heals them, and then holds
+//! the emulator's ledger and the database against the requests.
+//!
+//! Read it in this order: [`run`] is one run from start to verdict; [`fault`] is what can go wrong and when; [`lab`] is
+//! the processes, with [`proxy`] between them; [`evidence`] is what is gathered at the end, and [`verdict`] the rules,
+//! which know nothing of how the evidence came about.
+
+pub mod api;
+pub mod binary;
+pub mod database;
+pub mod evidence;
+pub mod fault;
+pub mod lab;
+pub mod process;
+pub mod proxy;
+pub mod run;
+pub mod timeline;
+pub mod verdict;
+
+pub use run::{Settings, run};

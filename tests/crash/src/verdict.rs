@@ -1,0 +1,518 @@
+//! The rules: what must be true of the evidence, whatever was done to the lab.
+//!
+//! Each rule is a function of the evidence alone. They take nothing on trust: a result counts when the ledger shows the
+//! very reading, over the very well, on the very plate, after the last drop fell into it.
+
+use crate::evidence::{Evidence, RobotEvidence};
+use domain::{ExperimentStatus, JournalEvent, Mount, OperationId, OperationState, RobotId, Step, WellName, WellStatus};
+use emulator::world::{Entry, Event, PLATE_SLOT, Slot, Spot, stated_pipette_error};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+};
+use store::{Measurement, Well};
+
+/// A broken promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Promise {
+    /// (a) No measured well has any dye but its recipe, each drop once.
+    Recipe,
+    /// (b) Every result is the reading of that very well; none invented, none lost.
+    Result,
+    /// (c) What was charged was measured.
+    Quota,
+    /// (d) Nothing hangs on a nozzle.
+    Safe,
+    /// (e) Every experiment has come to its end.
+    Final,
+    /// (f) Every operation's history is lawful, and true.
+    Journal,
+    /// No part of the machine was driven into another.
+    Machine,
+}
+
+/// How it was broken.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    pub promise: Promise,
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.promise, self.what)
+    }
+}
+
+/// What the evidence holds, for a person.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    pub experiments: usize,
+    pub measured: usize,
+    pub quarantined: usize,
+    pub operations: usize,
+    pub in_doubt: usize,
+    pub not_received: usize,
+    pub dispenses: usize,
+    pub readings: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} experiments, {} wells measured, {} quarantined; {} operations, {} in doubt, {} never received; \
+             {} drops and {} readings in the ledgers",
+            self.experiments,
+            self.measured,
+            self.quarantined,
+            self.operations,
+            self.in_doubt,
+            self.not_received,
+            self.dispenses,
+            self.readings
+        )
+    }
+}
+
+/// A ledger's entry, and which plate lay there then: 0 is the first.
+#[derive(Clone, Copy, Debug)]
+struct Act<'a> {
+    entry: &'a Entry,
+    plate: usize,
+}
+
+/// A physical well of a physical plate.
+type Place = (RobotId, usize, WellName);
+
+/// The evidence by what it is asked for.
+struct Case<'a> {
+    evidence: &'a Evidence,
+    robots: HashMap<RobotId, &'a RobotEvidence>,
+    by_key: HashMap<OperationId, Vec<(RobotId, Act<'a>)>>,
+    by_place: HashMap<Place, Vec<Act<'a>>>,
+    steps: HashMap<OperationId, (&'a Step, JournalEvent)>,
+}
+
+/// Holds everything against everything.
+pub fn judge(evidence: &Evidence) -> Vec<Violation> {
+    let case = Case::new(evidence);
+    let rules: [fn(&Case<'_>, &mut Vec<Violation>); 7] = [recipes, results, quotas, safety, endings, journal, machines];
+    let mut violations = Vec::new();
+    for rule in rules {
+        rule(&case, &mut violations);
+    }
+    violations
+}
+
+pub fn summary(evidence: &Evidence) -> Summary {
+    let wells = || evidence.experiments.iter().flat_map(|experiment| &experiment.wells);
+    let count = |status| wells().filter(|(well, _)| well.status == status).count();
+    let acts = |is: fn(&Event) -> bool| evidence.robots.iter().flat_map(|r| &r.ledger).filter(|e| is(&e.event)).count();
+    let had = |event| evidence.journal.iter().filter(|record| record.events.contains(&event)).count();
+    Summary {
+        experiments: evidence.experiments.len(),
+        measured: count(WellStatus::Measured),
+        quarantined: count(WellStatus::Quarantined),
+        operations: evidence.journal.len(),
+        in_doubt: had(JournalEvent::InDoubt),
+        not_received: had(JournalEvent::NotReceived),
+        dispenses: acts(|event| matches!(event, Event::Dispense { .. })),
+        readings: acts(|event| matches!(event, Event::Read { .. })),
+    }
+}
+
+impl<'a> Case<'a> {
+    fn new(evidence: &'a Evidence) -> Self {
+        let mut case = Self {
+            evidence,
+            robots: evidence.robots.iter().map(|robot| (robot.id, robot)).collect(),
+            by_key: HashMap::new(),
+            by_place: HashMap::new(),
+            steps: evidence.journal.iter().map(|record| (record.id, (&record.step, record.state))).collect(),
+        };
+        for robot in &evidence.robots {
+            case.index(robot);
+        }
+        case
+    }
+
+    fn index(&mut self, robot: &'a RobotEvidence) {
+        let mut plate = 0;
+        for entry in &robot.ledger {
+            if matches!(&entry.event, Event::NewPlate { slot, .. } if *slot == PLATE_SLOT) {
+                plate += 1;
+            }
+            let act = Act { entry, plate };
+            if let Some(key) = key(entry) {
+                self.by_key.entry(key).or_default().push((robot.id, act));
+            }
+            if let Some(well) = plate_well(&entry.event) {
+                self.by_place.entry((robot.id, plate, well)).or_default().push(act);
+            }
+        }
+    }
+
+    fn acts(&self, key: OperationId) -> &[(RobotId, Act<'a>)] {
+        self.by_key.get(&key).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn wells(&self) -> impl Iterator<Item = (&'a Well, Option<&'a Measurement>)> {
+        self.evidence.experiments.iter().flat_map(|e| &e.wells).map(|(well, result)| (well, result.as_ref()))
+    }
+
+    fn drops_meant_for(&self, well: &Well) -> Vec<OperationId> {
+        let is_drop = |step: &Step| matches!(step, Step::Dispense { well: into, .. } if *into == well.id);
+        self.evidence.journal.iter().filter(|record| is_drop(&record.step)).map(|record| record.id).collect()
+    }
+}
+
+fn key(entry: &Entry) -> Option<OperationId> {
+    entry.key.as_ref()?.parse().ok()
+}
+
+fn spot(event: &Event) -> Option<&Spot> {
+    match event {
+        Event::PickUpTip { spot, .. }
+        | Event::Aspirate { spot, .. }
+        | Event::Dispense { spot, .. }
+        | Event::Overflow { spot, .. }
+        | Event::Touch { spot, .. }
+        | Event::Refill { spot, .. }
+        | Event::SensorRestored { spot } => Some(spot),
+        Event::DropTip { spot, .. }
+        | Event::Air { spot, .. }
+        | Event::BlowOut { spot, .. }
+        | Event::Miss { spot, .. }
+        | Event::Read { spot, .. } => spot.as_ref(),
+        _ => None,
+    }
+}
+
+fn plate_well(event: &Event) -> Option<WellName> {
+    spot(event).filter(|spot| spot.slot == PLATE_SLOT)?.well.parse().ok()
+}
+
+/// What an entry says, in one line.
+fn told(entry: &Entry) -> String {
+    let mut value = serde_json::to_value(entry).unwrap_or_default();
+    for detail in ["geometry", "nozzle", "channels", "components"] {
+        if let Value::Object(fields) = &mut value {
+            fields.remove(detail);
+        }
+    }
+    value.to_string()
+}
+
+// ---- (a)
+
+fn recipes(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    for (well, _) in case.wells().filter(|(well, _)| well.status == WellStatus::Measured) {
+        if let Err(what) = holds_its_recipe(case, well) {
+            let at = well.well_id.map_or_else(|| "nowhere".to_owned(), |at| at.to_string());
+            let what = format!("well {} ({at}, experiment {}): {what}", well.id, well.experiment_id);
+            violations.push(Violation { promise: Promise::Recipe, what });
+        }
+    }
+}
+
+fn holds_its_recipe(case: &Case<'_>, well: &Well) -> Result<(), String> {
+    let own: HashSet<OperationId> = case.drops_meant_for(well).into_iter().collect();
+    let place = place_of(case, well)?;
+    let mut nominal: BTreeMap<String, f64> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    for act in case.by_place.get(&place).into_iter().flatten() {
+        match &act.entry.event {
+            Event::Read { .. } => continue,
+            Event::Dispense { actor, portion, nominal_ul, .. } => {
+                let key = key(act.entry).filter(|key| own.contains(key));
+                let key = key.ok_or_else(|| format!("a drop that isn't its own: {}", told(act.entry)))?;
+                if !seen.insert(key) {
+                    return Err(format!("a drop fell twice: {}", told(act.entry)));
+                }
+                let dye = portion.dye.clone().ok_or_else(|| format!("a drop of nothing: {}", told(act.entry)))?;
+                check_error(case, place.0, actor.mount, portion.volume_ul, *nominal_ul)?;
+                *nominal.entry(dye).or_default() += nominal_ul;
+            }
+            _ => return Err(format!("something else happened in it: {}", told(act.entry))),
+        }
+    }
+    let wanted: BTreeMap<String, f64> =
+        well.recipe.iter().filter(|(_, volume)| !volume.is_zero()).map(|(dye, v)| (dye.to_string(), v.ul())).collect();
+    let same = wanted.len() == nominal.len()
+        && wanted.iter().all(|(dye, ul)| nominal.get(dye).is_some_and(|given| (given - ul).abs() < 0.001));
+    if same { Ok(()) } else { Err(format!("{wanted:?} was asked for and {nominal:?} is in it")) }
+}
+
+/// Where a well of an experiment physically is: where its drops fell.
+fn place_of(case: &Case<'_>, well: &Well) -> Result<Place, String> {
+    let at = well.well_id.ok_or("it has no place")?;
+    let drops = case.drops_meant_for(well);
+    let acts = drops
+        .iter()
+        .flat_map(|drop| case.acts(*drop))
+        .filter(|(_, act)| matches!(act.entry.event, Event::Dispense { .. }));
+    let mut places: Vec<Place> = Vec::new();
+    for (robot, act) in acts {
+        let landed =
+            plate_well(&act.entry.event).ok_or_else(|| format!("a drop beside the plate: {}", told(act.entry)))?;
+        if !places.contains(&(*robot, act.plate, landed)) {
+            places.push((*robot, act.plate, landed));
+        }
+    }
+    match places.as_slice() {
+        [place] if place.2 == at => Ok(*place),
+        [] => Err("nothing was ever dispensed into it".to_owned()),
+        places => Err(format!("its drops fell into {places:?} (robot, plate, well)")),
+    }
+}
+
+fn check_error(case: &Case<'_>, robot: RobotId, mount: Mount, really_ul: f64, nominal_ul: f64) -> Result<(), String> {
+    let pipette = case.robots.get(&robot).and_then(|robot| robot.deck.pipette(mount)).ok_or("no such pipette")?;
+    let limit = stated_pipette_error(pipette.model, nominal_ul).limit_ul;
+    if (really_ul - nominal_ul).abs() <= limit + 0.001 {
+        return Ok(());
+    }
+    Err(format!("{really_ul} µL where {nominal_ul} µL were meant, and at most {limit:.2} µL of error is stated"))
+}
+
+// ---- (b)
+
+fn results(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    let mut taken: HashMap<OperationId, usize> = HashMap::new();
+    for (well, result) in case.wells() {
+        let outcome = match (well.status == WellStatus::Measured, result) {
+            (true, Some(result)) => {
+                is_its_reading(case, well, result).map(|reading| *taken.entry(reading).or_default() += 1)
+            }
+            (false, None) => Ok(()),
+            (true, None) => Err("measured, without a result".to_owned()),
+            (false, Some(_)) => Err(format!("{}, with a result", well.status)),
+        };
+        if let Err(what) = outcome {
+            violations.push(Violation {
+                promise: Promise::Result,
+                what: format!("well {} ({:?}): {what}", well.id, well.well_id),
+            });
+        }
+    }
+    for (reading, times) in taken.iter().filter(|(_, times)| **times > 1) {
+        violations.push(Violation { promise: Promise::Result, what: format!("reading {reading} is {times} results") });
+    }
+    for record in &case.evidence.journal {
+        let Step::Read { well: Some(_), .. } = record.step else { continue };
+        if record.state == JournalEvent::Succeeded && !taken.contains_key(&record.id) {
+            violations.push(Violation {
+                promise: Promise::Result,
+                what: format!("reading {} succeeded and its result is lost", record.id),
+            });
+        }
+    }
+}
+
+fn is_its_reading(case: &Case<'_>, well: &Well, result: &Measurement) -> Result<OperationId, String> {
+    let data = &result.measurement_data;
+    let id = data.get("operation_id").and_then(Value::as_str).and_then(|id| id.parse::<OperationId>().ok());
+    let id = id.ok_or("a result without its reading's id")?;
+    match case.steps.get(&id) {
+        Some((Step::Read { well: Some(of), .. }, JournalEvent::Succeeded)) if *of == well.id => {}
+        other => return Err(format!("its reading {id} is {other:?} in the journal")),
+    }
+    let place = place_of(case, well)?;
+    let acts = case.by_place.get(&place).map(Vec::as_slice).unwrap_or_default();
+    let last_drop =
+        acts.iter().filter(|act| matches!(act.entry.event, Event::Dispense { .. })).map(|act| act.entry.sequence).max();
+    let told_channels = data.get("channels").cloned().unwrap_or_default();
+    let is_it = |act: &&Act<'_>| match &act.entry.event {
+        Event::Read { channels, .. } => {
+            key(act.entry) == Some(id)
+                && Some(act.entry.sequence) > last_drop
+                && serde_json::to_value(channels).is_ok_and(|channels| channels == told_channels)
+        }
+        _ => false,
+    };
+    if acts.iter().any(|act| is_it(&act)) {
+        return check_white(case, place, data).map(|()| id);
+    }
+    let really: Vec<_> = case.acts(id).iter().map(|(_, act)| told(act.entry)).collect();
+    Err(format!("its reading {id} isn't a reading of {place:?} after its last drop; the ledger has {really:?}"))
+}
+
+/// The white reference is a reading over a well of the same plate that was empty then.
+fn check_white(case: &Case<'_>, place: Place, data: &Value) -> Result<(), String> {
+    let id = data.pointer("/white_reference/operation_id").and_then(Value::as_str).unwrap_or_default();
+    let id: OperationId = id.parse().map_err(|_| "a result without a white reference".to_owned())?;
+    let over_empty = |act: &Act<'_>| {
+        let Some(well) = plate_well(&act.entry.event) else { return false };
+        let there = case.by_place.get(&(place.0, act.plate, well)).map(Vec::as_slice).unwrap_or_default();
+        let earlier = |other: &&Act<'_>| other.entry.sequence < act.entry.sequence;
+        act.plate == place.1
+            && !there.iter().filter(earlier).any(|other| matches!(other.entry.event, Event::Dispense { .. }))
+    };
+    let acts = case.acts(id);
+    if acts
+        .iter()
+        .any(|(robot, act)| *robot == place.0 && matches!(act.entry.event, Event::Read { .. }) && over_empty(act))
+    {
+        return Ok(());
+    }
+    let really: Vec<_> = acts.iter().map(|(_, act)| told(act.entry)).collect();
+    Err(format!("its white reference {id} isn't a reading over an empty well of its plate: {really:?}"))
+}
+
+// ---- (c)
+
+fn quotas(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    for user in &case.evidence.users {
+        let of_user = case.evidence.experiments.iter().filter(|experiment| experiment.experiment.user_id == user.id);
+        let wells = of_user.flat_map(|experiment| &experiment.wells);
+        let measured = wells.filter(|(well, _)| well.status == WellStatus::Measured).count() as i64;
+        if user.granted - measured != user.remaining {
+            let what = format!(
+                "{} had {}, {measured} wells were measured and {} are left",
+                user.email, user.granted, user.remaining
+            );
+            violations.push(Violation { promise: Promise::Quota, what });
+        }
+    }
+}
+
+// ---- (d)
+
+fn safety(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    for robot in &case.evidence.robots {
+        for mount in ["left", "right"] {
+            let tool = robot.state.get(mount).cloned().unwrap_or_default();
+            if tool.get("is").and_then(Value::as_str) != Some("nothing") {
+                let what = format!("{}: on the {mount} nozzle hangs {tool}", robot.name);
+                violations.push(Violation { promise: Promise::Safe, what });
+            }
+        }
+        let slots = robot.state.get("slots").and_then(Value::as_object);
+        let docked = slots
+            .is_some_and(|slots| slots.values().any(|placed| placed.get("sensor_in").is_some_and(Value::is_string)));
+        if !docked {
+            violations.push(Violation {
+                promise: Promise::Safe,
+                what: format!("{}: the sensor isn't in its dock", robot.name),
+            });
+        }
+    }
+}
+
+// ---- (e)
+
+fn endings(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    for detail in &case.evidence.experiments {
+        let experiment = &detail.experiment;
+        let good = match experiment.status {
+            ExperimentStatus::Completed => true,
+            ExperimentStatus::Cancelled => case.evidence.cancelled.contains(&experiment.id),
+            _ => false,
+        };
+        let open = detail.wells.iter().filter(|(well, _)| !well.status.is_final()).count();
+        let positions = |keep: fn(&Well) -> bool| -> HashSet<i32> {
+            detail.wells.iter().map(|(well, _)| well).filter(|well| keep(well)).map(|well| well.position).collect()
+        };
+        let asked = positions(|_| true);
+        let measured = positions(|well| well.status == WellStatus::Measured);
+        // A plate without a free well left can't make up for a quarantined one.
+        let given_up = positions(|well| well.status == WellStatus::Quarantined);
+        let whole = experiment.status != ExperimentStatus::Completed
+            || asked.iter().all(|p| measured.contains(p) || given_up.contains(p));
+        if !good || open > 0 || !whole {
+            let what = format!(
+                "experiment {} is {}, {} of {} wells measured, {open} without an end{}",
+                experiment.id,
+                experiment.status,
+                measured.len(),
+                asked.len(),
+                experiment.fault.as_ref().map(|fault| format!(" ({fault})")).unwrap_or_default()
+            );
+            violations.push(Violation { promise: Promise::Final, what });
+        }
+    }
+}
+
+// ---- (f)
+
+fn journal(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    let mut broken = |what: String| violations.push(Violation { promise: Promise::Journal, what });
+    for record in &case.evidence.journal {
+        match OperationState::fold(record.events.iter().copied()) {
+            Ok(Some(state)) if state.last() == record.state => {}
+            other => broken(format!("operation {} is {} and its events fold to {other:?}", record.id, record.state)),
+        }
+        if record.state == JournalEvent::Intended {
+            broken(format!("operation {} ({}) never ended", record.id, record.step.name()));
+        }
+        let acts = case.acts(record.id);
+        match (record.state, acts.iter().find(|(_, act)| moves_something(&act.entry.event))) {
+            (JournalEvent::NotReceived, Some((_, act))) => {
+                broken(format!("operation {} was 'never received' and happened: {}", record.id, told(act.entry)));
+            }
+            (JournalEvent::Succeeded, _) if acts.is_empty() && must_leave_a_trace(&record.step) => {
+                broken(format!("operation {} ({}) 'succeeded' and never happened", record.id, record.step.name()));
+            }
+            _ => {}
+        }
+    }
+    for (id, acts) in &case.by_key {
+        let Some((robot, act)) = acts.first() else { continue };
+        if !case.steps.contains_key(id) {
+            let robot = case.robots.get(robot).map_or("?", |robot| &robot.name);
+            broken(format!("something happened on {robot} that nobody had intended: {}", told(act.entry)));
+        }
+        let times = acts.iter().filter(|(_, act)| is_main_act(&act.entry.event)).count();
+        if times > 1 {
+            broken(format!("operation {id} was carried out {times} times: {}", told(act.entry)));
+        }
+    }
+}
+
+/// A reading changes nothing; that it happened unheard is no lie of the journal.
+const fn moves_something(event: &Event) -> bool {
+    !matches!(event, Event::Read { .. })
+}
+
+/// The acts that a command causes once.
+const fn is_main_act(event: &Event) -> bool {
+    matches!(event, Event::PickUpTip { .. } | Event::DropTip { .. } | Event::Aspirate { .. } | Event::Dispense { .. })
+}
+
+const fn must_leave_a_trace(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::PickUpTip { .. }
+            | Step::Aspirate { .. }
+            | Step::Dispense { .. }
+            | Step::ReturnTip { .. }
+            | Step::PickUpSensor { .. }
+            | Step::Read { .. }
+            | Step::ParkSensor { .. }
+    )
+}
+
+// ---- the machine
+
+fn machines(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    for robot in &case.evidence.robots {
+        for entry in &robot.ledger {
+            let harmed = matches!(
+                entry.event,
+                Event::Crash { .. } | Event::Spill { .. } | Event::Overflow { .. } | Event::Touch { .. }
+            );
+            let lost_sensor = matches!(&entry.event, Event::DropTip { tool: emulator::world::ToolName::Sensor, spot, .. } if !in_dock(spot.as_ref()));
+            if harmed || lost_sensor {
+                violations
+                    .push(Violation { promise: Promise::Machine, what: format!("{}: {}", robot.name, told(entry)) });
+            }
+        }
+    }
+}
+
+fn in_dock(spot: Option<&Spot>) -> bool {
+    let dock: Slot = emulator::world::DOCK_SLOT;
+    spot.is_some_and(|spot| spot.slot == dock)
+}

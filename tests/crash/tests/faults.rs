@@ -1,0 +1,78 @@
+//! At least 200 random faults on each database, and proof that the harness sees the bugs that it is there for.
+//!
+//! The tests take turns, also between processes: each runs a whole lab, and a machine that is too busy makes every wait
+//! a fault of its own.
+
+use crash::{Settings, database::Kind, fault::Mix, run::Report, verdict::Promise};
+use std::fs::File;
+
+/// Chosen once. Another seed is another schedule; `crash --seed N` runs as many as you like.
+const SEED: u64 = 20_261_123;
+
+struct Turn {
+    _lock: File,
+}
+
+async fn turn() -> Turn {
+    let path = std::env::temp_dir().join("tincture-crash-turn.lock");
+    let locking = tokio::task::spawn_blocking(move || {
+        let file = File::options().append(true).create(true).open(path)?;
+        file.lock().map(|()| file)
+    });
+    Turn { _lock: locking.await.expect("a lock doesn't panic").expect("a lock in the temporary directory") }
+}
+
+async fn survives(database: Kind) {
+    let _turn = turn().await;
+    let report = crash::run(&Settings::new(SEED, 200, database)).await.expect("the harness works");
+    assert!(report.violations.is_empty(), "{report}");
+    assert!(report.faults >= 200, "only {} faults took effect", report.faults);
+    assert!(report.summary.measured >= 50, "the lab did hardly anything: {}", report.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_faults_on_sqlite_break_no_promise() {
+    survives(Kind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_faults_on_postgres_break_no_promise() {
+    survives(Kind::Postgres).await;
+}
+
+/// Runs a lab with a bug until the harness complains.
+async fn caught(sabotage: &str, mix: Mix) -> Report {
+    let _turn = turn().await;
+    for seed in SEED..SEED + 8 {
+        let settings = Settings {
+            sabotage: Some(sabotage.to_owned()),
+            mix,
+            patience: std::time::Duration::from_secs(10),
+            ..Settings::new(seed, 15, Kind::Sqlite)
+        };
+        let report = crash::run(&settings).await.expect("the harness works");
+        if report.violations.iter().any(|violation| matches!(violation.promise, Promise::Recipe | Promise::Result)) {
+            std::fs::remove_dir_all(&report.directory).expect("its logs can be deleted");
+            return report;
+        }
+    }
+    panic!("nobody noticed that {sabotage} was on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intent_that_is_written_late_is_caught() {
+    let report = caught("late-intent", Mix::Kills).await;
+    assert!(report.violations.iter().any(|violation| violation.promise == Promise::Journal), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_that_asks_nobody_is_caught() {
+    let report = caught("no-lookup", Mix::Kills).await;
+    assert!(report.violations.iter().any(|violation| violation.promise == Promise::Journal), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_a_fence_is_caught() {
+    let report = caught("no-fence", Mix::Stops).await;
+    assert!(report.faults >= 15, "{report}");
+}
