@@ -166,10 +166,9 @@ impl Deck {
 
     /// The pipette that measures this volume best: the one that needs fewest strokes, then the smallest.
     pub fn pipette_for(&self, volume: Volume) -> Option<&Pipette> {
-        self.pipettes
-            .iter()
-            .filter(|pipette| volume >= pipette.model.least())
-            .min_by_key(|pipette| (volume.nanolitres().div_ceil(pipette.model.most().nanolitres()), pipette.model.most()))
+        self.pipettes.iter().filter(|pipette| volume >= pipette.model.least()).min_by_key(|pipette| {
+            (volume.nanolitres().div_ceil(pipette.model.most().nanolitres()), pipette.model.most())
+        })
     }
 
     /// The least that any mounted pipette measures.

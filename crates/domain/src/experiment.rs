@@ -100,7 +100,9 @@ impl WellStatus {
         use WellStatus::{Cancelled, Dispensing, Failed, Measured, Mixed, Pending, Quarantined};
         matches!(
             (self, next),
-            (Pending, Dispensing) | (Dispensing, Mixed) | (Mixed, Measured)
+            (Pending, Dispensing)
+                | (Dispensing, Mixed)
+                | (Mixed, Measured)
                 | (Pending | Dispensing | Mixed, Failed | Quarantined | Cancelled)
         )
     }

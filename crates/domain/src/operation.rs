@@ -12,24 +12,60 @@ use serde::{Deserialize, Serialize};
 pub enum Step {
     /// All axes to their switches. Only with nothing, or something known, on the nozzle.
     Home,
-    PickUpTip { mount: Mount, tip: WellName, dye: DyeName },
-    Aspirate { mount: Mount, dye: DyeName, vial: WellName, volume: Volume },
-    Dispense { mount: Mount, dye: DyeName, well: WellId, at: WellName, volume: Volume },
+    PickUpTip {
+        mount: Mount,
+        tip: WellName,
+        dye: DyeName,
+    },
+    Aspirate {
+        mount: Mount,
+        dye: DyeName,
+        vial: WellName,
+        volume: Volume,
+    },
+    Dispense {
+        mount: Mount,
+        dye: DyeName,
+        well: WellId,
+        at: WellName,
+        volume: Volume,
+    },
     /// Empties the tip above the waste vial.
-    BlowOut { mount: Mount },
+    BlowOut {
+        mount: Mount,
+    },
     /// Puts the tip back where it came from, to be used again for the same dye.
-    ReturnTip { mount: Mount, tip: WellName },
-    MoveToTrash { mount: Mount },
+    ReturnTip {
+        mount: Mount,
+        tip: WellName,
+    },
+    MoveToTrash {
+        mount: Mount,
+    },
     /// Lets go of whatever hangs on the nozzle, here. Harmless when it is empty.
-    DropInPlace { mount: Mount },
-    PickUpSensor { mount: Mount },
+    DropInPlace {
+        mount: Mount,
+    },
+    PickUpSensor {
+        mount: Mount,
+    },
     /// Holds the sensor over a plate well, in the documented pose.
-    MoveSensor { mount: Mount, over: WellName },
+    MoveSensor {
+        mount: Mount,
+        over: WellName,
+    },
     /// Reads the sensor. `well` is nothing for the white reference, taken over an empty well.
-    Read { over: WellName, well: Option<WellId> },
-    ParkSensor { mount: Mount },
+    Read {
+        over: WellName,
+        well: Option<WellId>,
+    },
+    ParkSensor {
+        mount: Mount,
+    },
     /// Takes a sensor of which the robot's server has lost the memory to its dock's height; [`Step::DropInPlace`] follows.
-    MoveSensorToDock { mount: Mount },
+    MoveSensorToDock {
+        mount: Mount,
+    },
 }
 
 /// Whether doing a step twice differs from doing it once.
@@ -44,10 +80,19 @@ pub enum Repeat {
 impl Step {
     pub const fn repeat(&self) -> Repeat {
         match self {
-            Self::Home | Self::MoveToTrash { .. } | Self::DropInPlace { .. } | Self::MoveSensor { .. } | Self::Read { .. }
+            Self::Home
+            | Self::MoveToTrash { .. }
+            | Self::DropInPlace { .. }
+            | Self::MoveSensor { .. }
+            | Self::Read { .. }
             | Self::MoveSensorToDock { .. } => Repeat::Repeatable,
-            Self::PickUpTip { .. } | Self::Aspirate { .. } | Self::Dispense { .. } | Self::BlowOut { .. }
-            | Self::ReturnTip { .. } | Self::PickUpSensor { .. } | Self::ParkSensor { .. } => Repeat::Once,
+            Self::PickUpTip { .. }
+            | Self::Aspirate { .. }
+            | Self::Dispense { .. }
+            | Self::BlowOut { .. }
+            | Self::ReturnTip { .. }
+            | Self::PickUpSensor { .. }
+            | Self::ParkSensor { .. } => Repeat::Once,
         }
     }
 
@@ -148,9 +193,9 @@ impl OperationState {
         use JournalEvent::{Failed, InDoubt, Intended, NotReceived, Settled, Succeeded};
         let from = state.map(|OperationState(last)| last);
         match (from, event) {
-            (None, Intended) | (Some(Intended), Succeeded | Failed | NotReceived | InDoubt) | (Some(InDoubt), Settled) => {
-                Ok(Self(event))
-            }
+            (None, Intended)
+            | (Some(Intended), Succeeded | Failed | NotReceived | InDoubt)
+            | (Some(InDoubt), Settled) => Ok(Self(event)),
             _ => Err(IllegalTransition { from, to: event }),
         }
     }
@@ -177,8 +222,17 @@ pub enum Tool {
     #[default]
     Nothing,
     /// A tip, perhaps with liquid in it. `certain` is false when it may already be gone, or not yet be there.
-    Tip { mount: Mount, tip: WellName, dye: DyeName, liquid: Volume, certain: bool },
-    Sensor { mount: Mount, certain: bool },
+    Tip {
+        mount: Mount,
+        tip: WellName,
+        dye: DyeName,
+        liquid: Volume,
+        certain: bool,
+    },
+    Sensor {
+        mount: Mount,
+        certain: bool,
+    },
 }
 
 /// How an operation ended, as far as the nozzle is concerned.
@@ -277,7 +331,10 @@ mod tests {
         let pick = Step::PickUpTip { mount, tip, dye: "red".parse().expect("dye") };
         assert!(matches!(Tool::Nothing.after(&pick, Ending::Unsure), Tool::Tip { certain: false, .. }));
         let held = Tool::Nothing.after(&pick, Ending::Done);
-        assert!(matches!(held.clone().after(&Step::ReturnTip { mount, tip }, Ending::Unsure), Tool::Tip { certain: false, .. }));
+        assert!(matches!(
+            held.clone().after(&Step::ReturnTip { mount, tip }, Ending::Unsure),
+            Tool::Tip { certain: false, .. }
+        ));
         assert_eq!(held.after(&Step::ReturnTip { mount, tip }, Ending::Done), Tool::Nothing);
         assert_eq!(Tool::Nothing.after(&pick, Ending::NotDone), Tool::Nothing);
     }

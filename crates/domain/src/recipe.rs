@@ -146,7 +146,9 @@ mod tests {
     #[test]
     fn the_default_deck_takes_what_the_lab_takes() {
         let deck = Deck::default();
-        for good in [&[("red", 60.0), ("yellow", 30.0), ("blue", 60.0)][..], &[("red", 300.0)], &[("red", 20.0), ("blue", 0.0)]] {
+        for good in
+            [&[("red", 60.0), ("yellow", 30.0), ("blue", 60.0)][..], &[("red", 300.0)], &[("red", 20.0), ("blue", 0.0)]]
+        {
             assert_eq!(recipe(good).check(&deck), Ok(()), "{good:?}");
         }
         assert_eq!(recipe(&[("red", 0.0)]).check(&deck), Err(RecipeError::Empty));

@@ -39,7 +39,8 @@ impl fmt::Display for LogFormat {
 pub fn init_logs(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| TelemetryError::Filter { filter: filter.to_owned(), reason: error.to_string() })?;
-    let lines = tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
         LogFormat::Pretty => registry.with(lines).try_init(),

@@ -14,14 +14,14 @@ mod lane;
 mod measure;
 mod mixture;
 mod plan;
+mod retry;
 #[cfg(feature = "sabotage")]
 mod sabotage;
-mod retry;
 mod worker;
 
 pub use attend::{AttendError, DeckAct, RobotCommand};
 pub use forecast::{RunsOut, Supply};
 pub use hardware::Patience;
 pub use lab::*;
-pub use retry::{RetryError, Retried};
+pub use retry::{Retried, RetryError};
 pub use worker::{WorkerConfig, run_worker};
