@@ -24,6 +24,10 @@ use std::{
 };
 use tokio::runtime::Builder;
 
+/// Each sign-in hashes in 19 MiB. glibc keeps such memory, a piece a thread; this allocator gives it back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// An idle lab needs two; each further one costs memory, and a busy API is limited by its database before this.
 const MOST_THREADS: usize = 8;
 
