@@ -16,12 +16,13 @@ struct Asset {
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-static ASSETS: [Asset; 5] = [
+static ASSETS: [Asset; 6] = [
     Asset { name: "tincture.css", media_type: "text/css; charset=utf-8", body: include_str!("../assets/tincture.css") },
     Asset { name: "icon.svg", media_type: "image/svg+xml", body: include_str!("../assets/icon.svg") },
     Asset { name: "optics.js", media_type: SCRIPT, body: include_str!("../assets/optics.js") },
     Asset { name: "mixer.js", media_type: SCRIPT, body: include_str!("../assets/mixer.js") },
     Asset { name: "live.js", media_type: SCRIPT, body: include_str!("../assets/live.js") },
+    Asset { name: "robots.js", media_type: SCRIPT, body: include_str!("../assets/robots.js") },
 ];
 
 /// One hash over all of them, so that a script can import its neighbour by a relative path.

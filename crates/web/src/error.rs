@@ -11,7 +11,7 @@ use axum::{
     extract::{Request, State, rejection::FormRejection},
     http::{StatusCode, Uri},
     middleware::Next,
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use domain::FaultCode;
 use std::any::Any;
@@ -158,10 +158,20 @@ pub fn html(template: &impl Template) -> Result<Response, PageError> {
     template.render().map(|text| Html(text).into_response()).map_err(|error| PageError::internal(&error))
 }
 
-/// The fallback of every path nobody serves.
-pub async fn nothing_here(uri: Uri) -> PageError {
+/// The fallback of every path nobody serves. One that only ends in a slash too many leads to the page that is meant.
+pub async fn nothing_here(uri: Uri) -> Response {
+    if let Some(meant) = without_trailing_slash(&uri) {
+        return Redirect::permanent(&meant).into_response();
+    }
     tracing::debug!(path = uri.path(), "no such page");
-    PageError::NotFound("page")
+    PageError::NotFound("page").into_response()
+}
+
+/// Never another host's address, which `//host/` would become.
+fn without_trailing_slash(uri: &Uri) -> Option<String> {
+    let path = uri.path().strip_suffix('/')?.trim_end_matches('/');
+    let path = session::safe_next(path)?;
+    Some(uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")))
 }
 
 pub async fn wrong_method() -> PageError {

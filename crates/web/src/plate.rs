@@ -1,12 +1,15 @@
 //! The plate as a drawing: where each well lies, what fills it, how it stands.
 
 use crate::optics;
-use domain::{PlateId, WellName};
+use domain::{PlateId, WellName, WellStatus};
 use std::collections::BTreeMap;
 use store::{ExperimentDetail, Measurement, Well};
 
 const COLUMNS: usize = 12;
 const ROWS: usize = 8;
+/// Eight rows below their column numbers.
+const WHOLE_PLATE: &str = "8.650";
+const ONE_ROW: &str = "1.550";
 
 /// One well in the drawing. Coordinates are in well pitches (9 mm), A1 at 0,0.
 #[derive(Clone, Debug)]
@@ -27,11 +30,10 @@ pub struct Spot {
 /// One plate, or the tray of wells that have no place yet.
 #[derive(Clone, Debug)]
 pub struct PlateView {
-    /// Shown when there are several.
     pub caption: String,
     pub is_allotted: bool,
-    /// Of the tray; a plate has eight.
-    pub rows: usize,
+    /// Of the drawing, in well pitches.
+    pub height: &'static str,
     pub vacant: Vec<(usize, usize)>,
     pub spots: Vec<Spot>,
 }
@@ -63,7 +65,8 @@ pub fn views(detail: &ExperimentDetail, selected: Option<&str>) -> Vec<PlateView
     let mut views: Vec<_> =
         plates.into_values().enumerate().map(|(index, spots)| plate(spots, several.then_some(index + 1))).collect();
     if !tray.is_empty() {
-        views.push(tray_view(tray));
+        let is_alone = views.is_empty();
+        views.push(tray_view(tray, is_alone));
     }
     give_one_spot_to_the_keyboard(&mut views);
     views
@@ -71,15 +74,25 @@ pub fn views(detail: &ExperimentDetail, selected: Option<&str>) -> Vec<PlateView
 
 fn plate(spots: Vec<Spot>, number: Option<usize>) -> PlateView {
     let taken: Vec<_> = spots.iter().map(|spot| (spot.x, spot.y)).collect();
-    let vacant =
-        (0..ROWS).flat_map(|y| (0..COLUMNS).map(move |x| (x, y))).filter(|place| !taken.contains(place)).collect();
-    let caption = number.map(|number| format!("Plate {number}")).unwrap_or_default();
-    PlateView { caption, is_allotted: true, rows: ROWS, vacant, spots }
+    let vacant = all_places().filter(|place| !taken.contains(place)).collect();
+    let caption = number.map_or_else(|| "On the plate".to_owned(), |number| format!("Plate {number}"));
+    PlateView { caption, is_allotted: true, height: WHOLE_PLATE, vacant, spots }
 }
 
-fn tray_view(spots: Vec<Spot>) -> PlateView {
-    let caption = "Waiting; each gets its place on the plate when the robot starts".to_owned();
-    PlateView { caption, is_allotted: false, rows: spots.len().div_ceil(COLUMNS), vacant: Vec::new(), spots }
+/// Alone, it is as large as the plate that it will become, so that nothing on the page jumps then.
+fn tray_view(spots: Vec<Spot>, is_alone: bool) -> PlateView {
+    let waits = spots.iter().any(|spot| spot.status == WellStatus::Pending.as_str());
+    let caption = if waits { "Waiting for the plate" } else { "Never came to a plate" }.to_owned();
+    if !is_alone && spots.len() <= COLUMNS {
+        return PlateView { caption, is_allotted: false, height: ONE_ROW, vacant: Vec::new(), spots };
+    }
+    let vacant = all_places().skip(spots.len()).collect();
+    PlateView { caption, is_allotted: false, height: WHOLE_PLATE, vacant, spots }
+}
+
+/// Row by row.
+fn all_places() -> impl Iterator<Item = (usize, usize)> {
+    (0..ROWS).flat_map(|y| (0..COLUMNS).map(move |x| (x, y)))
 }
 
 fn spot(well: &Well, measurement: Option<&Measurement>, name: WellName, selected: Option<&str>) -> Spot {

@@ -2,10 +2,10 @@
 
 use api::AppState;
 use auth::{NewAccount, Password};
-use domain::{Deck, Role};
+use domain::{Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, Mount, Role, Step, Tool};
 use reqwest::{Client, Response, StatusCode, header, redirect};
-use std::net::SocketAddr;
-use store::{Attendance, NewRobot, testing::TestDatabase};
+use std::{net::SocketAddr, time::Duration};
+use store::{Attendance, Change, Entry, Lease, LeaseClaim, NewRobot, RobotMode, testing::TestDatabase};
 use workflow::Lab;
 
 const PASSWORD: &str = "a password for tests";
@@ -306,7 +306,7 @@ async fn each_role_has_its_own_pages() {
     }
     assert_eq!(operator.get("/users").await.status(), StatusCode::FORBIDDEN);
     let robots = operator.page("/robots").await;
-    assert!(robots.contains("virtual") && robots.contains("15.0 mL"));
+    assert!(robots.contains("virtual") && robots.contains(" mL"));
     let form = [("email", "eve@example.org"), ("password", PASSWORD), ("role", "admin"), ("quota", "1")];
     assert_eq!(operator.post("/users", &form).await.status(), StatusCode::FORBIDDEN);
     assert!(site.state.store.user_by_email("eve@example.org").await.expect("a look").is_none());
@@ -394,4 +394,250 @@ async fn what_is_not_there_is_a_page_too() {
     let refused = site.stranger().post("/sign-in", &[("email", &large)]).await;
     assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert!(refused.text().await.expect("text").contains("/docs/faults/body-too-large"));
+}
+
+impl Site {
+    /// A robot whose deck a person keeps.
+    async fn bench(&self, name: &str) {
+        let robot = NewRobot {
+            name: name.to_owned(),
+            url: "http://127.0.0.1:9".to_owned(),
+            sensor_url: "tcp://127.0.0.1:9".to_owned(),
+            attendance: Attendance::Operator,
+            deck: Deck::default(),
+        };
+        self.state.store.ensure_robot(robot).await.expect("a robot");
+    }
+
+    async fn lane(&self, name: &str) -> Lease {
+        let robots = self.state.store.robots().await.expect("robots");
+        let robot = robots.into_iter().find(|robot| robot.name == name).expect("the robot").id;
+        let life = Duration::from_secs(60);
+        let lease = self.state.store.lease(robot, "a test", life, LeaseClaim::Seize).await.expect("a look");
+        lease.expect("the lease")
+    }
+
+    async fn commit(&self, lease: &Lease, change: Change) {
+        let entry = Entry { changes: vec![change], ..Entry::default() };
+        self.state.store.commit(lease, entry).await.expect("a commit");
+    }
+
+    async fn mode(&self, name: &str) -> RobotMode {
+        let robots = self.state.store.robots().await.expect("robots");
+        robots.into_iter().find(|robot| robot.name == name).expect("the robot").mode
+    }
+
+    /// Puts an experiment into a robot's hands.
+    async fn start(&self, lease: &Lease, path: &str) -> ExperimentId {
+        let id: ExperimentId = path.trim_start_matches("/experiments/").parse().expect("an id");
+        let waiting = self.state.store.experiment(id).await.expect("a look").expect("the experiment");
+        let plate = domain::PlateId::new();
+        self.commit(lease, Change::PlateReplaced { plate }).await;
+        let places: Vec<_> =
+            waiting.wells.iter().zip(domain::WellName::all()).map(|((well, _), place)| (well.id, place)).collect();
+        assert!(self.state.store.take(lease, id, plate, &places).await.expect("a try"));
+        id
+    }
+}
+
+fn trouble(code: FaultCode, what: &str) -> Fault {
+    let [cause, done, next] = ["the cause", "what was done", "what to do"].map(str::to_owned);
+    Fault { code, what: what.to_owned(), cause, done, next }
+}
+
+#[tokio::test]
+async fn only_who_runs_the_lab_steers_its_robots() {
+    let site = Site::open().await;
+    site.bench("bench").await;
+    let student = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let operator = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    let stranger = site.stranger();
+    for path in ["/robots/bench/stop", "/lab/stop", "/robots/bench/deck"] {
+        assert_eq!(student.post(path, &[("act", "new_plate")]).await.status(), StatusCode::FORBIDDEN, "{path}");
+        let answer = stranger.post(path, &[("act", "new_plate")]).await;
+        assert_eq!(text_header(&answer, header::LOCATION), "/sign-in", "{path}");
+    }
+    assert_eq!(student.get("/robots/bench").await.status(), StatusCode::FORBIDDEN);
+    let lured = operator.client.post(format!("{}/lab/stop", site.base)).header("sec-fetch-site", "cross-site");
+    assert_eq!(operator.send(lured).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(site.mode("bench").await, RobotMode::Active, "nobody of them was obeyed");
+
+    for (command, mode) in [
+        ("pause", RobotMode::Paused),
+        ("resume", RobotMode::Active),
+        ("drain", RobotMode::Draining),
+        ("stop", RobotMode::Attention),
+    ] {
+        let answer = operator.post(&format!("/robots/bench/{command}"), &[]).await;
+        assert_eq!(text_header(&answer, header::LOCATION), "/robots/bench");
+        assert_eq!(site.mode("bench").await, mode);
+    }
+    assert_eq!(site.mode("virtual").await, RobotMode::Active, "the other went on");
+    let page = operator.page("/robots/bench").await;
+    assert!(page.contains("pressed the emergency stop") && page.contains("/docs/faults/emergency-stop"));
+    let list = operator.page("/robots").await;
+    assert!(list.contains("somebody has looked"), "resuming all answers a question, so it is asked first");
+    assert_eq!(operator.post("/lab/resume", &[]).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(site.mode("bench").await, RobotMode::Active);
+    assert_eq!(operator.post("/robots/bench/dance", &[]).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(operator.post("/robots/nobody/pause", &[]).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_deck_opens_when_the_robot_stands_still_with_free_hands() {
+    let site = Site::open().await;
+    site.bench("bench").await;
+    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    let refill = [("act", "refill"), ("place", "B1"), ("volume_ml", "9,5"), ("batch", "R-7 <b>")];
+    assert!(olga.page("/robots/bench").await.contains("<fieldset disabled>"));
+    let early = olga.post("/robots/bench/deck", &refill).await;
+    assert_eq!(early.status(), StatusCode::CONFLICT);
+    let page = early.text().await.expect("text");
+    assert!(page.contains("id=\"problem-refill\"") && page.contains("pause it first"));
+    assert!(page.contains("value=\"9,5\"") && page.contains("R-7 &#60;b&#62;"), "what was typed is kept");
+    assert!(!page.contains("http-equiv=\"refresh\""), "and stays to be read");
+
+    olga.post("/robots/bench/pause", &[]).await;
+    let held = Tool::Nothing.after(
+        &Step::PickUpTip { mount: Mount::Right, tip: "B1".parse().expect("a tip"), dye: "red".parse().expect("a dye") },
+        Ending::Unsure,
+    );
+    let lease = site.lane("bench").await;
+    site.commit(&lease, Change::Tool(held)).await;
+    let page = olga.page("/robots/bench").await;
+    assert!(page.contains("perhaps the red tip of B1") && page.contains("<fieldset disabled>"));
+    assert_eq!(olga.post("/robots/bench/deck", &refill).await.status(), StatusCode::CONFLICT);
+    let cleared = olga.post("/robots/bench/deck", &[("act", "nozzle_cleared")]).await;
+    assert_eq!(text_header(&cleared, header::LOCATION), "/robots/bench?done=deck");
+
+    let page = olga.page("/robots/bench").await;
+    assert!(!page.contains("<fieldset disabled>") && !page.contains("http-equiv=\"refresh\""), "nobody types in vain");
+    assert_eq!(olga.post("/robots/bench/deck", &refill).await.status(), StatusCode::SEE_OTHER);
+    let page = olga.page("/robots/bench").await;
+    assert!(page.contains("9.0 mL") && page.contains("batch R-7 &#60;b&#62;") && !page.contains("<b>R-7"));
+    for wrong in [
+        vec![("act", "refill"), ("place", "B1"), ("volume_ml", "99")],
+        vec![("act", "refill"), ("place", "B1"), ("volume_ml", "NaN")],
+        vec![("act", "refill"), ("place", "Z9")],
+        vec![("act", "new_tips"), ("place", "nine")],
+        vec![("act", "dance")],
+    ] {
+        let answer = olga.post("/robots/bench/deck", &wrong).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
+        assert!(answer.text().await.expect("text").contains("role=\"alert\""), "{wrong:?}");
+    }
+    assert!(olga.page("/robots/bench").await.contains("9.0 mL"), "nothing was changed");
+}
+
+#[tokio::test]
+async fn a_robot_asks_and_its_experiment_says_so() {
+    let site = Site::open().await;
+    site.bench("bench").await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    let path = ada.ask("Ada's <i>own</i>", "60").await;
+    let lease = site.lane("bench").await;
+    site.start(&lease, &path).await;
+    let asks = trouble(FaultCode::CommandInDoubt, "Nobody knows <script>alert(1)</script>");
+    site.commit(&lease, Change::Mode { mode: RobotMode::Attention, attention: Some(asks) }).await;
+    for page in [olga.page("/robots/bench").await, olga.page("/robots").await, ada.page(&path).await] {
+        for told in
+            ["Nobody knows &#60;script", "the cause.", "what was done.", "what to do.", "/docs/faults/command-in-doubt"]
+        {
+            assert!(page.contains(told), "{told}");
+        }
+        assert!(!page.contains("<script>alert") && !page.contains("<i>own"));
+    }
+    assert!(olga.page("/robots/bench").await.contains(&path), "the experiment in hand is a click away");
+    assert!(olga.page(&path).await.contains("Answer it at the robots"));
+    assert!(!ada.page(&path).await.contains("Answer it"), "that isn't hers to do");
+}
+
+#[tokio::test]
+async fn a_hostile_robot_name_stays_text_and_has_a_page() {
+    let site = Site::open().await;
+    site.bench("</title><script>alert(1)</script>/..//evil").await;
+    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    let list = olga.page("/robots").await;
+    assert!(list.contains("alert(1)") && !list.contains("<script>alert"));
+    let robots = site.state.store.robots().await.expect("robots");
+    let robot = robots.iter().find(|robot| robot.name.contains("evil")).expect("the robot");
+    let path = format!("/robots/{}", robot.id);
+    assert!(list.contains(&format!("href=\"{path}\"")));
+    let page = olga.page(&path).await;
+    assert!(!page.contains("<script>alert") && !page.contains("</title><"));
+    assert_eq!(text_header(&olga.post(&format!("{path}/pause"), &[]).await, header::LOCATION), path);
+}
+
+#[tokio::test]
+async fn what_failed_is_retried_once_and_what_paused_is_tried_again() {
+    let site = Site::open().await;
+    site.bench("bench").await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let bob = site.signed_in("bob@example.org", Role::Student, 5).await;
+    let path = ada.ask("Ochre", "60").await;
+    let lease = site.lane("bench").await;
+    let id = site.start(&lease, &path).await;
+    let fault = Some(trouble(FaultCode::SensorSilent, "The sensor is silent"));
+    site.commit(&lease, Change::Experiment { id, to: ExperimentStatus::Paused, fault }).await;
+    let page = ada.page(&path).await;
+    assert!(page.contains("The sensor is silent") && page.contains("Try again"));
+    assert_eq!(ada.post(&format!("{path}/resume"), &[]).await.status(), StatusCode::SEE_OTHER);
+    assert!(!ada.page(&path).await.contains("Try again"));
+
+    let second = ada.ask("Umber", "60").await;
+    ada.post(&format!("{second}/cancel"), &[]).await;
+    let page = ada.page(&second).await;
+    assert!(page.contains("Retry 1 well<"));
+    let form = [("token", hidden(&page, "token"))];
+    let retry = format!("{second}/retry");
+    assert_eq!(bob.post(&retry, &form).await.status(), StatusCode::NOT_FOUND);
+    let first = text_header(&ada.post(&retry, &form).await, header::LOCATION);
+    let again = text_header(&ada.post(&retry, &form).await, header::LOCATION);
+    assert!(first.starts_with("/experiments/") && first != second, "{first}");
+    assert_eq!(first, again, "sent twice, it is one");
+    assert!(ada.page(&first).await.contains("<b>3</b> wells left"));
+
+    let eve = site.signed_in("eve@example.org", Role::Student, 1).await;
+    let only = eve.ask("One", "60").await;
+    eve.post(&format!("{only}/cancel"), &[]).await;
+    eve.ask("Two", "60").await;
+    let refused = eve.post(&format!("{only}/retry"), &[]).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().await.expect("text").contains("/docs/faults/quota-exhausted"));
+}
+
+#[tokio::test]
+async fn a_priority_is_given_by_who_runs_the_lab() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    assert!(olga.page("/experiments/new").await.contains("name=\"priority\""));
+    assert!(!ada.page("/experiments/new").await.contains("name=\"priority\""));
+    let form = |priority| [("do", "submit"), ("rows", "8"), ("well-0-red", "60"), ("priority", priority)];
+    assert_eq!(ada.post("/experiments/new", &form("5")).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    for wrong in ["11", "high", "70000"] {
+        let answer = olga.post("/experiments/new", &form(wrong)).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        let page = answer.text().await.expect("text");
+        assert!(page.contains("id=\"priority-problem\"") && page.contains(&format!("value=\"{wrong}\"")), "{wrong}");
+    }
+    let path = text_header(&olga.post("/experiments/new", &form("-3")).await, header::LOCATION);
+    let id: ExperimentId = path.trim_start_matches("/experiments/").parse().expect("an id");
+    let made = site.state.store.experiment(id).await.expect("a look").expect("the experiment");
+    assert_eq!(made.experiment.priority, -3);
+}
+
+#[tokio::test]
+async fn a_slash_too_many_leads_to_the_page_that_is_meant() {
+    let site = Site::open().await;
+    for (asked, meant) in
+        [("/robots/", "/robots"), ("/experiments/?of=everyone", "/experiments?of=everyone"), ("/sign-in//", "/sign-in")]
+    {
+        let answer = site.stranger().get(asked).await;
+        assert_eq!(answer.status(), StatusCode::PERMANENT_REDIRECT, "{asked}");
+        assert_eq!(text_header(&answer, header::LOCATION), meant);
+    }
+    let away = site.stranger().get("//evil.example/").await;
+    assert_eq!(away.status(), StatusCode::NOT_FOUND, "this would lead to another host");
 }

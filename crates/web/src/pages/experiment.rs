@@ -4,7 +4,10 @@
 //! swaps in parts of this very page, so that what is shown is rendered in one place.
 
 mod detail;
+mod retry;
 mod timeline;
+
+pub use retry::retry;
 
 use crate::{
     chrome::{Chrome, Visitor},
@@ -28,6 +31,7 @@ use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, WellStatus};
 use serde::Deserialize;
 use store::{Control, Experiment, ExperimentDetail};
 use timeline::Timeline;
+use uuid::Uuid;
 use workflow::Progress;
 
 #[derive(Template)]
@@ -41,7 +45,11 @@ struct ExperimentPage {
     owner: Option<String>,
     created: When,
     completed: Option<When>,
+    /// What keeps it from going on, or why it ended early.
     fault: Option<FaultView>,
+    /// The way to the robot that asks, for who may answer.
+    answer: Option<&'static str>,
+    notice: Option<Notice>,
     wish: Option<&'static str>,
     progress: ProgressView,
     may: Controls,
@@ -90,8 +98,24 @@ struct ProgressView {
 
 struct Controls {
     pause: bool,
-    resume: bool,
+    /// What the button says.
+    resume: Option<&'static str>,
     cancel: bool,
+    retry: Option<RetryForm>,
+}
+
+/// Makes the wells that weren't measured.
+struct RetryForm {
+    wells: usize,
+    /// Makes a form sent twice one experiment.
+    token: Uuid,
+}
+
+/// Why what was asked of this page wasn't done.
+struct Notice {
+    title: String,
+    detail: String,
+    help: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,13 +131,39 @@ pub async fn show(
     Query(wish): Query<Wish>,
 ) -> Result<Response, PageError> {
     let id: ExperimentId = id.parse().map_err(|_| PageError::NotFound("experiment"))?;
+    shown(&state, &me, id, wish.well.as_deref(), None).await
+}
+
+/// The page as things stand.
+async fn shown(
+    state: &AppState,
+    me: &Identity,
+    id: ExperimentId,
+    wanted: Option<&str>,
+    notice: Option<Notice>,
+) -> Result<Response, PageError> {
     // Before the tables: what happens in between is then told by an event.
     let sequence = timeline::latest_sequence(&state.store, id).await?;
-    let detail = visible(&state, &me, id).await?;
-    let progress = state.lab.progress(&detail).await?;
-    let timeline = timeline::timeline(&state.store, &detail, sequence).await?;
-    let owner = owner(&state, &me, &detail.experiment).await?;
-    html(&page(&me, owner, &detail, progress, timeline, sequence, wish.well.as_deref()))
+    let detail = visible(state, me, id).await?;
+    let surroundings = Surroundings {
+        owner: owner(state, me, &detail.experiment).await?,
+        trouble: state.lab.trouble(&detail.experiment).await?,
+        progress: state.lab.progress(&detail).await?,
+        timeline: timeline::timeline(&state.store, &detail, sequence).await?,
+        sequence,
+        notice,
+    };
+    html(&page(me, &detail, surroundings, wanted))
+}
+
+/// All that a page shows besides the experiment itself.
+struct Surroundings {
+    owner: Option<String>,
+    trouble: Option<Fault>,
+    progress: Progress,
+    timeline: Timeline,
+    sequence: i64,
+    notice: Option<Notice>,
 }
 
 /// `POST /experiments/{id}/pause`, `/resume` and `/cancel`.
@@ -149,15 +199,8 @@ async fn owner(state: &AppState, me: &Identity, experiment: &Experiment) -> Resu
     Ok(state.store.user(experiment.user_id).await?.map(|user| user.email))
 }
 
-fn page(
-    me: &Identity,
-    owner: Option<String>,
-    detail: &ExperimentDetail,
-    progress: Progress,
-    timeline: Timeline,
-    sequence: i64,
-    wanted: Option<&str>,
-) -> ExperimentPage {
+fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: Option<&str>) -> ExperimentPage {
+    let Surroundings { owner, trouble, progress, timeline, sequence, notice } = around;
     let (experiment, now) = (&detail.experiment, Utc::now());
     let dyes = dyes(detail);
     let wanted = wanted.map(str::to_owned).or_else(|| most_interesting(detail));
@@ -173,10 +216,13 @@ fn page(
         owner,
         created: When::new(experiment.created_at, now),
         completed: experiment.completed_at.map(|at| When::new(at, now)),
-        fault: experiment.fault.clone().map(FaultView::from),
+        // Its own fault is its own to try again; what a robot asks is answered at the robots.
+        answer: (trouble.is_some() && experiment.fault.is_none() && me.role().runs_the_lab()).then_some("/robots"),
+        fault: trouble.map(FaultView::from),
+        notice,
         wish: experiment.control.map(wish),
         progress: progress_view(detail, wells, progress),
-        may: controls(experiment),
+        may: controls(detail),
         plates: plate::views(detail, wanted.as_deref()),
         selected,
         rows: detail::rows(detail, &dyes),
@@ -223,21 +269,25 @@ const fn wish(control: Control) -> &'static str {
     }
 }
 
-const fn controls(experiment: &Experiment) -> Controls {
-    use ExperimentStatus::{Paused, Queued, Running};
-    let status = experiment.status;
-    let asked = experiment.control;
+fn controls(detail: &ExperimentDetail) -> Controls {
+    use ExperimentStatus::{Cancelled, Failed, Paused, Queued, Running};
+    let experiment = &detail.experiment;
+    let (status, asked) = (experiment.status, experiment.control);
+    let go_on = if experiment.fault.is_some() { "Try again" } else { "Resume" };
+    let resumes = matches!(status, Paused) && !matches!(asked, Some(Control::Resume | Control::Cancel));
+    let missing = if matches!(status, Failed | Cancelled) { retry::unmeasured(detail) } else { 0 };
     Controls {
         pause: matches!(status, Queued | Running) && !matches!(asked, Some(Control::Pause | Control::Cancel)),
-        resume: matches!(status, Paused) && !matches!(asked, Some(Control::Resume | Control::Cancel)),
+        resume: resumes.then_some(go_on),
         cancel: !status.is_final() && !matches!(asked, Some(Control::Cancel)),
+        retry: (missing > 0).then(|| RetryForm { wells: missing, token: Uuid::now_v7() }),
     }
 }
 
 fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress) -> ProgressView {
     let measured = detail.wells.iter().filter(|(well, _)| well.status == WellStatus::Measured).count();
     let (time_caption, time) = match (progress.queue_position, progress.seconds_left) {
-        (Some(_), _) => ("Starts in about", progress.seconds_to_start.map_or_else(|| "—".to_owned(), duration)),
+        (Some(_), _) => ("Starts in, about", progress.seconds_to_start.map_or_else(|| "—".to_owned(), duration)),
         (None, Some(seconds)) => ("Time left, about", duration(seconds)),
         (None, None) if detail.experiment.status.is_final() => {
             ("Took", took(&detail.experiment).unwrap_or_else(|| "—".to_owned()))
@@ -245,11 +295,17 @@ fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress) ->
         // The worker's first report is still to come.
         (None, None) => ("Time left, about", "—".to_owned()),
     };
+    // When it is over, the bar says how much came of it.
+    let (done, total) = if detail.experiment.status.is_final() {
+        (measured as u64, wells.max(1) as u64)
+    } else {
+        (progress.steps_done.min(progress.steps_total), progress.steps_total.max(1))
+    };
     ProgressView {
         measured,
         wells,
-        done: progress.steps_done.min(progress.steps_total),
-        total: progress.steps_total.max(1),
+        done,
+        total,
         now: now_sentence(&detail.experiment, &progress, measured),
         time_caption,
         time,

@@ -23,7 +23,7 @@ use domain::ExperimentId;
 use rows::{RowView, Sheet};
 use serde::Deserialize;
 use uuid::Uuid;
-use workflow::{ExperimentRequest, Objection, SubmitError};
+use workflow::{ExperimentRequest, Objection, PRIORITIES, SubmitError, USUAL_PRIORITY};
 
 #[derive(Template)]
 #[template(path = "experiment_new.html")]
@@ -38,6 +38,9 @@ struct FormView {
     token: Uuid,
     name: String,
     name_problem: Option<String>,
+    /// For who runs the lab.
+    priority: Option<String>,
+    priority_problem: Option<String>,
     rows: Vec<RowView>,
     used: usize,
     quota: i32,
@@ -94,9 +97,9 @@ pub async fn submit(
         "wheel" => Problems::of_paste(draft.sheet.add(bench.wheel())),
         "paste" => draft.take_paste(&bench),
         _ => match draft.request() {
-            Ok((request, places)) => {
+            Ok((request, priority, places)) => {
                 let key = format!("page-{}", draft.token);
-                match state.lab.submit(&me.user, request, Some(key), ip).await {
+                match state.lab.submit_with_priority(&me.user, request, priority, Some(key), ip).await {
                     Ok(accepted) => {
                         return Ok(Redirect::to(&format!("/experiments/{}", accepted.experiment.experiment.id))
                             .into_response());
@@ -116,6 +119,8 @@ fn page(me: &Identity, bench: Bench, draft: &Draft, problems: Problems) -> Resul
         token: draft.token,
         name: draft.name.clone(),
         name_problem: problems.name,
+        priority: me.role().runs_the_lab().then(|| draft.priority.clone()),
+        priority_problem: problems.priority,
         rows: draft.sheet.views(&bench, &problems.wells),
         used: draft.sheet.used(),
         quota: me.user.quota_remaining,
@@ -130,6 +135,7 @@ fn page(me: &Identity, bench: Bench, draft: &Draft, problems: Problems) -> Resul
 struct Draft {
     token: Uuid,
     name: String,
+    priority: String,
     sheet: Sheet,
     paste: String,
 }
@@ -138,6 +144,7 @@ struct Draft {
 #[derive(Default)]
 struct Problems {
     name: Option<String>,
+    priority: Option<String>,
     /// By row: the dye, if it is one, and what to change.
     wells: Vec<rows::Problem>,
     paste: Option<String>,
@@ -146,7 +153,11 @@ struct Problems {
 
 impl Problems {
     fn is_empty(&self) -> bool {
-        self.name.is_none() && self.wells.is_empty() && self.paste.is_none() && self.message.is_none()
+        self.name.is_none()
+            && self.priority.is_none()
+            && self.wells.is_empty()
+            && self.paste.is_none()
+            && self.message.is_none()
     }
 
     fn of_paste(outcome: Result<(), String>) -> Self {
@@ -171,13 +182,20 @@ impl Problems {
 
 impl Draft {
     fn blank(bench: &Bench) -> Self {
-        Self { token: Uuid::now_v7(), name: String::new(), sheet: Sheet::blank(bench), paste: String::new() }
+        Self {
+            token: Uuid::now_v7(),
+            name: String::new(),
+            priority: USUAL_PRIORITY.to_string(),
+            sheet: Sheet::blank(bench),
+            paste: String::new(),
+        }
     }
 
     fn read(bench: &Bench, fields: &Fields) -> Self {
         Self {
             token: fields.get("token").parse().unwrap_or_else(|_| Uuid::now_v7()),
             name: fields.get("name").chars().take(1_000).collect(),
+            priority: fields.get("priority").trim().chars().take(20).collect(),
             sheet: Sheet::read(bench, fields),
             paste: fields.get("paste").to_owned(),
         }
@@ -200,8 +218,8 @@ impl Draft {
         Problems::of_paste(added)
     }
 
-    /// The request and, for each of its wells, the row it came from.
-    fn request(&self) -> Result<(ExperimentRequest, Vec<usize>), Box<Problems>> {
+    /// The request, its priority and, for each of its wells, the row it came from.
+    fn request(&self) -> Result<(ExperimentRequest, i16, Vec<usize>), Box<Problems>> {
         let (wells, places) = self.sheet.wells().map_err(|wells| Box::new(Problems::of_wells(wells)))?;
         if wells.is_empty() {
             let detail = "Give at least one row an amount of a dye.".to_owned();
@@ -215,7 +233,18 @@ impl Draft {
             return Err(Box::new(Problems { message: Some(message), ..Problems::default() }));
         }
         let name = Some(self.name.trim()).filter(|name| !name.is_empty()).map(str::to_owned);
-        Ok((ExperimentRequest { name, wells }, places))
+        Ok((ExperimentRequest { name, wells }, self.priority()?, places))
+    }
+
+    fn priority(&self) -> Result<i16, Box<Problems>> {
+        if self.priority.is_empty() {
+            return Ok(USUAL_PRIORITY);
+        }
+        self.priority.parse().map_err(|_| {
+            let (least, most) = (PRIORITIES.start(), PRIORITIES.end());
+            let priority = Some(format!("a priority is a whole number from {least} to {most}"));
+            Box::new(Problems { priority, ..Problems::default() })
+        })
     }
 
     fn refused(&mut self, error: SubmitError, places: &[usize]) -> Result<Problems, PageError> {
@@ -247,17 +276,19 @@ impl Draft {
 /// Puts each objection beside the field it is about.
 fn located(objections: Vec<Objection>, places: &[usize]) -> Problems {
     let mut wells = Vec::new();
-    let mut name = None;
+    let (mut name, mut priority) = (None, None);
     let mut rest = Vec::new();
     for objection in objections {
         match place(&objection.pointer, places) {
             Some((row, dye)) => wells.push(rows::Problem { row, dye, detail: objection.detail }),
             None if objection.pointer == "/name" => name = Some(objection.detail),
+            None if objection.pointer == "/priority" => priority = Some(objection.detail),
             None => rest.push(objection.detail),
         }
     }
     let mut problems = if wells.is_empty() { Problems::default() } else { Problems::of_wells(wells) };
     problems.name = name;
+    problems.priority = priority;
     if !rest.is_empty() {
         let title = "Nothing was charged, and nothing moved.".to_owned();
         problems.message = Some(Message { tone: "bad", icon: "failed", title, detail: rest.join("; "), help: None });

@@ -1,0 +1,149 @@
+//! What was done at a deck, as forms: which there are, what was typed, and what to change.
+
+use crate::{error::PageError, fields::Fields};
+use domain::{FaultCode, Slot, Volume, WellName};
+use store::Robot;
+use workflow::{AttendError, DeckAct};
+
+/// The longest batch that is kept.
+const LONGEST_BATCH: usize = 80;
+
+/// The forms of one deck.
+pub struct Forms {
+    pub vials: Vec<Choice>,
+    pub racks: Vec<Choice>,
+    /// Of the largest vial, mL.
+    pub full_ml: String,
+    /// The act that answers what the robot asks, open to the eye.
+    pub wanted: &'static str,
+    /// What came back, with its problem.
+    pub typed: Typed,
+}
+
+pub struct Choice {
+    pub value: String,
+    pub label: String,
+    pub is_chosen: bool,
+}
+
+/// A form that couldn't be taken.
+#[derive(Default)]
+pub struct Typed {
+    pub act: String,
+    pub place: String,
+    pub volume_ml: String,
+    pub batch: String,
+    pub problem: String,
+}
+
+impl Forms {
+    pub fn of(robot: &Robot, typed: Typed) -> Self {
+        let chosen = |value: &str| value == typed.place;
+        let vial = |dye: &domain::DyeVial| {
+            let value = dye.vial.to_string();
+            Choice { is_chosen: chosen(&value), label: format!("{} ({value})", dye.name), value }
+        };
+        let rack = |pipette: &domain::Pipette| {
+            let value = pipette.tip_slot.0.to_string();
+            Choice { is_chosen: chosen(&value), label: format!("slot {value}"), value }
+        };
+        let full = robot.deck.dyes.iter().map(|dye| dye.volume.ul()).fold(0.0, f64::max);
+        Self {
+            vials: robot.deck.dyes.iter().map(vial).collect(),
+            racks: robot.deck.pipettes.iter().map(rack).collect(),
+            full_ml: format!("{}", full / 1_000.0),
+            wanted: robot.attention.as_ref().map_or("", |fault| answer(fault.code)),
+            typed,
+        }
+    }
+
+    /// What to change in this form, if it is the one that came back.
+    pub fn problem(&self, act: &str) -> Option<&str> {
+        (self.typed.act == act && !self.typed.problem.is_empty()).then_some(self.typed.problem.as_str())
+    }
+
+    /// A problem of no form on this page.
+    pub fn stray_problem(&self) -> Option<&str> {
+        let is_known = ["new_plate", "new_tips", "refill", "empty_waste", "sensor", "nozzle_cleared"];
+        (!self.typed.problem.is_empty() && !is_known.contains(&self.typed.act.as_str()))
+            .then_some(self.typed.problem.as_str())
+    }
+}
+
+/// The act that a fault asks for; nothing if only looking helps.
+const fn answer(code: FaultCode) -> &'static str {
+    match code {
+        FaultCode::PlateFull => "new_plate",
+        FaultCode::DyeShort => "refill",
+        FaultCode::TipsShort => "new_tips",
+        FaultCode::WasteFull => "empty_waste",
+        FaultCode::SensorSilent | FaultCode::SensorUnreachable | FaultCode::SensorError => "sensor",
+        _ => "",
+    }
+}
+
+impl Typed {
+    pub fn read(fields: &Fields) -> Self {
+        let short = |name: &str| fields.get(name).trim().chars().take(200).collect::<String>();
+        let act = short("act");
+        // Two buttons of one form.
+        let act = if act.starts_with("sensor_") { "sensor".to_owned() } else { act };
+        Self {
+            act,
+            place: short("place"),
+            volume_ml: short("volume_ml"),
+            batch: short("batch"),
+            problem: String::new(),
+        }
+    }
+}
+
+/// The act that a form means, or what to change in it.
+pub fn read(robot: &Robot, fields: &Fields) -> Result<DeckAct, String> {
+    match fields.get("act") {
+        "new_plate" => Ok(DeckAct::NewPlate),
+        "new_tips" => {
+            let slot = fields.get("place").trim().parse().map(Slot).map_err(|_| "choose the slot of the rack")?;
+            Ok(DeckAct::NewTips { slot })
+        }
+        "refill" => refill(robot, fields),
+        "empty_waste" => Ok(DeckAct::EmptyWaste),
+        "sensor_cleaned" => Ok(DeckAct::SensorCleaned),
+        "sensor_charged" => Ok(DeckAct::SensorCharged),
+        "nozzle_cleared" => Ok(DeckAct::NozzleCleared),
+        _ => Err("this form isn’t one that this page knows; reload it".to_owned()),
+    }
+}
+
+fn refill(robot: &Robot, fields: &Fields) -> Result<DeckAct, String> {
+    let vial: WellName = fields.get("place").trim().parse().map_err(|_| "choose the vial")?;
+    let full = robot.deck.dyes.iter().find(|dye| dye.vial == vial).map(|dye| dye.volume);
+    let batch = fields.get("batch").trim();
+    if batch.chars().count() > LONGEST_BATCH || batch.chars().any(char::is_control) {
+        return Err(format!("a batch is at most {LONGEST_BATCH} characters"));
+    }
+    let volume = match fields.get("volume_ml").trim() {
+        "" => None,
+        text => Some(millilitres(text, full)?),
+    };
+    Ok(DeckAct::Refill { vial, volume, batch: Some(batch.to_owned()).filter(|batch| !batch.is_empty()) })
+}
+
+fn millilitres(text: &str, full: Option<Volume>) -> Result<Volume, String> {
+    let number: f64 = text.replace(',', ".").parse().map_err(|_| "the volume is a number of mL, like 12.5")?;
+    let volume = Volume::from_ul(number * 1_000.0).map_err(|error| error.to_string())?;
+    match full {
+        Some(full) if volume > full => Err(format!("this vial holds at most {} mL", full.ul() / 1_000.0)),
+        _ => Ok(volume),
+    }
+}
+
+/// What a person can mend, said to them; the rest is an error page.
+pub fn told(error: AttendError) -> Result<String, PageError> {
+    match error {
+        AttendError::Store(error) => Err(error.into()),
+        AttendError::Robot(error) => Ok(format!("the virtual robot didn’t do it ({error}); see that it runs")),
+        AttendError::Address(error) => Ok(format!("the robot’s address can’t be used ({error})")),
+        told @ (AttendError::AtWork | AttendError::PlateInUse | AttendError::NotOnDeck(_)) => Ok(told.to_string()),
+    }
+}

@@ -1,0 +1,82 @@
+//! What a robot does now, in a sentence, and since when.
+
+use crate::{error::PageError, when::When};
+use api::AppState;
+use chrono::Utc;
+use domain::{ExperimentId, Tool};
+use store::{Experiment, Robot, RobotMode};
+
+/// How a robot stands.
+pub struct Standing {
+    /// A mode's name or `offline`; also the icon and the CSS class.
+    pub word: &'static str,
+    pub now: String,
+    pub since: Option<When>,
+    pub nozzle: String,
+    pub nozzle_is_free: bool,
+    /// Held, with no step in flight.
+    pub is_still: bool,
+    pub in_hand: Option<InHand>,
+}
+
+/// The experiment in hand.
+pub struct InHand {
+    pub id: ExperimentId,
+    pub name: String,
+    pub owner: String,
+    pub since: Option<When>,
+}
+
+impl Standing {
+    pub async fn of(state: &AppState, robot: &Robot) -> Result<Self, PageError> {
+        let open = state.store.open_operations(robot.id).await?;
+        let step = open.first().map(|open| (open.operation.step.sentence(), open.intended_at));
+        let in_hand = match state.store.in_hand_at(robot.id).await? {
+            Some(experiment) => Some(in_hand(state, experiment).await?),
+            None => None,
+        };
+        let is_driven = robot.lease_expires_at.is_some_and(|until| until > Utc::now());
+        let is_still = state.lab.stands_still(robot).await?;
+        let (word, now) = sentence(robot, step.as_ref().map(|(step, _)| step.as_str()), in_hand.is_some(), is_driven);
+        Ok(Self {
+            word,
+            now,
+            since: step.map(|(_, at)| When::new(at, Utc::now())),
+            nozzle: robot.tool.sentence(),
+            nozzle_is_free: robot.tool == Tool::Nothing,
+            is_still,
+            in_hand,
+        })
+    }
+}
+
+fn sentence(robot: &Robot, step: Option<&str>, has_work: bool, is_driven: bool) -> (&'static str, String) {
+    match (robot.mode, step) {
+        (RobotMode::Attention, None) => ("attention", "waiting for your answer; nothing moves".to_owned()),
+        (RobotMode::Attention, Some(step)) => ("attention", format!("stopped while {step}")),
+        (RobotMode::Paused, None) => ("paused", "standing still until it is resumed".to_owned()),
+        (RobotMode::Paused, Some(step)) => ("paused", format!("{step}; then it puts everything down and stands still")),
+        (_, step) if !is_driven => {
+            let last = step.map_or_else(String::new, |step| format!("; the last step was {step}"));
+            ("offline", format!("no worker drives it{last}"))
+        }
+        (RobotMode::Draining, None) if !has_work => ("draining", "drained; it takes nothing new".to_owned()),
+        (RobotMode::Draining, step) => {
+            let step = step.unwrap_or("between two steps");
+            ("draining", format!("{step}; it finishes this experiment and takes nothing new"))
+        }
+        (RobotMode::Active, Some(step)) => ("active", step.to_owned()),
+        (RobotMode::Active, None) if has_work => ("active", "between two steps".to_owned()),
+        (RobotMode::Active, None) => ("active", "ready; there is nothing to do for it".to_owned()),
+    }
+}
+
+async fn in_hand(state: &AppState, experiment: Experiment) -> Result<InHand, PageError> {
+    let owner = state.store.user(experiment.user_id).await?.map(|user| user.email).unwrap_or_default();
+    Ok(InHand {
+        id: experiment.id,
+        name: experiment.name.unwrap_or_else(|| "An experiment".to_owned()),
+        owner,
+        since: experiment.started_at.map(|at| When::new(at, Utc::now())),
+    })
+}
