@@ -4,6 +4,7 @@ mod accounts;
 mod experiments;
 mod given;
 mod journal;
+mod model;
 mod opening;
 mod queue;
 mod robots;
@@ -76,6 +77,9 @@ on_both! {
         consumables_follow_the_journal,
         events_have_no_gaps_however_many_write,
         commits_wake_whoever_waits,
+    }
+    model {
+        whatever_two_workers_try_only_the_lawful_is_kept,
     }
     opening {
         a_migrated_database_stays_as_it_is,
