@@ -73,6 +73,8 @@ pub struct Targets {
     pub workers: usize,
     /// A worker stopped for longer loses its lanes.
     pub lease: Duration,
+    /// The longest time between two faults.
+    pub gap: Duration,
 }
 
 /// An endless schedule.
@@ -90,7 +92,7 @@ impl Schedule {
 
     /// The next fault, and how long to wait before it.
     pub fn draw(&mut self) -> (Duration, Fault) {
-        let gap = self.millis(20, 400);
+        let gap = self.targets.gap.mul_f64(self.random.random_range(0.05..=1.0));
         let fault = match self.mix {
             Mix::Everything => self.anything(),
             Mix::Kills => self.kill_worker(),
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_seed_reproduces_its_schedule() {
-        let targets = Targets { robots: 3, workers: 2, lease: Duration::from_secs(2) };
+        let targets = Targets { robots: 3, workers: 2, lease: Duration::from_secs(2), gap: Duration::from_millis(400) };
         let draw = |seed| {
             let mut schedule = Schedule::new(seed, targets, Mix::Everything);
             (0..300).map(|_| schedule.draw()).collect::<Vec<_>>()

@@ -124,8 +124,8 @@ impl Lab {
         Ok(lab)
     }
 
-    pub fn targets(&self) -> Targets {
-        Targets { robots: self.benches.len(), workers: self.workers.len(), lease: LEASE }
+    pub fn targets(&self, gap: Duration) -> Targets {
+        Targets { robots: self.benches.len(), workers: self.workers.len(), lease: LEASE, gap }
     }
 
     /// The emulators themselves, past their proxies.

@@ -31,6 +31,9 @@ struct Arguments {
     /// A bug to switch on, to see it caught: no-fence, no-lookup or late-intent
     #[arg(long)]
     sabotage: Option<String>,
+    /// The longest time between two faults, ms
+    #[arg(long, default_value_t = 400)]
+    gap: u64,
     /// Seconds after which no more faults are injected
     #[arg(long, default_value_t = 3_600)]
     longest: u64,
@@ -50,6 +53,7 @@ async fn main() -> Result<ExitCode> {
         speed: arguments.speed,
         mix: arguments.mix,
         sabotage: arguments.sabotage,
+        gap: Duration::from_millis(arguments.gap),
         longest: Duration::from_secs(arguments.longest),
         patience: Duration::from_secs(arguments.patience),
         directory: arguments.directory,

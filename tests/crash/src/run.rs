@@ -47,6 +47,8 @@ pub struct Settings {
     pub sabotage: Option<String>,
     /// Times a real OT-2's speed.
     pub speed: f64,
+    /// The longest time between two faults.
+    pub gap: Duration,
     /// The longest that faults go on.
     pub longest: Duration,
     /// The longest wait for the end of all experiments once everything is healed.
@@ -66,6 +68,7 @@ impl Settings {
             mix: Mix::Everything,
             sabotage: None,
             speed: 200.0,
+            gap: Duration::from_millis(400),
             longest: Duration::from_secs(600),
             patience: Duration::from_secs(120),
             directory: None,
@@ -216,7 +219,7 @@ fn volumes(random: &mut ChaCha8Rng, kinds: usize) -> Value {
 
 /// Injects faults until enough have taken effect.
 async fn break_it(running: &Arc<Running>, settings: &Settings) -> Result<()> {
-    let mut schedule = Schedule::new(settings.seed, running.lab.targets(), settings.mix);
+    let mut schedule = Schedule::new(settings.seed, running.lab.targets(settings.gap), settings.mix);
     let until = Instant::now() + settings.longest;
     let mut suffering = JoinSet::new();
     while running.timeline.faults() < settings.faults && Instant::now() < until {
