@@ -168,6 +168,21 @@ impl TestLab {
         tokio::time::timeout(PATIENCE, reached).await.expect("the robot gets so far");
     }
 
+    /// Until the robot is carrying out such a step for the experiment.
+    pub async fn wait_for_step(&self, id: ExperimentId, step: &str) {
+        let reached = async {
+            loop {
+                let doing = self.store().latest_event(id, "operation").await.expect("a database");
+                if doing.is_some_and(|event| event.data["step"] == step) {
+                    // It is intended; a moment later it has been sent.
+                    return tokio::time::sleep(Duration::from_millis(15)).await;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.expect("the robot gets so far");
+    }
+
     /// Until the robot is held and nothing is under way any more.
     pub async fn wait_until_still(&self) {
         let still = async {

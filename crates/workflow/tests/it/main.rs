@@ -234,3 +234,24 @@ async fn another_client_that_takes_the_robot_falsifies_nothing() {
     lab.check_reads(&done).await;
     lab.check_left_safe().await;
 }
+
+/// The journal says that the nozzle is empty; the robot says that the pick-up was done. Whoever believes the journal alone
+/// drives a tip into its rack, or the sensor into its dock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_killed_while_something_is_picked_up_drives_it_into_nothing() {
+    let mut lab = TestLab::new(TestDatabase::sqlite().await, 60.0).await;
+    lab.start_worker();
+    let id = lab.submit(&EIGHT).await;
+    for step in ["pick_up_tip", "pick_up_sensor"] {
+        lab.wait_for_step(id, step).await;
+        lab.kill_worker();
+        lab.start_worker();
+    }
+    let done = lab.wait_for(id, ExperimentStatus::Completed).await;
+    lab.check_measured_wells(&done).await;
+    lab.check_left_safe().await;
+    let mishaps = ["crash", "miss", "spill", "overflow", "touch"];
+    let ledger = lab.ledger().await;
+    let mishap = ledger.iter().find(|entry| mishaps.iter().any(|kind| entry["kind"] == *kind));
+    assert_eq!(mishap, None);
+}
