@@ -103,7 +103,7 @@ prepare_python() {
 }
 
 start_emulator() {
-    "$target/debug/tincture" emulator --listen 127.0.0.1:0 --sensor-listen 127.0.0.1:0 --speed 600 --with-p20 >"$work/emulator.out" &
+    "$target/debug/tincture" emulator --listen 127.0.0.1:0 --sensor-listen 127.0.0.1:0 --speed 600 >"$work/emulator.out" &
     emulator=$!
     local waited
     for waited in $(seq 100); do

@@ -1,8 +1,8 @@
 """Runs one tip-aspirate-dispense-discard cycle with unchanged PyLabRobot.
 
 The robot is at TINCTURE_ROBOT_HOST and TINCTURE_ROBOT_PORT and has a pipette on its left mount, for PyLabRobot counts
-pipettes but takes channel 0 for the left one: a p300 there, or a p20 there and a p300 on the right. Exits non-zero when what physically happened, as the
-emulator's ledger tells it, isn't what was asked.
+pipettes but takes channel 0 for the left one: a p300 there, or a p20 there and a p300 on the right. Exits non-zero when
+what physically happened, as the emulator's ledger tells it, isn't what was asked.
 """
 
 import asyncio

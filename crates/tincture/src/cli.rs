@@ -130,7 +130,7 @@ pub struct Emulator {
     /// Seconds for which the robot answers 503 after its start, as a real one does
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = seconds)]
     pub boot: f64,
-    /// Mount a p20 beside the p300, for volumes of 1–20 µL
+    /// Mount a p20 on the left, for volumes of 1–20 µL, instead of a second p300
     #[arg(long)]
     pub with_p20: bool,
 }
