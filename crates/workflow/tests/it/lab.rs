@@ -9,7 +9,9 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use store::{Attendance, ExperimentDetail, NewRobot, NewUser, Robot, RobotMode, Store, User, testing::TestDatabase};
+use store::{
+    Attendance, ExperimentDetail, NewRobot, NewUser, Options, Robot, RobotMode, Store, User, testing::TestDatabase,
+};
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinHandle,
@@ -97,7 +99,12 @@ impl TestLab {
         let config =
             WorkerConfig { poll: Duration::from_millis(50), lease: Duration::from_secs(1), ..WorkerConfig::default() };
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let task = runtime.spawn(run_worker(self.store().clone(), config, stop.clone()));
+        // With connections of its own, as another process has: they die with its runtime.
+        let (url, stopped) = (self.database.url.clone(), stop.clone());
+        let task = runtime.spawn(async move {
+            let store = Store::connect(&url, Options::default()).await.expect("the database opens");
+            run_worker(store, config, stopped).await;
+        });
         self.worker = Some(Worker { runtime, task, stop });
     }
 
