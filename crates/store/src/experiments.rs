@@ -100,12 +100,6 @@ impl Store {
         }
         Ok(outcome)
     }
-
-    /// The wish that a person has left for the worker.
-    pub async fn pending_control(&self, experiment: ExperimentId) -> Result<Option<Control>> {
-        let row = sql!("SELECT control FROM experiments WHERE id = $1", experiment).one(self.reader()).await?;
-        row.ok_or(StoreError::NotFound("experiment"))?.get("control")
-    }
 }
 
 /// What the same idempotency key was answered before, if it was.

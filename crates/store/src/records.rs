@@ -296,6 +296,13 @@ pub enum RobotMode {
     Attention,
 }
 
+impl RobotMode {
+    /// Whether a person holds it: nothing is begun until they let go.
+    pub const fn is_held(self) -> bool {
+        matches!(self, Self::Paused | Self::Attention)
+    }
+}
+
 /// A robot as it is added or configured.
 #[derive(Clone, Debug)]
 pub struct NewRobot {

@@ -7,7 +7,7 @@ use crate::{
     forecast::{self, Demand, Supply},
 };
 use chrono::Utc;
-use domain::{Fault, FaultCode, PlateId, RobotId, Slot, Tool, Volume, WellName};
+use domain::{Deck, Fault, FaultCode, PlateId, RobotId, Slot, Tool, Volume, WellName};
 use hardware::{AddressError, Patience, RobotError, VirtualAttendant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -111,7 +111,8 @@ impl Lab {
             return Ok(());
         };
         if robot.attendance == Attendance::Virtual {
-            do_virtually(&robot, &act).await?;
+            let attendant = VirtualAttendant::new(&robot.url, Patience::default())?;
+            do_virtually(&attendant, &robot.deck, &change).await?;
         }
         Ok(self.store().attend(robot.id, change, activity(by, "deck_attended", details, ip)).await?)
     }
@@ -129,8 +130,7 @@ impl Lab {
 
     /// Whether a robot is held and has no step in flight. With nothing on its nozzle too, hands may go to its deck.
     pub async fn stands_still(&self, robot: &Robot) -> Result<bool, StoreError> {
-        let held = matches!(robot.mode, RobotMode::Paused | RobotMode::Attention);
-        Ok(held && self.store().open_operations(robot.id).await?.is_empty())
+        Ok(robot.mode.is_held() && self.store().open_operations(robot.id).await?.is_empty())
     }
 
     /// What is on a robot's deck and when it runs out, for the queue as it stands.
@@ -178,21 +178,18 @@ fn change(robot: &Robot, act: &DeckAct) -> Result<Option<Change>, AttendError> {
     }))
 }
 
-async fn do_virtually(robot: &Robot, act: &DeckAct) -> Result<(), AttendError> {
-    let attendant = VirtualAttendant::new(&robot.url, Patience::default())?;
-    match act {
-        DeckAct::NewPlate => attendant.new_plate(robot.deck.plate_slot).await?,
-        DeckAct::NewTips { slot } => attendant.new_tips(*slot).await?,
-        DeckAct::Refill { vial: at, volume, .. } => {
-            if let Some(vial) = robot.deck.dyes.iter().find(|vial| vial.vial == *at) {
-                let volume = volume.unwrap_or(vial.volume).min(vial.volume);
-                attendant.refill(*at, &vial.name, volume).await?;
-            }
-        }
-        DeckAct::EmptyWaste => attendant.empty_waste(robot.deck.waste).await?,
-        DeckAct::NozzleCleared | DeckAct::SensorCleaned | DeckAct::SensorCharged => {}
+/// Does at a virtual deck what a change says of it; what isn't the deck's is left alone.
+pub(crate) async fn do_virtually(attendant: &VirtualAttendant, deck: &Deck, change: &Change) -> Result<(), RobotError> {
+    match change {
+        Change::PlateReplaced { .. } => attendant.new_plate(deck.plate_slot).await,
+        Change::TipsReplaced { slot } => attendant.new_tips(*slot).await,
+        Change::VialRefilled { vial: at, volume, .. } => match deck.dyes.iter().find(|vial| vial.vial == *at) {
+            Some(vial) => attendant.refill(*at, &vial.name, *volume).await,
+            None => Ok(()),
+        },
+        Change::WasteEmptied => attendant.empty_waste(deck.waste).await,
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn activity(by: &User, action: &'static str, details: Value, ip_address: Option<IpAddr>) -> NewActivity {

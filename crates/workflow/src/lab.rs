@@ -84,8 +84,8 @@ pub struct Progress {
     pub now: Option<String>,
 }
 
-/// The queue is looked at this far; who stands beyond sees no estimate.
-const QUEUE_HORIZON: u32 = 1_000;
+/// The queue is looked at this far, which is as far as the store tells it; who stands beyond sees no estimate.
+const QUEUE_HORIZON: u32 = 200;
 
 /// The service. Cheap to clone.
 #[derive(Clone, Debug)]

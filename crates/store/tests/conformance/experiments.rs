@@ -186,12 +186,12 @@ pub async fn what_a_lane_holds_is_asked_and_not_changed(database: TestDatabase) 
 
     assert_eq!(control(Control::Resume).await, ControlOutcome::Refused(running));
     assert_eq!(control(Control::Pause).await, ControlOutcome::Requested);
-    assert_eq!(store.pending_control(id).await.expect("an answer"), Some(Control::Pause));
+    assert_eq!(experiment(store, id).await.experiment.control, Some(Control::Pause));
     assert_eq!(control(Control::Resume).await, ControlOutcome::Applied(running));
-    assert_eq!(store.pending_control(id).await.expect("an answer"), None);
+    assert_eq!(experiment(store, id).await.experiment.control, None);
     assert_eq!(control(Control::Cancel).await, ControlOutcome::Requested);
     assert_eq!(control(Control::Pause).await, ControlOutcome::Refused(running));
-    assert_eq!(store.pending_control(id).await.expect("an answer"), Some(Control::Cancel));
+    assert_eq!(experiment(store, id).await.experiment.control, Some(Control::Cancel));
     assert_eq!(experiment(store, id).await.experiment.status, running);
     let unknown = store.control(ExperimentId::new(), Control::Cancel).await;
     assert!(matches!(unknown, Err(StoreError::NotFound(_))));

@@ -2,7 +2,7 @@
 
 use super::{Lane, LaneError};
 use crate::{
-    fault,
+    attend, fault,
     mixture::{self, Mixture},
     plan::{self, Shortage},
 };
@@ -97,21 +97,15 @@ impl Lane {
         }
         let deck = &self.robot.deck;
         let change = match shortage {
-            Shortage::Plate { .. } => {
-                self.attendant.new_plate(deck.plate_slot).await?;
-                Change::PlateReplaced { plate: PlateId::new() }
-            }
-            Shortage::Tips { slot, .. } => {
-                self.attendant.new_tips(*slot).await?;
-                Change::TipsReplaced { slot: *slot }
-            }
+            Shortage::Plate { .. } => Change::PlateReplaced { plate: PlateId::new() },
+            Shortage::Tips { slot, .. } => Change::TipsReplaced { slot: *slot },
             Shortage::Dye { dye, vial, .. } => {
                 let volume = deck.dye(dye).map(|vial| vial.volume).unwrap_or_default();
-                self.attendant.refill(*vial, dye, volume).await?;
                 Change::VialRefilled { vial: *vial, volume, batch: None }
             }
             Shortage::Pipette { .. } => return Err(LaneError::Unsafe(shortage.to_string())),
         };
+        attend::do_virtually(&self.attendant, deck, &change).await?;
         self.record(vec![change]).await
     }
 

@@ -122,7 +122,7 @@ impl Lane {
 
     /// Whether a person holds the robot.
     fn is_held(&self) -> bool {
-        matches!(self.robot.mode, RobotMode::Paused | RobotMode::Attention)
+        self.robot.mode.is_held()
     }
 
     async fn journal(&self, id: ExperimentId) -> Result<Vec<JournalledOperation>, LaneError> {
