@@ -52,6 +52,7 @@ pages! {
     TipsShort = "tips-short",
     LeaseLost = "lease-lost",
     TooManyFailures = "too-many-failures",
+    ExperimentParked = "experiment-parked",
     EmergencyStop = "emergency-stop",
 }
 

@@ -260,6 +260,11 @@ impl From<StoreError> for Problem {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::EmailTaken => Self::new(FaultCode::EmailTaken, error.to_string()),
             StoreError::IllegalTransition { .. } => Self::new(FaultCode::IllegalTransition, error.to_string()),
+            StoreError::Held => Self::new(
+                FaultCode::IllegalTransition,
+                "the robot is held: resume it first, since it would have to move for that",
+            ),
+            StoreError::AtWork | StoreError::PlateInUse => Self::new(FaultCode::IllegalTransition, error.to_string()),
             _ => Self::internal(&error),
         }
     }

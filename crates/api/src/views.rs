@@ -13,7 +13,7 @@ use store::{
     Well,
 };
 use utoipa::ToSchema;
-use workflow::Progress;
+use workflow::{Progress, emergency};
 
 /// One page of a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -359,15 +359,22 @@ pub struct RobotView {
     #[schema(value_type = Uuid)]
     pub id: RobotId,
     pub name: String,
-    /// `active`, `offline` (no worker drives it), `paused`, `draining` or `attention` (it waits for a person).
+    /// `active`, `offline` (no worker drives it), `unreachable` (its worker can't use it), `paused`, `draining`,
+    /// `stopped` or `attention` (it waits for an answer).
     #[schema(example = "active")]
     pub status: &'static str,
     /// `virtual` or `operator`: who renews plates, tips and vials.
     #[schema(value_type = String)]
     pub attendance: Attendance,
-    /// What it waits for a person about.
+    /// What it waits for a person about: a stop, or its question to its operator. Nothing moves until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention: Option<FaultView>,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_since: Option<DateTime<Utc>>,
+    /// What its worker can't do at the moment. Nobody need answer: it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<FaultView>,
     /// What hangs on its nozzle: `nothing`, `tip` or `sensor`.
     #[schema(example = "nothing")]
     pub holds: &'static str,
@@ -416,9 +423,11 @@ impl RobotView {
     pub fn of(robot: Robot, inventory: Inventory, now: DateTime<Utc>) -> Self {
         let driven = robot.lease_expires_at.is_some_and(|end| end > now);
         let status = match robot.mode {
-            RobotMode::Attention => "attention",
+            RobotMode::Stopped => "stopped",
+            _ if robot.attention.is_some() => "attention",
             RobotMode::Paused => "paused",
             _ if !driven => "offline",
+            _ if robot.notice.is_some() => "unreachable",
             RobotMode::Draining => "draining",
             RobotMode::Active => "active",
         };
@@ -427,12 +436,15 @@ impl RobotView {
             domain::Tool::Tip { .. } => "tip",
             domain::Tool::Sensor { .. } => "sensor",
         };
+        let attention = emergency(&robot).or(robot.attention).map(FaultView::from);
         Self {
             id: robot.id,
             name: robot.name,
             status,
             attendance: robot.attendance,
-            attention: robot.attention.map(FaultView::from),
+            attention_since: if robot.mode == RobotMode::Stopped { robot.mode_at } else { robot.attention_at },
+            attention,
+            notice: robot.notice.map(FaultView::from),
             holds,
             limits: LimitsView::of(&robot.deck),
             inventory: InventoryView::from(inventory),

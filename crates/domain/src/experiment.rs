@@ -68,7 +68,7 @@ impl ExperimentStatus {
         use ExperimentStatus::{Cancelled, Completed, Failed, Paused, Queued, Running};
         matches!(
             (self, next),
-            (Queued, Running | Paused | Cancelled)
+            (Queued, Running | Paused | Failed | Cancelled)
                 | (Running, Paused | Completed | Failed | Cancelled | Queued)
                 | (Paused, Queued | Running | Failed | Cancelled)
         )

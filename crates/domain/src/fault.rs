@@ -46,6 +46,7 @@ named_states! {
         TipsShort = "tips-short",
         LeaseLost = "lease-lost",
         TooManyFailures = "too-many-failures",
+        ExperimentParked = "experiment-parked",
         EmergencyStop = "emergency-stop",
     }
 }

@@ -1,6 +1,6 @@
 //! The virtual lab's operator: puts new plates and tips, fills vials, where there are no hands.
 
-use crate::{AddressError, Patience, RobotError, robot::Wire};
+use crate::{AddressError, Attendant, Patience, Pending, RobotError, robot::Wire};
 use domain::{DyeName, Slot, Volume, WellName};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,31 +24,29 @@ impl VirtualAttendant {
         Ok(Self { wire: Arc::new(Wire::new(url, patience)?) })
     }
 
-    /// A clean plate.
-    pub async fn new_plate(&self, slot: Slot) -> Result<(), RobotError> {
-        self.act("/emulator/plate", json!({"slot": slot})).await
-    }
-
-    /// A full rack of tips.
-    pub async fn new_tips(&self, slot: Slot) -> Result<(), RobotError> {
-        self.act("/emulator/tips", json!({"slot": slot})).await
-    }
-
-    /// A vial with this much fresh dye in place of the one there.
-    pub async fn refill(&self, vial: WellName, dye: &DyeName, volume: Volume) -> Result<(), RobotError> {
-        self.act(&format!("/emulator/vials/{vial}"), json!({"dye": dye, "volume_ul": volume.ul()})).await
-    }
-
-    /// An empty waste vial.
-    pub async fn empty_waste(&self, vial: WellName) -> Result<(), RobotError> {
-        self.act(&format!("/emulator/vials/{vial}"), json!({"dye": "water", "volume_ul": 0})).await
-    }
-
     /// Done only if nothing has happened on the deck since it was looked at, so that a request that the network held up
     /// can't swap a plate under the next experiment.
-    async fn act(&self, path: &str, mut body: Value) -> Result<(), RobotError> {
+    async fn act(&self, path: String, mut body: Value) -> Result<(), RobotError> {
         let deck: Deck = self.wire.get("/emulator/state").await?.read()?;
         body["sequence"] = json!(deck.sequence);
-        self.wire.post(path, &body).await.map(drop)
+        self.wire.post(&path, &body).await.map(drop)
+    }
+}
+
+impl Attendant for VirtualAttendant {
+    fn new_plate(&self, slot: Slot) -> Pending<'_, Result<(), RobotError>> {
+        Box::pin(self.act("/emulator/plate".to_owned(), json!({"slot": slot})))
+    }
+
+    fn new_tips(&self, slot: Slot) -> Pending<'_, Result<(), RobotError>> {
+        Box::pin(self.act("/emulator/tips".to_owned(), json!({"slot": slot})))
+    }
+
+    fn refill<'a>(&'a self, vial: WellName, dye: &'a DyeName, volume: Volume) -> Pending<'a, Result<(), RobotError>> {
+        Box::pin(self.act(format!("/emulator/vials/{vial}"), json!({"dye": dye, "volume_ul": volume.ul()})))
+    }
+
+    fn empty_waste(&self, vial: WellName) -> Pending<'_, Result<(), RobotError>> {
+        Box::pin(self.act(format!("/emulator/vials/{vial}"), json!({"dye": "water", "volume_ul": 0})))
     }
 }

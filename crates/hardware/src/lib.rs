@@ -4,15 +4,17 @@
 //! failure says which of three things is true: the device certainly didn't do it, it did it and failed, or nobody
 //! knows yet ([`PerformError`]). What nobody knows is looked up by the operation's id ([`Ot2::lookup`]).
 //!
-//! Read [`robot`] first. This crate stores nothing and decides nothing: journal, retries and recovery are the workflow's.
+//! Read `device` first: what the workflow knows of a robot; then [`robot`], the OT-2. This crate stores nothing and decides nothing: journal, retries and recovery are the workflow's.
 
 pub mod robot;
 pub mod sensor;
 
 mod attendant;
+mod device;
 mod patience;
 
 pub use attendant::VirtualAttendant;
+pub use device::{Attendant, Connect, Hold, Network, Pending, Robot};
 pub use patience::{AddressError, Patience};
 pub use robot::{CommandFailure, Health, Lookup, Memory, Ot2, PerformError, RobotError, Run};
 pub use sensor::{ColourSensor, PendingReading, ReadRequest, SensorError, connect_sensor};

@@ -17,6 +17,8 @@ pub struct Patience {
     pub boot: Duration,
     /// For a sensor's reading, connection included. A reading takes about 0.6 s.
     pub reading: Duration,
+    /// Before trying again after the first of several troubles; doubled with each.
+    pub pause: Duration,
 }
 
 impl Default for Patience {
@@ -28,6 +30,7 @@ impl Default for Patience {
             takeover: Duration::from_secs(180),
             boot: Duration::from_secs(180),
             reading: Duration::from_secs(10),
+            pause: Duration::from_millis(100),
         }
     }
 }
@@ -46,6 +49,7 @@ impl Patience {
             takeover: self.takeover.mul_f64(share),
             boot: self.boot.mul_f64(share),
             reading: self.reading.mul_f64(share),
+            pause: self.pause.mul_f64(share),
         }
     }
 }

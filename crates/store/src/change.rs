@@ -25,7 +25,50 @@ pub(crate) struct RobotUpdate<'a> {
     white_reference: Option<&'a Value>,
     waste_emptied: bool,
     waste_added: Volume,
-    mode: Option<(RobotMode, Option<&'a Fault>)>,
+    question: Option<&'a Fault>,
+    answered: bool,
+    notice: Option<&'a Option<Fault>>,
+}
+
+/// What the robot's row must say for an update.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fence<'a> {
+    /// The lease still holds.
+    Leased(&'a Lease),
+    /// And a step with this purpose may begin, as far as people are concerned, who have done nothing since `acts`.
+    MayMove(&'a Lease, Purpose, i64),
+    /// Nothing is asked; people's acts are counted.
+    Person,
+}
+
+impl Fence<'_> {
+    const fn lease(&self) -> Option<&Lease> {
+        match self {
+            Self::Leased(lease) | Self::MayMove(lease, ..) => Some(lease),
+            Self::Person => None,
+        }
+    }
+
+    /// The condition; the lease is `$13` and `$14`, the acts `$15`.
+    fn condition(&self) -> String {
+        let may_move = match self {
+            Self::Person => return String::new(),
+            Self::Leased(_) => String::new(),
+            Self::MayMove(_, purpose, _) => format!(" AND acts = $15 AND {}", may_move(*purpose)),
+        };
+        format!(" AND lease_epoch = $13 AND lease_holder = $14{may_move}")
+    }
+}
+
+/// Whether a step with this purpose may begin, as a condition on a robot's row. Putting down needs something in hand:
+/// a robot that stands still with an empty nozzle has nothing left to do under a pause.
+fn may_move(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Work => "mode IN ('active', 'draining') AND attention IS NULL",
+        Purpose::PutDown => {
+            "attention IS NULL AND (mode IN ('active', 'draining') OR (mode = 'paused' AND tool ->> 'tool' <> 'nothing'))"
+        }
+    }
 }
 
 impl<'a> RobotUpdate<'a> {
@@ -38,16 +81,17 @@ impl<'a> RobotUpdate<'a> {
                 Change::WhiteReference(reference) => update.white_reference = Some(reference),
                 Change::WasteAdded { volume } => update.waste_added = update.waste_added + *volume,
                 Change::WasteEmptied => (update.waste_emptied, update.waste_added) = (true, Volume::ZERO),
-                Change::Mode { mode, attention } => update.mode = Some((*mode, attention.as_ref())),
+                Change::Ask(question) => update.question = Some(question),
+                Change::Answered => update.answered = true,
+                Change::Notice(notice) => update.notice = Some(notice),
                 _ => {}
             }
         }
         update
     }
 
-    /// Writes it if the lease (where one is asked for) still holds, and gives the sequence of the newest operation.
-    pub async fn write(self, tx: &DatabaseTransaction, robot: RobotId, lease: Option<&Lease>) -> Result<i64> {
-        let fence = if lease.is_some() { " AND lease_epoch = $11 AND lease_holder = $12" } else { "" };
+    /// Writes it if the fence lets it through, and gives the sequence of the newest operation.
+    pub async fn write(self, tx: &DatabaseTransaction, robot: RobotId, fence: Fence<'_>) -> Result<i64> {
         let text = format!(
             "UPDATE robots SET
                  last_sequence = last_sequence + $2,
@@ -55,11 +99,17 @@ impl<'a> RobotUpdate<'a> {
                  run_id = CASE WHEN $4 THEN $5 ELSE run_id END,
                  white_reference = COALESCE($6, white_reference),
                  waste_nl = CASE WHEN $7 THEN 0 ELSE waste_nl END + $8,
-                 mode = COALESCE($9, mode),
-                 attention = CASE WHEN $9 IS NULL THEN attention ELSE $10 END
-             WHERE id = $1{fence} RETURNING last_sequence"
+                 attention_at = CASE WHEN {answered} THEN NULL
+                     WHEN attention IS NULL AND $9 IS NOT NULL THEN $12 ELSE attention_at END,
+                 attention = CASE WHEN {answered} THEN NULL ELSE COALESCE(attention, $9) END,
+                 notice = CASE WHEN $10 THEN $11 ELSE notice END,
+                 notice_at = CASE WHEN $10 THEN $12 ELSE notice_at END
+                 {counted}
+             WHERE id = $1{condition} RETURNING last_sequence",
+            answered = if self.answered { "TRUE" } else { "FALSE" },
+            counted = if matches!(fence, Fence::Person) { ", acts = acts + 1" } else { "" },
+            condition = fence.condition(),
         );
-        let (mode, attention) = self.mode.map_or((None, None), |(mode, attention)| (Some(mode), attention));
         let mut update = sql!(
             text,
             robot,
@@ -70,14 +120,33 @@ impl<'a> RobotUpdate<'a> {
             self.white_reference.cloned(),
             self.waste_emptied,
             self.waste_added,
-            mode,
-            attention,
+            self.question,
+            self.notice.is_some(),
+            self.notice.and_then(Option::as_ref),
+            now(),
         );
-        update.and_bind(lease.map(|lease| lease.epoch));
-        update.and_bind(lease.map(|lease| lease.holder.as_str()));
-        let lost = if lease.is_some() { StoreError::LeaseLost } else { StoreError::NotFound("robot") };
-        update.one(tx).await?.ok_or(lost)?.get("last_sequence")
+        update.and_bind(fence.lease().map(|lease| lease.epoch));
+        update.and_bind(fence.lease().map(|lease| lease.holder.as_str()));
+        if let Fence::MayMove(_, _, acts) = fence {
+            update.and_bind(Some(acts));
+        }
+        match update.one(tx).await? {
+            Some(row) => row.get("last_sequence"),
+            None => Err(why_not(tx, robot, fence).await?),
+        }
     }
+}
+
+/// Which part of the fence it was that refused.
+async fn why_not(tx: &DatabaseTransaction, robot: RobotId, fence: Fence<'_>) -> Result<StoreError> {
+    let Some(lease) = fence.lease() else { return Ok(StoreError::NotFound("robot")) };
+    let held = sql!(
+        "SELECT 1 FROM robots WHERE id = $1 AND lease_epoch = $2 AND lease_holder = $3",
+        robot,
+        lease.epoch,
+        lease.holder.as_str(),
+    );
+    Ok(if held.one(tx).await?.is_some() { StoreError::Held } else { StoreError::LeaseLost })
 }
 
 /// What followed from the changes applied so far.
@@ -122,8 +191,8 @@ impl Effects {
                 self.signal(Signal::Queue);
             }
             Change::Well { id, to, fault } => self.step_well(tx, *id, *to, fault.as_ref()).await?,
-            Change::Replace { quarantined, fresh, at, plate, fault } => {
-                self.events.extend(wells::replace(tx, *quarantined, *fresh, (*plate, *at), fault).await?);
+            Change::Replace { quarantined, fresh, at, fault } => {
+                self.events.extend(wells::replace(tx, *quarantined, *fresh, *at, fault).await?);
             }
             Change::Result { id, well, measurement_data } => self.measure(tx, *id, *well, measurement_data).await?,
             Change::Event { experiment, kind, data } => {
@@ -209,6 +278,7 @@ async fn change_deck(tx: &DatabaseTransaction, robot: RobotId, change: &Change) 
         Change::TipsReplaced { slot } => {
             sql!("DELETE FROM tips WHERE robot_id = $1 AND slot = $2", robot, *slot).execute(tx).await.map(drop)
         }
+        Change::PlateLifted => lift_plate(tx, robot).await,
         Change::PlateReplaced { plate } => place_plate(tx, robot, *plate).await,
         _ => Ok(()),
     }
@@ -250,16 +320,20 @@ async fn keep_tip(
 
 /// The plate that lay there is put aside; one that lay aside may come back.
 pub(crate) async fn place_plate(tx: &DatabaseTransaction, robot: RobotId, plate: PlateId) -> Result<()> {
-    let at = now();
-    sql!("UPDATE plates SET removed_at = $2 WHERE robot_id = $1 AND removed_at IS NULL", robot, at).execute(tx).await?;
+    lift_plate(tx, robot).await?;
     sql!(
         "INSERT INTO plates (id, robot_id, placed_at) VALUES ($1, $2, $3)
          ON CONFLICT (id) DO UPDATE SET robot_id = excluded.robot_id, placed_at = excluded.placed_at, removed_at = NULL",
         plate,
         robot,
-        at,
+        now(),
     )
     .execute(tx)
     .await?;
     Ok(())
+}
+
+async fn lift_plate(tx: &DatabaseTransaction, robot: RobotId) -> Result<()> {
+    let lifted = sql!("UPDATE plates SET removed_at = $2 WHERE robot_id = $1 AND removed_at IS NULL", robot, now());
+    lifted.execute(tx).await.map(drop)
 }

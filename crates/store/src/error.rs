@@ -21,6 +21,18 @@ pub enum StoreError {
     EmailTaken,
     #[error("the lease on the robot is lost: another worker drives it now")]
     LeaseLost,
+    /// Somebody holds the robot, or did something to it since it was looked at. Nothing was written.
+    #[error("somebody holds the robot or attended it meanwhile: look again")]
+    Held,
+    /// Nothing was written.
+    #[error("the robot is at work: pause it first, and wait until it has put everything down")]
+    AtWork,
+    /// Nothing was written.
+    #[error("an experiment that is under way has its wells on this plate: wait for it, or cancel it first")]
+    PlateInUse,
+    /// Nothing was written.
+    #[error("the machine at this address is another robot's: {0}")]
+    IdentityTaken(String),
     #[error("{what} can't go from {from} to {to}")]
     IllegalTransition { what: &'static str, from: String, to: String },
     #[error("the plate's well {0} is taken already")]

@@ -10,7 +10,7 @@ use crate::{
     sql::{Row, Sql, now, row_values, sql},
     wells::{self, sql_list},
 };
-use domain::{ExperimentId, ExperimentStatus, Fault, UserId, WellId, WellStatus};
+use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, Needs, UserId, WellId, WellStatus};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::json;
 use std::collections::HashMap;
@@ -125,9 +125,11 @@ async fn earlier_answer(
 
 async fn insert(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<()> {
     let at = now();
+    let needs = Needs::of(experiment.wells.iter().map(|(_, recipe)| recipe));
     sql!(
-        "INSERT INTO experiments (id, user_id, status, metadata, created_at, name, priority, last_sequence)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
+        "INSERT INTO experiments
+             (id, user_id, status, metadata, created_at, name, priority, last_sequence, dyes, least_nl, fullest_nl)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10)",
         experiment.id,
         experiment.user_id,
         ExperimentStatus::Queued,
@@ -135,6 +137,9 @@ async fn insert(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<
         at,
         experiment.name.clone(),
         experiment.priority,
+        dye_list(&needs),
+        needs.least,
+        needs.fullest,
     )
     .execute(tx)
     .await?;
@@ -152,6 +157,11 @@ async fn insert(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<
         .await?;
     }
     events::append(tx, vec![NewEvent::status(experiment.id, ExperimentStatus::Queued, None)]).await
+}
+
+/// Its dyes as they are stored: in order, separated by spaces.
+pub(crate) fn dye_list(needs: &Needs) -> String {
+    needs.dyes.iter().map(DyeName::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// All wells in one statement, and their charges in another.

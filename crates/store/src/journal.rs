@@ -1,10 +1,12 @@
 //! The journal: *intended* is durable before anything is sent, the outcome before anything follows from it.
 //!
 //! An entry carries the end of one operation, what that changes, and the intent of the next, in one commit. Its first
-//! statement is the fence: it names the lease's epoch, so that a worker whose lane was taken over writes nothing.
+//! statement is the fence: it names the lease's epoch, so that a worker whose lane was taken over writes nothing; and
+//! with an intent it names people's hold and their last act, so that nothing is begun after a pause or a stop has
+//! committed, nor on a deck that somebody's hands have changed.
 
 use crate::{
-    change::{Effects, RobotUpdate},
+    change::{Effects, Fence, RobotUpdate},
     connection::{Store, transact},
     error::{Result, StoreError},
     records::*,
@@ -25,8 +27,12 @@ const OPERATIONS: &str = "
 
 impl Store {
     /// One transaction, fenced by the lease's epoch: the end of one operation, its changes, the intent of the next.
-    /// All of it is durable when it returns, and none of it after an error other than `Unreachable`, of which nobody
-    /// knows.
+    /// All of it is durable when it returns.
+    ///
+    /// # Errors
+    /// `LeaseLost` where another worker drives the robot; `Held` where it carries an intent and somebody holds the robot
+    /// or attended it meanwhile; `IllegalTransition` and `WellTaken` where it contradicts what is stored. After each of
+    /// them nothing of it was written; after `Unreachable` nobody knows.
     pub async fn commit(&self, lease: &Lease, entry: Entry) -> Result<()> {
         let signals = transact!(self, |tx| { write(tx, lease, &entry).await });
         self.signal(signals);
@@ -53,15 +59,14 @@ impl Store {
     }
 }
 
-/// Refuses whoever doesn't hold the lane, and holds its row until the commit.
-pub(crate) async fn check_lease(tx: &DatabaseTransaction, lease: &Lease) -> Result<()> {
-    RobotUpdate::default().write(tx, lease.robot_id, Some(lease)).await.map(drop)
-}
-
 async fn write(tx: &DatabaseTransaction, lease: &Lease, entry: &Entry) -> Result<Vec<Signal>> {
     let mut robot = RobotUpdate::of(&entry.changes);
     robot.operations = i64::from(entry.intended.is_some());
-    let sequence = robot.write(tx, lease.robot_id, Some(lease)).await?;
+    let fence = match &entry.intended {
+        Some(intended) => Fence::MayMove(lease, intended.purpose, intended.acts),
+        None => Fence::Leased(lease),
+    };
+    let sequence = robot.write(tx, lease.robot_id, fence).await?;
     if let Some(ended) = &entry.ended {
         end(tx, lease.robot_id, ended).await?;
     }
@@ -102,7 +107,7 @@ fn illegal(from: JournalEvent, to: JournalEvent) -> StoreError {
 }
 
 async fn intend(tx: &DatabaseTransaction, lease: &Lease, intended: &Intended, sequence: i64) -> Result<()> {
-    let Intended { operation, experiment_id, run_id } = intended;
+    let Intended { operation, experiment_id, run_id, .. } = intended;
     let written = sql!(
         "INSERT INTO operations (id, robot_id, experiment_id, lease_epoch, run_id, sequence, step, state, intended_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",

@@ -2,18 +2,18 @@
 
 use crate::{
     accounts::MOST_ROWS,
+    change::{Fence, RobotUpdate},
     connection::{Store, transact},
     error::{Result, StoreError},
-    events,
-    experiments::{detail, read_experiment, step},
-    journal::check_lease,
+    events::{self, NewEvent},
+    experiments::{detail, dye_list, read_experiment, step},
     records::*,
-    sql::{Row, Sql, now, row_values, sql},
-    wells::check_untaken,
+    sql::{Bind, Row, Sql, now, row_values, sql},
+    wells::{self, check_untaken},
 };
-use domain::{ExperimentId, ExperimentStatus, PlateId, Recipe, RobotId, WellId, WellName};
+use domain::{Deck, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, RobotId, WellId, WellName};
 use sea_orm::DatabaseTransaction;
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write as _};
 
 /// Higher priority first; then everybody's first experiment before anybody's second; among those, who was served
 /// longest ago (or never); then age.
@@ -31,6 +31,14 @@ const TURNS: &str = "
     ORDER BY t.priority DESC, t.turn, u.last_served_at NULLS FIRST, t.created_at, t.id
     LIMIT $1";
 
+/// Kinds of experiments that are told apart at once; there are as many as sets of dyes that people ask for together.
+const MOST_DYE_SETS: i64 = 1_000;
+
+/// Whether a deck has all dyes of a stored list.
+fn mixes(deck: &Deck, dyes: &str) -> bool {
+    dyes.split(' ').all(|dye| deck.dyes.iter().any(|vial| vial.name.as_str() == dye))
+}
+
 impl Store {
     /// The queue in the order lanes take it: priority, then round robin between users, then age. At most `limit` (≤ 200).
     pub async fn queue(&self, limit: u32) -> Result<Vec<Queued>> {
@@ -38,14 +46,83 @@ impl Store {
         query.all(self.reader()).await?.iter().map(read_queued).collect()
     }
 
-    /// The next experiment that this lane would take: the queue's first that isn't bound to another robot. Read only.
-    pub async fn peek(&self, lease: &Lease) -> Result<Option<ExperimentDetail>> {
-        let which = "t.robot_id IS NULL OR t.robot_id = $2";
-        let row = sql!(TURNS.replace("{which}", which), 1i64, lease.robot_id).one(self.reader()).await?;
-        match row {
-            Some(row) => Ok(Some(detail(self.reader(), &row).await?)),
-            None => Ok(None),
+    /// The next experiment that a lane with this deck would take: the queue's first that the deck can mix and that isn't
+    /// bound to another robot. Read only.
+    pub async fn peek(&self, lease: &Lease, deck: &Deck) -> Result<Option<ExperimentId>> {
+        let mixable: Vec<_> = self.waiting_dyes().await?.into_iter().filter(|dyes| mixes(deck, dyes)).collect();
+        let which = format!(
+            "(t.robot_id IS NULL OR t.robot_id = $2) AND (t.dyes IS NULL OR (t.least_nl >= $3 AND t.fullest_nl <= $4 AND t.dyes IN ({})))",
+            (0..mixable.len()).map(|index| format!("${}", index + 5)).collect::<Vec<_>>().join(", "),
+        );
+        let which = if mixable.is_empty() { which.replace("IN ()", "IS NULL") } else { which };
+        let mut query =
+            sql!(TURNS.replace("{which}", &which), 1i64, lease.robot_id, deck.least_volume(), deck.well_capacity);
+        for dyes in mixable {
+            query.and_bind(Some(dyes));
         }
+        query.one(self.reader()).await?.map(|row| row.get("id")).transpose()
+    }
+
+    /// The sets of dyes that waiting experiments ask for: as many as there are kinds of experiments, not experiments.
+    async fn waiting_dyes(&self) -> Result<Vec<String>> {
+        let text = "SELECT DISTINCT dyes FROM experiments WHERE status = 'queued' AND dyes IS NOT NULL LIMIT $1";
+        let rows = sql!(text, MOST_DYE_SETS).all(self.reader()).await?;
+        rows.iter().map(|row| row.get("dyes")).collect()
+    }
+
+    /// Waiting experiments that none of these decks can mix, oldest first; at most 20. Those that are bound to `robot`, or
+    /// those that any robot may take where it is nothing.
+    pub async fn unmixable(&self, robot: Option<RobotId>, decks: &[Deck]) -> Result<Vec<ExperimentId>> {
+        let bound = if robot.is_some() { "robot_id = $1" } else { "robot_id IS NULL" };
+        let text = format!("SELECT id FROM experiments WHERE status = 'queued' AND dyes IS NOT NULL AND {bound}");
+        let mut unmixable = String::from("(TRUE");
+        let mut values: Vec<_> = robot.map(Bind::bind).into_iter().collect();
+        let dye_sets = self.waiting_dyes().await?;
+        for deck in decks {
+            let mixable: Vec<_> = dye_sets.iter().filter(|dyes| mixes(deck, dyes)).collect();
+            if mixable.is_empty() {
+                continue;
+            }
+            values.extend([deck.least_volume().bind(), deck.well_capacity.bind()]);
+            let _ = write!(
+                unmixable,
+                " AND NOT (least_nl >= ${} AND fullest_nl <= ${} AND dyes IN (",
+                values.len() - 1,
+                values.len()
+            );
+            for (index, dyes) in mixable.into_iter().enumerate() {
+                values.push(dyes.as_str().bind());
+                let _ = write!(unmixable, "{}${}", if index == 0 { "" } else { ", " }, values.len());
+            }
+            unmixable.push_str("))");
+        }
+        let query = Sql::new(format!("{text} AND {unmixable}) ORDER BY created_at LIMIT 20"), values);
+        query.all(self.reader()).await?.iter().map(|row| row.get("id")).collect()
+    }
+
+    /// Ends a waiting experiment that nothing can be done for; its quota is returned. `false` if it isn't waiting any more.
+    pub async fn give_up(&self, experiment: ExperimentId, fault: &Fault) -> Result<bool> {
+        let waiting =
+            format!("SELECT id FROM experiments WHERE id = $1 AND status = 'queued'{}", self.backend().for_update());
+        let ended = transact!(self, |tx| {
+            if sql!(waiting.clone(), experiment).one(tx).await?.is_none() {
+                return Ok(false);
+            }
+            let happened = step(tx, experiment, ExperimentStatus::Failed, Some(fault)).await?;
+            events::append(tx, happened).await?;
+            Ok(true)
+        });
+        if ended {
+            self.signal([Signal::Experiment(experiment), Signal::Queue]);
+        }
+        Ok(ended)
+    }
+
+    /// Writes down what an experiment asks of a deck, where it is older than that being written down.
+    pub async fn note_needs(&self, experiment: ExperimentId, needs: &Needs) -> Result<()> {
+        let text = "UPDATE experiments SET dyes = $2, least_nl = $3, fullest_nl = $4 WHERE id = $1 AND dyes IS NULL";
+        let noted = sql!(text, experiment, dye_list(needs), needs.least, needs.fullest);
+        noted.execute(self.writer()).await.map(drop)
     }
 
     /// The experiment that this lane has in hand (running here), if any.
@@ -57,18 +134,70 @@ impl Store {
         }
     }
 
+    /// Its id alone, which can be read whatever else of it can't.
+    pub async fn in_hand_id(&self, robot: RobotId) -> Result<Option<ExperimentId>> {
+        let row = sql!("SELECT id FROM experiments WHERE robot_id = $1 AND status = 'running' LIMIT 1", robot);
+        row.one(self.reader()).await?.map(|row| row.get("id")).transpose()
+    }
+
+    /// What the owner of the experiment in this lane's hand wishes, if anything.
+    ///
+    /// # Errors
+    /// `LeaseLost` where the lane isn't ours any more.
+    pub async fn wish_in_hand(&self, lease: &Lease) -> Result<Option<(ExperimentId, Control)>> {
+        let text = "SELECT e.id, e.control FROM robots r
+            LEFT JOIN experiments e ON e.robot_id = r.id AND e.status = 'running' AND e.control IS NOT NULL
+            WHERE r.id = $1 AND r.lease_epoch = $2 AND r.lease_holder = $3";
+        let row = sql!(text, lease.robot_id, lease.epoch, lease.holder.as_str());
+        let row = row.one(self.reader()).await?.ok_or(StoreError::LeaseLost)?;
+        Ok(row.get::<Option<ExperimentId>>("id")?.zip(row.get::<Option<Control>>("control")?))
+    }
+
+    /// Puts an experiment that this lane can't go on with back into the queue, for any robot. Wells that may hold something
+    /// are quarantined with the fault and made up for; those that never got a drop give their places back.
+    pub async fn hand_over(&self, lease: &Lease, experiment: ExperimentId, fault: &Fault) -> Result<()> {
+        // A well that is only pending has had no drop intended: "dispensing" is written with the first intent.
+        let touched = "SELECT id FROM wells WHERE experiment_id = $1 AND status IN ('dispensing', 'mixed')";
+        transact!(self, |tx| {
+            RobotUpdate::default().write(tx, lease.robot_id, Fence::Leased(lease)).await?;
+            let mut happened = Vec::new();
+            for row in sql!(touched, experiment).all(tx).await? {
+                happened.extend(wells::replace(tx, row.get("id")?, WellId::new(), None, fault).await?);
+            }
+            let untouched =
+                "UPDATE wells SET plate_id = NULL, well_id = NULL WHERE experiment_id = $1 AND status = 'pending'";
+            sql!(untouched, experiment).execute(tx).await?;
+            sql!("UPDATE experiments SET robot_id = NULL, plate_id = NULL WHERE id = $1", experiment)
+                .execute(tx)
+                .await?;
+            happened.extend(step(tx, experiment, ExperimentStatus::Queued, None).await?);
+            events::append(tx, happened).await
+        });
+        self.signal([Signal::Experiment(experiment), Signal::Queue, Signal::Robots]);
+        Ok(())
+    }
+
+    /// Takes an experiment that breaks its lane out of the lane's way: paused, with the fault, its wells as they are.
+    /// Reads nothing of it that may be damaged.
+    pub async fn park(&self, experiment: ExperimentId, fault: &Fault) -> Result<()> {
+        let text = "UPDATE experiments SET status = 'paused', control = NULL, fault = $2
+            WHERE id = $1 AND status IN ('queued', 'running')";
+        transact!(self, |tx| {
+            if sql!(text, experiment, fault).execute(tx).await? == 1 {
+                events::append(tx, vec![NewEvent::status(experiment, ExperimentStatus::Paused, Some(fault))]).await?;
+            }
+            Ok(())
+        });
+        self.signal([Signal::Experiment(experiment), Signal::Queue]);
+        Ok(())
+    }
+
     /// Experiments that a lane has in hand now.
     pub async fn running(&self) -> Result<Vec<ExperimentId>> {
         let rows = sql!("SELECT id FROM experiments WHERE status = 'running' LIMIT $1", i64::from(MOST_ROWS))
             .all(self.reader())
             .await?;
         rows.iter().map(|row| row.get("id")).collect()
-    }
-
-    /// Whether an experiment is in hand at this robot.
-    pub async fn running_on(&self, robot: RobotId) -> Result<bool> {
-        let row = sql!("SELECT id FROM experiments WHERE robot_id = $1 AND status = 'running' LIMIT 1", robot);
-        Ok(row.one(self.reader()).await?.is_some())
     }
 
     /// The experiment in hand at this robot, without its wells.
@@ -104,19 +233,30 @@ impl Store {
     /// What people wish of the worker now: of its experiment (pause, cancel) and of its robot (mode). One cheap query,
     /// asked between two operations; `LeaseLost` if the epoch isn't ours any more.
     pub async fn wishes(&self, lease: &Lease, experiment: ExperimentId) -> Result<Wishes> {
-        let text = "SELECT r.mode, e.control FROM robots r LEFT JOIN experiments e ON e.id = $3 WHERE r.id = $1 AND r.lease_epoch = $2";
+        let text = "SELECT r.mode IN ('paused', 'stopped') OR r.attention IS NOT NULL AS held, r.acts, e.control,
+                e.status = 'running' AS running
+            FROM robots r LEFT JOIN experiments e ON e.id = $3 WHERE r.id = $1 AND r.lease_epoch = $2";
         let row = sql!(text, lease.robot_id, lease.epoch, experiment)
             .one(self.reader())
             .await?
             .ok_or(StoreError::LeaseLost)?;
-        Ok(Wishes { control: row.get("control")?, mode: row.get("mode")? })
+        Ok(Wishes {
+            control: row.get("control")?,
+            held: row.get("held")?,
+            acts: row.get("acts")?,
+            running: row.get::<Option<bool>>("running")? == Some(true),
+        })
     }
 
     /// Takes it: running, on this robot and plate, with its wells allotted as given. `false`, and nothing changed, if it
-    /// isn't queued any more or belongs to another robot.
+    /// isn't queued any more or belongs to another robot. `acts` is [`Robot::acts`] as the worker last saw it.
+    ///
+    /// # Errors
+    /// `LeaseLost`; `Held` where the robot is held, was attended since, or another plate lies there; `WellTaken`.
     pub async fn take(
         &self,
         lease: &Lease,
+        acts: i64,
         experiment: ExperimentId,
         plate: PlateId,
         wells: &[(WellId, WellName)],
@@ -126,7 +266,8 @@ impl Store {
             self.backend().for_update()
         );
         let taken = transact!(self, |tx| {
-            check_lease(tx, lease).await?;
+            RobotUpdate::default().write(tx, lease.robot_id, Fence::MayMove(lease, Purpose::Work, acts)).await?;
+            check_plate(tx, lease.robot_id, plate).await?;
             if sql!(free.clone(), experiment, lease.robot_id).one(tx).await?.is_none() {
                 return Ok(false);
             }
@@ -140,6 +281,12 @@ impl Store {
         }
         Ok(taken)
     }
+}
+
+/// Refuses a plate that doesn't lie there any more.
+async fn check_plate(tx: &DatabaseTransaction, robot: RobotId, plate: PlateId) -> Result<()> {
+    let lies = sql!("SELECT 1 FROM plates WHERE id = $2 AND robot_id = $1 AND removed_at IS NULL", robot, plate);
+    if lies.one(tx).await?.is_some() { Ok(()) } else { Err(StoreError::Held) }
 }
 
 async fn allot(

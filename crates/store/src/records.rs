@@ -139,7 +139,7 @@ pub enum Control {
 
 stored_names!(Control { Pause = "pause", Resume = "resume", Cancel = "cancel" });
 stored_names!(Attendance { Virtual = "virtual", Operator = "operator" });
-stored_names!(RobotMode { Active = "active", Paused = "paused", Draining = "draining", Attention = "attention" });
+stored_names!(RobotMode { Active = "active", Paused = "paused", Draining = "draining", Stopped = "stopped" });
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -283,24 +283,51 @@ pub enum Attendance {
     Operator,
 }
 
-/// Whether a robot takes work.
+/// What people have told a robot. Only they change it; a worker obeys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RobotMode {
     Active,
-    /// Sends nothing more until resumed.
+    /// Puts down what it holds and sends nothing more until resumed.
     Paused,
     /// Finishes what it has and takes nothing new.
     Draining,
-    /// Waits for a person to answer `attention`.
-    Attention,
+    /// Sends nothing more at all, not even to put things down, until resumed.
+    Stopped,
 }
 
 impl RobotMode {
     /// Whether a person holds it: nothing is begun until they let go.
     pub const fn is_held(self) -> bool {
-        matches!(self, Self::Paused | Self::Attention)
+        matches!(self, Self::Paused | Self::Stopped)
     }
+}
+
+/// What people tell a robot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RobotCommand {
+    /// Finish the operation in flight, put everything down, send nothing more. Changes nothing at a stopped robot, which
+    /// must not move even to put things down.
+    Pause,
+    /// Go on. Also the answer to a question: "I have looked, it is safe to go on". A robot that was draining goes on so.
+    Resume,
+    /// Finish the experiment in hand and take nothing new. A robot that is held isn't drained: it would have to move.
+    Drain,
+    /// Emergency stop: send nothing more, not even to put things down. An OT-2 can't break off the command it is
+    /// carrying out; whoever is in danger uses the robot's own button.
+    Stop,
+}
+
+/// What must be so, under the robot's row, for an act on its deck; each asks for what those before it ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeckCondition {
+    /// It stands still ([`Robot::stands_still`]).
+    Still,
+    /// And nothing hangs on its nozzle.
+    HandsFree,
+    /// And no experiment that is under way has its wells on the plate.
+    PlateFree,
 }
 
 /// A robot as it is added or configured.
@@ -324,8 +351,24 @@ pub struct Robot {
     pub sensor_url: String,
     pub attendance: Attendance,
     pub deck: Deck,
+    /// What people told it.
     pub mode: RobotMode,
+    /// Who told it so (an e-mail address) and when.
+    pub mode_by: Option<String>,
+    pub mode_at: Option<DateTime<Utc>>,
+    /// The worker's question to its operator. While it is open nothing moves.
     pub attention: Option<Fault>,
+    pub attention_at: Option<DateTime<Utc>>,
+    /// What the worker can't do at the moment. It holds nothing, and is taken back when it is over.
+    pub notice: Option<Fault>,
+    pub notice_at: Option<DateTime<Utc>>,
+    /// How many acts of people it has seen: holds, answers, hands on its deck.
+    pub acts: i64,
+    /// Nothing is open, nothing can begin, and nothing hangs on its nozzle that will still be put down. Stays so until
+    /// somebody resumes it.
+    pub stands_still: bool,
+    /// Who the machine says it is; nothing before a worker has reached it.
+    pub identity: Option<String>,
     /// The run on the robot's server that the last lease holder made.
     pub run_id: Option<String>,
     /// What the journal says hangs on the nozzle.
@@ -336,6 +379,19 @@ pub struct Robot {
     pub lease_holder: Option<String>,
     pub lease_epoch: i64,
     pub lease_expires_at: Option<DateTime<Utc>>,
+}
+
+impl Robot {
+    /// Whether it moves for nobody now: a person holds it, or its operator hasn't answered.
+    pub const fn is_held(&self) -> bool {
+        self.mode.is_held() || self.attention.is_some()
+    }
+
+    /// Whether hands may go to it for an act with this condition, as far as its own row tells: that no experiment needs the
+    /// plate isn't in it.
+    pub fn lets_hands(&self, condition: DeckCondition) -> bool {
+        self.stands_still && (condition < DeckCondition::HandsFree || self.tool == Tool::Nothing)
+    }
 }
 
 /// The right to drive a robot. Its epoch is the fencing token: every commit of the journal checks it.
@@ -393,6 +449,19 @@ pub struct Intended {
     pub operation: Operation,
     pub experiment_id: Option<ExperimentId>,
     pub run_id: Option<String>,
+    pub purpose: Purpose,
+    /// [`Robot::acts`] as the worker last saw it. An intent made before an act of somebody's is refused
+    /// ([`StoreError::Held`](crate::StoreError::Held)): what it believes of deck and nozzle may be wrong.
+    pub acts: i64,
+}
+
+/// What a step is for, and so which holds it passes. Nothing passes a stop or an open question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// An experiment's work: passes no hold.
+    Work,
+    /// Leaves nothing on the nozzle: passes a pause.
+    PutDown,
 }
 
 /// A change that commits together with the journal entry that causes it.
@@ -411,13 +480,13 @@ pub enum Change {
         to: WellStatus,
         fault: Option<Fault>,
     },
-    /// Quarantines a well and puts a fresh one in its place, at a free well of the same or another plate.
-    /// The old well's quota is returned and the fresh one's charged, in one: nothing changes for its owner.
+    /// Quarantines a well and puts a fresh one in its place, at a free well of the same or another plate; or at none
+    /// yet, where the plate is full. The old well's quota is returned and the fresh one's charged, in one: nothing
+    /// changes for its owner.
     Replace {
         quarantined: WellId,
         fresh: WellId,
-        at: WellName,
-        plate: PlateId,
+        at: Option<(PlateId, WellName)>,
         fault: Fault,
     },
     /// A measurement; the well becomes `measured`.
@@ -449,6 +518,8 @@ pub enum Change {
         tip: WellName,
         dye: domain::DyeName,
     },
+    /// No plate is known to lie on the robot: it is being replaced, or nobody knows any more which one lies there.
+    PlateLifted,
     /// A new, empty plate lies on the robot.
     PlateReplaced {
         plate: PlateId,
@@ -464,10 +535,12 @@ pub enum Change {
         batch: Option<String>,
     },
     WasteEmptied,
-    Mode {
-        mode: RobotMode,
-        attention: Option<Fault>,
-    },
+    /// A question to the operator; nothing moves until it is answered. One that is open already stays as it is.
+    Ask(Fault),
+    /// A person has answered the open question.
+    Answered,
+    /// What the worker can't do at the moment, or that it can again. Holds nothing.
+    Notice(Option<Fault>),
     /// A raw reading or command record, kept as a document under its operation's id.
     Document {
         collection: &'static str,
@@ -535,5 +608,10 @@ pub enum Signal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wishes {
     pub control: Option<Control>,
-    pub mode: RobotMode,
+    /// Whether the robot is held ([`Robot::is_held`]).
+    pub held: bool,
+    /// [`Robot::acts`]
+    pub acts: i64,
+    /// Whether the experiment is still in a lane's hand.
+    pub running: bool,
 }

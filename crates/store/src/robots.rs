@@ -2,20 +2,25 @@
 
 use crate::{
     activity,
-    change::{Effects, RobotUpdate, place_plate},
+    change::{Effects, Fence, RobotUpdate, place_plate},
     connection::{Backend, Store, transact},
     error::{Result, StoreError},
     records::*,
     sql::{Bind, Row, Sql, now, row_values, sql},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Deck, PlateId, RobotId, Tool, WellName};
+use domain::{Deck, Fault, PlateId, RobotId, Tool, WellName};
 use sea_orm::{DatabaseTransaction, Value};
 use std::time::Duration;
+use uuid::Uuid;
 
-/// A robot with the plate that lies on it.
-const ROBOTS: &str =
-    "SELECT r.*, p.id AS plate_id FROM robots r LEFT JOIN plates p ON p.robot_id = r.id AND p.removed_at IS NULL";
+/// A robot with the plate that lies on it, and whether it stands still. Under a stop or an open question nothing is begun,
+/// whatever hangs on the nozzle; under a pause it is still put down.
+const ROBOTS: &str = "
+    SELECT r.*, p.id AS plate_id,
+        (r.mode = 'stopped' OR r.attention IS NOT NULL OR (r.mode = 'paused' AND r.tool ->> 'tool' = 'nothing'))
+        AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.robot_id = r.id AND o.state = 'intended') AS stands_still
+    FROM robots r LEFT JOIN plates p ON p.robot_id = r.id AND p.removed_at IS NULL";
 
 impl Store {
     /// Adds a robot or brings its addresses, attendance and deck up to date, by name. A new robot gets full vials, new
@@ -154,17 +159,125 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// An operator's act on a robot outside the journal (mode, new plate, tips, refill), logged with who did it.
-    pub async fn attend(&self, robot: RobotId, change: Change, by: NewActivity) -> Result<()> {
-        let changes = [change];
-        let signals = transact!(self, |tx| {
-            RobotUpdate::of(&changes).write(tx, robot, None).await?;
+    /// Tells a robot something, logged with who did it; gives what it is told now.
+    ///
+    /// # Errors
+    /// `Held` for a drain of a robot that is held: it would have to move. Nothing was written then.
+    pub async fn command(
+        &self,
+        robot: RobotId,
+        command: RobotCommand,
+        who: &str,
+        by: NewActivity,
+    ) -> Result<RobotMode> {
+        let mode = transact!(self, |tx| {
+            let before = self.lock(tx, robot).await?;
+            let mode = before.told(command)?;
+            let answers = command == RobotCommand::Resume;
+            // What changes nothing leaves who it was and since when.
+            let text = "UPDATE robots SET mode = $2, acts = acts + 1,
+                    mode_by = CASE WHEN mode = $2 THEN mode_by ELSE $3 END,
+                    mode_at = CASE WHEN mode = $2 THEN mode_at ELSE $4 END,
+                    attention = CASE WHEN $5 THEN NULL ELSE attention END,
+                    attention_at = CASE WHEN $5 THEN NULL ELSE attention_at END
+                WHERE id = $1";
+            sql!(text, robot, mode, who, now(), answers).execute(tx).await?;
             activity::insert(self.backend(), &by).execute(tx).await?;
-            Effects::of(tx, robot, &changes).await?.finish(tx).await
+            Ok(mode)
         });
-        self.signal(signals);
+        self.signal([Signal::Robots, Signal::Queue]);
+        Ok(mode)
+    }
+
+    /// An operator's act on a robot's deck, logged with who did it. It and what it needs are one transaction.
+    ///
+    /// # Errors
+    /// `AtWork` or `PlateInUse` where the condition isn't met. Nothing was written then.
+    pub async fn attend(
+        &self,
+        robot: RobotId,
+        changes: &[Change],
+        condition: DeckCondition,
+        by: NewActivity,
+    ) -> Result<()> {
+        let signals = transact!(self, |tx| {
+            // Locked first, asked then: what another transaction has committed meanwhile is seen.
+            self.lock(tx, robot).await?;
+            check_deck(tx, robot, condition).await?;
+            RobotUpdate::of(changes).write(tx, robot, Fence::Person).await?;
+            activity::insert(self.backend(), &by).execute(tx).await?;
+            Effects::of(tx, robot, changes).await?.finish(tx).await
+        });
+        self.signal(signals.into_iter().chain([Signal::Robots]));
         Ok(())
     }
+
+    async fn lock(&self, tx: &DatabaseTransaction, robot: RobotId) -> Result<Told> {
+        let text = format!("SELECT mode, attention FROM robots WHERE id = $1{}", self.backend().for_update());
+        let row = sql!(text, robot).one(tx).await?.ok_or(StoreError::NotFound("robot"))?;
+        Ok(Told { mode: row.get("mode")?, asks: row.get::<Option<Fault>>("attention")?.is_some() })
+    }
+
+    /// Remembers who the machine says it is.
+    ///
+    /// # Errors
+    /// `IdentityTaken` where another robot is this machine.
+    pub async fn identify(&self, lease: &Lease, identity: &str) -> Result<()> {
+        let taken = transact!(self, |tx| {
+            RobotUpdate::default().write(tx, lease.robot_id, Fence::Leased(lease)).await?;
+            let other = sql!("SELECT name FROM robots WHERE identity = $1 AND id <> $2", identity, lease.robot_id);
+            if let Some(row) = other.one(tx).await? {
+                return Ok(Some(row.get::<String>("name")?));
+            }
+            sql!("UPDATE robots SET identity = $2 WHERE id = $1", lease.robot_id, identity).execute(tx).await?;
+            Ok(None)
+        });
+        taken.map_or(Ok(()), |name| Err(StoreError::IdentityTaken(name)))
+    }
+
+    /// Which lab this database is: made once, kept in every copy and backup of it.
+    pub async fn lab_id(&self) -> Result<Uuid> {
+        let fresh = Uuid::now_v7();
+        let row = transact!(self, |tx| {
+            sql!("INSERT INTO lab (one, id) VALUES (1, $1) ON CONFLICT (one) DO NOTHING", fresh).execute(tx).await?;
+            sql!("SELECT id FROM lab").one(tx).await
+        });
+        row.ok_or(StoreError::NotFound("lab"))?.get("id")
+    }
+}
+
+/// What a robot has been told, and whether it asks something.
+struct Told {
+    mode: RobotMode,
+    asks: bool,
+}
+
+impl Told {
+    /// What it is told after a command. A hold is only ever made looser by a resume.
+    fn told(&self, command: RobotCommand) -> Result<RobotMode> {
+        use RobotMode::{Active, Draining, Paused, Stopped};
+        match (command, self.mode) {
+            (RobotCommand::Stop, _) | (RobotCommand::Pause, Stopped) => Ok(Stopped),
+            (RobotCommand::Pause, _) => Ok(Paused),
+            (RobotCommand::Resume, Draining) => Ok(Draining),
+            (RobotCommand::Resume, _) => Ok(Active),
+            (RobotCommand::Drain, Active | Draining) if !self.asks => Ok(Draining),
+            (RobotCommand::Drain, _) => Err(StoreError::Held),
+        }
+    }
+}
+
+async fn check_deck(tx: &DatabaseTransaction, robot: RobotId, condition: DeckCondition) -> Result<()> {
+    let row = sql!(format!("{ROBOTS} WHERE r.id = $1"), robot).one(tx).await?.ok_or(StoreError::NotFound("robot"))?;
+    let robot = read_robot(&row)?;
+    if !robot.lets_hands(condition) {
+        return Err(StoreError::AtWork);
+    }
+    if condition < DeckCondition::PlateFree {
+        return Ok(());
+    }
+    let running = sql!("SELECT id FROM experiments WHERE robot_id = $1 AND status = 'running' LIMIT 1", robot.id);
+    if running.one(tx).await?.is_some() { Err(StoreError::PlateInUse) } else { Ok(()) }
 }
 
 /// When a lease taken or renewed now ends, from what [`lease_life`] gives as `$3`: by the server's clock on PostgreSQL,
@@ -237,7 +350,15 @@ fn read_robot(row: &Row) -> Result<Robot> {
         attendance: row.get("attendance")?,
         deck: row.get("deck")?,
         mode: row.get("mode")?,
+        mode_by: row.get("mode_by")?,
+        mode_at: row.get("mode_at")?,
         attention: row.get("attention")?,
+        attention_at: row.get("attention_at")?,
+        notice: row.get("notice")?,
+        notice_at: row.get("notice_at")?,
+        acts: row.get("acts")?,
+        stands_still: row.get("stands_still")?,
+        identity: row.get("identity")?,
         run_id: row.get("run_id")?,
         tool: row.get("tool")?,
         plate_id: row.get("plate_id")?,

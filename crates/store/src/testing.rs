@@ -69,9 +69,35 @@ impl TestDatabase {
         format!("{}{and}options[search_path]=fresh", self.url)
     }
 
+    /// How many migrations there are.
+    pub const fn migrations(&self) -> usize {
+        crate::migrations::MIGRATIONS.len()
+    }
+
     /// Another handle with connections of its own, as another process would have.
     pub async fn another(&self) -> Store {
         Store::connect(&self.url, Options::default()).await.expect("the test database opens again")
+    }
+}
+
+impl Store {
+    /// The schema as it was after so many migrations, to be filled with old data.
+    ///
+    /// # Panics
+    /// When a migration fails.
+    pub async fn migrate_first(&self, count: usize) {
+        for (name, text) in &crate::migrations::MIGRATIONS[..count] {
+            self.migrate_with(name, text).await.expect("the migration runs");
+        }
+    }
+
+    /// Runs statements as they are.
+    ///
+    /// # Panics
+    /// When one fails.
+    pub async fn run_sql(&self, text: &str) {
+        use sea_orm::ConnectionTrait;
+        self.writer().execute_unprepared(text).await.expect("the statements run");
     }
 }
 

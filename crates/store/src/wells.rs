@@ -129,12 +129,14 @@ pub(crate) async fn replace(
     tx: &DatabaseTransaction,
     quarantined: WellId,
     fresh: WellId,
-    at: (PlateId, WellName),
+    at: Option<(PlateId, WellName)>,
     fault: &Fault,
 ) -> Result<[NewEvent; 2]> {
-    let (plate, well_id) = at;
+    let (plate, well_id) = at.unzip();
     let old = step(tx, quarantined, WellStatus::Quarantined, Some(fault)).await?;
-    check_untaken(tx, plate, &[(fresh, well_id)]).await?;
+    if let Some((plate, well_id)) = at {
+        check_untaken(tx, plate, &[(fresh, well_id)]).await?;
+    }
     sql!(
         "INSERT INTO wells (id, experiment_id, well_id, status, metadata, position, plate_id, recipe, replaces)
          SELECT $2, experiment_id, $3, 'pending', metadata, position, $4, recipe, id FROM wells WHERE id = $1",
@@ -155,7 +157,7 @@ pub(crate) async fn replace(
     )
     .execute(tx)
     .await?;
-    let place = Place { id: fresh, well_id: Some(well_id), ..old.clone() };
+    let place = Place { id: fresh, well_id, ..old.clone() };
     let mut placed = place.event(WellStatus::Pending, None);
     add_if_some(&mut placed.data, "replaces", Some(&quarantined));
     Ok([old.event(WellStatus::Quarantined, Some(fault)), placed])

@@ -33,6 +33,10 @@ pub const EXPERIMENTS_ACCEPTED: &str = "tincture_experiments_accepted_total";
 pub const EXPERIMENTS_REFUSED: &str = "tincture_experiments_refused_total";
 /// Experiments that left a robot. Label: `outcome` (the status they went to).
 pub const EXPERIMENTS_ENDED: &str = "tincture_experiments_total";
+/// Experiments that broke their lane and were set aside.
+pub const EXPERIMENTS_PARKED: &str = "tincture_experiments_parked_total";
+/// Lanes that panicked and were begun again.
+pub const LANE_PANICS: &str = "tincture_lane_panics_total";
 /// Experiments waiting for a robot.
 pub const QUEUE_LENGTH: &str = "tincture_queue_length";
 /// Operations that ended. Labels: `kind` (a step's name), `outcome` (a journal event).
@@ -61,6 +65,12 @@ pub const ALL: &[Metric] = &[
     Metric { name: EXPERIMENTS_ACCEPTED, kind: Kind::Counter, help: "Experiments accepted and charged" },
     Metric { name: EXPERIMENTS_REFUSED, kind: Kind::Counter, help: "Experiments refused, by fault code" },
     Metric { name: EXPERIMENTS_ENDED, kind: Kind::Counter, help: "Experiments that left a robot, by outcome" },
+    Metric {
+        name: EXPERIMENTS_PARKED,
+        kind: Kind::Counter,
+        help: "Experiments that broke their lane and were set aside",
+    },
+    Metric { name: LANE_PANICS, kind: Kind::Counter, help: "Lanes that panicked and were begun again" },
     Metric { name: QUEUE_LENGTH, kind: Kind::Gauge, help: "Experiments waiting for a robot" },
     Metric { name: OPERATIONS, kind: Kind::Counter, help: "Operations that ended, by kind and outcome" },
     Metric { name: OPERATION_SECONDS, kind: Kind::Seconds, help: "Seconds an operation took, by kind" },

@@ -33,6 +33,9 @@ pub enum PageError {
     WrongMethod,
     #[error("The lab’s database doesn’t answer at this moment. Nothing is lost; try again in a few seconds.")]
     Unavailable,
+    /// Robots that a command to all of them didn't reach.
+    #[error("{0} could not be told; every other robot was. Use the robot’s own button, then try again.")]
+    NotTold(String),
     #[error("This is our fault, and it is in the log. Nothing was charged that wasn’t shown to you.")]
     Internal,
 }
@@ -51,7 +54,7 @@ impl PageError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::NotTold(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -63,7 +66,7 @@ impl PageError {
             Self::BadRequest(_) => FaultCode::InvalidRequest,
             Self::TooLarge => FaultCode::BodyTooLarge,
             Self::WrongMethod => FaultCode::MethodNotAllowed,
-            Self::Unavailable => FaultCode::Unavailable,
+            Self::Unavailable | Self::NotTold(_) => FaultCode::Unavailable,
             Self::Internal => FaultCode::Internal,
         }
     }
@@ -76,6 +79,7 @@ impl PageError {
             Self::TooLarge => "Too much at once",
             Self::WrongMethod => "Not this way",
             Self::Unavailable => "One moment, please",
+            Self::NotTold(_) => "Not every robot was told",
             Self::Internal => "Something spilled",
         }
     }

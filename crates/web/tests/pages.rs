@@ -435,7 +435,7 @@ impl Site {
         self.commit(lease, Change::PlateReplaced { plate }).await;
         let places: Vec<_> =
             waiting.wells.iter().zip(domain::WellName::all()).map(|((well, _), place)| (well.id, place)).collect();
-        assert!(self.state.store.take(lease, id, plate, &places).await.expect("a try"));
+        assert!(self.state.store.take(lease, 0, id, plate, &places).await.expect("a try"));
         id
     }
 }
@@ -466,7 +466,7 @@ async fn only_who_runs_the_lab_steers_its_robots() {
         ("pause", RobotMode::Paused),
         ("resume", RobotMode::Active),
         ("drain", RobotMode::Draining),
-        ("stop", RobotMode::Attention),
+        ("stop", RobotMode::Stopped),
     ] {
         let answer = operator.post(&format!("/robots/bench/{command}"), &[]).await;
         assert_eq!(text_header(&answer, header::LOCATION), "/robots/bench");
@@ -507,6 +507,9 @@ async fn the_deck_opens_when_the_robot_stands_still_with_free_hands() {
     let page = olga.page("/robots/bench").await;
     assert!(page.contains("perhaps the red tip of B1") && page.contains("<fieldset disabled>"));
     assert_eq!(olga.post("/robots/bench/deck", &refill).await.status(), StatusCode::CONFLICT);
+    let early = olga.post("/robots/bench/deck", &[("act", "nozzle_cleared")]).await;
+    assert_eq!(early.status(), StatusCode::CONFLICT, "under a pause the robot still puts it down by itself");
+    olga.post("/robots/bench/stop", &[]).await;
     let cleared = olga.post("/robots/bench/deck", &[("act", "nozzle_cleared")]).await;
     assert_eq!(text_header(&cleared, header::LOCATION), "/robots/bench?done=deck");
 
@@ -539,7 +542,7 @@ async fn a_robot_asks_and_its_experiment_says_so() {
     let lease = site.lane("bench").await;
     site.start(&lease, &path).await;
     let asks = trouble(FaultCode::CommandInDoubt, "Nobody knows <script>alert(1)</script>");
-    site.commit(&lease, Change::Mode { mode: RobotMode::Attention, attention: Some(asks) }).await;
+    site.commit(&lease, Change::Ask(asks)).await;
     for page in [olga.page("/robots/bench").await, olga.page("/robots").await, ada.page(&path).await] {
         for told in
             ["Nobody knows &#60;script", "the cause.", "what was done.", "what to do.", "/docs/faults/command-in-doubt"]

@@ -1,6 +1,7 @@
 //! What the lab's operator does: hold and release robots, put new plates, tips and dye on a deck.
 //!
-//! An act on the deck is a confirmed step: the robot must stand still with empty hands, and who did it is recorded.
+//! An act on the deck is a confirmed step: the robot must stand still with empty hands, and who did it is recorded. That it
+//! does and what the act changes are one transaction under the robot's row, which each intent of the journal passes too.
 
 use crate::{
     Lab,
@@ -8,26 +9,11 @@ use crate::{
 };
 use chrono::Utc;
 use domain::{Deck, Fault, FaultCode, PlateId, RobotId, Slot, Tool, Volume, WellName};
-use hardware::{AddressError, Patience, RobotError, VirtualAttendant};
+use hardware::{AddressError, Attendant, Connect, Network, RobotError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use store::{Attendance, Change, NewActivity, Robot, RobotMode, StoreError, User};
-
-/// What a robot is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RobotCommand {
-    /// Finish the operation in flight, put everything down, send nothing more.
-    Pause,
-    /// Go on. Also the answer to a question: "I have looked, it is safe to go on".
-    Resume,
-    /// Finish the experiment in hand and take nothing new.
-    Drain,
-    /// Emergency stop: send nothing more, not even to put things down. An OT-2 can't break off the command it is
-    /// carrying out; whoever is in danger uses the robot's own button.
-    Stop,
-}
+use store::{Attendance, Change, DeckCondition, NewActivity, Robot, RobotCommand, RobotMode, StoreError, User};
 
 /// What was done at a deck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,16 +35,28 @@ pub enum DeckAct {
     SensorCharged,
     /// Whatever hung on the nozzle was taken off by hand.
     NozzleCleared,
+    /// Somebody has looked what hangs on the nozzle. It answers the question.
+    NozzleHolds {
+        holds: NozzleContent,
+    },
+}
+
+/// What somebody sees on a nozzle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NozzleContent {
+    Nothing,
+    EmptyTip,
+    TipWithLiquid,
+    Sensor,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum AttendError {
-    #[error("the robot is at work: pause it first, and wait until it has put everything down")]
-    AtWork,
-    #[error("an experiment has its wells on this plate: wait for it, or cancel it first")]
-    PlateInUse,
     #[error("{0} isn't on this deck")]
     NotOnDeck(String),
+    #[error("{seen} isn't what can hang there: take it off by hand, then confirm that the nozzle is cleared")]
+    Unexpected { seen: &'static str },
     #[error("{0}")]
     Robot(#[from] RobotError),
     #[error("{0}")]
@@ -67,35 +65,88 @@ pub enum AttendError {
     Store(#[from] StoreError),
 }
 
+/// The robots that a command to the whole lab didn't reach. All others were told.
+#[derive(Debug, thiserror::Error)]
+#[error("{} could not be told: {}", self.names(), self.reasons())]
+pub struct NotTold(pub Vec<(String, StoreError)>);
+
+impl NotTold {
+    /// Like "bench-1 and bench-3".
+    pub fn names(&self) -> String {
+        self.0.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" and ")
+    }
+
+    fn reasons(&self) -> String {
+        self.0.iter().map(|(_, error)| error.to_string()).collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CommandLabError {
+    #[error(transparent)]
+    NotTold(#[from] NotTold),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Lab {
-    /// Tells one robot. The worker obeys after the operation in flight.
+    /// Tells one robot. The worker obeys after the operation in flight. Gives what the robot is told now: a pause leaves a
+    /// stopped robot stopped.
+    ///
+    /// # Errors
+    /// `Held` for a drain of a robot that is held.
     pub async fn command_robot(
         &self,
         by: &User,
         robot: RobotId,
         command: RobotCommand,
         ip: Option<IpAddr>,
-    ) -> Result<(), StoreError> {
-        let (mode, action) = match command {
-            RobotCommand::Pause => (RobotMode::Paused, "robot_paused"),
-            RobotCommand::Resume => (RobotMode::Active, "robot_resumed"),
-            RobotCommand::Drain => (RobotMode::Draining, "robot_draining"),
-            RobotCommand::Stop => (RobotMode::Attention, "robot_stopped"),
+    ) -> Result<RobotMode, StoreError> {
+        let action = match command {
+            RobotCommand::Pause => "robot_paused",
+            RobotCommand::Resume => "robot_resumed",
+            RobotCommand::Drain => "robot_draining",
+            RobotCommand::Stop => "robot_stopped",
         };
-        let attention = (command == RobotCommand::Stop).then(|| emergency(&by.email));
-        let change = Change::Mode { mode, attention };
-        self.store().attend(robot, change, activity(by, action, json!({ "robot_id": robot }), ip)).await
+        let activity = activity(by, action, json!({ "robot_id": robot }), ip);
+        let mode = self.store().command(robot, command, &by.email, activity).await?;
+        tracing::info!(%robot, ?command, by = %by.id, %mode, "a robot was told");
+        Ok(mode)
     }
 
-    /// Tells every robot of the lab.
-    pub async fn command_lab(&self, by: &User, command: RobotCommand, ip: Option<IpAddr>) -> Result<(), StoreError> {
-        for robot in self.store().robots().await? {
-            self.command_robot(by, robot.id, command, ip).await?;
+    /// Tells every robot of the lab, all at once and whatever the first of them answers. A drain passes over robots that
+    /// are held.
+    ///
+    /// # Errors
+    /// `NotTold` names those that couldn't be told.
+    pub async fn command_lab(
+        &self,
+        by: &User,
+        command: RobotCommand,
+        ip: Option<IpAddr>,
+    ) -> Result<(), CommandLabError> {
+        let robots = self.store().robots().await?;
+        let mut telling = Vec::with_capacity(robots.len());
+        for robot in robots {
+            let (lab, by) = (self.clone(), by.clone());
+            let told = tokio::spawn(async move { lab.command_robot(&by, robot.id, command, ip).await });
+            telling.push((robot.name, told));
         }
-        Ok(())
+        let mut not_told = Vec::new();
+        for (name, told) in telling {
+            match told.await {
+                Ok(Ok(_) | Err(StoreError::Held)) => {}
+                Ok(Err(error)) => not_told.push((name, error)),
+                Err(error) => not_told.push((name, StoreError::Database(error.to_string()))),
+            }
+        }
+        if not_told.is_empty() { Ok(()) } else { Err(NotTold(not_told).into()) }
     }
 
-    /// Records what was done at a deck; at a virtual one it also does it.
+    /// Records what was done at a deck; at a virtual one it also does it. What answers the robot's question clears it.
+    ///
+    /// # Errors
+    /// `AtWork` and `PlateInUse` of the store, where the robot doesn't stand still for it; nothing was recorded then.
     pub async fn act_on_deck(
         &self,
         by: &User,
@@ -104,33 +155,40 @@ impl Lab {
         ip: Option<IpAddr>,
     ) -> Result<(), AttendError> {
         let robot = self.store().robot(robot).await?.ok_or(StoreError::NotFound("robot"))?;
-        self.check_still(&robot, &act).await?;
-        let details = json!({ "robot_id": robot.id, "act": act });
-        let Some(change) = change(&robot, &act)? else {
-            self.store().log_activity(activity(by, "deck_attended", details, ip)).await?;
-            return Ok(());
-        };
+        let mut changes: Vec<_> = change(&robot, &act)?.into_iter().collect();
+        let condition = condition(&act);
+        let activity = activity(by, "deck_attended", json!({ "robot_id": robot.id, "act": act }), ip);
         if robot.attendance == Attendance::Virtual {
-            let attendant = VirtualAttendant::new(&robot.url, Patience::default())?;
-            do_virtually(&attendant, &robot.deck, &change).await?;
+            self.attend_virtually(by, &robot, condition, &changes, ip).await?;
         }
-        Ok(self.store().attend(robot.id, change, activity(by, "deck_attended", details, ip)).await?)
+        if robot.attention.as_ref().is_some_and(|question| answers(&act, question.code)) {
+            changes.push(Change::Answered);
+        }
+        Ok(self.store().attend(robot.id, &changes, condition, activity).await?)
     }
 
-    async fn check_still(&self, robot: &Robot, act: &DeckAct) -> Result<(), AttendError> {
-        let hands_full = robot.tool != Tool::Nothing && *act != DeckAct::NozzleCleared;
-        if hands_full || !self.stands_still(robot).await? {
-            return Err(AttendError::AtWork);
+    /// The hands of the virtual lab. A plate is lifted on record before it is replaced in fact: whoever dies in between
+    /// leaves no old plate in the place of a new one.
+    async fn attend_virtually(
+        &self,
+        by: &User,
+        robot: &Robot,
+        condition: DeckCondition,
+        changes: &[Change],
+        ip: Option<IpAddr>,
+    ) -> Result<(), AttendError> {
+        if !robot.lets_hands(condition) {
+            return Err(StoreError::AtWork.into());
         }
-        if *act == DeckAct::NewPlate && self.store().running_on(robot.id).await? {
-            return Err(AttendError::PlateInUse);
+        if condition == DeckCondition::PlateFree {
+            let lifted = activity(by, "plate_lifted", json!({ "robot_id": robot.id }), ip);
+            self.store().attend(robot.id, &[Change::PlateLifted], condition, lifted).await?;
+        }
+        let attendant = Network::default().attendant(&robot.url)?;
+        for change in changes {
+            do_virtually(&*attendant, &robot.deck, change).await?;
         }
         Ok(())
-    }
-
-    /// Whether a robot is held and has no step in flight. With nothing on its nozzle too, hands may go to its deck.
-    pub async fn stands_still(&self, robot: &Robot) -> Result<bool, StoreError> {
-        Ok(robot.mode.is_held() && self.store().open_operations(robot.id).await?.is_empty())
     }
 
     /// What is on a robot's deck and when it runs out, for the queue as it stands.
@@ -143,13 +201,51 @@ impl Lab {
     }
 }
 
-fn emergency(by: &str) -> Fault {
-    Fault {
+/// What an act needs of the robot.
+const fn condition(act: &DeckAct) -> DeckCondition {
+    match act {
+        DeckAct::NewPlate => DeckCondition::PlateFree,
+        DeckAct::NozzleCleared | DeckAct::NozzleHolds { .. } => DeckCondition::Still,
+        _ => DeckCondition::HandsFree,
+    }
+}
+
+/// Whether this act is what a question with this code asks for.
+pub(crate) const fn answers(act: &DeckAct, question: FaultCode) -> bool {
+    matches!(
+        (act, question),
+        (DeckAct::NewPlate, FaultCode::PlateFull)
+            | (DeckAct::NewTips { .. }, FaultCode::TipsShort)
+            | (DeckAct::Refill { .. }, FaultCode::DyeShort)
+            | (DeckAct::EmptyWaste, FaultCode::WasteFull)
+            | (DeckAct::NozzleHolds { .. } | DeckAct::NozzleCleared, FaultCode::CommandInDoubt)
+    )
+}
+
+/// The stop that a robot is under, as people meet it.
+pub fn emergency(robot: &Robot) -> Option<Fault> {
+    (robot.mode == RobotMode::Stopped).then(|| Fault {
         code: FaultCode::EmergencyStop,
         what: "The robot was stopped.".to_owned(),
-        cause: format!("{by} pressed the emergency stop."),
+        cause: format!("{} pressed the emergency stop.", robot.mode_by.as_deref().unwrap_or("Somebody")),
         done: "Nothing more is sent. The command that was being carried out ends by itself.".to_owned(),
         next: "Look at the robot. When it is safe, resume it: it puts down what it holds and goes on.".to_owned(),
+    })
+}
+
+/// What hangs on the nozzle after somebody looked. What the journal can't explain is taken off by hand.
+fn seen(tool: &Tool, holds: NozzleContent) -> Result<Tool, AttendError> {
+    match (holds, tool) {
+        (NozzleContent::Nothing, _) => Ok(Tool::Nothing),
+        (NozzleContent::EmptyTip, Tool::Tip { mount, tip, dye, .. }) => {
+            Ok(Tool::Tip { mount: *mount, tip: *tip, dye: dye.clone(), liquid: Volume::ZERO, certain: true })
+        }
+        (NozzleContent::TipWithLiquid, Tool::Tip { mount, tip, dye, liquid, .. }) => {
+            Ok(Tool::Tip { mount: *mount, tip: *tip, dye: dye.clone(), liquid: *liquid, certain: true })
+        }
+        (NozzleContent::Sensor, Tool::Sensor { mount, .. }) => Ok(Tool::Sensor { mount: *mount, certain: true }),
+        (NozzleContent::EmptyTip | NozzleContent::TipWithLiquid, _) => Err(AttendError::Unexpected { seen: "a tip" }),
+        (NozzleContent::Sensor, _) => Err(AttendError::Unexpected { seen: "the sensor" }),
     }
 }
 
@@ -174,12 +270,13 @@ fn change(robot: &Robot, act: &DeckAct) -> Result<Option<Change>, AttendError> {
         }
         DeckAct::EmptyWaste => Change::WasteEmptied,
         DeckAct::NozzleCleared => Change::Tool(Tool::Nothing),
+        DeckAct::NozzleHolds { holds } => Change::Tool(seen(&robot.tool, *holds)?),
         DeckAct::SensorCleaned | DeckAct::SensorCharged => return Ok(None),
     }))
 }
 
 /// Does at a virtual deck what a change says of it; what isn't the deck's is left alone.
-pub(crate) async fn do_virtually(attendant: &VirtualAttendant, deck: &Deck, change: &Change) -> Result<(), RobotError> {
+pub(crate) async fn do_virtually(attendant: &dyn Attendant, deck: &Deck, change: &Change) -> Result<(), RobotError> {
     match change {
         Change::PlateReplaced { .. } => attendant.new_plate(deck.plate_slot).await,
         Change::TipsReplaced { slot } => attendant.new_tips(*slot).await,

@@ -1,7 +1,7 @@
 //! Faults as people meet them: what happened, why, what was done about it, what to do next.
 
 use crate::plan::Shortage;
-use domain::{Fault, FaultCode, Step};
+use domain::{Fault, FaultCode, Lack, Step};
 use hardware::{PerformError, RobotError, SensorError};
 
 /// What Tincture does about trouble that it can put right by itself.
@@ -71,6 +71,7 @@ pub fn of_shortage(shortage: &Shortage) -> Fault {
         Shortage::Plate { .. } => (FaultCode::PlateFull, "Put a new plate on the deck and confirm it."),
         Shortage::Dye { .. } => (FaultCode::DyeShort, "Refill the vial and confirm it."),
         Shortage::Tips { .. } => (FaultCode::TipsShort, "Put a full tip rack on the deck and confirm it."),
+        Shortage::Waste { .. } => (FaultCode::WasteFull, "Empty the waste vial and confirm it."),
         Shortage::Pipette { .. } => {
             (FaultCode::DeckMismatch, "Mount the pipette that the recipe needs, or change the recipe.")
         }
@@ -91,5 +92,40 @@ pub fn too_many(last: &Fault, troubles: u32) -> Fault {
         cause: format!("The last one: {} {}", last.what, last.cause),
         done: "The machine was made safe. Wells that weren't measured cost nothing: their quota is back.".to_owned(),
         next: last.next.clone(),
+    }
+}
+
+/// Of a waiting experiment that no robot of the lab can mix.
+pub fn unmixable(lack: &Lack) -> Fault {
+    Fault {
+        code: FaultCode::DeckMismatch,
+        what: "No robot of this lab can mix this any more.".to_owned(),
+        cause: format!("Its deck was changed after the experiment was accepted: there is {lack}."),
+        done: "The experiment was ended; its quota is back.".to_owned(),
+        next: "Ask for what the lab's decks have now, or ask an operator to put it back.".to_owned(),
+    }
+}
+
+/// Of wells that hold something on a robot which can't be reached any more.
+pub fn handed_over() -> Fault {
+    Fault {
+        code: FaultCode::RobotUnreachable,
+        what: "The robot could not be reached before this well was measured.".to_owned(),
+        cause: "It has been off, or off the network, for too long.".to_owned(),
+        done: "The well is mixed again by another robot; this one costs nothing.".to_owned(),
+        next: "Nothing.".to_owned(),
+    }
+}
+
+/// Of an experiment that breaks its lane.
+pub fn parked(cause: &str) -> Fault {
+    Fault {
+        code: FaultCode::ExperimentParked,
+        what: "The experiment was set aside, since it stops the robot's work.".to_owned(),
+        cause: cause.to_owned(),
+        done: "Its wells are as they were, and the robot serves the next experiment.".to_owned(),
+        next:
+            "Cancel it, which returns what isn't measured; or tell whoever runs this lab: the server's log says more."
+                .to_owned(),
     }
 }

@@ -50,23 +50,23 @@ impl Hand {
         }
     }
 
-    /// Takes a well out of the experiment; a fresh one takes its place if the plate has one.
+    /// Takes a well out of the experiment; a fresh one takes its place, on the next plate where this one is full.
     fn quarantine(&mut self, well: WellId, step: &Step) -> Vec<Change> {
         let Some(index) = self.mixtures.iter().position(|mixture| mixture.well == well) else { return Vec::new() };
         let condemned = self.mixtures.remove(index);
         let fault = fault::in_doubt(step, "the step ended without a trustworthy answer");
-        let Some(at) = self.free.pop_front() else {
-            return vec![Change::Well { id: well, to: WellStatus::Quarantined, fault: Some(fault) }];
-        };
         let fresh = WellId::new();
-        self.mixtures.push(Mixture {
-            well: fresh,
-            at,
-            status: WellStatus::Pending,
-            given: Default::default(),
-            ..condemned
-        });
-        vec![Change::Replace { quarantined: well, fresh, at, plate: self.plate, fault }]
+        let at = self.free.pop_front();
+        if let Some(at) = at {
+            self.mixtures.push(Mixture {
+                well: fresh,
+                at,
+                status: WellStatus::Pending,
+                given: Default::default(),
+                ..condemned
+            });
+        }
+        vec![Change::Replace { quarantined: well, fresh, at: at.map(|at| (self.plate, at)), fault }]
     }
 }
 
@@ -147,18 +147,17 @@ mod tests {
         let condemned = hand.mixtures[0].well;
         hand.intending(&step);
         let changes = hand.ended(&step, Ending::Unsure);
-        assert!(
-            matches!(changes[..], [Change::Replace { quarantined, at, .. }] if quarantined == condemned && at.to_string() == "H12")
-        );
+        assert!(matches!(changes[..], [Change::Replace { quarantined, at: Some((plate, at)), .. }]
+                if quarantined == condemned && plate == hand.plate && at.to_string() == "H12"));
         assert!(hand.mixtures[0].is_untouched() && hand.mixtures[0].well != condemned);
     }
 
     #[test]
-    fn on_a_full_plate_a_doubtful_well_is_given_up() {
+    fn on_a_full_plate_a_doubtful_well_waits_for_the_next_plate() {
         let mut hand = hand(&[]);
         let step = drop_of_red(&hand);
         hand.intending(&step);
-        assert!(matches!(hand.ended(&step, Ending::Unsure)[..], [Change::Well { to: WellStatus::Quarantined, .. }]));
+        assert!(matches!(hand.ended(&step, Ending::Unsure)[..], [Change::Replace { at: None, .. }]));
         assert!(hand.mixtures.is_empty());
     }
 

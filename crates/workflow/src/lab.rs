@@ -2,7 +2,7 @@
 //!
 //! Both the API and the pages call this and nothing below it, so that a rule holds whichever way a request comes.
 
-use crate::estimate;
+use crate::{attend::emergency, estimate};
 use domain::{
     Deck, DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Recipe, RecipeError, UserId, Volume, WellId,
 };
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, ops::RangeInclusive};
 use store::{
     Acceptance, Control, ControlOutcome, Experiment, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment,
-    Store, StoreError, User,
+    Robot, Store, StoreError, User,
 };
 
 /// The most wells of one experiment: a plate.
@@ -253,16 +253,22 @@ impl Lab {
         }
         let mut robots = self.store.robots().await?;
         robots.retain(|robot| experiment.robot_id.is_none_or(|bound| bound == robot.id));
-        if robots.iter().any(|robot| robot.attention.is_none()) {
+        let mut troubles: Vec<_> = robots.iter().map(trouble_of).collect();
+        if troubles.iter().any(Option::is_none) {
             return Ok(None);
         }
-        Ok(robots.into_iter().find_map(|robot| robot.attention))
+        Ok(troubles.swap_remove(0))
     }
 
     async fn latest_report(&self, id: ExperimentId) -> Result<Option<estimate::Report>, StoreError> {
         let event = self.store.latest_event(id, "progress").await?;
         Ok(event.and_then(|event| serde_json::from_value(event.data).ok()))
     }
+}
+
+/// What a robot waits for: a stop, an answer, or being reached.
+fn trouble_of(robot: &Robot) -> Option<Fault> {
+    emergency(robot).or_else(|| robot.attention.clone()).or_else(|| robot.notice.clone())
 }
 
 fn mean_pace(reports: &[estimate::Report]) -> f64 {

@@ -5,6 +5,7 @@
 //! the lane's picture of its experiment, `measure` makes results of readings, `fault` says what went wrong.
 
 mod attend;
+mod breaker;
 mod estimate;
 mod fault;
 mod forecast;
@@ -19,9 +20,10 @@ mod retry;
 mod sabotage;
 mod worker;
 
-pub use attend::{AttendError, DeckAct, RobotCommand};
+pub use attend::{AttendError, CommandLabError, DeckAct, NotTold, NozzleContent, emergency};
 pub use forecast::{RunsOut, Supply};
 pub use hardware::Patience;
 pub use lab::*;
 pub use retry::{Retried, RetryError};
+pub use store::RobotCommand;
 pub use worker::{WorkerConfig, run_worker};

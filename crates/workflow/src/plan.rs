@@ -19,6 +19,8 @@ pub enum Shortage {
     Dye { dye: DyeName, vial: WellName, wanted: Volume, held: Volume, reserve: Volume },
     #[error("there is no unused tip left for {dye} in slot {}", slot.0)]
     Tips { slot: Slot, dye: DyeName },
+    #[error("the waste vial holds {held} of {capacity}, and {wanted} would go into it")]
+    Waste { held: Volume, wanted: Volume, capacity: Volume },
     #[error("no pipette on the deck measures {volume} of {dye}")]
     Pipette { dye: DyeName, volume: Volume },
 }
@@ -160,6 +162,10 @@ fn split(volume: Volume, most: Volume) -> Vec<Volume> {
         .collect()
 }
 
+/// Of what a full vial can give, the share that is enough to begin with where more is wanted than a vial holds. Less than
+/// all: a vial dries out from the moment it is filled, and one that was filled just now must do.
+const ENOUGH_TO_BEGIN: f64 = 0.9;
+
 /// Whether the deck has what these wells still lack. Of a dye that they need more of than a vial holds, a full vial is
 /// enough to begin with; it is refilled on the way.
 pub fn check_supplies(
@@ -170,7 +176,9 @@ pub fn check_supplies(
 ) -> Result<(), Shortage> {
     for vial in &deck.dyes {
         let wanted: Volume = mixtures.iter().map(|mixture| mixture.missing(&vial.name)).sum();
-        let wanted = wanted.min(vial.volume.saturating_sub(deck.vial_reserve));
+        let full = vial.volume.saturating_sub(deck.vial_reserve).nanolitres();
+        let enough = Volume::from_nanolitres((f64::from(full) * ENOUGH_TO_BEGIN) as u32);
+        let wanted = wanted.min(enough);
         let held = inventory.vials.iter().find(|v| v.vial == vial.vial).map(|v| left_in(v, now)).unwrap_or_default();
         if !wanted.is_zero() && wanted + deck.vial_reserve > held {
             let reserve = deck.vial_reserve;

@@ -1,14 +1,17 @@
 //! A worker: takes the lanes it may, holds each by a lease, and starts over whenever a lane breaks.
 
-use crate::lane::{Lane, LaneError};
-use domain::RobotId;
-use hardware::Patience;
-use std::{collections::HashMap, time::Duration};
-use store::{Lease, LeaseClaim, Robot, Signal, Store, StoreError};
+use crate::{
+    breaker::{Breaker, Concern, is_by_nature},
+    lane::{Keeping, Lane, LaneError},
+};
+use domain::{ExperimentId, ExperimentStatus, RobotId};
+use hardware::{Connect, Network, Patience};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use store::{Change, Control, Entry, Lease, LeaseClaim, Robot, Signal, Store, StoreError};
 use telemetry::names;
 use tokio::{
     task::JoinHandle,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +29,14 @@ pub struct WorkerConfig {
     pub poll: Duration,
     /// How long its robots and sensors may take to answer.
     pub patience: Patience,
+    /// How it reaches robots and sensors; over the network where nothing is said.
+    pub connect: Option<Arc<dyn Connect>>,
+    /// From the shutdown's word to the end, at most: for the operation in flight and for putting things down. What
+    /// isn't done by then is left as a crash would leave it, for the next worker's recovery.
+    pub farewell: Duration,
+    /// How long a robot may be unreachable before its lane is offered to other workers, which may reach it, and its
+    /// experiment to other robots, which may mix it.
+    pub give_way: Duration,
 }
 
 impl Default for WorkerConfig {
@@ -37,12 +48,17 @@ impl Default for WorkerConfig {
             robots: None,
             poll: Duration::from_millis(500),
             patience: Patience::default(),
+            connect: None,
+            farewell: Duration::from_secs(25),
+            give_way: Duration::from_secs(60),
         }
     }
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a lane may take to grant its experiment's owner a wish before it is granted over its head.
+const WISH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Drives every robot it may until `shutdown`; then finishes the operations in flight, leaves the machines safe and
 /// releases the leases.
@@ -60,9 +76,13 @@ pub async fn run_worker(store: Store, config: WorkerConfig, shutdown: Cancellati
             () = robots_changed(&mut signals) => {}
         }
     }
+    // Each lane bounds its own farewell; this is for one that doesn't get to it.
+    let ends = Instant::now() + config.farewell + Duration::from_secs(2);
     for lane in lanes.into_values() {
-        if let Err(error) = lane.await {
-            tracing::error!(%error, "a lane ended badly");
+        let abort = lane.abort_handle();
+        if tokio::time::timeout_at(ends, lane).await.is_err() {
+            tracing::error!("a lane did not end in time and was left");
+            abort.abort();
         }
     }
 }
@@ -94,24 +114,39 @@ fn start_lanes(
     }
 }
 
-/// Leases one robot again and again; each lease begins with recovery.
+/// Leases one robot again and again; each lease begins with recovery. A lane that panics is seen, counted and begun again.
 async fn keep_lane(store: Store, config: WorkerConfig, robot: RobotId, shutdown: CancellationToken) {
     let mut pause = FIRST_PAUSE;
+    let mut breaker = Breaker::default();
     #[cfg(feature = "sabotage")]
     let mut config = config;
     while !shutdown.is_cancelled() {
         let began = Instant::now();
         match store.lease(robot, &config.holder, config.lease, config.claim).await {
-            Ok(Some(lease)) => match hold(&store, &config, &lease, &shutdown).await {
-                Ok(()) => pause = FIRST_PAUSE,
-                Err(error) => {
-                    tracing::warn!(%robot, %error, "the lane was left; it begins again with recovery");
-                    // One that went well for a while has earned a quick return.
-                    pause = if began.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
-                    #[cfg(feature = "sabotage")]
-                    crate::sabotage::insist(&mut config.claim);
+            Ok(Some(lease)) => {
+                let concern = Concern::default();
+                let held = hold(store.clone(), config.clone(), lease, concern.clone(), shutdown.clone());
+                let cause = match tokio::spawn(held).await {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => {
+                        tracing::warn!(%robot, %error, "the lane was left; it begins again with recovery");
+                        is_by_nature(&error).then(|| error.to_string())
+                    }
+                    Err(panic) => {
+                        tracing::error!(%robot, %panic, "a lane panicked; it begins again with recovery");
+                        metrics::counter!(names::LANE_PANICS).increment(1);
+                        Some("Tincture met a bug of its own while it worked on this experiment.".to_owned())
+                    }
+                };
+                match cause {
+                    Some(cause) => breaker.broken(&store, &concern, &cause).await,
+                    None => breaker = Breaker::default(),
                 }
-            },
+                // One that went well for a while has earned a quick return.
+                pause = if began.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+                #[cfg(feature = "sabotage")]
+                crate::sabotage::insist(&mut config.claim);
+            }
             Ok(None) => pause = config.poll,
             Err(error) => {
                 tracing::warn!(%robot, %error, "no lease");
@@ -127,28 +162,142 @@ async fn keep_lane(store: Store, config: WorkerConfig, robot: RobotId, shutdown:
 
 /// One lease, from recovery to release. A lease that is lost stops the lane at once.
 async fn hold(
-    store: &Store,
-    config: &WorkerConfig,
-    lease: &Lease,
-    shutdown: &CancellationToken,
+    store: Store,
+    config: WorkerConfig,
+    lease: Lease,
+    concern: Concern,
+    shutdown: CancellationToken,
 ) -> Result<(), LaneError> {
     let robot = store.robot(lease.robot_id).await?.ok_or(StoreError::NotFound("robot"))?;
     tracing::info!(robot = robot.name, epoch = lease.epoch, "lane leased");
-    let mut lane = Lane::new(store.clone(), lease.clone(), robot, config.poll, config.patience, shutdown.clone())?;
+    let keeping = Keeping {
+        store: store.clone(),
+        lease: lease.clone(),
+        time_to_live: config.lease,
+        poll: config.poll,
+        patience: config.patience,
+        connect: config.connect.clone().unwrap_or_else(|| Arc::new(Network { patience: config.patience })),
+        stop: shutdown.clone(),
+        concern,
+    };
+    let lane = Lane::new(keeping, robot)?;
     metrics::gauge!(names::LEASES_HELD).increment(1.0);
     let outcome = tokio::select! {
-        outcome = lane.drive() => outcome,
-        error = keep_lease(store, config.lease, lease) => Err(error.into()),
+        outcome = keep_driving(lane, &store, &lease, &config, &shutdown) => outcome,
+        error = keep_lease(&store, config.lease, &lease) => Err(error.into()),
+        error = grant_wishes(&store, &lease, config.poll) => Err(error.into()),
+        () = overdue(&shutdown, config.farewell) => {
+            tracing::warn!(robot = %lease.robot_id, "the lane was left in the middle of its work: its time to end is over");
+            Ok(())
+        }
     };
     metrics::gauge!(names::LEASES_HELD).decrement(1.0);
     if matches!(outcome, Err(LaneError::Store(StoreError::LeaseLost))) {
         metrics::counter!(names::LEASES_LOST).increment(1);
         return outcome;
     }
-    if let Err(error) = store.release(lease).await {
-        tracing::debug!(%error, "the lease could not be released; it runs out by itself");
+    // Best effort: a lease that isn't given back runs out.
+    match timeout(config.poll.max(Duration::from_secs(1)), store.release(&lease)).await {
+        Ok(Err(error)) => tracing::debug!(%error, "the lease could not be released; it runs out by itself"),
+        Err(_) => tracing::debug!("the lease was not released in time; it runs out by itself"),
+        Ok(Ok(())) => {}
     }
     outcome
+}
+
+/// Drives the lane on under the same lease while its robot can't be reached, so that it is seen to have a worker; but
+/// gives way after a while.
+async fn keep_driving(
+    mut lane: Lane,
+    store: &Store,
+    lease: &Lease,
+    config: &WorkerConfig,
+    shutdown: &CancellationToken,
+) -> Result<(), LaneError> {
+    let mut pause = FIRST_PAUSE;
+    let mut failing_since = None;
+    loop {
+        let began = Instant::now();
+        let error = match lane.drive().await {
+            Err(error @ (LaneError::Robot(_) | LaneError::Unsafe(_))) => error,
+            outcome => return outcome,
+        };
+        if began.elapsed() > LONGEST_PAUSE + config.patience.answer {
+            (pause, failing_since) = (FIRST_PAUSE, None);
+        }
+        tracing::debug!(robot = %lease.robot_id, %error, "the robot is tried again");
+        let since = *failing_since.get_or_insert(began);
+        if since.elapsed() >= config.give_way {
+            offer_elsewhere(store, lease).await?;
+            return Err(error);
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// An experiment whose robot is out of reach goes back to the queue, for any robot that can mix it, if there is another.
+async fn offer_elsewhere(store: &Store, lease: &Lease) -> Result<(), StoreError> {
+    let Some(id) = store.in_hand_id(lease.robot_id).await? else { return Ok(()) };
+    let Some(experiment) = store.experiment(id).await? else { return Ok(()) };
+    let needs = domain::Needs::of(experiment.wells.iter().map(|(well, _)| &well.recipe));
+    let others = store.robots().await?;
+    let able = |robot: &Robot| {
+        robot.id != lease.robot_id && !robot.is_held() && robot.notice.is_none() && robot.deck.lacks(&needs).is_none()
+    };
+    if !others.iter().any(able) {
+        return Ok(());
+    }
+    tracing::warn!(experiment = %id, "an experiment is offered to other robots: its own is out of reach");
+    store.hand_over(lease, id, &crate::fault::handed_over()).await
+}
+
+/// The end of a worker's patience with itself after it was told to shut down.
+async fn overdue(shutdown: &CancellationToken, farewell: Duration) {
+    shutdown.cancelled().await;
+    sleep(farewell).await;
+}
+
+/// Grants what an experiment's owner wishes where the lane doesn't get to it: its robot is off, slow or booting.
+async fn grant_wishes(store: &Store, lease: &Lease, poll: Duration) -> StoreError {
+    let mut seen: Option<(ExperimentId, Control, Instant)> = None;
+    loop {
+        sleep(poll.min(WISH_PATIENCE / 4)).await;
+        let wish = match store.wish_in_hand(lease).await {
+            Ok(wish) => wish,
+            Err(StoreError::LeaseLost) => return StoreError::LeaseLost,
+            Err(_) => continue,
+        };
+        seen = match (wish, seen) {
+            (Some((id, wish)), Some((before, same, since))) if (id, wish) == (before, same) => {
+                if since.elapsed() >= WISH_PATIENCE {
+                    grant(store, lease, id, wish).await;
+                }
+                Some((id, wish, since))
+            }
+            (Some((id, wish)), _) => Some((id, wish, Instant::now())),
+            (None, _) => None,
+        };
+    }
+}
+
+async fn grant(store: &Store, lease: &Lease, id: ExperimentId, wish: Control) {
+    let to = match wish {
+        Control::Cancel => ExperimentStatus::Cancelled,
+        Control::Pause => ExperimentStatus::Paused,
+        Control::Resume => return,
+    };
+    let changes = vec![Change::Experiment { id, to, fault: None }];
+    match store.commit(lease, Entry { changes, ..Entry::default() }).await {
+        Ok(()) => {
+            tracing::info!(experiment = %id, %to, "a wish was granted while the robot was busy or out of reach");
+            metrics::counter!(names::EXPERIMENTS_ENDED, "outcome" => to.as_str()).increment(1);
+        }
+        Err(error) => tracing::debug!(experiment = %id, %error, "a wish could not be granted; trying again"),
+    }
 }
 
 /// Renews a lease until it is lost.

@@ -136,7 +136,7 @@ impl TestLab {
             store.experiment(id).await.expect("read").expect("it").wells.iter().map(|(well, _)| well.id).collect();
         let plate = store.inventory(self.robot).await.expect("inventory").plate.expect("a plate");
         let places: Vec<_> = wells.iter().copied().zip(WellName::all()).collect();
-        assert!(store.take(lease, id, plate, &places).await.expect("taken"));
+        assert!(store.take(lease, 0, id, plate, &places).await.expect("taken"));
         wells
     }
 

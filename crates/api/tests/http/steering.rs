@@ -7,7 +7,7 @@ use domain::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::{Attendance, Change, Ended, Entry, Intended, NewRobot};
+use store::{Attendance, Change, Ended, Entry, Intended, NewRobot, Purpose};
 
 fn fault(code: FaultCode) -> Fault {
     Fault {
@@ -46,14 +46,20 @@ async fn a_robot_is_told_by_name_or_id_and_the_log_says_by_whom() {
     let olga = lab.person("olga", Role::Operator, 10).await;
     let admin = lab.person("root", Role::Admin, 10).await;
     let by_id = format!("/robots/{}", lab.robot);
-    for (path, mode) in [("/robots/one/pause", "paused"), ("/robots/one/drain", "draining")] {
+    for (path, mode) in
+        [("/robots/one/pause", "paused"), ("/robots/one/resume", "active"), ("/robots/one/drain", "draining")]
+    {
         let answer = tell(&olga, path).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert_eq!(olga.get(&by_id).await.json()["mode"], mode);
     }
     let stopped = tell(&olga, &format!("{by_id}/stop")).await.json();
-    assert_eq!((stopped["mode"].as_str(), stopped["stands_still"].as_bool()), (Some("attention"), Some(true)));
+    assert_eq!((stopped["mode"].as_str(), stopped["stands_still"].as_bool()), (Some("stopped"), Some(true)));
     assert_eq!(stopped["attention"]["help"], "/docs/faults/emergency-stop");
+    assert_eq!((stopped["status"].as_str(), stopped["mode_by"].as_str()), (Some("stopped"), Some("olga@example.org")));
+    let still = tell(&olga, "/robots/one/pause").await.json();
+    assert_eq!(still["mode"], "stopped", "a pause would put things down");
+    tell(&olga, "/robots/one/drain").await.problem(409, "illegal-transition");
     let resumed = tell(&olga, "/robots/one/resume").await.json();
     assert_eq!((resumed["mode"].as_str(), resumed.get("attention")), (Some("active"), None));
     tell(&olga, "/robots/two/pause").await.problem(404, "not-found");
@@ -67,7 +73,8 @@ async fn a_robot_is_told_by_name_or_id_and_the_log_says_by_whom() {
     assert_eq!(log["data"][0]["user_id"], olga.id.to_string());
     let cursor = log["next_cursor"].as_str().expect("a next page");
     let next = admin.get(&format!("/activity?user={}&limit=2&cursor={cursor}", olga.id)).await.json();
-    assert_eq!(next["data"][0]["action"], "robot_stopped");
+    assert_eq!(next["data"][0]["action"], "robot_paused");
+    assert_eq!(next["data"][1]["action"], "robot_stopped");
     admin.get("/activity?user=nobody@example.org").await.problem(422, "invalid-request");
     olga.get("/activity").await.problem(403, "not-allowed");
 }
@@ -106,7 +113,10 @@ async fn hands_go_to_a_deck_that_stands_still() {
     lab.commit(&lease, vec![Change::Tool(held)]).await;
     assert_eq!(olga.get("/robots/one").await.json()["nozzle"], "perhaps the red tip of B1, empty");
     act(&olga, "one", json!({ "act": "sensor_charged" })).await.problem(409, "illegal-transition");
-    assert_eq!(act(&olga, "one", json!({ "act": "nozzle_cleared" })).await.json()["nozzle"], "nothing");
+    let clear = json!({ "act": "nozzle_cleared" });
+    act(&olga, "one", clear.clone()).await.problem(409, "illegal-transition");
+    tell(&olga, "/robots/one/stop").await;
+    assert_eq!(act(&olga, "one", clear).await.json()["nozzle"], "nothing");
 }
 
 #[tokio::test]
@@ -230,7 +240,7 @@ async fn what_waits_says_what_its_robot_waits_for() {
     let ada = lab.person("ada", Role::Student, 10).await;
     let id = ada.experiment(1).await;
     assert!(ada.get(&format!("/experiments/{id}")).await.json().get("fault").is_none());
-    let question = Change::Mode { mode: store::RobotMode::Attention, attention: Some(fault(FaultCode::DyeShort)) };
+    let question = Change::Ask(fault(FaultCode::DyeShort));
     lab.commit(&lab.lane().await, vec![question]).await;
     let shown = &ada.get(&format!("/experiments/{id}")).await.json()["fault"];
     let expected = json!({ "code": "dye-short", "what": "The vial of red is empty.", "cause": "It was used up.",
@@ -255,7 +265,7 @@ async fn the_journal_is_its_owners_to_read() {
     ] {
         let operation = Operation::new(step);
         let ended = Ended { operation: operation.id, event: JournalEvent::Succeeded, outcome: json!({ "by": "test" }) };
-        let intended = Intended { operation, experiment_id: Some(id), run_id: None };
+        let intended = Intended { operation, experiment_id: Some(id), run_id: None, purpose: Purpose::Work, acts: 0 };
         let store = &lab.database.store;
         store.commit(&lease, Entry { intended: Some(intended), ..Entry::default() }).await.expect("intended");
         store.commit(&lease, Entry { ended: Some(ended), ..Entry::default() }).await.expect("ended");

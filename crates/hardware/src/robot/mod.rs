@@ -16,9 +16,10 @@ pub use error::{CommandFailure, PerformError, RobotError};
 pub use lookup::Lookup;
 pub use run::{Memory, Run};
 
-use crate::{AddressError, Patience};
-use domain::Deck;
+use crate::{AddressError, Hold, Patience, Pending, Robot};
+use domain::{Deck, Operation, OperationId};
 use serde::Deserialize;
+use serde_json::Value;
 use std::sync::Arc;
 pub(crate) use wire::Wire;
 
@@ -58,5 +59,33 @@ impl Ot2 {
     /// client plays is not waited for ([`RobotError::Busy`]). The new run knows of nothing that hangs on a nozzle.
     pub async fn open_run(&self, deck: &Deck) -> Result<Run, RobotError> {
         run::open(&self.wire, deck).await
+    }
+}
+
+impl Robot for Ot2 {
+    fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
+        Box::pin(async move { Ok(Arc::new(self.open_run(deck).await?) as Arc<dyn Hold>) })
+    }
+
+    fn lookup<'a>(&'a self, hold: &'a str, key: OperationId) -> Pending<'a, Result<Lookup, RobotError>> {
+        Box::pin(Self::lookup(self, hold, key))
+    }
+}
+
+impl Hold for Run {
+    fn id(&self) -> &str {
+        Self::id(self)
+    }
+
+    fn perform<'a>(&'a self, operation: &'a Operation, memory: Memory) -> Pending<'a, Result<Value, PerformError>> {
+        Box::pin(Self::perform(self, operation, memory))
+    }
+
+    fn confirm(&self) -> Pending<'_, Result<(), RobotError>> {
+        Box::pin(Self::confirm(self))
+    }
+
+    fn close(&self) -> Pending<'_, Result<(), RobotError>> {
+        Box::pin(Self::close(self))
     }
 }

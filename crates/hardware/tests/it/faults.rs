@@ -14,6 +14,7 @@ fn hasty() -> Patience {
         command: Duration::from_millis(900),
         takeover: Duration::from_millis(700),
         boot: Duration::from_millis(700),
+        pause: Duration::from_millis(20),
         reading: Duration::from_millis(500),
     }
 }

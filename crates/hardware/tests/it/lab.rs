@@ -6,7 +6,8 @@ use domain::{
 };
 use emulator::{Config, Emulator};
 use hardware::{
-    ColourSensor, Lookup, Memory, Ot2, Patience, PerformError, ReadRequest, Run, VirtualAttendant, connect_sensor,
+    Attendant as _, ColourSensor, Lookup, Memory, Ot2, Patience, PerformError, ReadRequest, Run, VirtualAttendant,
+    connect_sensor,
 };
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};

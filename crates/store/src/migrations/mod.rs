@@ -11,11 +11,12 @@ use crate::{
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 /// In the order in which they run. Their names are kept in the table `migrations`.
-const MIGRATIONS: [(&str, &str); 4] = [
+pub(crate) const MIGRATIONS: [(&str, &str); 5] = [
     ("0001_accounts", include_str!("0001_accounts.sql")),
     ("0002_robots", include_str!("0002_robots.sql")),
     ("0003_experiments", include_str!("0003_experiments.sql")),
     ("0004_journal", include_str!("0004_journal.sql")),
+    ("0005_hold", include_str!("0005_hold.sql")),
 ];
 
 /// The key of PostgreSQL's advisory lock: "tincture" in ASCII.
@@ -27,12 +28,17 @@ impl Store {
     pub async fn migrate(&self) -> Result<Vec<String>> {
         let mut ran = Vec::new();
         for (name, text) in MIGRATIONS {
-            if transact!(self, |tx| { migrate_one(tx, self.backend(), name, text).await }) {
+            if self.migrate_with(name, text).await? {
                 tracing::info!(migration = name, "the database's schema is brought up to date");
                 ran.push(name.to_owned());
             }
         }
         Ok(ran)
+    }
+
+    /// Whether it had to run.
+    pub(crate) async fn migrate_with(&self, name: &'static str, text: &str) -> Result<bool> {
+        Ok(transact!(self, |tx| { migrate_one(tx, self.backend(), name, text).await }))
     }
 }
 

@@ -138,8 +138,7 @@ pub async fn experiments_page_from_the_newest(database: TestDatabase) {
     let replaced = Change::Replace {
         quarantined: second,
         fresh: domain::WellId::new(),
-        at: well("H12"),
-        plate: robot.plate_id.expect("a plate"),
+        at: robot.plate_id.map(|plate| (plate, well("H12"))),
         fault: fault(),
     };
     store.commit(&lease, changes([replaced])).await.expect("a commit");

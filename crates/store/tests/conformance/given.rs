@@ -98,7 +98,7 @@ pub async fn running(store: &Store, user: UserId, wells: usize, robot: &Robot, l
     let waiting = queued(store, user, wells).await;
     let places: Vec<_> = waiting.wells.iter().map(|(well, _)| well.id).zip(WellName::all()).collect();
     let plate = robot.plate_id.expect("a new robot has a plate");
-    assert!(store.take(lease, waiting.experiment.id, plate, &places).await.expect("an answer"));
+    assert!(store.take(lease, robot.acts, waiting.experiment.id, plate, &places).await.expect("an answer"));
     experiment(store, waiting.experiment.id).await
 }
 
@@ -115,8 +115,13 @@ pub fn dispense(detail: &ExperimentDetail) -> Operation {
 }
 
 pub fn intends(operation: &Operation, experiment: ExperimentId) -> Entry {
-    let intended =
-        Intended { operation: operation.clone(), experiment_id: Some(experiment), run_id: Some("run-1".to_owned()) };
+    intends_for(operation, experiment, Purpose::Work, 0)
+}
+
+/// An intent with this purpose, of a worker that knows of so many acts of people.
+pub fn intends_for(operation: &Operation, experiment: ExperimentId, purpose: Purpose, acts: i64) -> Entry {
+    let run_id = Some("run-1".to_owned());
+    let intended = Intended { operation: operation.clone(), experiment_id: Some(experiment), run_id, purpose, acts };
     Entry { intended: Some(intended), ..Entry::default() }
 }
 

@@ -57,7 +57,7 @@ pub async fn a_worker_that_lost_its_lane_writes_nothing(database: TestDatabase) 
     let ending = ends(&operation, JournalEvent::Succeeded);
     assert!(matches!(store.commit(&lease, ending.clone()).await, Err(StoreError::LeaseLost)));
     let waiting = queued(store, owner, 1).await.experiment.id;
-    let taken = store.take(&lease, waiting, robot.plate_id.expect("a plate"), &[]).await;
+    let taken = store.take(&lease, 0, waiting, robot.plate_id.expect("a plate"), &[]).await;
     assert!(matches!(taken, Err(StoreError::LeaseLost)));
     assert_eq!(store.open_operations(robot.id).await.expect("operations").len(), 1);
 
@@ -172,7 +172,7 @@ pub async fn a_replacement_costs_its_owner_nothing(database: TestDatabase) {
     let detail = running(store, owner, 1, &robot, &lease).await;
     let id = detail.experiment.id;
     let (old, fresh, plate) = (well_ids(&detail)[0], WellId::new(), robot.plate_id.expect("a plate"));
-    let replace = |at| Change::Replace { quarantined: old, fresh, at, plate, fault: fault() };
+    let replace = |at| Change::Replace { quarantined: old, fresh, at: Some((plate, at)), fault: fault() };
     let taken = store.commit(&lease, changes([to_status(old, WellStatus::Dispensing), replace(well("A1"))])).await;
     assert!(matches!(taken, Err(StoreError::WellTaken(at)) if at == well("A1")), "{taken:?}");
     store
@@ -214,7 +214,7 @@ pub async fn an_end_ends_the_wells_and_frees_the_lane(database: TestDatabase) {
     assert_eq!(resumed, ControlOutcome::Applied(ExperimentStatus::Queued));
     let again = experiment(store, id).await.experiment;
     assert_eq!((again.fault, again.robot_id, again.plate_id), (None, Some(robot.id), robot.plate_id));
-    assert!(store.take(&lease, id, robot.plate_id.expect("a plate"), &[]).await.expect("an answer"));
+    assert!(store.take(&lease, 0, id, robot.plate_id.expect("a plate"), &[]).await.expect("an answer"));
     let taken = experiment(store, id).await;
     assert_eq!(taken.experiment.started_at, kept.started_at, "it started once");
     assert_eq!(taken.wells[1].0.well_id, Some(well("B1")), "it keeps its wells");
@@ -317,9 +317,6 @@ pub async fn commits_wake_whoever_waits(database: TestDatabase) {
     }
     let (own, queue) = (Signal::Experiment(id), Signal::Queue);
     assert_eq!(heard, [own, queue, own, queue, Signal::Robots, queue, own]);
-    store
-        .commit(&lease, changes([Change::Mode { mode: RobotMode::Draining, attention: None }]))
-        .await
-        .expect("a commit");
+    store.commit(&lease, changes([Change::TipsReplaced { slot: Slot(9) }])).await.expect("a commit");
     assert_eq!(signals.try_recv(), Ok(Signal::Robots));
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod experiments;
 mod given;
+mod holds;
 mod journal;
 mod model;
 mod opening;
@@ -66,6 +67,19 @@ on_both! {
         a_lease_runs_out_and_can_be_seized,
         an_operators_acts_change_the_deck_and_are_logged,
     }
+    holds {
+        no_intent_commits_after_a_hold_has,
+        what_passes_which_hold,
+        an_act_on_the_deck_overtakes_whoever_looked_before,
+        a_robot_stands_still_until_somebody_resumes_it,
+        a_hold_is_only_loosened_by_a_resume,
+        an_experiment_is_not_taken_onto_a_plate_that_was_replaced,
+        a_question_is_raised_once_and_stays_until_it_is_answered,
+        what_no_deck_can_mix_is_found,
+        a_lane_sees_what_its_deck_can_mix,
+        an_experiment_is_handed_over_without_what_it_touched,
+        a_machine_is_one_robot,
+    }
     journal {
         an_entry_ends_one_operation_and_intends_the_next,
         a_worker_that_lost_its_lane_writes_nothing,
@@ -84,6 +98,7 @@ on_both! {
     opening {
         a_migrated_database_stays_as_it_is,
         processes_that_start_together_migrate_once,
+        old_holds_and_questions_keep_their_meaning,
         what_was_committed_is_there_after_opening_again,
         futures_of_the_store_can_be_spawned,
     }

@@ -29,7 +29,7 @@ pub async fn processes_that_start_together_migrate_once(database: TestDatabase) 
     for start in starts {
         ran += start.await.expect("a task");
     }
-    assert_eq!(ran, 4, "each of the four migrations, once");
+    assert_eq!(ran, database.migrations(), "each of the migrations, once");
 }
 
 fn tempfile_directory() -> tempfile::TempDir {
@@ -59,6 +59,59 @@ pub async fn futures_of_the_store_can_be_spawned(database: TestDatabase) {
         store.migrate().await.expect("an answer");
     });
     spawned.await.expect("a task");
+}
+
+/// A lab of the first release, in every state that a robot could be in, opened by this one.
+pub async fn old_holds_and_questions_keep_their_meaning(database: TestDatabase) {
+    let directory = tempfile_directory();
+    let url = match database.store.backend() {
+        Backend::Sqlite => format!("sqlite:{}/old.db", directory.path().display()),
+        Backend::Postgres => database.fresh_schema().await,
+    };
+    let store = Store::connect(&url, Options::default()).await.expect("it opens");
+    store.migrate_first(4).await;
+    let id = |number: u8| match store.backend() {
+        Backend::Sqlite => format!("x'{}{number:02x}'", "00".repeat(15)),
+        Backend::Postgres => format!("'00000000-0000-0000-0000-0000000000{number:02x}'"),
+    };
+    let fault =
+        |code| format!("'{{\"code\":\"{code}\",\"what\":\"w\",\"cause\":\"c\",\"done\":\"d\",\"next\":\"n\"}}'");
+    let rows = [
+        ("active", "NULL".to_owned()),
+        ("active", fault("robot-unreachable")),
+        ("paused", "NULL".to_owned()),
+        ("draining", "NULL".to_owned()),
+        ("attention", fault("command-in-doubt")),
+        ("attention", fault("emergency-stop")),
+    ];
+    for (number, (mode, attention)) in (0u8..).zip(rows) {
+        let deck = serde_json::to_string(&domain::Deck::default()).expect("json");
+        let insert = format!(
+            "INSERT INTO robots (id, name, url, sensor_url, attendance, deck, mode, attention, tool, waste_nl, lease_epoch, last_sequence)
+             VALUES ({}, 'r{number}', 'http://r', 'tcp://s', 'operator', '{deck}', '{mode}', {attention}, '{{\"tool\":\"nothing\"}}', 0, 7, 0)",
+            id(number)
+        );
+        store.run_sql(&insert).await;
+    }
+    store.migrate().await.expect("it migrates");
+    let robots = store.robots().await.expect("robots");
+    let code = |fault: &Option<domain::Fault>| fault.as_ref().map(|fault| fault.code.as_str());
+    let now: Vec<_> = robots
+        .iter()
+        .map(|robot| (robot.mode, code(&robot.attention), code(&robot.notice), robot.stands_still, robot.lease_epoch))
+        .collect();
+    use RobotMode::{Active, Draining, Paused, Stopped};
+    assert_eq!(
+        now,
+        [
+            (Active, None, None, false, 7),
+            (Active, None, Some("robot-unreachable"), false, 7),
+            (Paused, None, None, true, 7),
+            (Draining, None, None, false, 7),
+            (Active, Some("command-in-doubt"), None, true, 7),
+            (Stopped, None, None, true, 7),
+        ]
+    );
 }
 
 #[tokio::test]

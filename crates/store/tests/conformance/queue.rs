@@ -40,15 +40,15 @@ pub async fn a_lane_sees_the_queue_without_other_robots_experiments(database: Te
     let store = &database.store;
     let (ada, ben) = (user(store, 100).await, user(store, 100).await);
     let (robot, lease) = lane(store, "one").await;
-    let (_, other_lease) = lane(store, "two").await;
-    assert!(store.peek(&lease).await.expect("an answer").is_none());
+    let (other, other_lease) = lane(store, "two").await;
+    assert!(store.peek(&lease, &robot.deck).await.expect("an answer").is_none());
     let begun = running(store, ada, 2, &robot, &lease).await.experiment.id;
     assert_eq!(store.in_hand(&lease).await.expect("an answer").expect("in hand").experiment.id, begun);
     let back = Change::Experiment { id: begun, to: ExperimentStatus::Queued, fault: None };
     store.commit(&lease, changes([back])).await.expect("a commit");
     assert!(store.in_hand(&lease).await.expect("an answer").is_none());
-    assert_eq!(store.peek(&lease).await.expect("an answer").expect("its own").experiment.id, begun);
-    assert!(store.peek(&other_lease).await.expect("an answer").is_none());
+    assert_eq!(store.peek(&lease, &robot.deck).await.expect("an answer").expect("its own"), begun);
+    assert!(store.peek(&other_lease, &robot.deck).await.expect("an answer").is_none());
     let fresh = queued(store, ben, 1).await.experiment.id;
     let fresh_too = queued(store, ada, 1).await.experiment.id;
 
@@ -60,16 +60,20 @@ pub async fn a_lane_sees_the_queue_without_other_robots_experiments(database: Te
             .into_iter()
             .find(|queued| queued.robot_id.is_none_or(|robot| robot == lease.robot_id))
             .expect("something for this lane");
-        let peeked = store.peek(lease).await.expect("an answer").expect("something");
-        assert_eq!(peeked.experiment.id, first.experiment);
+        let peeked = store.peek(lease, &robot.deck).await.expect("an answer").expect("something");
+        assert_eq!(peeked, first.experiment);
     }
     let plate = robot.plate_id.expect("a plate");
-    assert!(!store.take(&other_lease, begun, plate, &[]).await.expect("an answer"), "its wells lie on the other robot");
-    assert!(store.take(&other_lease, fresh, plate, &[]).await.expect("an answer"));
-    assert!(!store.take(&lease, fresh, plate, &[]).await.expect("an answer"));
+    let other_plate = other.plate_id.expect("a plate");
+    assert!(
+        !store.take(&other_lease, 0, begun, other_plate, &[]).await.expect("an answer"),
+        "its wells lie on the other robot"
+    );
+    assert!(store.take(&other_lease, 0, fresh, other_plate, &[]).await.expect("an answer"));
+    assert!(!store.take(&lease, 0, fresh, plate, &[]).await.expect("an answer"));
     assert_eq!(order(store).await, [begun, fresh_too]);
     store.control(fresh_too, Control::Cancel).await.expect("an answer");
-    assert!(!store.take(&lease, fresh_too, plate, &[]).await.expect("an answer"), "nobody wants it any more");
+    assert!(!store.take(&lease, 0, fresh_too, plate, &[]).await.expect("an answer"), "nobody wants it any more");
 }
 
 pub async fn an_experiment_is_taken_by_one_lane_only(database: TestDatabase) {
@@ -82,8 +86,8 @@ pub async fn an_experiment_is_taken_by_one_lane_only(database: TestDatabase) {
         let (id, well) = (waiting.experiment.id, well_ids(&waiting)[0]);
         let place = [(well, domain::WellName::all().nth(round).expect("a place"))];
         let (first, second) = tokio::join!(
-            store.take(&one_lease, id, one.plate_id.expect("a plate"), &place),
-            other.take(&two_lease, id, two.plate_id.expect("a plate"), &place),
+            store.take(&one_lease, 0, id, one.plate_id.expect("a plate"), &place),
+            other.take(&two_lease, 0, id, two.plate_id.expect("a plate"), &place),
         );
         assert!(first.expect("an answer") ^ second.expect("an answer"));
         let taken = experiment(&store, id).await;
@@ -108,16 +112,16 @@ pub async fn a_well_of_a_plate_is_never_used_twice(database: TestDatabase) {
     let second = queued(store, owner, 2).await;
     let ids = well_ids(&second);
     let clash = [(ids[0], well("C1")), (ids[1], well("B1"))];
-    let refused = store.take(&lease, second.experiment.id, plate, &clash).await;
+    let refused = store.take(&lease, 0, second.experiment.id, plate, &clash).await;
     assert!(matches!(refused, Err(StoreError::WellTaken(at)) if at == well("B1")), "{refused:?}");
     let untouched = experiment(store, second.experiment.id).await;
     assert_eq!(untouched.experiment.status, ExperimentStatus::Queued);
     assert!(untouched.wells.iter().all(|(well, _)| well.well_id.is_none()));
     let strange = [(WellId::new(), well("D1"))];
-    assert!(matches!(store.take(&lease, second.experiment.id, plate, &strange).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(store.take(&lease, 0, second.experiment.id, plate, &strange).await, Err(StoreError::NotFound(_))));
 
     let free = [(ids[0], well("C1")), (ids[1], well("D1"))];
-    assert!(store.take(&lease, second.experiment.id, plate, &free).await.expect("an answer"));
+    assert!(store.take(&lease, 0, second.experiment.id, plate, &free).await.expect("an answer"));
     let used = store.inventory(robot.id).await.expect("an inventory").used_wells;
     assert_eq!(used, ["A1", "B1", "C1", "D1"].map(well));
     let told = events(store, second.experiment.id).await;

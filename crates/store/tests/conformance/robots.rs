@@ -83,11 +83,11 @@ pub async fn an_operators_acts_change_the_deck_and_are_logged(database: TestData
     let store = &database.store;
     let operator = user(store, 0).await;
     let robot = store.ensure_robot(new_robot("ot2")).await.expect("a robot");
-    let attend = async |change| {
-        let by =
-            NewActivity { user_id: Some(operator), action: "robot_attended", details: json!({}), ip_address: None };
-        store.attend(robot.id, change, by).await
-    };
+    let by = || NewActivity { user_id: Some(operator), action: "robot_attended", details: json!({}), ip_address: None };
+    let attend = async |change| store.attend(robot.id, &[change], DeckCondition::HandsFree, by()).await;
+    let tell = async |command| store.command(robot.id, command, "ada@example.org", by()).await;
+    assert!(matches!(attend(Change::WasteEmptied).await, Err(StoreError::AtWork)), "it may move");
+    tell(RobotCommand::Stop).await.expect("an act");
     let (slot, tip) = (Slot(9), well("B1"));
     attend(Change::TipLost { slot, tip }).await.expect("an act");
     let plate = PlateId::new();
@@ -99,7 +99,6 @@ pub async fn an_operators_acts_change_the_deck_and_are_logged(database: TestData
     })
     .await
     .expect("an act");
-    attend(Change::Mode { mode: RobotMode::Attention, attention: Some(fault()) }).await.expect("an act");
     let unknown = attend(Change::VialRefilled { vial: well("H12"), volume: Volume::ZERO, batch: None }).await;
     assert!(matches!(unknown, Err(StoreError::NotFound(_))));
 
@@ -111,13 +110,14 @@ pub async fn an_operators_acts_change_the_deck_and_are_logged(database: TestData
         [(slot, tip, None)]
     );
     let waiting = store.robot(robot.id).await.expect("an answer").expect("the robot");
-    assert_eq!((waiting.mode, waiting.attention), (RobotMode::Attention, Some(fault())));
+    assert_eq!((waiting.mode, waiting.mode_by.as_deref()), (RobotMode::Stopped, Some("ada@example.org")));
+    assert!(waiting.stands_still && waiting.mode_at.is_some());
 
     attend(Change::TipsReplaced { slot }).await.expect("an act");
-    attend(Change::Mode { mode: RobotMode::Active, attention: None }).await.expect("an act");
+    tell(RobotCommand::Resume).await.expect("an act");
     assert!(store.inventory(robot.id).await.expect("an inventory").tips.is_empty());
     let active = store.robot(robot.id).await.expect("an answer").expect("the robot");
-    assert_eq!((active.mode, active.attention), (RobotMode::Active, None));
-    // The refused act left no line.
+    assert_eq!((active.mode, active.stands_still), (RobotMode::Active, false));
+    // The refused acts left no line.
     assert_eq!(store.activity(Some(operator), None, 10).await.expect("a page").data.len(), 6);
 }

@@ -52,10 +52,5 @@ async fn list(store: &Store) -> anyhow::Result<()> {
 }
 
 fn mode(robot: &store::Robot) -> &'static str {
-    match robot.mode {
-        store::RobotMode::Active => "active",
-        store::RobotMode::Paused => "paused",
-        store::RobotMode::Draining => "draining",
-        store::RobotMode::Attention => "attention",
-    }
+    if robot.mode != store::RobotMode::Stopped && robot.attention.is_some() { "attention" } else { robot.mode.as_str() }
 }

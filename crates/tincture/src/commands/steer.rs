@@ -9,7 +9,7 @@ use std::{
     io::{self, Write as _},
 };
 use store::{Robot, Store};
-use workflow::{DeckAct, Lab, RobotCommand, Supply};
+use workflow::{DeckAct, Lab, RobotCommand, Supply, emergency};
 
 /// Tells one robot or all; the worker obeys after the step in flight.
 pub async fn command(store: &Store, which: &Which, command: RobotCommand) -> anyhow::Result<()> {
@@ -60,13 +60,13 @@ pub async fn show(store: &Store, name: &str) -> anyhow::Result<()> {
     let lab = Lab::new(store.clone());
     let mut text = format!("{}  {}\n", robot.name, robot.url);
     let driver = robot.lease_holder.as_deref().unwrap_or("nobody");
-    let still = if lab.stands_still(&robot).await? { ", stands still" } else { "" };
+    let still = if robot.stands_still { ", stands still" } else { "" };
     writeln!(text, "  mode        {}{still}, driven by {driver}", robot.mode)?;
     writeln!(text, "  on nozzle   {}", robot.tool.sentence())?;
     if let Some(experiment) = store.in_hand_at(robot.id).await? {
         writeln!(text, "  in hand     {}", experiment.id)?;
     }
-    if let Some(fault) = &robot.attention {
+    for fault in emergency(&robot).iter().chain(&robot.attention).chain(&robot.notice) {
         text.push_str(&in_lines(fault));
     }
     for supply in lab.supplies(&robot).await? {

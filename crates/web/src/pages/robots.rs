@@ -24,7 +24,7 @@ use domain::RobotId;
 use state::Standing;
 use store::Robot;
 use supplies::{MiniPlate, SupplyView};
-use workflow::RobotCommand;
+use workflow::{CommandLabError, RobotCommand, emergency};
 
 #[derive(Template)]
 #[template(path = "robots.html")]
@@ -58,8 +58,8 @@ struct Commands {
 pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Result<Response, PageError> {
     operator(&me)?;
     let robots = state.store.robots().await?;
-    let asking = robots.iter().filter(|robot| robot.attention.is_some()).count();
-    let all: Vec<_> = robots.iter().map(|robot| Commands::of(robot.mode)).collect();
+    let asking = robots.iter().filter(|robot| question(robot).is_some()).count();
+    let all: Vec<_> = robots.iter().map(Commands::of).collect();
     let may = Commands {
         pause: all.iter().any(|may| may.pause),
         resume: all.iter().any(|may| may.resume),
@@ -82,7 +82,11 @@ pub async fn command_all(
     Path(command): Path<String>,
 ) -> Result<Response, PageError> {
     operator(&me)?;
-    state.lab.command_lab(&me.user, read_command(&command)?, ip).await?;
+    match state.lab.command_lab(&me.user, read_command(&command)?, ip).await {
+        Ok(()) => {}
+        Err(CommandLabError::Store(error)) => return Err(error.into()),
+        Err(CommandLabError::NotTold(not_told)) => return Err(PageError::NotTold(not_told.names())),
+    }
     Ok(Redirect::to("/robots").into_response())
 }
 
@@ -94,20 +98,25 @@ async fn card(state: &AppState, robot: Robot) -> Result<Card, PageError> {
         standing: Standing::of(state, &robot).await?,
         supplies: supplies::views(&robot, &inventory, state.lab.supplies(&robot).await?),
         plate: MiniPlate::of(&inventory),
-        question: robot.attention.map(FaultView::from),
+        question: question(&robot).map(FaultView::from),
         name: robot.name,
     })
 }
 
 impl Commands {
-    const fn of(mode: store::RobotMode) -> Self {
-        use store::RobotMode::{Active, Attention, Draining, Paused};
+    fn of(robot: &Robot) -> Self {
+        use store::RobotMode::{Active, Draining, Paused, Stopped};
         Self {
-            pause: matches!(mode, Active | Draining),
-            resume: matches!(mode, Paused | Draining | Attention),
-            drain: matches!(mode, Active),
+            pause: matches!(robot.mode, Active | Draining),
+            resume: matches!(robot.mode, Paused | Stopped) || robot.attention.is_some(),
+            drain: matches!(robot.mode, Active) && robot.attention.is_none(),
         }
     }
+}
+
+/// What an operator is asked to look at: a stop comes before a question.
+fn question(robot: &Robot) -> Option<domain::Fault> {
+    emergency(robot).or_else(|| robot.attention.clone())
 }
 
 /// Where a robot's page is: under its name if that is one plain word, under its id otherwise.

@@ -1,19 +1,25 @@
 //! Taking an experiment: wells on the plate, and a deck that has what it needs.
 
-use super::{Lane, LaneError};
+use super::{BETWEEN_INSPECTIONS, Lane, LaneError};
 use crate::{
     attend, fault,
     mixture::{self, Mixture},
     plan::{self, Shortage},
 };
 use chrono::Utc;
-use domain::{ExperimentStatus, Fault, FaultCode, PlateId, WellId, WellName, WellStatus};
-use store::{Attendance, Change, ExperimentDetail, Inventory, JournalledOperation, RobotMode};
+use domain::{Fault, FaultCode, Needs, PlateId, WellId, WellName, WellStatus};
+use store::{Attendance, Change, ExperimentDetail, JournalledOperation};
+use tokio::time::Instant;
 
 impl Lane {
-    /// Takes the next experiment, if the deck has what it needs.
+    /// Takes the next experiment, if the deck has what it needs and the robot answers.
     pub(super) async fn begin(&mut self, next: ExperimentDetail) -> Result<(), LaneError> {
         let id = next.experiment.id;
+        let needs = Needs::of(next.wells.iter().map(|(well, _)| &well.recipe));
+        if self.robot.deck.lacks(&needs).is_some() {
+            // Older than its needs being written down: with them, it is the business of a lane that can.
+            return Ok(self.store.note_needs(id, &needs).await?);
+        }
         let (pending, started): (Vec<_>, Vec<_>) = next
             .wells
             .iter()
@@ -34,18 +40,40 @@ impl Lane {
             (None, _) | (_, true) => Some(Shortage::Plate { wanted, free: free.len() }),
             _ => plan::check_supplies(&self.robot.deck, &mixtures, &inventory, Utc::now()).err(),
         };
-        if let Some(shortage @ Shortage::Pipette { .. }) = shortage {
-            return self.refuse(&next, &inventory, &shortage).await;
-        }
         if let Some(shortage) = shortage {
             return self.supply(&shortage).await;
         }
         let Some(plate) = inventory.plate else { return Ok(()) };
+        // The robot is reached first: an experiment that it can't serve stays free for another.
+        self.hold_robot().await?;
         let places: Vec<_> = unplaced.iter().copied().zip(free.iter().copied()).collect();
-        if self.store.take(&self.lease, id, plate, &places).await? {
+        if self.store.take(&self.lease, self.robot.acts, id, plate, &places).await? {
             let fresh = free.into_iter().skip(places.len());
             self.replace_stranded(&stranded, fresh, plate).await?;
             self.work(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Now and then, while there is nothing else to do: ends what no robot of this lab can mix any more, since its deck was
+    /// changed under the queue.
+    pub(super) async fn inspect_queue(&mut self) -> Result<(), LaneError> {
+        if self.inspected_at.is_some_and(|at| at.elapsed() < BETWEEN_INSPECTIONS) {
+            return Ok(());
+        }
+        self.inspected_at = Some(Instant::now());
+        let decks: Vec<_> = self.store.robots().await?.into_iter().map(|robot| robot.deck).collect();
+        let mut lost = self.store.unmixable(None, &decks).await?;
+        // Its wells are on this robot's plate: nobody else can go on with it.
+        let own = std::slice::from_ref(&self.robot.deck);
+        lost.extend(self.store.unmixable(Some(self.lease.robot_id), own).await?);
+        for id in lost {
+            let Some(experiment) = self.store.experiment(id).await? else { continue };
+            let needs = Needs::of(experiment.wells.iter().map(|(well, _)| &well.recipe));
+            let lack = self.robot.deck.lacks(&needs).unwrap_or_default();
+            if self.store.give_up(id, &fault::unmixable(&lack)).await? {
+                tracing::warn!(experiment = %id, %lack, "no robot can mix an experiment any more; it was ended");
+            }
         }
         Ok(())
     }
@@ -67,27 +95,10 @@ impl Lane {
         let changes = stranded.iter().zip(fresh).map(|(well, at)| Change::Replace {
             quarantined: *well,
             fresh: WellId::new(),
-            at,
-            plate,
+            at: Some((plate, at)),
             fault: fault.clone(),
         });
         self.record(changes.collect()).await
-    }
-
-    /// An experiment that this deck can never mix: it ends here and costs nothing.
-    async fn refuse(
-        &mut self,
-        next: &ExperimentDetail,
-        inventory: &Inventory,
-        shortage: &Shortage,
-    ) -> Result<(), LaneError> {
-        let (id, fault) = (next.experiment.id, fault::of_shortage(shortage));
-        if let Some(plate) = inventory.plate
-            && self.store.take(&self.lease, id, plate, &[]).await?
-        {
-            self.record(vec![Change::Experiment { id, to: ExperimentStatus::Failed, fault: Some(fault) }]).await?;
-        }
-        Ok(())
     }
 
     /// The virtual lab renews what is missing; a real one's operator is asked.
@@ -103,16 +114,22 @@ impl Lane {
                 let volume = deck.dye(dye).map(|vial| vial.volume).unwrap_or_default();
                 Change::VialRefilled { vial: *vial, volume, batch: None }
             }
+            Shortage::Waste { .. } => Change::WasteEmptied,
             Shortage::Pipette { .. } => return Err(LaneError::Unsafe(shortage.to_string())),
         };
-        attend::do_virtually(&self.attendant, deck, &change).await?;
+        if matches!(change, Change::PlateReplaced { .. }) {
+            // Whoever dies in between leaves no plate behind, not an old one in the place of a new one.
+            self.record(vec![Change::PlateLifted]).await?;
+        }
+        attend::do_virtually(&*self.attendant, &self.robot.deck, &change).await?;
         self.record(vec![change]).await
     }
 
     /// The robot stands still until somebody has answered.
     pub(super) async fn ask_operator(&mut self, question: Fault) -> Result<(), LaneError> {
-        self.robot.mode = RobotMode::Attention;
-        self.record(vec![Change::Mode { mode: RobotMode::Attention, attention: Some(question) }]).await
+        tracing::warn!(robot = self.robot.name, code = %question.code, question = question.what, "the operator is asked");
+        self.robot.attention.get_or_insert_with(|| question.clone());
+        self.record(vec![Change::Ask(question)]).await
     }
 }
 

@@ -14,7 +14,7 @@ use domain::{
     reading::Reading,
 };
 use serde_json::{Value, json};
-use store::{Change, Control, Ended, Entry, Intended};
+use store::{Change, Control, Ended, Entry, Intended, Inventory, Purpose, StoreError};
 use tokio::time::Instant;
 
 /// Readings asked for again in place before the sensor is parked and everything looked at anew.
@@ -26,8 +26,8 @@ pub(super) enum Carried {
     /// A step didn't succeed. It has been recorded, or is still open and for recovery to settle.
     Trouble(Fault, Aftermath),
     Wish(Control),
-    /// The robot is to stand still: paused, waiting for its operator (then not even to put things down), or the worker is
-    /// shutting down.
+    /// Look again before anything moves: somebody holds the robot, attended it or answered; the experiment is in no lane's
+    /// hand any more; or the worker is shutting down.
     Halt,
     Short(Shortage),
 }
@@ -42,13 +42,24 @@ pub(super) enum Aftermath {
 }
 
 /// How an operation ended and what that changes, not yet written down.
-struct Conclusion {
-    ended: Ended,
-    changes: Vec<Change>,
+#[derive(Clone)]
+pub(super) struct Conclusion {
+    pub ended: Ended,
+    /// Of the robot: true whatever became of the experiment meanwhile.
+    pub robot: Vec<Change>,
+    /// Of the experiment and its wells.
+    pub wells: Vec<Change>,
+}
+
+impl Conclusion {
+    fn of(operation: &Operation, event: JournalEvent, outcome: Value) -> Self {
+        Self { ended: end(operation, event, outcome), robot: Vec::new(), wells: Vec::new() }
+    }
 }
 
 impl Lane {
-    /// Carries steps out until they are through or something comes between. `progressed` tells whether any succeeded.
+    /// Carries steps out until they are through or something comes between. `progressed` tells whether a well got on: that
+    /// a drop fell or a result was kept, not that the robot moved.
     pub(super) async fn carry_out(
         &mut self,
         hand: &mut Hand,
@@ -59,34 +70,37 @@ impl Lane {
         if !self.homed {
             steps.insert(0, Step::Home);
         }
-        let mut vials = self.store.inventory(self.lease.robot_id).await?.vials;
+        let mut supplies = self.store.inventory(self.lease.robot_id).await?;
         let mut conclusion = None;
         let mut index = 0;
         let mut readings_missed = 0;
         let mut answered_at = Instant::now();
         while let Some(step) = steps.get(index) {
-            if let Some(held_up) = self.held_up(hand.experiment, step, &mut vials).await? {
-                self.conclude(conclusion).await?;
+            if let Some(held_up) = self.held_up(hand.experiment, step, &mut supplies).await? {
+                self.conclude_if_any(hand, conclusion).await?;
                 return Ok(held_up);
             }
             let operation = Operation::new(step.clone());
-            self.intend(hand, &operation, conclusion.take()).await?;
+            if !self.intend(hand, &operation, conclusion.take()).await? {
+                return Ok(Carried::Halt);
+            }
             metrics::histogram!(telemetry::names::OPERATION_OVERHEAD_SECONDS)
                 .record(answered_at.elapsed().as_secs_f64());
             let outcome = self.perform(&operation, Some(hand.experiment)).await;
             answered_at = Instant::now();
             match outcome {
                 Outcome::Done(answer, reading) => {
-                    *progressed = true;
                     index += 1;
                     let mut done = self.succeeded(hand, &operation, answer, reading);
-                    done.changes.push(self.report(hand.experiment, &steps, index));
+                    *progressed |= gets_a_well_on(step, &done);
+                    done.wells.push(self.report(hand.experiment, &steps, index));
                     conclusion = Some(done);
                 }
                 Outcome::Not(event, ending, fault) => {
-                    let changes = self.consequences(hand, step, ending);
-                    let ended = end(&operation, event, json!({ "fault": fault }));
-                    self.record_end(ended, changes).await?;
+                    let mut failed = Conclusion::of(&operation, event, json!({ "fault": fault }));
+                    failed.robot = self.robot_consequences(step, ending);
+                    failed.wells = hand.ended(step, ending);
+                    self.conclude(Some(hand.experiment), failed).await?;
                     #[cfg(feature = "sabotage")]
                     if crate::sabotage::fights_on(fault.code) {
                         self.run = None;
@@ -96,8 +110,8 @@ impl Lane {
                     return Ok(Carried::Trouble(fault, Aftermath::Recover));
                 }
                 Outcome::Missed(fault) => {
-                    let ended = end(&operation, JournalEvent::Failed, json!({ "fault": fault }));
-                    self.record_end(ended, Vec::new()).await?;
+                    let missed = Conclusion::of(&operation, JournalEvent::Failed, json!({ "fault": fault }));
+                    self.conclude(Some(hand.experiment), missed).await?;
                     readings_missed += 1;
                     if readings_missed > MOST_MISSED_READINGS {
                         return Ok(Carried::Trouble(fault, Aftermath::PutDown));
@@ -106,7 +120,7 @@ impl Lane {
                 Outcome::Unknown(fault) => return Ok(Carried::Trouble(fault, Aftermath::Recover)),
             }
         }
-        self.conclude(conclusion).await?;
+        self.conclude_if_any(hand, conclusion).await?;
         Ok(Carried::Through)
     }
 
@@ -117,11 +131,13 @@ impl Lane {
         answer: Value,
         reading: Option<Reading>,
     ) -> Conclusion {
-        let mut changes = self.consequences(hand, &operation.step, Ending::Done);
+        let mut done = Conclusion::of(operation, JournalEvent::Succeeded, answer);
+        done.robot = self.robot_consequences(&operation.step, Ending::Done);
+        done.wells = hand.ended(&operation.step, Ending::Done);
         if let Some(reading) = reading {
-            changes.extend(self.reading_changes(hand, operation, &reading));
+            done.wells.extend(self.reading_changes(hand, operation, &reading));
         }
-        Conclusion { ended: end(operation, JournalEvent::Succeeded, answer), changes }
+        done
     }
 
     /// Whether something speaks against beginning this step.
@@ -129,7 +145,7 @@ impl Lane {
         &mut self,
         id: ExperimentId,
         step: &Step,
-        vials: &mut [store::Vial],
+        supplies: &mut Inventory,
     ) -> Result<Option<Carried>, LaneError> {
         if self.stop.is_cancelled() {
             return Ok(Some(Carried::Halt));
@@ -140,54 +156,103 @@ impl Lane {
         if let Some(wish) = wishes.control {
             return Ok(Some(Carried::Wish(wish)));
         }
-        self.robot.mode = wishes.mode;
-        if self.is_held() {
+        if wishes.held || wishes.acts != self.robot.acts || !wishes.running {
             return Ok(Some(Carried::Halt));
         }
-        if let Step::Aspirate { dye, vial: at, volume, .. } = step
-            && let Some(vial) = vials.iter_mut().find(|vial| vial.vial == *at)
-        {
-            let reserve = self.robot.deck.vial_reserve;
-            let held = forecast::left_in(vial, Utc::now());
-            if *volume + reserve > held {
-                let dye = dye.clone();
-                return Ok(Some(Carried::Short(Shortage::Dye { dye, vial: *at, wanted: *volume, held, reserve })));
-            }
-            vial.volume = vial.volume.saturating_sub(*volume);
-        }
-        Ok(None)
+        Ok(self.shortage(step, supplies).map(Carried::Short))
     }
 
-    /// The durable write that comes before every command.
+    /// Whether the deck lacks what this step takes. What it takes is taken from `supplies`.
+    fn shortage(&self, step: &Step, supplies: &mut Inventory) -> Option<Shortage> {
+        match (step, &self.tool) {
+            (Step::Aspirate { dye, vial: at, volume, .. }, _) => {
+                let vial = supplies.vials.iter_mut().find(|vial| vial.vial == *at)?;
+                let reserve = self.robot.deck.vial_reserve;
+                let held = forecast::left_in(vial, Utc::now());
+                if *volume + reserve > held {
+                    let dye = dye.clone();
+                    return Some(Shortage::Dye { dye, vial: *at, wanted: *volume, held, reserve });
+                }
+                vial.volume = vial.volume.saturating_sub(*volume);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// The durable write that comes before every command. `false`: people were faster, and nothing may be sent; what
+    /// ended before is written down all the same.
     async fn intend(
         &mut self,
         hand: &mut Hand,
         operation: &Operation,
         conclusion: Option<Conclusion>,
-    ) -> Result<(), LaneError> {
-        let (ended, mut changes) = match conclusion {
-            Some(conclusion) => (Some(conclusion.ended), conclusion.changes),
-            None => (None, Vec::new()),
-        };
-        changes.extend(hand.intending(&operation.step));
-        if let Step::PickUpTip { mount, tip, dye } = &operation.step {
-            changes.extend(self.tip_slot(*mount).map(|slot| Change::TipAssigned { slot, tip: *tip, dye: dye.clone() }));
+    ) -> Result<bool, LaneError> {
+        let mut entry = Entry::default();
+        if let Some(Conclusion { ended, robot, wells }) = conclusion.clone() {
+            entry.ended = Some(ended);
+            entry.changes.extend(robot.into_iter().chain(wells));
         }
-        changes.push(doing(hand.experiment, &operation.step));
-        let intended = Some(self.intent(operation, Some(hand.experiment)));
-        self.commit(Entry { ended, changes, intended }).await
+        entry.changes.extend(hand.intending(&operation.step));
+        if let Step::PickUpTip { mount, tip, dye } = &operation.step {
+            let assigned = |slot| Change::TipAssigned { slot, tip: *tip, dye: dye.clone() };
+            entry.changes.extend(self.tip_slot(*mount).map(assigned));
+        }
+        entry.changes.push(doing(hand.experiment, &operation.step));
+        entry.intended = Some(self.intent(operation, Some(hand.experiment), Purpose::Work));
+        match self.commit(entry).await {
+            Ok(()) => Ok(true),
+            Err(LaneError::Store(StoreError::Held)) => {
+                self.conclude_if_any(hand, conclusion).await?;
+                Ok(false)
+            }
+            Err(error @ LaneError::Store(StoreError::IllegalTransition { .. })) => {
+                if self.is_in_hand(hand.experiment).await? {
+                    return Err(error);
+                }
+                self.conclude_if_any(hand, conclusion).await?;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    pub(super) fn intent(&self, operation: &Operation, experiment_id: Option<ExperimentId>) -> Intended {
+    pub(super) fn intent(
+        &self,
+        operation: &Operation,
+        experiment_id: Option<ExperimentId>,
+        purpose: Purpose,
+    ) -> Intended {
         let run_id = self.run.as_ref().map(|run| run.id().to_owned());
-        Intended { operation: operation.clone(), experiment_id, run_id }
+        Intended { operation: operation.clone(), experiment_id, run_id, purpose, acts: self.robot.acts }
     }
 
-    async fn conclude(&mut self, conclusion: Option<Conclusion>) -> Result<(), LaneError> {
+    async fn conclude_if_any(&mut self, hand: &Hand, conclusion: Option<Conclusion>) -> Result<(), LaneError> {
         match conclusion {
-            Some(Conclusion { ended, changes }) => self.record_end(ended, changes).await,
+            Some(conclusion) => self.conclude(Some(hand.experiment), conclusion).await,
             None => Ok(()),
         }
+    }
+
+    /// Writes down how an operation ended. Where its experiment was ended meanwhile (its owner cancelled while the robot was
+    /// at it), what that meant for its wells is nobody's business any more; what it meant for the robot is.
+    pub(super) async fn conclude(
+        &mut self,
+        experiment: Option<ExperimentId>,
+        conclusion: Conclusion,
+    ) -> Result<(), LaneError> {
+        let Conclusion { ended, robot, wells } = conclusion;
+        let all = robot.iter().cloned().chain(wells).collect();
+        match (self.record_end(ended.clone(), all).await, experiment) {
+            (Err(LaneError::Store(StoreError::IllegalTransition { .. })), Some(id)) if !self.is_in_hand(id).await? => {
+                self.record_end(ended, robot).await
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn is_in_hand(&self, experiment: ExperimentId) -> Result<bool, LaneError> {
+        Ok(self.store.wishes(&self.lease, experiment).await?.running)
     }
 
     /// The journal's one way to the disk: durable when it returns, and refused to whoever has lost the lease.
@@ -210,13 +275,7 @@ impl Lane {
         self.commit(Entry { changes, ..Entry::default() }).await
     }
 
-    /// What a step's end means for wells, nozzle and consumables. Keeps the lane's own picture in step.
-    fn consequences(&mut self, hand: &mut Hand, step: &Step, ending: Ending) -> Vec<Change> {
-        let mut changes = self.robot_consequences(step, ending);
-        changes.extend(hand.ended(step, ending));
-        changes
-    }
-
+    /// What a step's end means for nozzle and consumables. Keeps the lane's own picture in step.
     pub(super) fn robot_consequences(&mut self, step: &Step, ending: Ending) -> Vec<Change> {
         let changes = robot_changes(&self.tool, step, ending, |mount| self.tip_slot(mount));
         self.tool = std::mem::take(&mut self.tool).after(step, ending);
@@ -287,6 +346,11 @@ impl Lane {
         };
         Change::Event { experiment, kind: "progress", data: serde_json::to_value(report).unwrap_or_default() }
     }
+}
+
+/// Whether a well got on by a step that was done.
+fn gets_a_well_on(step: &Step, done: &Conclusion) -> bool {
+    matches!(step, Step::Dispense { .. }) || done.wells.iter().any(|change| matches!(change, Change::Result { .. }))
 }
 
 pub(super) fn end(operation: &Operation, event: JournalEvent, outcome: Value) -> Ended {

@@ -3,7 +3,8 @@
 //! Read it in this order: [`Lane::drive`] here is the loop; `begin` takes an experiment and has the deck made ready; `work`
 //! carries it on to whatever end; `carry` is the journal's heart (intend, send, record) and `step` the sending; `recovery`
 //! is the one way into work. Whatever goes wrong, the lane drops what it believes, reads the journal and starts from
-//! there: a lost connection, a restarted robot and a killed worker are one case.
+//! there: a lost connection, a restarted robot and a killed worker are one case. So are people's acts: an intent made
+//! before one is refused ([`StoreError::Held`]), and the lane looks again.
 
 mod begin;
 mod carry;
@@ -11,17 +12,22 @@ mod recovery;
 mod step;
 mod work;
 
-use crate::estimate::Pace;
+use crate::{breaker::Concern, estimate::Pace};
 use domain::{ExperimentId, Tool};
-use hardware::{AddressError, ColourSensor, Memory, Ot2, Patience, RobotError, Run, VirtualAttendant};
+use hardware::{AddressError, Attendant, ColourSensor, Connect, Hold, Memory, Patience, RobotError};
 use std::{sync::Arc, time::Duration};
 use store::{JournalledOperation, Lease, Robot, RobotMode, Signal, Store, StoreError};
-use tokio::{sync::broadcast, time::sleep};
+use tokio::{
+    sync::broadcast,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 const JOURNAL_PAGE: u32 = 500;
+/// Between two looks for waiting experiments that no robot can mix any more.
+const BETWEEN_INSPECTIONS: Duration = Duration::from_secs(2);
 
-/// Why a lane was left. The journal holds everything; the next lease begins with recovery.
+/// Why a lane was left. The journal holds everything; it begins again with recovery.
 #[derive(Debug, thiserror::Error)]
 pub enum LaneError {
     #[error(transparent)]
@@ -34,80 +40,165 @@ pub enum LaneError {
     Unsafe(String),
 }
 
+/// What a lane is given by the worker that keeps it.
+#[derive(Clone, Debug)]
+pub struct Keeping {
+    pub store: Store,
+    pub lease: Lease,
+    /// The lease's time to live.
+    pub time_to_live: Duration,
+    /// How often to look for what other processes did.
+    pub poll: Duration,
+    pub patience: Patience,
+    pub connect: Arc<dyn Connect>,
+    /// Cancelled when the worker shuts down.
+    pub stop: CancellationToken,
+    /// Told which experiment is dealt with, so that one which breaks the lane is known.
+    pub concern: Concern,
+}
+
+#[derive(Debug)]
 pub struct Lane {
     store: Store,
     lease: Lease,
+    time_to_live: Duration,
     robot: Robot,
-    ot2: Ot2,
+    machine: Arc<dyn hardware::Robot>,
     sensor: Arc<dyn ColourSensor>,
-    attendant: VirtualAttendant,
+    attendant: Arc<dyn Attendant>,
     signals: broadcast::Receiver<Signal>,
     stop: CancellationToken,
     poll: Duration,
     patience: Patience,
-    run: Option<Run>,
+    concern: Concern,
+    /// Our hold on the machine; nothing while it isn't ours or isn't to be believed.
+    run: Option<Arc<dyn Hold>>,
     /// Whether this run has been homed.
     homed: bool,
+    /// Whether the robot's server knows what hangs on the nozzle.
     memory: Memory,
+    /// What hangs there by the journal; in step with its commits.
     tool: Tool,
+    /// Whether recovery has settled what was under way when this lane was begun, or begun again.
+    settled: bool,
     pace: Pace,
+    inspected_at: Option<Instant>,
 }
 
 impl Lane {
-    pub fn new(
-        store: Store,
-        lease: Lease,
-        robot: Robot,
-        poll: Duration,
-        patience: Patience,
-        stop: CancellationToken,
-    ) -> Result<Self, LaneError> {
+    pub fn new(keeping: Keeping, robot: Robot) -> Result<Self, LaneError> {
+        let Keeping { store, lease, time_to_live, poll, patience, connect, stop, concern } = keeping;
         Ok(Self {
-            ot2: Ot2::new(&robot.url, patience)?,
-            sensor: hardware::connect_sensor(&robot.sensor_url, patience)?,
-            attendant: VirtualAttendant::new(&robot.url, patience)?,
+            machine: connect.robot(&robot.url)?,
+            sensor: connect.sensor(&robot.sensor_url)?,
+            attendant: connect.attendant(&robot.url)?,
             signals: store.signals(),
             tool: robot.tool.clone(),
             run: None,
             homed: false,
             memory: Memory::Forgot,
+            settled: false,
             pace: Pace::unknown(),
+            inspected_at: None,
             store,
             lease,
+            time_to_live,
             robot,
+            stop,
             poll,
             patience,
-            stop,
+            concern,
         })
     }
 
-    /// Works until it is stopped or something fails that only a new lease's recovery can put right.
+    /// Works until it is stopped or something fails that only recovery can put right: then it may be driven again, and
+    /// begins with that.
     pub async fn drive(&mut self) -> Result<(), LaneError> {
-        self.recover().await?;
+        self.run = None;
+        self.settled = false;
         while !self.stop.is_cancelled() {
-            self.reload().await?;
-            let in_hand = self.store.in_hand(&self.lease).await?;
-            match (self.robot.mode, in_hand) {
-                (RobotMode::Paused | RobotMode::Attention, Some(held)) if held.experiment.control.is_some() => {
-                    self.obey(held.experiment.id, held.experiment.control).await?;
-                }
-                (RobotMode::Paused | RobotMode::Attention, _) | (RobotMode::Draining, None) => self.rest().await,
-                (RobotMode::Active | RobotMode::Draining, Some(experiment)) => {
-                    self.work(experiment.experiment.id).await?
-                }
-                (RobotMode::Active, None) => match self.store.peek(&self.lease).await? {
-                    Some(next) => self.begin(next).await?,
-                    None => self.rest().await,
-                },
+            let acts = self.robot.acts;
+            match self.turn().await {
+                Err(LaneError::Store(StoreError::Held)) if acts == self.robot.acts => self.rest().await,
+                Err(LaneError::Store(StoreError::Held)) => {}
+                outcome => outcome?,
             }
         }
-        self.make_safe().await
+        self.leave().await
     }
 
+    /// One look at what people wish and what there is to do, and the doing of it.
+    async fn turn(&mut self) -> Result<(), LaneError> {
+        self.reload().await?;
+        self.concern.set(self.store.in_hand_id(self.lease.robot_id).await?);
+        let in_hand = self.store.in_hand(&self.lease).await?.map(|detail| detail.experiment);
+        // Before the robot is contacted, which may be what keeps them waiting.
+        if let Some(held) = &in_hand
+            && let Some(wish) = held.control
+        {
+            return self.obey(held.id, wish).await;
+        }
+        if !self.settled {
+            self.recover().await?;
+            self.settled = true;
+            return Ok(());
+        }
+        if self.must_not_move() {
+            self.rest().await;
+            return Ok(());
+        }
+        let puts_down = in_hand.is_none() || self.robot.mode == RobotMode::Paused;
+        if puts_down && self.tool != Tool::Nothing {
+            return self.make_safe().await;
+        }
+        match (self.robot.mode, in_hand) {
+            (RobotMode::Active | RobotMode::Draining, Some(experiment)) => self.work(experiment.id).await,
+            (RobotMode::Active, None) => self.look_for_work().await,
+            _ => {
+                self.let_go().await;
+                self.rest().await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn look_for_work(&mut self) -> Result<(), LaneError> {
+        self.let_go().await;
+        let Some(next) = self.store.peek(&self.lease, &self.robot.deck).await? else {
+            self.inspect_queue().await?;
+            self.rest().await;
+            return Ok(());
+        };
+        self.concern.set(Some(next));
+        let Some(next) = self.store.experiment(next).await? else { return Ok(()) };
+        self.begin(next).await
+    }
+
+    /// The way out: nothing is left on the nozzle, unless the robot must not move.
+    async fn leave(&mut self) -> Result<(), LaneError> {
+        self.reload().await?;
+        if self.must_not_move() {
+            return Ok(());
+        }
+        match self.make_safe().await {
+            Err(LaneError::Store(StoreError::Held)) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Reads what people did since. Where hands were on the nozzle, the run that believes otherwise is let go.
     async fn reload(&mut self) -> Result<(), LaneError> {
         self.robot = self.store.robot(self.lease.robot_id).await?.ok_or(StoreError::NotFound("robot"))?;
-        self.tool = self.robot.tool.clone();
+        if self.tool != self.robot.tool {
+            self.tool = self.robot.tool.clone();
+            self.run = None;
+        }
         Ok(())
+    }
+
+    /// Stopped, or waiting for an answer: then not even to put things down.
+    fn must_not_move(&self) -> bool {
+        self.robot.mode == RobotMode::Stopped || self.robot.attention.is_some()
     }
 
     /// Until somebody in this process commits something, or the time comes to look for what others did.
@@ -118,11 +209,6 @@ impl Lane {
             signal = self.signals.recv() => if signal.is_err() { self.signals = self.store.signals() },
         }
         while self.signals.try_recv().is_ok() {}
-    }
-
-    /// Whether a person holds the robot.
-    fn is_held(&self) -> bool {
-        self.robot.mode.is_held()
     }
 
     async fn journal(&self, id: ExperimentId) -> Result<Vec<JournalledOperation>, LaneError> {

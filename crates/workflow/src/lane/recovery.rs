@@ -1,13 +1,17 @@
 //! The one way into work: whatever was under way is settled and the machine made safe, whether the worker is new, was
 //! killed, lost its connection or saw a step fail.
 
-use super::{Lane, LaneError, carry::end, step::Outcome};
+use super::{
+    Lane, LaneError,
+    carry::{Conclusion, end},
+    step::Outcome,
+};
 use crate::{fault, plan};
-use domain::{Ending, ExperimentStatus, JournalEvent, Operation, Step, Tool};
+use domain::{Ending, JournalEvent, Operation, Step, Tool};
 use hardware::{Lookup, Memory, RobotError};
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{Attendance, Change, Entry, JournalledOperation, RobotMode};
+use store::{Attendance, Change, Entry, JournalledOperation, Purpose};
 use tokio::time::{Instant, sleep};
 
 impl Lane {
@@ -28,7 +32,7 @@ impl Lane {
             // The run is newer than whatever put it there, even where the journal learned of it only just now.
             self.memory = Memory::Forgot;
         }
-        if self.is_held() {
+        if self.robot.is_held() {
             return Ok(());
         }
         self.make_safe().await
@@ -45,20 +49,25 @@ impl Lane {
             _ => self.look_up(open).await?,
         };
         tracing::info!(operation = %open.operation.id, step = step.name(), %event, "reconciled after an interruption");
-        let mut changes = self.robot_consequences(step, ending);
+        let mut conclusion = Conclusion {
+            ended: end(&open.operation, event, outcome),
+            robot: self.robot_consequences(step, ending),
+            wells: Vec::new(),
+        };
         if let Some(id) = open.experiment_id
             && let Some(experiment) = self.store.experiment(id).await?
-            && experiment.experiment.status == ExperimentStatus::Running
+            && !experiment.experiment.status.is_final()
+            && experiment.experiment.robot_id == Some(self.lease.robot_id)
         {
-            changes.extend(self.hand(&experiment).await?.ended(step, ending));
+            conclusion.wells = self.hand(&experiment).await?.ended(step, ending);
         }
         if event == JournalEvent::InDoubt && self.robot.attendance == Attendance::Operator {
             // In one commit with the doubt: a worker that dies right after it must not take the question with it.
             let fault = fault::in_doubt(step, "the robot's server restarted and forgot its commands");
-            self.robot.mode = RobotMode::Attention;
-            changes.push(Change::Mode { mode: RobotMode::Attention, attention: Some(fault) });
+            self.robot.attention.get_or_insert_with(|| fault.clone());
+            conclusion.robot.push(Change::Ask(fault));
         }
-        self.record_end(end(&open.operation, event, outcome), changes).await?;
+        self.conclude(open.experiment_id, conclusion).await?;
         metrics::counter!(telemetry::names::RECONCILED, "outcome" => event.as_str()).increment(1);
         if event == JournalEvent::InDoubt {
             self.settle_doubt(open).await?;
@@ -76,7 +85,7 @@ impl Lane {
         }
         let deadline = Instant::now() + self.patience.command;
         loop {
-            match self.ot2.lookup(run, open.operation.id).await? {
+            match self.machine.lookup(run, open.operation.id).await? {
                 Lookup::Succeeded(answer) => return Ok((JournalEvent::Succeeded, Ending::Done, answer)),
                 Lookup::Failed(failure) => {
                     let ending = if failure.started { Ending::Unsure } else { Ending::NotDone };
@@ -107,14 +116,16 @@ impl Lane {
         self.record_end(end(&open.operation, JournalEvent::Settled, json!({ "by": by })), Vec::new()).await
     }
 
-    /// Opens a run, unless one is open. From then on nothing that was sent to an earlier run can be carried out.
+    /// Takes the robot, unless it is ours. From then on nothing that was sent earlier can be carried out.
     pub(super) async fn hold_robot(&mut self) -> Result<(), LaneError> {
         if self.run.is_some() {
             return Ok(());
         }
         self.homed = false;
         self.memory = Memory::Forgot;
-        let run = match self.ot2.open_run(&self.robot.deck).await {
+        // A worker that slept through the end of its lease must not take the robot from whoever drives it now.
+        self.store.renew(&self.lease, self.time_to_live).await?;
+        let run = match self.machine.hold(&self.robot.deck).await {
             Ok(run) => run,
             Err(error) => {
                 self.complain(&error).await?;
@@ -122,8 +133,8 @@ impl Lane {
             }
         };
         let mut changes = vec![Change::Run(Some(run.id().to_owned()))];
-        if self.robot.mode != RobotMode::Attention && self.robot.attention.take().is_some() {
-            changes.push(Change::Mode { mode: self.robot.mode, attention: None });
+        if self.robot.notice.take().is_some() {
+            changes.push(Change::Notice(None));
         }
         self.record(changes).await?;
         self.run = Some(run);
@@ -135,13 +146,14 @@ impl Lane {
 
     /// Says, once, on the robot's page why it doesn't work.
     async fn complain(&mut self, error: &RobotError) -> Result<(), LaneError> {
-        let attention = Some(fault::of_robot(error));
-        if self.robot.attention == attention {
+        let notice = Some(fault::of_robot(error));
+        if self.robot.notice == notice {
             return Ok(());
         }
+        tracing::warn!(robot = self.robot.name, %error, "the robot can't be used");
         metrics::counter!(telemetry::names::FAULTS, "code" => error.code().as_str()).increment(1);
-        self.robot.attention.clone_from(&attention);
-        self.record(vec![Change::Mode { mode: self.robot.mode, attention }]).await
+        self.robot.notice.clone_from(&notice);
+        self.record(vec![Change::Notice(notice)]).await
     }
 
     /// Leaves nothing on the nozzle.
@@ -156,7 +168,7 @@ impl Lane {
     async fn safe_step(&mut self, step: Step) -> Result<(), LaneError> {
         self.hold_robot().await?;
         let operation = Operation::new(step);
-        let intended = self.intent(&operation, None);
+        let intended = self.intent(&operation, None, Purpose::PutDown);
         self.commit(Entry { intended: Some(intended), ..Entry::default() }).await?;
         match self.perform(&operation, None).await {
             Outcome::Done(answer, _) => {

@@ -11,11 +11,11 @@ use crate::{
     plan::{self, Reference, Shortage, Tips},
 };
 use domain::{ExperimentId, ExperimentStatus, Fault, FaultCode, Step, WellStatus};
-use std::time::Duration;
-use store::{Attendance, Change, Control, ExperimentDetail, RobotMode, StoreError};
+use std::collections::VecDeque;
+use store::{Attendance, Change, Control, ExperimentDetail, StoreError};
 use tokio::time::sleep;
 
-/// Troubles in a row, without a single step succeeding between them, after which an experiment is given up.
+/// Troubles in a row, without a single well getting on between them, after which an experiment is given up.
 const MOST_TROUBLES: u32 = 6;
 
 impl Lane {
@@ -25,7 +25,7 @@ impl Lane {
         let mut troubles = 0;
         loop {
             let Some(experiment) = self.store.experiment(id).await? else { return Ok(()) };
-            if experiment.experiment.status != ExperimentStatus::Running || self.is_held() {
+            if experiment.experiment.status != ExperimentStatus::Running || self.robot.is_held() {
                 return Ok(());
             }
             let mut hand = self.hand(&experiment).await?;
@@ -39,9 +39,8 @@ impl Lane {
             };
             match carried {
                 Carried::Through => {}
-                Carried::Wish(wish) => return self.obey(id, Some(wish)).await,
-                Carried::Halt if self.robot.mode == RobotMode::Attention => return Ok(()),
-                Carried::Halt => return self.make_safe().await,
+                Carried::Wish(wish) => return self.obey(id, wish).await,
+                Carried::Halt => return Ok(()),
                 Carried::Short(shortage) => {
                     self.make_safe().await?;
                     self.supply(&shortage).await?;
@@ -68,54 +67,62 @@ impl Lane {
     pub(super) async fn hand(&self, experiment: &ExperimentDetail) -> Result<Hand, LaneError> {
         let inventory = self.store.inventory(self.lease.robot_id).await?;
         let journal = self.journal(experiment.experiment.id).await?;
+        let plate = experiment.experiment.plate_id.ok_or(StoreError::NotFound("plate"))?;
+        let lies_here = inventory.plate == Some(plate);
         Ok(Hand {
             experiment: experiment.experiment.id,
-            plate: inventory.plate.ok_or(StoreError::NotFound("plate"))?,
+            plate,
             mixtures: mixture::unfinished(experiment, &journal),
-            free: plan::free_wells(&inventory).into(),
+            free: if lies_here { plan::free_wells(&inventory).into() } else { VecDeque::new() },
         })
     }
 
+    /// Every well that has a place on this plate has ended. One that makes up for a well of a full plate has none yet: it
+    /// waits its turn for the next plate.
     async fn finish(&mut self, experiment: &ExperimentDetail) -> Result<(), LaneError> {
         let id = experiment.experiment.id;
-        let measured = experiment.wells.iter().any(|(well, _)| well.status == WellStatus::Measured);
-        let (to, fault) = if measured {
+        let wells = || experiment.wells.iter().map(|(well, _)| well);
+        if wells().any(|well| !well.status.is_final()) {
+            return self.end_experiment(id, ExperimentStatus::Queued, None).await;
+        }
+        let (to, fault) = if wells().any(|well| well.status == WellStatus::Measured) {
             (ExperimentStatus::Completed, None)
         } else {
-            let last = experiment.wells.iter().rev().find_map(|(well, _)| well.fault.clone());
-            (ExperimentStatus::Failed, last)
+            (ExperimentStatus::Failed, wells().filter_map(|well| well.fault.clone()).next_back())
         };
         self.end_experiment(id, to, fault).await
     }
 
-    /// A wish of the experiment's owner. While the robot waits for its operator nothing moves for it.
-    pub(super) async fn obey(&mut self, id: ExperimentId, wish: Option<Control>) -> Result<(), LaneError> {
-        let to = match wish {
-            Some(Control::Cancel) => ExperimentStatus::Cancelled,
-            Some(Control::Pause) => ExperimentStatus::Paused,
-            Some(Control::Resume) | None => return Ok(()),
-        };
-        if self.robot.mode != RobotMode::Attention {
-            self.make_safe().await?;
+    /// A wish of the experiment's owner: granted at once, whatever the robot is at. What hangs on its nozzle is put down
+    /// after that, when it may move.
+    pub(super) async fn obey(&mut self, id: ExperimentId, wish: Control) -> Result<(), LaneError> {
+        match wish {
+            Control::Cancel => self.end_experiment(id, ExperimentStatus::Cancelled, None).await,
+            Control::Pause => self.end_experiment(id, ExperimentStatus::Paused, None).await,
+            Control::Resume => Ok(()),
         }
-        self.end_experiment(id, to, None).await
     }
 
-    /// Records where the experiment goes from here and lets go of the robot, which others may use in between.
+    /// Records where the experiment goes from here.
     async fn end_experiment(
         &mut self,
         id: ExperimentId,
         to: ExperimentStatus,
         fault: Option<Fault>,
     ) -> Result<(), LaneError> {
-        metrics::counter!(telemetry::names::EXPERIMENTS_ENDED, "outcome" => to.as_str()).increment(1);
         self.record(vec![Change::Experiment { id, to, fault }]).await?;
+        tracing::info!(experiment = %id, robot = self.robot.name, %to, "an experiment has left its lane");
+        metrics::counter!(telemetry::names::EXPERIMENTS_ENDED, "outcome" => to.as_str()).increment(1);
+        Ok(())
+    }
+
+    /// Lets go of the robot, which others may use in between.
+    pub(super) async fn let_go(&mut self) {
         if let Some(run) = self.run.take()
             && let Err(error) = run.close().await
         {
             tracing::debug!(%error, "the robot's run was not closed");
         }
-        Ok(())
     }
 
     /// Recovers, and gives an experiment up that fails again and again.
@@ -133,18 +140,18 @@ impl Lane {
         if fault.code == FaultCode::RobotTaken && self.robot.attendance == Attendance::Operator {
             return self.ask_operator(fault).await;
         }
-        sleep(Duration::from_millis(100) * 2u32.pow(troubles.min(6))).await;
+        sleep(self.patience.pause * 2u32.pow(troubles.min(6))).await;
         if aftermath == Aftermath::Recover || self.make_safe().await.is_err() {
             self.recover().await?;
         }
-        if troubles < MOST_TROUBLES || self.is_held() {
+        if troubles < MOST_TROUBLES || self.robot.is_held() {
             return Ok(());
         }
-        let to = match self.robot.attendance {
-            Attendance::Virtual => ExperimentStatus::Failed,
+        let given_up = fault::too_many(&fault, troubles);
+        match self.robot.attendance {
+            Attendance::Virtual => self.end_experiment(id, ExperimentStatus::Failed, Some(given_up)).await,
             // A person may put it right and resume: the plan goes on from what the journal says.
-            Attendance::Operator => ExperimentStatus::Paused,
-        };
-        self.end_experiment(id, to, Some(fault::too_many(&fault, troubles))).await
+            Attendance::Operator => self.ask_operator(given_up).await,
+        }
     }
 }

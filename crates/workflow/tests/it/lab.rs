@@ -9,9 +9,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use store::{
-    Attendance, ExperimentDetail, NewRobot, NewUser, Options, Robot, RobotMode, Store, User, testing::TestDatabase,
-};
+use store::{Attendance, ExperimentDetail, NewRobot, NewUser, Options, Robot, Store, User, testing::TestDatabase};
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinHandle,
@@ -190,31 +188,39 @@ impl TestLab {
         tokio::time::timeout(PATIENCE, reached).await.expect("the robot gets so far");
     }
 
-    /// Until the robot is held and nothing is under way any more.
+    /// Until the robot says that it stands still: then it does, at once and until it is resumed.
     pub async fn wait_until_still(&self) {
         let still = async {
             loop {
-                let open = self.store().open_operations(self.robot.id).await.expect("a database");
-                let robot = self.store().robot(self.robot.id).await.expect("a database").expect("a robot");
-                let hands = robot.mode == RobotMode::Attention || robot.tool == domain::Tool::Nothing;
-                if open.is_empty() && hands && robot.mode != RobotMode::Active {
-                    // Whatever was decided before the hold has been sent by now.
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                    if self.store().open_operations(self.robot.id).await.expect("a database").is_empty() {
-                        return;
-                    }
+                if self.store().robot(self.robot.id).await.expect("a database").expect("a robot").stands_still {
+                    return;
                 }
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         tokio::time::timeout(PATIENCE, still).await.expect("the robot stands still");
+    }
+
+    /// Until nothing hangs on the nozzle and nothing is under way.
+    pub async fn wait_until_put_down(&self) {
+        let put_down = async {
+            loop {
+                let robot = self.store().robot(self.robot.id).await.expect("a database").expect("a robot");
+                let open = self.store().open_operations(self.robot.id).await.expect("a database");
+                if robot.tool == domain::Tool::Nothing && open.is_empty() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, put_down).await.expect("the robot puts everything down");
     }
 
     pub async fn wait_for_question(&self) -> Fault {
         let asked = async {
             loop {
                 let robot = self.store().robot(self.robot.id).await.expect("a database").expect("a robot");
-                if let (RobotMode::Attention, Some(question)) = (robot.mode, robot.attention) {
+                if let Some(question) = robot.attention {
                     return question;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;

@@ -5,7 +5,7 @@ mod lab;
 use domain::{ExperimentStatus, FaultCode, WellStatus};
 use lab::TestLab;
 use std::time::Duration;
-use store::{Attendance, Control, testing::TestDatabase};
+use store::{Attendance, Control, StoreError, testing::TestDatabase};
 use workflow::{AttendError, DeckAct, RobotCommand};
 
 const EIGHT: [(f64, f64, f64); 8] = [
@@ -120,6 +120,7 @@ async fn a_paused_experiment_goes_on_where_it_was(database: TestDatabase) {
     lab.wait_for_operations(id, 12).await;
     lab.lab.control(&lab.user, id, Control::Pause, None).await.expect("a database");
     lab.wait_for(id, ExperimentStatus::Paused).await;
+    lab.wait_until_put_down().await;
     let before = lab.ledger().await.len();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(lab.ledger().await.len(), before, "a paused robot doesn't move");
@@ -164,10 +165,10 @@ async fn a_deck_is_attended_only_while_the_robot_stands_still() {
     let id = lab.submit(&EIGHT).await;
     lab.wait_for_operations(id, 4).await;
     let act = async |act| lab.lab.act_on_deck(&lab.user, lab.robot.id, act, None).await;
-    assert!(matches!(act(DeckAct::NewPlate).await, Err(AttendError::AtWork)));
+    assert!(matches!(act(DeckAct::NewPlate).await, Err(AttendError::Store(StoreError::AtWork))));
     lab.lab.command_robot(&lab.user, lab.robot.id, RobotCommand::Pause, None).await.expect("a database");
     lab.wait_until_still().await;
-    assert!(matches!(act(DeckAct::NewPlate).await, Err(AttendError::PlateInUse)));
+    assert!(matches!(act(DeckAct::NewPlate).await, Err(AttendError::Store(StoreError::PlateInUse))));
     let refill =
         DeckAct::Refill { vial: "B1".parse().expect("vial"), volume: None, batch: Some("FDC-40/7".to_owned()) };
     act(refill).await.expect("a refill");

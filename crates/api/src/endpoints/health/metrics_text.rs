@@ -15,7 +15,7 @@ const QUEUE_HORIZON: u32 = 1_000;
 pub async fn metrics_text(State(state): State<AppState>) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
     let queued = state.store.queue(QUEUE_HORIZON).await?.len();
     let robots = state.store.robots().await?;
-    let waiting = robots.iter().filter(|robot| robot.mode == RobotMode::Attention).count();
+    let waiting = robots.iter().filter(|robot| robot.mode == RobotMode::Stopped || robot.attention.is_some()).count();
     metrics::gauge!(names::QUEUE_LENGTH).set(queued as f64);
     metrics::gauge!(names::ROBOTS_WAITING).set(waiting as f64);
     Ok(([(header::CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE)], telemetry::metrics_text()))

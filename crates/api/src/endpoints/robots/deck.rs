@@ -9,6 +9,7 @@ use axum::{
 };
 use domain::FaultCode;
 use serde::Serialize;
+use store::StoreError;
 use utoipa::ToSchema;
 use workflow::{AttendError, DeckAct};
 
@@ -39,12 +40,19 @@ pub enum DeckActSchema {
     SensorCharged,
     /// Whatever hung on the nozzle was taken off by hand.
     NozzleCleared,
+    /// Somebody looked what hangs on the nozzle: `nothing`, `empty_tip`, `tip_with_liquid` or `sensor`. It answers the
+    /// question about a step in doubt.
+    NozzleHolds {
+        #[schema(example = "empty_tip")]
+        holds: String,
+    },
 }
 
 /// Confirm what was done at a deck
 ///
 /// The robot must stand still with empty hands: pause it and wait for `stands_still`. At a virtual robot it is also done.
-/// Who confirmed what, and when, is recorded.
+/// An act that the robot's question asks for (a refill, a new plate, full tips, an emptied waste, what hangs on the nozzle)
+/// answers it: the robot goes on. Who confirmed what, and when, is recorded.
 #[utoipa::path(post, path = "/robots/{id}/deck", tag = "lab",
     operation_id = "robots_deck", request_body = DeckActSchema, params(("id" = String, Path, description = "Id or name")), responses(
     (status = 200, body = RobotDetail),
@@ -69,7 +77,9 @@ pub async fn deck(
 fn problem(error: AttendError) -> Problem {
     let unchanged = format!("{error}; nothing was changed");
     match error {
-        AttendError::AtWork | AttendError::PlateInUse => Problem::new(FaultCode::IllegalTransition, unchanged),
+        AttendError::Store(StoreError::AtWork | StoreError::PlateInUse) | AttendError::Unexpected { .. } => {
+            Problem::new(FaultCode::IllegalTransition, unchanged)
+        }
         AttendError::NotOnDeck(_) => {
             Problem::new(FaultCode::InvalidRequest, format!("{unchanged}; reading the robot shows what is on its deck"))
         }

@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use domain::ExperimentId;
 use serde::Serialize;
 use store::{Robot, RobotMode};
@@ -18,11 +18,15 @@ use workflow::Supply;
 pub struct RobotDetail {
     #[serde(flatten)]
     robot: RobotView,
-    /// What it was told: `active`, `paused`, `draining`, or `attention` (it waits for a person). Whether a worker drives
-    /// it is in `status`.
+    /// What people told it: `active`, `paused`, `draining` or `stopped`. Whether a worker drives it, and whether it asks
+    /// something, is in `status`.
     #[schema(value_type = String, example = "active")]
     mode: RobotMode,
-    /// Held, with no step in flight. With nothing on its nozzle too, hands may go to the deck.
+    /// Who told it so, and since when; null before anybody did.
+    mode_by: Option<String>,
+    mode_since: Option<DateTime<Utc>>,
+    /// No step is in flight, none can begin, and nothing hangs on its nozzle that it will still put down. Stays so until
+    /// somebody resumes it. With nothing on its nozzle, hands may go to the deck.
     stands_still: bool,
     /// What hangs on its nozzle, in words.
     #[schema(example = "the red tip of B1 with 60 µL in it")]
@@ -90,7 +94,9 @@ impl RobotDetail {
         let inventory = state.store.inventory(robot.id).await?;
         Ok(Self {
             mode: robot.mode,
-            stands_still: state.lab.stands_still(&robot).await?,
+            mode_by: robot.mode_by.clone().filter(|_| all),
+            mode_since: robot.mode_at,
+            stands_still: robot.stands_still,
             nozzle: robot.tool.sentence(),
             experiment_id: in_hand.map(|experiment| experiment.id),
             supplies,

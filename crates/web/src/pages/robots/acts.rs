@@ -2,7 +2,7 @@
 
 use crate::{error::PageError, fields::Fields};
 use domain::{FaultCode, Slot, Volume, WellName};
-use store::Robot;
+use store::{Robot, StoreError};
 use workflow::{AttendError, DeckAct};
 
 /// The longest batch that is kept.
@@ -141,9 +141,10 @@ fn millilitres(text: &str, full: Option<Volume>) -> Result<Volume, String> {
 /// What a person can mend, said to them; the rest is an error page.
 pub fn told(error: AttendError) -> Result<String, PageError> {
     match error {
+        AttendError::Store(told @ (StoreError::AtWork | StoreError::PlateInUse)) => Ok(told.to_string()),
         AttendError::Store(error) => Err(error.into()),
         AttendError::Robot(error) => Ok(format!("the virtual robot didn’t do it ({error}); see that it runs")),
         AttendError::Address(error) => Ok(format!("the robot’s address can’t be used ({error})")),
-        told @ (AttendError::AtWork | AttendError::PlateInUse | AttendError::NotOnDeck(_)) => Ok(told.to_string()),
+        told @ (AttendError::NotOnDeck(_) | AttendError::Unexpected { .. }) => Ok(told.to_string()),
     }
 }

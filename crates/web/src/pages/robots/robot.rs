@@ -4,7 +4,7 @@
 use super::{
     Commands,
     acts::{self, Forms, Typed},
-    operator, path, read_command,
+    operator, path, question, read_command,
     state::Standing,
     supplies::{self, MiniPlate, SupplyView},
 };
@@ -129,7 +129,7 @@ async fn page(
         chrome: Chrome::of(robot.name.clone(), "robots", Visitor::from(&me.user)),
         path: path(&robot),
         is_virtual: robot.attendance == Attendance::Virtual,
-        may: Commands::of(robot.mode),
+        may: Commands::of(&robot),
         supplies: supplies::views(&robot, &inventory, state.lab.supplies(&robot).await?),
         plate: MiniPlate::of(&inventory),
         refreshes: hands_off.is_some() && typed.problem.is_empty(),
@@ -137,7 +137,7 @@ async fn page(
         done,
         hands_off,
         standing,
-        question: robot.attention.map(FaultView::from),
+        question: question(&robot).map(FaultView::from),
         name: robot.name,
     })
 }
@@ -146,7 +146,7 @@ fn hands_off(standing: &Standing) -> Option<HandsOff> {
     if !standing.is_still {
         let why = match standing.word {
             "paused" => "It is putting everything down. The forms open as soon as it stands still.",
-            "attention" => "A step has no known end yet. The forms open as soon as it is settled.",
+            "attention" | "stopped" => "A step has no known end yet. The forms open as soon as it is settled.",
             _ => "It may move. Pause it first; the forms open as soon as it stands still.",
         };
         return Some(HandsOff { why, is_nozzle: false });

@@ -14,7 +14,7 @@ pub struct Standing {
     pub since: Option<When>,
     pub nozzle: String,
     pub nozzle_is_free: bool,
-    /// Held, with no step in flight.
+    /// No step is in flight and none can begin.
     pub is_still: bool,
     pub in_hand: Option<InHand>,
 }
@@ -36,7 +36,6 @@ impl Standing {
             None => None,
         };
         let is_driven = robot.lease_expires_at.is_some_and(|until| until > Utc::now());
-        let is_still = state.lab.stands_still(robot).await?;
         let (word, now) = sentence(robot, step.as_ref().map(|(step, _)| step.as_str()), in_hand.is_some(), is_driven);
         Ok(Self {
             word,
@@ -44,7 +43,7 @@ impl Standing {
             since: step.map(|(_, at)| When::new(at, Utc::now())),
             nozzle: robot.tool.sentence(),
             nozzle_is_free: robot.tool == Tool::Nothing,
-            is_still,
+            is_still: robot.stands_still,
             in_hand,
         })
     }
@@ -52,8 +51,10 @@ impl Standing {
 
 fn sentence(robot: &Robot, step: Option<&str>, has_work: bool, is_driven: bool) -> (&'static str, String) {
     match (robot.mode, step) {
-        (RobotMode::Attention, None) => ("attention", "waiting for your answer; nothing moves".to_owned()),
-        (RobotMode::Attention, Some(step)) => ("attention", format!("stopped while {step}")),
+        (RobotMode::Stopped, None) => ("stopped", "stopped; nothing moves until it is resumed".to_owned()),
+        (RobotMode::Stopped, Some(step)) => ("stopped", format!("stopped while {step}")),
+        (_, None) if robot.attention.is_some() => ("attention", "waiting for your answer; nothing moves".to_owned()),
+        (_, Some(step)) if robot.attention.is_some() => ("attention", format!("stopped while {step}")),
         (RobotMode::Paused, None) => ("paused", "standing still until it is resumed".to_owned()),
         (RobotMode::Paused, Some(step)) => ("paused", format!("{step}; then it puts everything down and stands still")),
         (_, step) if !is_driven => {

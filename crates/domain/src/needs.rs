@@ -1,0 +1,98 @@
+//! What an experiment asks of a deck, and what a deck lacks for it.
+
+use crate::{Deck, DyeName, Recipe, Volume};
+use std::{collections::BTreeSet, fmt};
+
+/// What an experiment asks of whichever deck is to mix it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    pub dyes: BTreeSet<DyeName>,
+    /// Its least amount of a dye in a well.
+    pub least: Volume,
+    /// What its fullest well takes.
+    pub fullest: Volume,
+}
+
+/// What a deck lacks for an experiment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lack {
+    /// Dyes that aren't on it.
+    pub dyes: Vec<DyeName>,
+    /// The amount that no mounted pipette measures.
+    pub pipette_for: Option<Volume>,
+    /// The amount that its wells don't take.
+    pub well_for: Option<Volume>,
+}
+
+impl Needs {
+    pub fn of<'a>(recipes: impl IntoIterator<Item = &'a Recipe>) -> Self {
+        let mut needs = Self::default();
+        for recipe in recipes {
+            for (dye, volume) in recipe.iter() {
+                needs.dyes.insert(dye.clone());
+                needs.least = if needs.least.is_zero() { volume } else { needs.least.min(volume) };
+            }
+            needs.fullest = needs.fullest.max(recipe.total());
+        }
+        needs
+    }
+}
+
+impl Deck {
+    /// What this deck lacks for an experiment; nothing where it can mix it.
+    pub fn lacks(&self, needs: &Needs) -> Option<Lack> {
+        let lack = Lack {
+            dyes: needs.dyes.iter().filter(|dye| self.dye(dye).is_none()).cloned().collect(),
+            pipette_for: (self.pipettes.is_empty() || needs.least < self.least_volume()).then_some(needs.least),
+            well_for: (needs.fullest > self.well_capacity).then_some(needs.fullest),
+        };
+        (lack != Lack::default()).then_some(lack)
+    }
+}
+
+impl fmt::Display for Lack {
+    /// Like "no green and no pipette for 5 µL".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dyes = self.dyes.iter().map(|dye| format!("no {dye}"));
+        let pipette = self.pipette_for.map(|volume| format!("no pipette for {volume}"));
+        let well = self.well_for.map(|volume| format!("no well that takes {volume}"));
+        f.write_str(&dyes.chain(pipette).chain(well).collect::<Vec<_>>().join(" and "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn recipe(amounts: &[(&str, u32)]) -> Recipe {
+        Recipe::new(
+            amounts.iter().map(|(dye, tenths)| (dye.parse().expect("dye"), Volume::from_nanolitres(tenths * 100))),
+        )
+    }
+
+    #[test]
+    fn a_lack_names_everything_that_is_missing() {
+        let needs = Needs::of(&[recipe(&[("red", 600), ("green", 50)]), recipe(&[("red", 2_900), ("umber", 200)])]);
+        let lack = Deck::default().lacks(&needs).expect("a lack");
+        assert_eq!(lack.to_string(), "no green and no umber and no pipette for 5 µL and no well that takes 310 µL");
+        assert_eq!(Deck::with_p20().lacks(&Needs::of(&[recipe(&[("red", 50)])])), None);
+    }
+
+    proptest! {
+        /// What the needs say of all recipes together is what each of them says by itself.
+        #[test]
+        fn a_deck_lacks_nothing_for_what_it_can_mix(
+            wells in prop::collection::vec(prop::collection::btree_map("red|yellow|green", 1u32..3_200, 1..3), 1..6),
+            p20: bool,
+        ) {
+            let deck = if p20 { Deck::with_p20() } else { Deck::default() };
+            let recipes: Vec<_> = wells
+                .iter()
+                .map(|well| recipe(&well.iter().map(|(dye, tenths)| (dye.as_str(), *tenths)).collect::<Vec<_>>()))
+                .collect();
+            let mixes_all = recipes.iter().all(|recipe| recipe.check(&deck).is_ok());
+            prop_assert_eq!(deck.lacks(&Needs::of(&recipes)).is_none(), mixes_all);
+        }
+    }
+}

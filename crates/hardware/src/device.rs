@@ -1,0 +1,83 @@
+//! What the workflow knows of a robot, whatever kind it is, and how a process reaches its devices.
+//!
+//! [`Robot`] is the machine, [`Hold`] our hold on it, [`Attendant`] whoever serves its deck where there are no hands.
+//! [`Connect`] gives them by address: a process has one, so that what devices share (a broker's connection) is made once.
+
+use crate::{
+    AddressError, ColourSensor, Lookup, Memory, Patience, PerformError, RobotError, attendant::VirtualAttendant,
+    robot::Ot2, sensor::connect_sensor,
+};
+use domain::{Deck, DyeName, Operation, OperationId, Slot, Volume, WellName};
+use serde_json::Value;
+use std::{fmt, pin::Pin, sync::Arc};
+
+/// An answer on its way.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A robot that mixes.
+pub trait Robot: fmt::Debug + Send + Sync {
+    /// Takes the robot, with this deck. From then on nothing that was sent under an earlier hold can still be carried
+    /// out. Waits, within [`Patience`], while the robot boots or still carries out an earlier hold's command.
+    fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>>;
+
+    /// What became of the command that was sent in `hold` under `key`. Take the robot first, so that
+    /// [`Lookup::Absent`] can't be overtaken.
+    fn lookup<'a>(&'a self, hold: &'a str, key: OperationId) -> Pending<'a, Result<Lookup, RobotError>>;
+}
+
+/// Our hold on a robot, until another takes it.
+pub trait Hold: fmt::Debug + Send + Sync {
+    /// Its name on the robot, for [`Robot::lookup`] after a restart.
+    fn id(&self) -> &str;
+
+    /// Sends one step under its operation's id and waits for its end. Never sends twice.
+    fn perform<'a>(&'a self, operation: &'a Operation, memory: Memory) -> Pending<'a, Result<Value, PerformError>>;
+
+    /// Whether the robot is still ours, and was all the time.
+    fn confirm(&self) -> Pending<'_, Result<(), RobotError>>;
+
+    /// Lets go of the robot. Another may already have taken it: that is an error, and harmless.
+    fn close(&self) -> Pending<'_, Result<(), RobotError>>;
+}
+
+/// Whoever serves the deck of a virtual robot. Everything may be repeated.
+pub trait Attendant: fmt::Debug + Send + Sync {
+    /// A clean plate.
+    fn new_plate(&self, slot: Slot) -> Pending<'_, Result<(), RobotError>>;
+    /// A full rack of tips.
+    fn new_tips(&self, slot: Slot) -> Pending<'_, Result<(), RobotError>>;
+    /// A vial with this much fresh dye in place of the one there.
+    fn refill<'a>(&'a self, vial: WellName, dye: &'a DyeName, volume: Volume) -> Pending<'a, Result<(), RobotError>>;
+    /// An empty waste vial.
+    fn empty_waste(&self, vial: WellName) -> Pending<'_, Result<(), RobotError>>;
+}
+
+/// How a process reaches its devices.
+pub trait Connect: fmt::Debug + Send + Sync {
+    /// The robot at `url`. Connects to nothing yet.
+    fn robot(&self, url: &str) -> Result<Arc<dyn Robot>, AddressError>;
+    /// The sensor at `url`. Connects to nothing yet.
+    fn sensor(&self, url: &str) -> Result<Arc<dyn ColourSensor>, AddressError>;
+    /// The attendant of the virtual robot at `url`. Connects to nothing yet.
+    fn attendant(&self, url: &str) -> Result<Arc<dyn Attendant>, AddressError>;
+}
+
+/// Devices over the network: OT-2s by their HTTP API, sensors by their address's scheme.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    pub patience: Patience,
+}
+
+impl Connect for Network {
+    fn robot(&self, url: &str) -> Result<Arc<dyn Robot>, AddressError> {
+        Ok(Arc::new(Ot2::new(url, self.patience)?))
+    }
+
+    fn sensor(&self, url: &str) -> Result<Arc<dyn ColourSensor>, AddressError> {
+        connect_sensor(url, self.patience)
+    }
+
+    fn attendant(&self, url: &str) -> Result<Arc<dyn Attendant>, AddressError> {
+        Ok(Arc::new(VirtualAttendant::new(url, self.patience)?))
+    }
+}
