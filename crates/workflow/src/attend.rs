@@ -9,7 +9,7 @@ use crate::{
 use chrono::Utc;
 use domain::{Deck, Fault, FaultCode, PlateId, RobotId, Slot, Tool, Volume, WellName};
 use hardware::{AddressError, Patience, RobotError, VirtualAttendant};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use store::{Attendance, Change, NewActivity, Robot, RobotMode, StoreError, User};
@@ -31,8 +31,9 @@ pub enum RobotCommand {
 
 /// What was done at a deck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "snake_case")]
+#[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DeckAct {
+    #[serde(deserialize_with = "alone")]
     NewPlate,
     NewTips {
         slot: Slot,
@@ -44,11 +45,23 @@ pub enum DeckAct {
         #[serde(default)]
         batch: Option<String>,
     },
+    #[serde(deserialize_with = "alone")]
     EmptyWaste,
+    #[serde(deserialize_with = "alone")]
     SensorCleaned,
+    #[serde(deserialize_with = "alone")]
     SensorCharged,
     /// Whatever hung on the nozzle was taken off by hand.
+    #[serde(deserialize_with = "alone")]
     NozzleCleared,
+}
+
+/// For an act that is said with nothing more: serde would pass over whatever else is said.
+fn alone<'de, D: Deserializer<'de>>(rest: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    Nothing::deserialize(rest).map(|Nothing {}| ())
 }
 
 #[derive(Debug, thiserror::Error)]
