@@ -11,11 +11,12 @@ use crate::{
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 /// In the order in which they run. Their names are kept in the table `migrations`.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("0001_accounts", include_str!("0001_accounts.sql")),
     ("0002_robots", include_str!("0002_robots.sql")),
     ("0003_experiments", include_str!("0003_experiments.sql")),
     ("0004_journal", include_str!("0004_journal.sql")),
+    ("0006_robot_identity", include_str!("0006_robot_identity.sql")),
 ];
 
 /// The key of PostgreSQL's advisory lock: "tincture" in ASCII.

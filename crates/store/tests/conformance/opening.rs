@@ -29,7 +29,7 @@ pub async fn processes_that_start_together_migrate_once(database: TestDatabase) 
     for start in starts {
         ran += start.await.expect("a task");
     }
-    assert_eq!(ran, 4, "each of the four migrations, once");
+    assert_eq!(ran, 5, "each of the five migrations, once");
 }
 
 fn tempfile_directory() -> tempfile::TempDir {
