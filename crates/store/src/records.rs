@@ -320,6 +320,8 @@ pub struct NewRobot {
 pub struct Robot {
     pub id: RobotId,
     pub name: String,
+    /// Who the machine says it is; nothing until it was asked.
+    pub identity: Option<String>,
     pub url: String,
     pub sensor_url: String,
     pub attendance: Attendance,
