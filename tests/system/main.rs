@@ -12,4 +12,5 @@ mod ledger;
 mod process;
 mod refusals;
 mod separate;
+mod two_labs;
 mod webdriver;

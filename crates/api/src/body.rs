@@ -1,6 +1,9 @@
 //! Reading what a client sent: JSON bodies, ids in paths, pages of lists. Bounded, and every refusal a problem.
 
-use crate::Problem;
+use crate::{
+    Problem,
+    strict::{self, Refusal},
+};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Query, Request},
@@ -19,6 +22,10 @@ const LARGEST_BODY: usize = 1024 * 1024;
 /// What is read and thrown away of a larger one, so that its sender gets to see the answer instead of a reset.
 const MOST_DRAINED: usize = 32 * 1024 * 1024;
 const LONGEST_DRAIN: Duration = Duration::from_secs(10);
+
+/// Characters of a refused body's words that its problem repeats: of a detail, and of each key on the way to it.
+const LONGEST_DETAIL: usize = 300;
+const LONGEST_KEY: usize = 40;
 
 /// A JSON body of at most 1 MiB.
 #[derive(Clone, Debug)]
@@ -77,21 +84,14 @@ async fn drain(mut chunks: axum::body::BodyDataStream) {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let pointer = json_pointer(error.path());
-        let cause = error.into_inner();
-        match cause.classify() {
-            Category::Data => {
-                let detail = data_error(&cause);
-                Problem::new(FaultCode::InvalidRequest, format!("{}: {detail}", shown(&pointer)))
-                    .with_error(pointer, detail)
-            }
-            Category::Syntax | Category::Eof | Category::Io => malformed(&format!("the body is no JSON: {cause}")),
+    strict::read(bytes).map_err(|Refusal { path, cause }| match cause.classify() {
+        Category::Data => {
+            let (pointer, detail) = (json_pointer(&path), data_error(&cause));
+            Problem::new(FaultCode::InvalidRequest, format!("{}: {detail}", shown(&pointer)))
+                .with_error(pointer, detail)
         }
-    })?;
-    reader.end().map_err(|cause| malformed(&format!("the body is no JSON: {cause}")))?;
-    Ok(value)
+        Category::Syntax | Category::Eof | Category::Io => malformed(&format!("the body is no JSON: {cause}")),
+    })
 }
 
 fn malformed(detail: &str) -> Problem {
@@ -102,10 +102,11 @@ fn shown(pointer: &str) -> &str {
     if pointer.is_empty() { "the body" } else { pointer }
 }
 
-/// serde's words without the position, which the pointer says better.
+/// serde's words without the position, which the pointer says better, and without the whole of what was sent.
 fn data_error(cause: &serde_json::Error) -> String {
     let text = cause.to_string();
-    text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned()
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    message.chars().take(LONGEST_DETAIL).collect()
 }
 
 /// A path into the body as a JSON pointer (RFC 6901).
@@ -114,7 +115,10 @@ fn json_pointer(path: &serde_path_to_error::Path) -> String {
     path.iter().fold(String::new(), |mut pointer, segment| {
         let _ = match segment {
             Segment::Seq { index } => write!(pointer, "/{index}"),
-            Segment::Map { key } => write!(pointer, "/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => {
+                let key: String = key.chars().take(LONGEST_KEY).collect();
+                write!(pointer, "/{}", key.replace('~', "~0").replace('/', "~1"))
+            }
             Segment::Enum { variant } => write!(pointer, "/{variant}"),
             Segment::Unknown => Ok(()),
         };

@@ -16,6 +16,7 @@ mod openapi;
 mod problem;
 mod state;
 mod streams;
+mod strict;
 mod views;
 
 pub use body::JsonBody;

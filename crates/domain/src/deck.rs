@@ -85,6 +85,9 @@ pub struct Deck {
     pub dyes: Vec<DyeVial>,
     /// Where a tip is blown out.
     pub waste: WellName,
+    /// The most the waste vial may hold. [`usual_waste_capacity`] for a deck that was stored without it.
+    #[serde(default = "usual_waste_capacity")]
+    pub waste_capacity: Volume,
     /// What a vial must keep, so that a tip 1 mm above its bottom never draws air: 1 mm in a vial 20 mm wide is 314 µL.
     pub vial_reserve: Volume,
     pub pipettes: Vec<Pipette>,
@@ -111,6 +114,12 @@ const fn place(row: u8, column: u8) -> WellName {
     }
 }
 
+/// A vial of `ac_6_tuberack_15000ul` takes 15 mL. The millilitre less is for what the journal can't count: liquid in doubt,
+/// tips that were blown out fuller than believed (300 µL each at most), and what pipettes give too much.
+const fn usual_waste_capacity() -> Volume {
+    Volume::from_whole_ul(14_000)
+}
+
 impl Default for Deck {
     fn default() -> Self {
         let vial = |name: &str, vial, tip| DyeVial {
@@ -127,6 +136,7 @@ impl Default for Deck {
             vial_rack: "ac_6_tuberack_15000ul".to_owned(),
             dyes: vec![vial("red", B1, B1), vial("yellow", B2, B2), vial("blue", B3, B3)],
             waste: A1,
+            waste_capacity: usual_waste_capacity(),
             vial_reserve: Volume::from_whole_ul(500),
             pipettes: vec![Pipette {
                 mount: Mount::Right,
@@ -174,5 +184,18 @@ impl Deck {
     /// The least that any mounted pipette measures.
     pub fn least_volume(&self) -> Volume {
         self.pipettes.iter().map(|pipette| pipette.model.least()).min().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deck_that_was_stored_before_it_knew_its_waste_vial_is_read() {
+        let mut stored = serde_json::to_value(Deck::default()).expect("JSON");
+        assert_eq!(stored["waste_capacity"], 14_000);
+        stored.as_object_mut().expect("an object").remove("waste_capacity");
+        assert_eq!(serde_json::from_value::<Deck>(stored).expect("a deck"), Deck::default());
     }
 }

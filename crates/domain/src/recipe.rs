@@ -67,15 +67,25 @@ pub enum RecipeError {
     UnknownDye { dye: DyeName, on_deck: String },
     #[error("{volume} of {dye} is less than the mounted pipette measures: use 0 or at least {least}")]
     BelowMinimum { dye: DyeName, volume: Volume, least: Volume },
+    #[error("{volume} of {dye} is more than its vial can ever give, which is {most}: ask for at most that")]
+    MoreThanAVial { dye: DyeName, volume: Volume, most: Volume },
     #[error("the amounts add up to {total}; a well takes at most {most}, so take {excess} away", excess = total.saturating_sub(*most))]
     Overfull { total: Volume, most: Volume },
 }
 
 impl RecipeError {
+    /// That this deck has no such dye.
+    pub fn unknown(dye: &DyeName, deck: &Deck) -> Self {
+        let on_deck = deck.dyes.iter().map(|d| d.name.as_str()).collect::<Vec<_>>().join(", ");
+        Self::UnknownDye { dye: dye.clone(), on_deck }
+    }
+
     /// The dye to change, where it is one.
     pub const fn dye(&self) -> Option<&DyeName> {
         match self {
-            Self::UnknownDye { dye, .. } | Self::BelowMinimum { dye, .. } => Some(dye),
+            Self::UnknownDye { dye, .. } | Self::BelowMinimum { dye, .. } | Self::MoreThanAVial { dye, .. } => {
+                Some(dye)
+            }
             Self::Empty | Self::Overfull { .. } => None,
         }
     }
@@ -121,12 +131,12 @@ impl Recipe {
 
 /// What is wrong with one amount, whatever else is in the well.
 fn objection(dye: &DyeName, volume: Volume, deck: &Deck) -> Option<RecipeError> {
-    if deck.dye(dye).is_none() {
-        let on_deck = deck.dyes.iter().map(|d| d.name.as_str()).collect::<Vec<_>>().join(", ");
-        return Some(RecipeError::UnknownDye { dye: dye.clone(), on_deck });
+    let Some(vial) = deck.dye(dye) else { return Some(RecipeError::unknown(dye, deck)) };
+    if deck.pipette_for(volume).is_none() {
+        return Some(RecipeError::BelowMinimum { dye: dye.clone(), volume, least: deck.least_volume() });
     }
-    let too_little = deck.pipette_for(volume).is_none();
-    too_little.then(|| RecipeError::BelowMinimum { dye: dye.clone(), volume, least: deck.least_volume() })
+    let most = vial.volume.saturating_sub(deck.vial_reserve);
+    (volume > most).then(|| RecipeError::MoreThanAVial { dye: dye.clone(), volume, most })
 }
 
 impl<'de> Deserialize<'de> for Recipe {
@@ -173,6 +183,16 @@ mod tests {
     fn a_p20_makes_small_amounts_possible() {
         assert_eq!(recipe(&[("red", 5.0)]).check(&Deck::with_p20()), Ok(()));
         assert!(recipe(&[("red", 0.5)]).check(&Deck::with_p20()).is_err());
+    }
+
+    #[test]
+    fn no_vial_gives_what_it_must_keep() {
+        let mut deck = Deck::default();
+        deck.dyes[0].volume = Volume::from_whole_ul(600);
+        assert_eq!(recipe(&[("red", 100.0)]).check(&deck), Ok(()));
+        let error = recipe(&[("red", 100.1)]).check(&deck).expect_err("no refill makes this possible");
+        assert!(matches!(error, RecipeError::MoreThanAVial { .. }) && error.to_string().contains("100 µL"), "{error}");
+        assert_eq!(recipe(&[("blue", 300.0)]).check(&deck), Ok(()));
     }
 
     #[test]

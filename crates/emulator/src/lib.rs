@@ -142,6 +142,11 @@ impl Emulator {
         self.sensor_addr
     }
 
+    /// Who this robot is ([`World::identity`]), as `/emulator/state` tells it.
+    pub fn identity(&self) -> String {
+        world::lock(&self.world).identity().to_owned()
+    }
+
     /// The deck itself, for tests in the same process.
     pub const fn world(&self) -> &SharedWorld {
         &self.world

@@ -686,6 +686,28 @@ async fn the_ledger_tells_what_moved_and_which_command_moved_it() {
 }
 
 #[tokio::test]
+async fn the_deck_says_whose_it_is_and_who_changed_it_last() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = || Config { state_dir: Some(directory.path().to_owned()), ..anywhere() };
+    let lab = Lab::with(config()).await;
+    let fresh = lab.get("/emulator/state").await;
+    assert!(fresh.text("/identity").starts_with("OT2VIRT-"), "{}", fresh.at("/identity"));
+    assert_eq!((fresh.at("/last_key"), fresh.at("/sequence")), (&Value::Null, &json!(0)));
+    assert_eq!(lab.get("/health").await.at("/robot_serial"), "simulator", "as the real server's simulation says");
+    lab.load().await;
+    let params = json!({"pipetteId": "p", "labwareId": "tips", "wellName": "A1"});
+    let body = json!({"data": {"commandType": "pickUpTip", "params": params, "key": "tip-1"}});
+    lab.post(&format!("/runs/{}/commands?waitUntilComplete=true", lab.run), &body).await;
+    let changed = lab.get("/emulator/state").await;
+    assert_eq!((changed.at("/last_key"), changed.at("/sequence")), (&json!("tip-1"), &json!(1)));
+    lab.emulator.shutdown().await;
+    let again = Lab::with(config()).await.get("/emulator/state").await;
+    for pointer in ["/identity", "/last_key", "/sequence"] {
+        assert_eq!(again.at(pointer), changed.at(pointer), "{pointer}");
+    }
+}
+
+#[tokio::test]
 async fn a_new_run_forgets_the_tip_and_the_world_does_not() {
     let mut lab = Lab::open().await;
     lab.load().await;

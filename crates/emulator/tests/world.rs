@@ -220,6 +220,53 @@ fn what_a_well_cant_hold_runs_over() {
 }
 
 #[test]
+fn a_full_waste_vial_runs_over_when_a_tip_is_blown_out_into_it() {
+    let mut rig = Rig::new();
+    rig.pick_up(TIPS_300_SLOT, "B1");
+    rig.aspirate(VIALS_SLOT, "B1", 100.0);
+    rig.world.refill(VIALS_SLOT, "A1", "water", 14_950.0, at()).expect("a level for the waste");
+    assert_eq!(kinds(&rig.blow_out()), ["blow_out", "overflow"]);
+    let waste = rig.world.state().placed(VIALS_SLOT).expect("vials").liquid("A1").volume_ul();
+    assert!((waste - 15_000.0).abs() < 0.001, "{waste}");
+    assert!((45.0..55.0).contains(&rig.world.state().spilled().volume_ul()));
+    rig.world.refill(VIALS_SLOT, "A1", "water", 0.0, at()).expect("emptied");
+    rig.aspirate(VIALS_SLOT, "B1", 100.0);
+    assert_eq!(kinds(&rig.blow_out()), ["blow_out"]);
+}
+
+#[test]
+fn a_robot_is_the_same_as_long_as_its_directory_is() {
+    let (directory, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("another"));
+    let identity = |directory: &Path| Rig::kept_in(directory).world.identity().to_owned();
+    let first = identity(directory.path());
+    assert!(first.starts_with("OT2VIRT-") && first.len() == 40, "{first}");
+    assert_eq!(identity(directory.path()), first);
+    assert_ne!(identity(other.path()), first);
+    assert_ne!(Rig::new().world.identity(), Rig::new().world.identity(), "without a directory each start is another");
+    for nobody in ["", "OT2VIRT-", "OT2CEP20190604A02", &first[..39]] {
+        fs::write(directory.path().join("identity"), nobody).expect("written");
+        let config = WorldConfig { state_dir: Some(directory.path().to_owned()), ..WorldConfig::default() };
+        let error = World::open(config).expect_err("nobody's directory");
+        assert!(matches!(error, WorldError::NoIdentity { .. }), "{error}");
+    }
+}
+
+#[test]
+fn the_last_key_is_that_of_what_changed_the_deck_and_survives_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut rig = Rig::kept_in(directory.path());
+    let home = |rig: &mut Rig, key| drop(rig.world.perform(&Action::Home, Some(key), at()).expect("home"));
+    home(&mut rig, "home-1");
+    assert_eq!(rig.world.last_key(), None, "homing changes nothing on the deck");
+    rig.pick_up(TIPS_300_SLOT, "B1");
+    home(&mut rig, "home-2");
+    rig.world.refill(VIALS_SLOT, "B1", "red", 400.0, at()).expect("a refill by hand");
+    assert_eq!(rig.world.last_key(), Some("key"));
+    drop(rig);
+    assert_eq!(Rig::kept_in(directory.path()).world.last_key(), Some("key"));
+}
+
+#[test]
 fn liquid_let_go_beside_the_labware_is_spilled() {
     let mut rig = Rig::new();
     rig.pick_up(TIPS_300_SLOT, "A1");

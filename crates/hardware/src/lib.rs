@@ -16,5 +16,8 @@ mod patience;
 pub use attendant::VirtualAttendant;
 pub use device::{Attendant, Connect, Hold, Network, Pending, Robot};
 pub use patience::{AddressError, Patience};
-pub use robot::{CommandFailure, Health, Lookup, Memory, Ot2, PerformError, RobotError, Run};
+pub use robot::{
+    CommandFailure, Health, Identity, Lookup, Memory, Ot2, PerformError, RobotError, Run, RunEntry, RunTrace,
+    TracedCommand, VirtualDeck,
+};
 pub use sensor::{ColourSensor, PendingReading, ReadRequest, SensorError, connect_sensor};

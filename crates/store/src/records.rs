@@ -347,6 +347,8 @@ pub struct NewRobot {
 pub struct Robot {
     pub id: RobotId,
     pub name: String,
+    /// Who the machine says it is; nothing until it was asked.
+    pub identity: Option<String>,
     pub url: String,
     pub sensor_url: String,
     pub attendance: Attendance,
@@ -367,8 +369,6 @@ pub struct Robot {
     /// Nothing is open, nothing can begin, and nothing hangs on its nozzle that will still be put down. Stays so until
     /// somebody resumes it.
     pub stands_still: bool,
-    /// Who the machine says it is; nothing before a worker has reached it.
-    pub identity: Option<String>,
     /// The run on the robot's server that the last lease holder made.
     pub run_id: Option<String>,
     /// What the journal says hangs on the nozzle.

@@ -26,17 +26,30 @@ impl Store {
     /// Adds a robot or brings its addresses, attendance and deck up to date, by name. A new robot gets full vials, new
     /// tips, a new plate; a known one only the vials that its deck didn't have before.
     pub async fn ensure_robot(&self, robot: NewRobot) -> Result<Robot> {
+        self.put_robot(&robot, None).await?.ok_or(StoreError::NotFound("robot"))
+    }
+
+    /// The same for the machine that says it is `identity`. Nothing is done and nothing returned when another machine has
+    /// the name. One that hasn't said who it is gives it up, so see first that it isn't there.
+    pub async fn ensure_machine(&self, robot: NewRobot, identity: &str) -> Result<Option<Robot>> {
+        self.put_robot(&robot, Some(identity)).await
+    }
+
+    async fn put_robot(&self, robot: &NewRobot, identity: Option<&str>) -> Result<Option<Robot>> {
         let fresh = RobotId::new();
         let id = transact!(self, |tx| {
-            let id = upsert(tx, fresh, &robot).await?;
-            set_vials(tx, id, &robot.deck).await?;
-            if id == fresh {
-                place_plate(tx, id, PlateId::new()).await?;
+            let id = upsert(tx, fresh, robot, identity).await?;
+            if let Some(id) = id {
+                set_vials(tx, id, &robot.deck).await?;
+            }
+            if id == Some(fresh) {
+                place_plate(tx, fresh, PlateId::new()).await?;
             }
             Ok(id)
         });
+        let Some(id) = id else { return Ok(None) };
         self.signal([Signal::Robots]);
-        self.robot(id).await?.ok_or(StoreError::NotFound("robot"))
+        self.robot(id).await
     }
 
     /// All of them, by name.
@@ -299,12 +312,21 @@ fn lease_life(backend: Backend, time_to_live: Duration) -> Value {
     }
 }
 
-async fn upsert(tx: &DatabaseTransaction, fresh: RobotId, robot: &NewRobot) -> Result<RobotId> {
+/// Nothing when a machine with another identity has the name.
+async fn upsert(
+    tx: &DatabaseTransaction,
+    fresh: RobotId,
+    robot: &NewRobot,
+    identity: Option<&str>,
+) -> Result<Option<RobotId>> {
     let row = sql!(
-        "INSERT INTO robots (id, name, url, sensor_url, attendance, deck, mode, tool, waste_nl, lease_epoch, last_sequence)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0)
+        "INSERT INTO robots (id, name, url, sensor_url, attendance, deck, mode, tool, waste_nl, lease_epoch,
+             last_sequence, identity)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, $9)
          ON CONFLICT (name) DO UPDATE SET
-             url = excluded.url, sensor_url = excluded.sensor_url, attendance = excluded.attendance, deck = excluded.deck
+             url = excluded.url, sensor_url = excluded.sensor_url, attendance = excluded.attendance,
+             deck = excluded.deck, identity = COALESCE(excluded.identity, robots.identity)
+         WHERE excluded.identity IS NULL OR robots.identity IS NULL OR robots.identity = excluded.identity
          RETURNING id",
         fresh,
         robot.name.as_str(),
@@ -314,8 +336,9 @@ async fn upsert(tx: &DatabaseTransaction, fresh: RobotId, robot: &NewRobot) -> R
         &robot.deck,
         RobotMode::Active,
         &Tool::Nothing,
+        identity.map(str::to_owned),
     );
-    row.one(tx).await?.ok_or(StoreError::NotFound("robot"))?.get("id")
+    row.one(tx).await?.map(|row| row.get("id")).transpose()
 }
 
 /// A vial that stands where it stood, with the same dye, keeps its count.
@@ -345,6 +368,7 @@ fn read_robot(row: &Row) -> Result<Robot> {
     Ok(Robot {
         id: row.get("id")?,
         name: row.get("name")?,
+        identity: row.get("identity")?,
         url: row.get("url")?,
         sensor_url: row.get("sensor_url")?,
         attendance: row.get("attendance")?,
@@ -358,7 +382,6 @@ fn read_robot(row: &Row) -> Result<Robot> {
         notice_at: row.get("notice_at")?,
         acts: row.get("acts")?,
         stands_still: row.get("stands_still")?,
-        identity: row.get("identity")?,
         run_id: row.get("run_id")?,
         tool: row.get("tool")?,
         plate_id: row.get("plate_id")?,

@@ -1,5 +1,6 @@
 //! What `tincture up` says on standard output once it is ready: the address first, since people and scripts read it.
 
+use crate::virtual_lab;
 use auth::{FIRST_ADMIN_EMAIL, OneTimePassword};
 use std::{
     fmt,
@@ -19,6 +20,7 @@ pub struct Banner<'a> {
 /// The virtual robot of this process.
 #[derive(Debug)]
 pub struct VirtualRobot {
+    pub name: String,
     pub address: SocketAddr,
     /// Times a real OT-2's.
     pub speed: f64,
@@ -41,6 +43,9 @@ impl fmt::Display for Banner<'_> {
         }
         if let Some(robot) = &self.robot {
             writeln!(f, "  Virtual OT-2  http://{} at {}× speed", reachable(robot.address), robot.speed)?;
+            if robot.name != virtual_lab::FIRST_NAME {
+                writeln!(f, "  Its name      {}   (the names before are other robots' of this lab)", robot.name)?;
+            }
         }
         writeln!(f, "  Stop          Ctrl-C\n")
     }

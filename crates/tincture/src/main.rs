@@ -10,6 +10,7 @@ mod data_dir;
 mod database;
 mod housekeeping;
 mod http;
+mod machines;
 mod settings;
 mod shutdown;
 mod virtual_lab;

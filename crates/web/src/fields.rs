@@ -5,8 +5,12 @@ use axum::{
     Form,
     extract::{FromRequest, Request},
 };
+use std::collections::HashSet;
 
-/// Every field of a form. Repeated names keep their first value.
+/// Characters of a field's name that an error repeats.
+const LONGEST_NAME: usize = 40;
+
+/// Every field of a form, each once: which of two values is meant can't be known.
 #[derive(Debug)]
 pub struct Fields(Vec<(String, String)>);
 
@@ -15,6 +19,10 @@ impl Fields {
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
     }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for Fields {
@@ -22,6 +30,11 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, PageError> {
         let Form(fields) = Form::<Vec<(String, String)>>::from_request(request, state).await?;
+        let mut seen = HashSet::new();
+        if let Some((twice, _)) = fields.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+            let twice: String = twice.chars().take(LONGEST_NAME).collect();
+            return Err(PageError::BadRequest(format!("the field “{twice}” comes twice, so load the page anew")));
+        }
         Ok(Self(fields))
     }
 }

@@ -120,6 +120,50 @@ fn hidden<'a>(page: &'a str, name: &str) -> &'a str {
 }
 
 #[tokio::test]
+async fn what_the_form_has_no_place_for_is_said_and_not_left_out() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let red = [("do", "submit"), ("rows", "8"), ("well-0-red", "60")];
+    for (more, said) in [
+        (("well-0-green", "30"), "no place on this form for green"),
+        (("well-99-blue", "30"), "no place on this form for blue"),
+        (("well-0-blue", "20.00000000000000000000000000000000000000009"), "is no number of µL"),
+        (("well-0-blue", "inf"), "finite"),
+    ] {
+        let answer = ada.post("/experiments/new", &[&red[..], &[more]].concat()).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{more:?}");
+        let page = answer.text().await.expect("text");
+        assert!(page.contains(said) && page.contains("value=\"60\""), "{more:?}");
+    }
+    let twice = ada.post("/experiments/new", &[&red[..], &[("well-0-red", "90")]].concat()).await;
+    assert_eq!(twice.status(), StatusCode::BAD_REQUEST);
+    assert!(twice.text().await.expect("text").contains("comes twice"));
+    assert!(!ada.page("/experiments").await.contains("/experiments/0"), "nothing was asked for");
+    let nothing =
+        ada.post("/experiments/new", &[&red[..], &[("well-0-green", "0"), ("well-99-red", "")]].concat()).await;
+    assert_eq!(nothing.status(), StatusCode::SEE_OTHER, "0 of what isn't there is nothing");
+}
+
+#[tokio::test]
+async fn a_copy_tells_which_dye_no_deck_has_any_more() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let experiment = ada.ask("old", "60").await;
+    let mut deck = Deck::default();
+    deck.dyes.retain(|dye| dye.name.as_str() != "red");
+    let robot = NewRobot {
+        name: "virtual".to_owned(),
+        url: "http://127.0.0.1:9".to_owned(),
+        sensor_url: "tcp://127.0.0.1:9".to_owned(),
+        attendance: Attendance::Virtual,
+        deck,
+    };
+    site.state.store.ensure_robot(robot).await.expect("another deck");
+    let again = format!("/experiments/new?from={}", experiment.trim_start_matches("/experiments/"));
+    assert!(ada.page(&again).await.contains("no place on this form for red"));
+}
+
+#[tokio::test]
 async fn signing_in_leads_back_to_the_page_that_was_wanted() {
     let site = Site::open().await;
     site.account("ada@example.org", Role::Student, 5).await;

@@ -10,15 +10,16 @@ use crate::{
 use chrono::Utc;
 use domain::{Deck, Fault, FaultCode, PlateId, RobotId, Slot, Tool, Volume, WellName};
 use hardware::{AddressError, Attendant, Connect, Network, RobotError};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use store::{Attendance, Change, DeckCondition, NewActivity, Robot, RobotCommand, RobotMode, StoreError, User};
 
 /// What was done at a deck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "snake_case")]
+#[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DeckAct {
+    #[serde(deserialize_with = "alone")]
     NewPlate,
     NewTips {
         slot: Slot,
@@ -30,10 +31,14 @@ pub enum DeckAct {
         #[serde(default)]
         batch: Option<String>,
     },
+    #[serde(deserialize_with = "alone")]
     EmptyWaste,
+    #[serde(deserialize_with = "alone")]
     SensorCleaned,
+    #[serde(deserialize_with = "alone")]
     SensorCharged,
     /// Whatever hung on the nozzle was taken off by hand.
+    #[serde(deserialize_with = "alone")]
     NozzleCleared,
     /// Somebody has looked what hangs on the nozzle. It answers the question.
     NozzleHolds {
@@ -49,6 +54,14 @@ pub enum NozzleContent {
     EmptyTip,
     TipWithLiquid,
     Sensor,
+}
+
+/// For an act that is said with nothing more: serde would pass over whatever else is said.
+fn alone<'de, D: Deserializer<'de>>(rest: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    Nothing::deserialize(rest).map(|Nothing {}| ())
 }
 
 #[derive(Debug, thiserror::Error)]

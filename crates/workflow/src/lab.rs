@@ -4,7 +4,8 @@
 
 use crate::{attend::emergency, estimate};
 use domain::{
-    Deck, DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Recipe, RecipeError, UserId, Volume, WellId,
+    Deck, DyeName, DyeNameError, ExperimentId, ExperimentStatus, Fault, FaultCode, Recipe, RecipeError, UserId, Volume,
+    WellId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,6 +18,10 @@ use store::{
 
 /// The most wells of one experiment: a plate.
 pub const MOST_WELLS: usize = domain::PLATE_WELLS;
+
+/// The most dyes named for one well, zeros included: many times what stands on a deck, and it bounds the answer to a
+/// request of which everything is wrong.
+const MOST_DYES: usize = 64;
 
 /// Of an experiment in the queue; higher goes first.
 pub const PRIORITIES: RangeInclusive<i16> = -10..=10;
@@ -348,7 +353,7 @@ fn check(request: &ExperimentRequest, decks: &[Deck]) -> Result<Vec<Recipe>, Sub
     }
     let mut refusals = Vec::new();
     for deck in decks {
-        let (recipes, objections) = check_wells(request, deck);
+        let (recipes, objections) = check_wells(request, deck, decks);
         if objections.is_empty() {
             return Ok(recipes);
         }
@@ -364,11 +369,12 @@ fn check(request: &ExperimentRequest, decks: &[Deck]) -> Result<Vec<Recipe>, Sub
     }
 }
 
-fn check_wells(request: &ExperimentRequest, deck: &Deck) -> (Vec<Recipe>, Vec<Objection>) {
+/// The recipes as `deck` mixes them, one of the lab's `decks`, and what keeps it from that.
+fn check_wells(request: &ExperimentRequest, deck: &Deck, decks: &[Deck]) -> (Vec<Recipe>, Vec<Objection>) {
     let mut recipes = Vec::with_capacity(request.wells.len());
     let mut objections = Vec::new();
     for (index, well) in request.wells.iter().enumerate() {
-        match check_well(index, well, deck) {
+        match check_well(index, well, deck, decks) {
             Ok(recipe) => recipes.push(recipe),
             Err(found) => objections.extend(found),
         }
@@ -376,15 +382,23 @@ fn check_wells(request: &ExperimentRequest, deck: &Deck) -> (Vec<Recipe>, Vec<Ob
     (recipes, objections)
 }
 
-fn check_well(index: usize, well: &WellRequest, deck: &Deck) -> Result<Recipe, Vec<Objection>> {
+fn check_well(index: usize, well: &WellRequest, deck: &Deck, decks: &[Deck]) -> Result<Recipe, Vec<Objection>> {
+    if well.volumes.len() > MOST_DYES {
+        let detail = format!(
+            "{} dyes are named and a well takes at most {MOST_DYES}: leave out those that aren't on a deck",
+            well.volumes.len()
+        );
+        return Err(vec![Objection { pointer: format!("/wells/{index}/volumes"), detail }]);
+    }
     let mut amounts = Vec::new();
     let mut objections = Vec::new();
-    for (name, microlitres) in well.volumes.iter().take(64) {
-        let pointer = format!("/wells/{index}/volumes/{}", escape(name));
-        match (name.parse::<DyeName>(), Volume::from_ul(*microlitres)) {
-            (Ok(dye), Ok(volume)) => amounts.push((dye, volume)),
-            (Err(error), _) => objections.push(Objection { pointer, detail: error.to_string() }),
-            (_, Err(error)) => objections.push(Objection { pointer, detail: error.to_string() }),
+    for (name, microlitres) in &well.volumes {
+        match amount(name, *microlitres, deck, decks) {
+            Ok(amount) => amounts.push(amount),
+            Err(detail) => {
+                let pointer = format!("/wells/{index}/volumes/{}", escape(name));
+                objections.push(Objection { pointer, detail });
+            }
         }
     }
     let recipe = Recipe::new(amounts);
@@ -399,6 +413,17 @@ fn check_well(index: usize, well: &WellRequest, deck: &Deck) -> Result<Recipe, V
         Objection { pointer, detail: mistake.to_string() }
     }));
     if objections.is_empty() { Ok(recipe) } else { Err(objections) }
+}
+
+/// One amount, or what is wrong with it whatever the rest of its well is. 0 µL of what some deck of the lab has is no
+/// mistake on the others, since clients fill in every dye they know; 0 µL of what nobody has is a name spelt wrong.
+fn amount(name: &str, microlitres: f64, deck: &Deck, decks: &[Deck]) -> Result<(DyeName, Volume), String> {
+    let dye: DyeName = name.parse().map_err(|error: DyeNameError| error.to_string())?;
+    let volume = Volume::from_ul(microlitres).map_err(|error| error.to_string())?;
+    if volume.is_zero() && !decks.iter().any(|deck| deck.dye(&dye).is_some()) {
+        return Err(RecipeError::unknown(&dye, deck).to_string());
+    }
+    Ok((dye, volume))
 }
 
 /// A key as a JSON pointer writes it (RFC 6901), cut to a readable length.
@@ -465,6 +490,18 @@ mod tests {
         assert!(check(&small, &[Deck::default()]).is_err());
         assert!(check(&small, &[Deck::default(), Deck::with_p20()]).is_ok());
         assert!(matches!(check(&small, &[]), Err(SubmitError::Invalid { code: FaultCode::Unavailable, .. })));
+    }
+
+    #[test]
+    fn a_name_nobody_has_is_refused_at_0_too_and_one_of_a_neighbour_isnt() {
+        let mut green = Deck::default();
+        green.dyes[0].name = "green".parse().expect("a name");
+        let zero = request(&[&[("blue", 60.0), ("green", 0.0)]]);
+        assert_eq!(pointers(&zero), ["/wells/0/volumes/green"]);
+        assert!(check(&zero, &[Deck::default(), green]).is_ok());
+        let names: Vec<_> = (0..65).map(|index| format!("dye{index}")).collect();
+        let many: Vec<_> = names.iter().map(|name| (name.as_str(), 0.0)).collect();
+        assert_eq!(pointers(&request(&[&[("red", 60.0)], &many])), ["/wells/1/volumes"]);
     }
 
     #[test]

@@ -62,6 +62,66 @@ async fn what_is_no_json_is_refused_before_anything() {
 }
 
 #[tokio::test]
+async fn what_can_be_read_two_ways_is_refused_wherever_it_stands() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 10).await;
+    for (body, pointer, says) in [
+        (r#"{"wells":[{"volumes":{"red":60,"red":30}}]}"#, "/wells/0/volumes/red", "twice"),
+        (r#"{"wells":[{"volumes":{"red":60,"\u0072ed":30}}]}"#, "/wells/0/volumes/red", "twice"),
+        (r#"{"wells":[{"volumes":{"red":60}}],"wells":[]}"#, "/wells", "twice"),
+        (r#"["Ochre",[{"volumes":{"red":60}}],null]"#, "", "object"),
+        (r#"{"wells":[[{"red":60}]]}"#, "/wells/0", "object"),
+        (r#"{"wells":[{"volumes":[["red",60]]}]}"#, "/wells/0/volumes", "map"),
+    ] {
+        let problem = send_raw(&ada, body).await.problem(422, "invalid-request");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}: {problem}");
+        assert!(problem["errors"][0]["detail"].as_str().is_some_and(|d| d.contains(says)), "{body}: {problem}");
+    }
+    assert_eq!(ada.quota().await, 10);
+}
+
+#[tokio::test]
+async fn every_endpoint_reads_as_strictly() {
+    let lab = TestLab::new().await;
+    let root = lab.person("root", Role::Admin, 10).await;
+    for (method, path, body) in [
+        (Method::POST, "/auth/login".to_owned(), r#"{"email":"a@b.c","email":"d@e.f","password":"long enough"}"#),
+        (Method::POST, "/auth/refresh".to_owned(), r#"{"refresh_token":"a","refresh_token":"b"}"#),
+        (Method::POST, "/auth/logout".to_owned(), r#"["a"]"#),
+        (Method::POST, "/users".to_owned(), r#"["a@b.c","long enough","student",5]"#),
+        (Method::PATCH, format!("/users/{}", root.id), r#"{"quota":1,"quota":2}"#),
+        (Method::POST, "/robots/one/deck".to_owned(), r#"["refill","B1",14000,null]"#),
+        (Method::POST, "/robots/one/deck".to_owned(), r#"{"act":"new_plate","act":"empty_waste"}"#),
+        (Method::POST, "/robots/one/deck".to_owned(), r#"{"act":"refill","vial":"B1","volme":1}"#),
+        (Method::POST, "/robots/one/deck".to_owned(), r#"{"act":"new_plate","slot":9}"#),
+    ] {
+        let request = root.request(method, &path).header("content-type", "application/json");
+        Answer::of(request.body(body)).await.problem(422, "invalid-request");
+    }
+    assert_eq!(root.quota().await, 10);
+}
+
+#[tokio::test]
+async fn no_dye_is_dropped_silently() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 10).await;
+    let many = |last: f64| {
+        let zeros = (0..70).map(|index| (format!("a{index:02}"), json!(0)));
+        Value::Object(zeros.chain([("red".to_owned(), json!(60)), ("zz".to_owned(), json!(last))]).collect())
+    };
+    // In the order of the names, "red" comes after the 70 others.
+    ada.post("/experiments", &one_well(&many(60.0))).await.problem(422, "invalid-recipe");
+    ada.post("/experiments", &one_well(&many(0.0))).await.problem(422, "invalid-recipe");
+    for name in ["green", "Red", "réd", "r\u{435}d", "red "] {
+        let problem = ada.post("/experiments", &one_well(&json!({ "red": 60, name: 0 }))).await;
+        let problem = problem.problem(422, "invalid-recipe");
+        assert_eq!(problem["errors"][0]["pointer"], format!("/wells/0/volumes/{name}"), "{problem}");
+    }
+    let fine = json!({ "red": 60, "blue": 0, "yellow": -0.0 });
+    assert_eq!(ada.post("/experiments", &one_well(&fine)).await.status, 201);
+}
+
+#[tokio::test]
 async fn a_body_of_ten_megabytes_is_answered() {
     let lab = TestLab::new().await;
     let ada = lab.person("ada", Role::Student, 10).await;

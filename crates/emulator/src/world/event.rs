@@ -207,3 +207,11 @@ pub enum Event {
     /// A client's labware was taken away.
     LabwareRemoved { slot: Slot, labware: String },
 }
+
+impl Event {
+    /// Whether the deck isn't as it was before: liquid, tips, labware or the sensor are somewhere else, or something
+    /// was driven into. Homing, pressing down on nothing and reading change nothing there.
+    pub const fn changes_deck(&self) -> bool {
+        !matches!(self, Self::Home { .. } | Self::Miss { .. } | Self::Read { .. })
+    }
+}

@@ -18,6 +18,7 @@
 mod deck;
 mod event;
 mod geometry;
+mod identity;
 mod ledger;
 mod liquid;
 mod motion;
@@ -74,6 +75,8 @@ pub enum WorldError {
     InUse { path: PathBuf },
     #[error("the ledger {path} is damaged in line {line}: move it away to start with a fresh deck")]
     Damaged { path: PathBuf, line: u64 },
+    #[error("{path} names no robot: put back what stood there, or move it away to make this another robot")]
+    NoIdentity { path: PathBuf },
     #[error("nothing stands in slot {0}")]
     EmptySlot(Slot),
     #[error("slot {slot} holds {load_name}, which {why}")]
@@ -179,17 +182,27 @@ pub struct World {
     config: WorldConfig,
     state: State,
     ledger: ledger::Ledger,
+    identity: String,
+    last_key: Option<String>,
 }
 
 impl World {
     /// Opens the deck, replaying its ledger if there is one. A last line torn by a crash is cut off.
     pub fn open(config: WorldConfig) -> Result<Self, WorldError> {
         let mut state = State::new(default_deck(&config));
-        let ledger = match &config.state_dir {
-            None => ledger::Ledger::in_memory(),
-            Some(directory) => ledger::Ledger::open(directory, |entry| state.apply(&entry.event))?,
+        let mut last_key = None;
+        let (ledger, identity) = match &config.state_dir {
+            None => (ledger::Ledger::in_memory(), identity::fresh()),
+            Some(directory) => {
+                let ledger = ledger::Ledger::open(directory, |entry| {
+                    state.apply(&entry.event);
+                    note_key(&mut last_key, entry);
+                })?;
+                // After the ledger's lock, so that two starts at once make one robot.
+                (ledger, identity::kept(directory)?)
+            }
         };
-        Ok(Self { config, state, ledger })
+        Ok(Self { config, state, ledger, identity, last_key })
     }
 
     /// A deck ready to be shared between the robot's and the sensor's servers.
@@ -336,6 +349,17 @@ impl World {
         self.ledger.last_sequence()
     }
 
+    /// Who this robot is: `OT2VIRT-` and 32 hexadecimal digits. The same as long as its state directory is; without one,
+    /// another at each start.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// The key of the newest command that changed the deck ([`Event::changes_deck`]); none before the first.
+    pub fn last_key(&self) -> Option<&str> {
+        self.last_key.as_deref()
+    }
+
     /// What the colour sensor looks at.
     pub fn view(&self) -> View {
         physics::sensor_view(&self.state)
@@ -358,8 +382,15 @@ impl World {
         let entries = self.ledger.append(events, key, at)?;
         for entry in &entries {
             self.state.apply(&entry.event);
+            note_key(&mut self.last_key, entry);
         }
         Ok(Effect { entries })
+    }
+}
+
+fn note_key(last_key: &mut Option<String>, entry: &Entry) {
+    if entry.key.is_some() && entry.event.changes_deck() {
+        last_key.clone_from(&entry.key);
     }
 }
 

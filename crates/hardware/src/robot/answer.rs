@@ -7,9 +7,21 @@ use serde_json::Value;
 /// What of a foreign text is worth repeating.
 const MOST_DETAIL_CHARS: usize = 300;
 
-/// The beginning of a text from outside.
+/// The longest name, key or number of ours and of Opentrons is half as long.
+const MOST_WORD_CHARS: usize = 80;
+
+/// The beginning of a text from outside, without what a terminal or a log would obey.
 pub(super) fn shortened(text: &str) -> String {
-    text.chars().take(MOST_DETAIL_CHARS).collect()
+    cut(text, MOST_DETAIL_CHARS)
+}
+
+/// The same for what should be one short word, as a serial number or a key.
+pub(super) fn word(text: &str) -> String {
+    cut(text.trim(), MOST_WORD_CHARS)
+}
+
+fn cut(text: &str, most_chars: usize) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(most_chars).collect()
 }
 
 /// The envelope of one thing.
@@ -38,6 +50,7 @@ pub(super) struct Runs {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct RunState {
     pub id: String,
     /// False when a restart of the server lost what happened in it.
@@ -47,6 +60,8 @@ pub(super) struct RunState {
     pub current: bool,
     #[serde(default)]
     pub status: String,
+    #[serde(default)]
+    pub created_at: Option<String>,
 }
 
 const fn yes() -> bool {
@@ -60,6 +75,8 @@ pub(super) struct Command {
     pub id: String,
     #[serde(default)]
     pub key: String,
+    #[serde(default)]
+    pub command_type: Option<String>,
     pub status: Status,
     #[serde(default)]
     pub result: Option<Value>,
@@ -99,13 +116,21 @@ impl Command {
         }
     }
 
+    /// Whether the robot began with it, or still may. One that failed before its turn never did.
+    pub const fn may_have_moved(&self) -> bool {
+        !matches!(self.status, Status::Failed) || self.started_at.is_some()
+    }
+
     /// Why it failed. A command whose run was stopped before its turn has no error of its own.
     pub fn failure(&self) -> CommandFailure {
         let started = self.started_at.is_some();
         match self.error.clone() {
-            Some(CommandError { error_type, error_code, detail }) => {
-                CommandFailure { error_type, error_code, detail, started }
-            }
+            Some(CommandError { error_type, error_code, detail }) => CommandFailure {
+                error_type: word(&error_type),
+                error_code: word(&error_code),
+                detail: shortened(&detail),
+                started,
+            },
             None => CommandFailure {
                 error_type: "RunStoppedError".to_owned(),
                 error_code: "4000".to_owned(),

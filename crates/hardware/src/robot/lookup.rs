@@ -8,7 +8,8 @@ use super::{
 use domain::OperationId;
 use serde_json::Value;
 
-const PAGE: usize = 100;
+/// Commands asked for at a time.
+pub(super) const PAGE: usize = 100;
 /// 100,000 commands; the longest experiment has a few thousand.
 const MOST_PAGES: usize = 1_000;
 

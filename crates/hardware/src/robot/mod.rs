@@ -2,17 +2,22 @@
 //!
 //! [`Ot2`] is the robot; [`Run`] is our hold on it: a protocol-less run in which every step is one `setup` command whose
 //! `key` is the operation's id. `wire` speaks HTTP and classifies what went wrong; `answer` is what the server says;
-//! `command` turns steps into commands; `labware` has the lab's own definitions; `lookup` finds out what became of a key.
+//! `command` turns steps into commands; `labware` has the lab's own definitions; `lookup` finds out what became of a key,
+//! `history` what else the robot was told, and `identity` which robot it is.
 
 mod answer;
 mod command;
 mod error;
+mod history;
+mod identity;
 mod labware;
 mod lookup;
 mod run;
 mod wire;
 
 pub use error::{CommandFailure, PerformError, RobotError};
+pub use history::{MOST_RUNS, RunEntry, RunTrace, TracedCommand};
+pub use identity::{Identity, VirtualDeck};
 pub use lookup::Lookup;
 pub use run::{Memory, Run};
 

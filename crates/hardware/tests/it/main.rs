@@ -1,6 +1,7 @@
 //! What the drivers promise, held against a robot and a sensor that misbehave, and against the emulated lab.
 
 mod faults;
+mod identity;
 mod lab;
 mod scripted;
 mod sensor;

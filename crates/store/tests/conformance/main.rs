@@ -63,6 +63,7 @@ on_both! {
     }
     robots {
         a_new_robot_is_full_and_a_known_one_keeps_its_counts,
+        a_name_is_one_machines,
         of_many_workers_one_gets_the_lane,
         a_lease_runs_out_and_can_be_seized,
         an_operators_acts_change_the_deck_and_are_logged,

@@ -36,6 +36,28 @@ pub async fn a_new_robot_is_full_and_a_known_one_keeps_its_counts(database: Test
     assert!(matches!(store.inventory(RobotId::new()).await, Err(StoreError::NotFound(_))));
 }
 
+pub async fn a_name_is_one_machines(database: TestDatabase) {
+    let (store, other) = (&database.store, database.another().await);
+    let there = |url: &str| NewRobot { url: url.to_owned(), ..new_robot("virtual-1") };
+    let old = store.ensure_robot(there("http://a")).await.expect("a robot");
+    assert_eq!(old.identity, None);
+    let first = store.ensure_machine(there("http://a"), "A").await.expect("an answer").expect("the name of nobody");
+    assert_eq!((first.id, first.identity.as_deref()), (old.id, Some("A")));
+    assert!(other.ensure_machine(there("http://b"), "B").await.expect("an answer").is_none(), "another's name");
+    let again = store.ensure_machine(there("http://c"), "A").await.expect("an answer").expect("its own name");
+    assert_eq!((again.id, again.url.as_str()), (old.id, "http://c"), "the same machine at another address");
+    let by_name = store.ensure_robot(there("http://d")).await.expect("a robot");
+    assert_eq!(by_name.identity.as_deref(), Some("A"), "who it is isn't forgotten");
+
+    let start = |store: Store, identity: &'static str| async move {
+        store.ensure_machine(new_robot("virtual-2"), identity).await.expect("an answer").is_some()
+    };
+    let (one, two) = tokio::join!(start(store.clone(), "C"), start(other, "D"));
+    assert!(one != two, "of two that start together one gets the name");
+    assert!(store.ensure_machine(new_robot("virtual-3"), "A").await.is_err(), "one machine is one robot");
+    assert_eq!(store.robots().await.expect("robots").len(), 2);
+}
+
 pub async fn of_many_workers_one_gets_the_lane(database: TestDatabase) {
     let (store, other) = (database.store.clone(), database.another().await);
     let robot = store.ensure_robot(new_robot("ot2")).await.expect("a robot").id;

@@ -1,7 +1,7 @@
 //! `tincture robot`: which robots there are. What they are told is in `steer`.
 
 use super::steer;
-use crate::{cli::Robot, database, settings::Settings};
+use crate::{cli::Robot, database, machines, settings::Settings};
 use anyhow::bail;
 use domain::Deck;
 use std::io::{self, Write};
@@ -14,6 +14,7 @@ pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
         Robot::Add { name, url, sensor, is_virtual, with_p20 } => {
             check_scheme(url, "http://", "--url")?;
             check_scheme(sensor, "tcp://", "--sensor")?;
+            check_one_robot(&store, name, url).await?;
             let attendance = if *is_virtual { Attendance::Virtual } else { Attendance::Operator };
             let deck = if *with_p20 { Deck::with_p20() } else { Deck::default() };
             let (name, url, sensor_url) = (name.clone(), url.clone(), sensor.clone());
@@ -40,6 +41,23 @@ fn check_scheme(url: &str, scheme: &str, flag: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     bail!("{flag} is '{url}', it must start with {scheme}")
+}
+
+/// One machine is one robot: under two names two workers would drive it at once, each sure to be alone.
+async fn check_one_robot(store: &Store, name: &str, url: &str) -> anyhow::Result<()> {
+    let robots = store.robots().await?;
+    let others = || robots.iter().filter(|robot| robot.name != name);
+    let advice = |other: &str| {
+        format!("one machine is one robot: drive it as {other}, or give this name another machine's address")
+    };
+    if let Some(other) = others().find(|robot| machines::is_same_address(&robot.url, url)) {
+        bail!("{url} is the address of {} already, and {}", other.name, advice(&other.name));
+    }
+    let Some(there) = machines::who_is_at(url).await else { return Ok(()) };
+    if let Some(other) = others().find(|robot| robot.identity.as_deref() == Some(&there)) {
+        bail!("the machine at {url} ({there}) is {} already, and {}", other.name, advice(&other.name));
+    }
+    Ok(())
 }
 
 async fn list(store: &Store) -> anyhow::Result<()> {

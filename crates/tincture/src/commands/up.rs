@@ -8,20 +8,17 @@ use crate::{
     settings::Settings,
     shutdown, virtual_lab,
 };
-use anyhow::{Context, bail};
-use domain::Deck;
+use anyhow::bail;
 use emulator::Emulator;
 use std::{
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
-use store::{Attendance, LeaseClaim, NewRobot, Store};
+use store::{LeaseClaim, Store};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 use workflow::WorkerConfig;
 
-/// The virtual robot's name; the same at each start, so that it stays the same robot.
-const ROBOT: &str = "virtual-1";
 /// Fast enough to watch, slow enough to follow.
 const SPEED: f64 = 20.0;
 /// The longest operation of a real OT-2 takes about half of this.
@@ -35,12 +32,12 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
     let speed = settings.speed.unwrap_or(SPEED);
     let emulator = start_emulator(settings, speed, &data_dir).await?;
-    add_robot(&store, &emulator).await?;
+    let robot = virtual_lab::join(&store, &emulator).await?.name;
     // Last of all that may fail: it may make a password that only the banner below ever shows.
     let app = app::build(settings, store.clone()).await?;
-    let worker = start_worker(settings, &store, shutdown.child_token());
+    let worker = start_worker(settings, &store, robot.clone(), shutdown.child_token());
 
-    let robot = VirtualRobot { address: emulator.robot_addr(), speed };
+    let robot = VirtualRobot { name: robot, address: emulator.robot_addr(), speed };
     Banner { address, password: app.one_time_password.as_ref(), robot: Some(robot) }.print();
     let ((), driven) = tokio::join!(app.serve(listener, shutdown.clone()), drive(worker, &shutdown));
     emulator.shutdown().await;
@@ -79,22 +76,10 @@ async fn start_emulator(settings: &Settings, speed: f64, data_dir: &DataDir) -> 
     virtual_lab::start(config, "--robot-listen").await
 }
 
-async fn add_robot(store: &Store, emulator: &Emulator) -> anyhow::Result<()> {
-    let robot = NewRobot {
-        name: ROBOT.to_owned(),
-        url: format!("http://{}", emulator.robot_addr()),
-        sensor_url: format!("tcp://{}", emulator.sensor_addr()),
-        attendance: Attendance::Virtual,
-        deck: Deck::default(),
-    };
-    store.ensure_robot(robot).await.context("the virtual robot can't be added")?;
-    Ok(())
-}
-
-fn start_worker(settings: &Settings, store: &Store, shutdown: CancellationToken) -> JoinHandle<()> {
+fn start_worker(settings: &Settings, store: &Store, robot: String, shutdown: CancellationToken) -> JoinHandle<()> {
     // The lock on the data directory proves that the last worker of its database is gone. A database elsewhere may
     // have one on another machine.
     let claim = if settings.database_url.is_none() { LeaseClaim::Seize } else { LeaseClaim::WhenFree };
-    let config = WorkerConfig { claim, robots: Some(vec![ROBOT.to_owned()]), ..settings.worker() };
+    let config = WorkerConfig { claim, robots: Some(vec![robot]), ..settings.worker() };
     tokio::spawn(workflow::run_worker(store.clone(), config, shutdown))
 }

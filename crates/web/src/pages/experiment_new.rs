@@ -22,6 +22,7 @@ use bench::Bench;
 use domain::ExperimentId;
 use rows::{RowView, Sheet};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 use workflow::{ExperimentRequest, Objection, PRIORITIES, SubmitError, USUAL_PRIORITY};
 
@@ -78,7 +79,8 @@ pub async fn show(
     if let Some(id) = wish.from.as_deref().and_then(|text| text.parse::<ExperimentId>().ok()) {
         draft.copy(&state, &me, id).await?;
     }
-    page(&me, bench, &draft, Problems::default())
+    let problems = Problems::of_strangers(&draft.strangers);
+    page(&me, bench, &draft, problems)
 }
 
 pub async fn submit(
@@ -90,6 +92,7 @@ pub async fn submit(
     let bench = Bench::of(&state.lab.decks().await?);
     let mut draft = Draft::read(&bench, &fields);
     let problems = match fields.get("do") {
+        _ if !draft.strangers.is_empty() => Problems::of_strangers(&draft.strangers),
         "more" => {
             draft.sheet.grow(rows::MORE);
             Problems::default()
@@ -137,6 +140,8 @@ struct Draft {
     name: String,
     priority: String,
     sheet: Sheet,
+    /// What was asked for and no column is there for, by name.
+    strangers: BTreeSet<String>,
     paste: String,
 }
 
@@ -158,6 +163,24 @@ impl Problems {
             && self.wells.is_empty()
             && self.paste.is_none()
             && self.message.is_none()
+    }
+
+    /// Amounts that the form has no place for aren't left out in silence: nothing is sent before somebody looked.
+    fn of_strangers(strangers: &BTreeSet<String>) -> Self {
+        if strangers.is_empty() {
+            return Self::default();
+        }
+        let names = strangers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let message = Message {
+            tone: "bad",
+            icon: "failed",
+            title: format!("There is no place on this form for {names}."),
+            detail: "No deck of the lab has that now, so its amounts were left out below. Look at each row before you \
+                     send it; nothing was charged, and nothing moved."
+                .to_owned(),
+            help: None,
+        };
+        Self { message: Some(message), ..Self::default() }
     }
 
     fn of_paste(outcome: Result<(), String>) -> Self {
@@ -187,16 +210,19 @@ impl Draft {
             name: String::new(),
             priority: USUAL_PRIORITY.to_string(),
             sheet: Sheet::blank(bench),
+            strangers: BTreeSet::new(),
             paste: String::new(),
         }
     }
 
     fn read(bench: &Bench, fields: &Fields) -> Self {
+        let sheet = Sheet::read(bench, fields);
         Self {
             token: fields.get("token").parse().unwrap_or_else(|_| Uuid::now_v7()),
             name: fields.get("name").chars().take(1_000).collect(),
             priority: fields.get("priority").trim().chars().take(20).collect(),
-            sheet: Sheet::read(bench, fields),
+            strangers: sheet.strangers(fields),
+            sheet,
             paste: fields.get("paste").to_owned(),
         }
     }
@@ -206,7 +232,7 @@ impl Draft {
         let detail = detail.ok_or(PageError::NotFound("experiment"))?;
         self.name = detail.experiment.name.unwrap_or_default();
         let first_hand = detail.wells.iter().map(|(well, _)| well).filter(|well| well.replaces.is_none());
-        self.sheet.copy(first_hand.map(|well| &well.recipe));
+        self.strangers = self.sheet.copy(first_hand.map(|well| &well.recipe));
         Ok(())
     }
 

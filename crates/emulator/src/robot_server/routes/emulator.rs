@@ -47,9 +47,10 @@ impl Problem {
 impl From<WorldError> for Problem {
     fn from(error: WorldError) -> Self {
         let status = match error {
-            WorldError::Storage { .. } | WorldError::InUse { .. } | WorldError::Damaged { .. } => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            WorldError::Storage { .. }
+            | WorldError::InUse { .. }
+            | WorldError::Damaged { .. }
+            | WorldError::NoIdentity { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             WorldError::NoSuchWell { .. } | WorldError::EmptySlot(_) => StatusCode::NOT_FOUND,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
@@ -99,7 +100,12 @@ async fn ledger(State(robot): State<Arc<Robot>>, query: Query) -> Result<Json<Le
 
 async fn state(State(robot): State<Arc<Robot>>) -> Json<Value> {
     let world = world::lock(robot.hardware.world());
-    Json(json!({"data": world.state(), "sequence": world.last_sequence()}))
+    Json(json!({
+        "data": world.state(),
+        "identity": world.identity(),
+        "sequence": world.last_sequence(),
+        "last_key": world.last_key(),
+    }))
 }
 
 /// `{"slot": 1, "sequence": 7}`; both may be left out.

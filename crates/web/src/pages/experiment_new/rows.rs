@@ -3,14 +3,17 @@
 use super::bench::Bench;
 use crate::{fields::Fields, optics};
 use domain::{DyeName, Recipe, Volume};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use workflow::{MOST_WELLS, WellRequest};
 
 /// Rows at first, and rows added at a time: a column of the plate.
 pub const MORE: usize = 8;
 
-/// Characters kept of a cell.
+/// The longest cell that is a number. One character more is kept, so that a longer one stays wrong.
 const LONGEST_CELL: usize = 40;
+
+/// Columns without a place that are named to whoever sent them.
+const MOST_STRANGERS: usize = 8;
 
 /// The cells as typed, by row and dye.
 pub struct Sheet {
@@ -53,9 +56,20 @@ impl Sheet {
 
     pub fn read(bench: &Bench, fields: &Fields) -> Self {
         let count = fields.get("rows").parse::<usize>().unwrap_or(MORE).clamp(1, MOST_WELLS);
-        let cell = |row: usize, dye: &DyeName| fields.get(&field(row, dye)).trim().chars().take(LONGEST_CELL).collect();
+        let cell =
+            |row: usize, dye: &DyeName| fields.get(&field(row, dye)).trim().chars().take(LONGEST_CELL + 1).collect();
         let rows = (0..count).map(|row| bench.names.iter().map(|dye| cell(row, dye)).collect()).collect();
         Self { names: bench.names.clone(), rows }
+    }
+
+    /// Amounts that were sent and have no cell here, by what their column was called: a dye that was taken off its deck
+    /// while the form was open, or a row beyond the last.
+    pub fn strangers(&self, fields: &Fields) -> BTreeSet<String> {
+        let cells: HashSet<_> =
+            (0..self.rows.len()).flat_map(|row| self.names.iter().map(move |dye| field(row, dye))).collect();
+        let amounts = fields.iter().filter(|(name, value)| !cells.contains(*name) && !is_nothing(value.trim()));
+        let columns = amounts.filter_map(|(name, _)| name.strip_prefix("well-")?.split_once('-'));
+        columns.map(|(_, dye)| dye.chars().take(LONGEST_CELL).collect()).take(MOST_STRANGERS).collect()
     }
 
     /// Adds blank rows, up to a plate.
@@ -64,12 +78,15 @@ impl Sheet {
         self.rows.resize_with(count, || vec![String::new(); self.names.len()]);
     }
 
-    /// Starts anew with these wells.
-    pub fn copy<'a>(&mut self, recipes: impl Iterator<Item = &'a Recipe>) {
-        self.rows = recipes.take(MOST_WELLS).map(|recipe| cells_of(&self.names, recipe)).collect();
+    /// Starts anew with these wells, and tells their dyes that no deck has any more.
+    pub fn copy<'a>(&mut self, recipes: impl Iterator<Item = &'a Recipe>) -> BTreeSet<String> {
+        let recipes: Vec<_> = recipes.take(MOST_WELLS).collect();
+        self.rows = recipes.iter().map(|recipe| cells_of(&self.names, recipe)).collect();
         if self.rows.len() < MORE {
             self.grow(MORE - self.rows.len());
         }
+        let dyes = recipes.iter().flat_map(|recipe| recipe.iter()).map(|(dye, _)| dye);
+        dyes.filter(|dye| !self.names.contains(dye)).map(DyeName::to_string).collect()
     }
 
     /// Puts wells into the blank rows and then below, if a plate holds them all.
@@ -151,12 +168,19 @@ fn field(row: usize, dye: &DyeName) -> String {
 
 /// A decimal comma is as good as a point.
 fn number(cell: &str) -> Option<f64> {
+    if cell.chars().count() > LONGEST_CELL {
+        return None;
+    }
     cell.replace(',', ".").parse().ok()
 }
 
 /// Nothing typed, or only zeros.
 fn is_blank(cells: &[String]) -> bool {
-    cells.iter().all(|cell| cell.is_empty() || number(cell) == Some(0.0))
+    cells.iter().all(|cell| is_nothing(cell))
+}
+
+fn is_nothing(cell: &str) -> bool {
+    cell.is_empty() || number(cell) == Some(0.0)
 }
 
 fn cells_of(names: &[DyeName], recipe: &Recipe) -> Vec<String> {
