@@ -2,11 +2,13 @@
 
 pub mod colour;
 mod deck;
+pub mod doubt;
 pub mod dye;
 mod experiment;
 mod fault;
 mod ids;
 mod operation;
+pub mod pipetting;
 mod plate;
 pub mod reading;
 mod recipe;

@@ -29,10 +29,13 @@ pub use deck::{
     DOCK_SLOT, DOCK_WELL, PLATE_SLOT, SENSOR_LENGTH_MM, SENSOR_OVERLAP_MM, TIPS_20_SLOT, TIPS_300_SLOT, TRASH_SLOT,
     VIALS_SLOT, default_deck,
 };
+pub use domain::pipetting::StatedError;
 pub use event::{Actor, Entry, Event, Portion, Spot, ToolName};
 pub use geometry::{LabwareKind, PhysicalLabware, Point, Slot, WellGeometry, WellShape};
 pub use liquid::Liquid;
-pub use pipetting::{StatedError, stated_pipette_error};
+pub use pipetting::stated_pipette_error;
+#[cfg(test)]
+pub(crate) use pipetting::stroke;
 pub use state::{Placed, State, Tip, Tool};
 
 use chrono::{DateTime, Utc};
