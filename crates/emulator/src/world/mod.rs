@@ -167,6 +167,23 @@ pub enum View {
     Elsewhere,
 }
 
+/// What is broken about the sensor. Not part of the ledger: a restart mends it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SensorFaults {
+    /// The LED's light as a share of what it should be: 0 is off; above 1, light from elsewhere comes in.
+    pub light: f64,
+    /// A band, by its name, that counts nothing.
+    pub dead_band: Option<String>,
+    /// It sticks in its dock: the nozzle presses on it and comes away empty.
+    pub is_stuck: bool,
+}
+
+impl Default for SensorFaults {
+    fn default() -> Self {
+        Self { light: 1.0, dead_band: None, is_stuck: false }
+    }
+}
+
 /// The world behind the emulator's servers.
 pub type SharedWorld = Arc<Mutex<World>>;
 
@@ -182,6 +199,7 @@ pub struct World {
     config: WorldConfig,
     state: State,
     ledger: ledger::Ledger,
+    sensor_faults: SensorFaults,
 }
 
 impl World {
@@ -192,7 +210,7 @@ impl World {
             None => ledger::Ledger::in_memory(),
             Some(directory) => ledger::Ledger::open(directory, |entry| state.apply(&entry.event))?,
         };
-        Ok(Self { config, state, ledger })
+        Ok(Self { config, state, ledger, sensor_faults: SensorFaults::default() })
     }
 
     /// A deck ready to be shared between the robot's and the sensor's servers.
@@ -202,6 +220,16 @@ impl World {
 
     pub fn config(&self) -> &WorldConfig {
         &self.config
+    }
+
+    /// What is broken about the sensor now.
+    pub fn sensor_faults(&self) -> &SensorFaults {
+        &self.sensor_faults
+    }
+
+    /// Breaks the sensor, or mends it with the default.
+    pub fn break_sensor(&mut self, faults: SensorFaults) {
+        self.sensor_faults = faults;
     }
 
     /// What stands where and holds what, now.
@@ -232,7 +260,7 @@ impl World {
     /// `key` is the command's key, kept in every entry the action makes.
     pub fn perform(&mut self, action: &Action, key: Option<&str>, at: DateTime<Utc>) -> Result<Effect, WorldError> {
         let mut noise = self.noise();
-        let outcome = physics::happen(&self.state, &self.config, action, &mut noise);
+        let outcome = physics::happen(self, action, &mut noise);
         let effect = self.record(outcome.events, key, at)?;
         self.state.put_gantry(outcome.gantry);
         Ok(effect)
