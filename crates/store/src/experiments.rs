@@ -21,7 +21,8 @@ impl Store {
     pub async fn accept(&self, experiment: NewExperiment) -> Result<Acceptance> {
         // Everything a person asks for passes this row, so that their requests come one after another.
         let account = format!("SELECT quota_remaining FROM users WHERE id = $1{}", self.backend().for_update());
-        let wells = i32::try_from(experiment.wells.len()).unwrap_or(i32::MAX);
+        let count = |wells: usize| i32::try_from(wells).unwrap_or(i32::MAX);
+        let (wells, given_back) = (count(experiment.wells.len()), count(experiment.gives_back.len()));
         let acceptance = transact!(self, |tx| {
             let row =
                 sql!(account.clone(), experiment.user_id).one(tx).await?.ok_or(StoreError::NotFound("account"))?;
@@ -29,23 +30,34 @@ impl Store {
             if let Some(answer) = earlier_answer(tx, &experiment, remaining).await? {
                 return Ok(answer);
             }
-            if remaining < wells {
+            if !wells::may_be_given_back(tx, experiment.user_id, &experiment.gives_back).await? {
+                return Ok(Acceptance::AlreadyGivenBack);
+            }
+            if remaining + given_back < wells {
                 return Ok(Acceptance::QuotaExhausted { remaining });
             }
+            wells::give_back(tx, experiment.user_id, &experiment.gives_back).await?;
             let charge = sql!(
-                "UPDATE users SET quota_remaining = quota_remaining - $2 WHERE id = $1",
+                "UPDATE users SET quota_remaining = quota_remaining + $2 - $3 WHERE id = $1",
                 experiment.user_id,
+                given_back,
                 wells,
             );
             charge.execute(tx).await?;
             insert(tx, &experiment).await?;
             activity::insert(self.backend(), &creation(&experiment)).execute(tx).await?;
-            Ok(Acceptance::Accepted { quota_remaining: remaining - wells })
+            Ok(Acceptance::Accepted { quota_remaining: remaining + given_back - wells })
         });
         if matches!(acceptance, Acceptance::Accepted { .. }) {
             self.signal([Signal::Experiment(experiment.id), Signal::Queue]);
         }
         Ok(acceptance)
+    }
+
+    /// The experiment that a person's idempotency key made.
+    pub async fn experiment_of_key(&self, user: UserId, key: &str) -> Result<Option<ExperimentId>> {
+        let row = sql!("SELECT experiment_id FROM idempotency_keys WHERE user_id = $1 AND key = $2", user, key);
+        row.one(self.reader()).await?.map(|row| row.get("experiment_id")).transpose()
     }
 
     pub async fn experiment(&self, id: ExperimentId) -> Result<Option<ExperimentDetail>> {

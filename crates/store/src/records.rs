@@ -236,6 +236,8 @@ pub struct NewExperiment {
     pub wells: Vec<(WellId, Recipe)>,
     pub priority: i16,
     pub metadata: Value,
+    /// Measured wells of this person whose quota is given back for it, each once for ever: it makes up for them.
+    pub gives_back: Vec<WellId>,
     /// The client's `Idempotency-Key` with a hash of the request body.
     pub idempotency: Option<IdempotencyKey>,
     pub ip_address: Option<IpAddr>,
@@ -260,6 +262,8 @@ pub enum Acceptance {
     KeyReused,
     /// Nothing was charged.
     QuotaExhausted { remaining: i32 },
+    /// Nothing was charged: a well in `gives_back` isn't this person's, wasn't measured, or was given back before.
+    AlreadyGivenBack,
 }
 
 /// One event of an experiment's live stream. Sequences start at 1 and have no gaps, so a stream resumes anywhere.

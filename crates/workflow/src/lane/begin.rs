@@ -8,7 +8,7 @@ use crate::{
 };
 use chrono::Utc;
 use domain::{ExperimentStatus, Fault, FaultCode, PlateId, WellId, WellName, WellStatus};
-use store::{Attendance, Change, ExperimentDetail, Inventory, JournalledOperation, RobotMode};
+use store::{Attendance, Change, ExperimentDetail, Inventory, JournalledOperation};
 
 impl Lane {
     /// Takes the next experiment, if the deck has what it needs.
@@ -97,7 +97,7 @@ impl Lane {
         }
         let deck = &self.robot.deck;
         let change = match shortage {
-            Shortage::Plate { .. } => Change::PlateReplaced { plate: PlateId::new() },
+            Shortage::Plate { .. } | Shortage::UsedPlate { .. } => Change::PlateReplaced { plate: PlateId::new() },
             Shortage::Tips { slot, .. } => Change::TipsReplaced { slot: *slot },
             Shortage::Dye { dye, vial, .. } => {
                 let volume = deck.dye(dye).map(|vial| vial.volume).unwrap_or_default();
@@ -111,8 +111,8 @@ impl Lane {
 
     /// The robot stands still until somebody has answered.
     pub(super) async fn ask_operator(&mut self, question: Fault) -> Result<(), LaneError> {
-        self.robot.mode = RobotMode::Attention;
-        self.record(vec![Change::Mode { mode: RobotMode::Attention, attention: Some(question) }]).await
+        let question = self.asking(question);
+        self.record(vec![question]).await
     }
 }
 

@@ -7,19 +7,18 @@
 
 mod begin;
 mod carry;
+mod doubts;
 mod recovery;
 mod step;
 mod work;
 
-use crate::estimate::Pace;
+use crate::{estimate::Pace, mixture};
 use domain::{ExperimentId, Tool};
 use hardware::{AddressError, ColourSensor, Memory, Ot2, Patience, RobotError, Run, VirtualAttendant};
 use std::{sync::Arc, time::Duration};
 use store::{JournalledOperation, Lease, Robot, RobotMode, Signal, Store, StoreError};
 use tokio::{sync::broadcast, time::sleep};
 use tokio_util::sync::CancellationToken;
-
-const JOURNAL_PAGE: u32 = 500;
 
 /// Why a lane was left. The journal holds everything; the next lease begins with recovery.
 #[derive(Debug, thiserror::Error)]
@@ -126,15 +125,6 @@ impl Lane {
     }
 
     async fn journal(&self, id: ExperimentId) -> Result<Vec<JournalledOperation>, LaneError> {
-        let mut journal = Vec::new();
-        loop {
-            let after = journal.last().map_or(0, |operation: &JournalledOperation| operation.sequence);
-            let page = self.store.operations(id, after, JOURNAL_PAGE).await?;
-            let is_last = page.len() < JOURNAL_PAGE as usize;
-            journal.extend(page);
-            if is_last {
-                return Ok(journal);
-            }
-        }
+        Ok(mixture::journal(&self.store, id).await?)
     }
 }
