@@ -5,14 +5,14 @@ use crate::{
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
-    events::{self, NewEvent},
+    events::{self, NewEvent, add_if_some},
     records::*,
     sql::{Row, Sql, now, row_values, sql},
     wells::{self, sql_list},
 };
 use domain::{ExperimentId, ExperimentStatus, Fault, UserId, WellId, WellStatus};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ impl Store {
             if let Some(answer) = earlier_answer(tx, &experiment, remaining).await? {
                 return Ok(answer);
             }
-            if !wells::may_be_given_back(tx, experiment.user_id, &experiment.gives_back).await? {
+            if given_back > wells || !wells::may_be_given_back(tx, experiment.user_id, &experiment.gives_back).await? {
                 return Ok(Acceptance::AlreadyGivenBack);
             }
             if remaining + given_back < wells {
@@ -171,12 +171,17 @@ async fn insert_wells(tx: &DatabaseTransaction, experiment: &NewExperiment) -> R
     if experiment.wells.is_empty() {
         return Ok(());
     }
+    let paid = experiment.wells.len().saturating_sub(experiment.gives_back.len());
+    let makes_up_for = std::iter::repeat_n(None, paid).chain(experiment.gives_back.iter().map(Some));
     let rows = experiment
         .wells
         .iter()
+        .zip(makes_up_for)
         .zip(0i32..)
-        .map(|((id, recipe), position)| {
-            row_values![*id, experiment.id, WellStatus::Pending, json!({}), position, recipe]
+        .map(|(((id, recipe), makes_up_for), position)| {
+            let mut metadata = json!({});
+            add_if_some(&mut metadata, wells::MAKES_UP_FOR, makes_up_for);
+            row_values![*id, experiment.id, WellStatus::Pending, metadata, position, recipe]
         })
         .collect();
     let into = "INSERT INTO wells (id, experiment_id, status, metadata, position, recipe) VALUES";
@@ -337,6 +342,7 @@ pub(crate) async fn detail(on: &impl ConnectionTrait, row: &Row) -> Result<Exper
 
 fn read_well(row: &Row) -> Result<(Well, Option<Measurement>)> {
     let (id, experiment_id): (WellId, ExperimentId) = (row.get("id")?, row.get("experiment_id")?);
+    let metadata: Value = row.get("metadata")?;
     let well = Well {
         id,
         experiment_id,
@@ -346,6 +352,7 @@ fn read_well(row: &Row) -> Result<(Well, Option<Measurement>)> {
         status: row.get("status")?,
         recipe: row.get("recipe")?,
         replaces: row.get("replaces")?,
+        makes_up_for: metadata.get(wells::MAKES_UP_FOR).and_then(|id| id.as_str()?.parse().ok()),
         fault: row.get("fault")?,
     };
     let Some(result) = row.get("result_id")? else { return Ok((well, None)) };

@@ -186,6 +186,8 @@ pub struct Well {
     pub recipe: Recipe,
     /// The quarantined well which this one makes up for.
     pub replaces: Option<WellId>,
+    /// The doubtful well of another experiment whose quota was given back for this one.
+    pub makes_up_for: Option<WellId>,
     pub fault: Option<Fault>,
 }
 
@@ -236,7 +238,8 @@ pub struct NewExperiment {
     pub wells: Vec<(WellId, Recipe)>,
     pub priority: i16,
     pub metadata: Value,
-    /// Measured wells of this person whose quota is given back for it, each once for ever: it makes up for them.
+    /// Measured wells of this person whose quota is given back for it, each once for ever. The last wells asked for, in
+    /// this order, make up for them; cancelling one of those returns nothing more.
     pub gives_back: Vec<WellId>,
     /// The client's `Idempotency-Key` with a hash of the request body.
     pub idempotency: Option<IdempotencyKey>,
@@ -262,7 +265,8 @@ pub enum Acceptance {
     KeyReused,
     /// Nothing was charged.
     QuotaExhausted { remaining: i32 },
-    /// Nothing was charged: a well in `gives_back` isn't this person's, wasn't measured, or was given back before.
+    /// Nothing was charged: a well in `gives_back` isn't this person's, wasn't measured, was given back before, or no well
+    /// asked for makes up for it.
     AlreadyGivenBack,
 }
 

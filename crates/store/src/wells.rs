@@ -19,6 +19,9 @@ pub(crate) struct Place {
     pub well_id: Option<WellName>,
 }
 
+/// In a well's metadata: the doubtful well for which it is made without charge.
+pub(crate) const MAKES_UP_FOR: &str = "makes_up_for";
+
 const PLACE: &str = "id, experiment_id, position, well_id";
 
 impl Place {
@@ -87,13 +90,18 @@ pub(crate) async fn end_all(
 
 /// Returns the quota of every well of the experiment that has ended without being charged for. The ledger's key makes
 /// each return happen once, however often this runs.
+///
+/// A well that makes up for a doubtful one had that one's quota; given up by its owner, it doesn't return it again, else
+/// a lab whose every well is doubtful would work for nothing.
 pub(crate) async fn return_quota(tx: &DatabaseTransaction, experiment: ExperimentId) -> Result<()> {
     let text = format!(
         "INSERT INTO quota_entries (well_id, reason, user_id, created_at)
          SELECT w.id, 'returned', e.user_id, $2 FROM wells w JOIN experiments e ON e.id = w.experiment_id
          WHERE e.id = $1 AND w.status IN ({free})
+             AND NOT (w.status = '{given_up}' AND w.metadata ->> '{MAKES_UP_FOR}' IS NOT NULL)
          ON CONFLICT (well_id, reason) DO NOTHING",
         free = well_names(|status| status.is_final() && !status.is_charged()),
+        given_up = WellStatus::Cancelled,
     );
     let returned = sql!(text, experiment, now()).execute(tx).await?;
     if returned == 0 {

@@ -80,7 +80,8 @@ pub async fn doubts(store: &Store, detail: &ExperimentDetail) -> Result<Option<D
             })
         })
         .collect();
-    let charged = doubtful.iter().filter(|well| !given_back.contains(&well.id) && well.position < first_free(detail));
+    // What was made without charge isn't made so again, for ever.
+    let charged = doubtful.iter().filter(|well| !given_back.contains(&well.id) && well.makes_up_for.is_none());
     let free_retry =
         if detail.experiment.status.is_final() { charged.map(|well| well.id).collect() } else { Vec::new() };
     let wells: BTreeSet<_> = doubtful.iter().filter_map(|well| well.well_id).collect();
@@ -92,16 +93,6 @@ pub async fn doubts(store: &Store, detail: &ExperimentDetail) -> Result<Option<D
         given_back: given_back.len(),
     }))
 }
-
-/// In a retry, the wells that make up for doubtful ones come last, from this position on; they can't be had free again.
-fn first_free(detail: &ExperimentDetail) -> i32 {
-    let asked = detail.wells.iter().filter(|(well, _)| well.replaces.is_none()).count();
-    let free = detail.experiment.metadata.get(FREE_WELLS).and_then(serde_json::Value::as_u64).unwrap_or_default();
-    i32::try_from(asked.saturating_sub(usize::try_from(free).unwrap_or(usize::MAX))).unwrap_or(i32::MAX)
-}
-
-/// In an experiment's metadata: how many of its last wells make up for doubtful ones.
-pub const FREE_WELLS: &str = "free_wells";
 
 /// The tips that gave into each well, by the journal.
 fn tips(journal: &[JournalledOperation]) -> HashMap<WellId, BTreeSet<TipUse>> {

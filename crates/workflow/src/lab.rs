@@ -2,7 +2,7 @@
 //!
 //! Both the API and the pages call this and nothing below it, so that a rule holds whichever way a request comes.
 
-use crate::{doubts::FREE_WELLS, estimate};
+use crate::estimate;
 use domain::{
     Deck, DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Recipe, RecipeError, UserId, Volume, WellId,
 };
@@ -146,10 +146,7 @@ impl Lab {
         let recipes = check(&order.request, &self.decks().await?)?;
         let wanted = recipes.len();
         let idempotency = idempotency.map(|key| IdempotencyKey { key, request_hash: order.fingerprint() });
-        let mut metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
-        if let Some(fields) = metadata.as_object_mut().filter(|_| !order.gives_back.is_empty()) {
-            fields.insert(FREE_WELLS.to_owned(), json!(order.gives_back.len()));
-        }
+        let metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
         let id = ExperimentId::new();
         let acceptance = self
             .store

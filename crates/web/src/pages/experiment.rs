@@ -29,7 +29,7 @@ use chrono::Utc;
 use detail::{ResultRow, WellDetail};
 use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, WellStatus};
 use serde::Deserialize;
-use store::{Control, Experiment, ExperimentDetail};
+use store::{Control, Experiment, ExperimentDetail, Well};
 use timeline::Timeline;
 use uuid::Uuid;
 use workflow::{Doubts, Lab, Progress};
@@ -88,7 +88,7 @@ fn sentence(text: String) -> String {
 
 struct ProgressView {
     measured: usize,
-    /// Measured wells that are paid for.
+    /// Measured wells that are paid for, and free ones that were given up.
     charged: usize,
     wells: usize,
     done: u64,
@@ -325,6 +325,8 @@ fn controls(detail: &ExperimentDetail, doubts: Option<&Doubts>) -> Controls {
 
 fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress, doubts: Option<&Doubts>) -> ProgressView {
     let measured = detail.wells.iter().filter(|(well, _)| well.status == WellStatus::Measured).count();
+    let is_given_up = |well: &Well| well.status == WellStatus::Cancelled && well.makes_up_for.is_some();
+    let given_up = detail.wells.iter().filter(|(well, _)| is_given_up(well)).count();
     let (time_caption, time) = match (progress.queue_position, progress.seconds_left) {
         (Some(_), _) => ("Starts in, about", progress.seconds_to_start.map_or_else(|| "—".to_owned(), duration)),
         (None, Some(seconds)) => ("Time left, about", duration(seconds)),
@@ -342,7 +344,7 @@ fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress, do
     };
     ProgressView {
         measured,
-        charged: measured.saturating_sub(doubts.map_or(0, |doubts| doubts.given_back)),
+        charged: (measured + given_up).saturating_sub(doubts.map_or(0, |doubts| doubts.given_back)),
         wells,
         done,
         total,
