@@ -5,16 +5,19 @@ use domain::DyeName;
 use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeSet};
 use store::{ExperimentDetail, Measurement, Well};
+use workflow::{Doubts, doubt_of};
 
 /// The sensor's channels in the order of the contract: eight bands by wavelength (nm), clear and near infrared.
 const CHANNELS: [&str; 10] = ["ch410", "ch440", "ch470", "ch510", "ch550", "ch583", "ch620", "ch670", "clear", "nir"];
 
 /// One line a well, in the request's order; a column `<dye>_ul` for each dye of the experiment.
-pub fn results(detail: &ExperimentDetail) -> String {
+/// `doubts` says what the doubtful ones share.
+pub fn results(detail: &ExperimentDetail, doubts: Option<&Doubts>) -> String {
     let dyes: BTreeSet<&DyeName> =
         detail.wells.iter().flat_map(|(well, _)| well.recipe.iter().map(|(dye, _)| dye)).collect();
     let mut lines = vec![header(&dyes)];
-    lines.extend(detail.wells.iter().map(|(well, result)| line(detail, &dyes, well, result.as_ref())));
+    let shared = doubts.map(Doubts::causes).unwrap_or_default();
+    lines.extend(detail.wells.iter().map(|(well, result)| line(detail, &dyes, well, result.as_ref(), &shared)));
     lines.push(String::new());
     lines.join("\r\n")
 }
@@ -24,10 +27,17 @@ fn header(dyes: &BTreeSet<&DyeName>) -> String {
     columns.extend(dyes.iter().map(|dye| format!("{dye}_ul")));
     columns.extend(CHANNELS.map(str::to_owned));
     columns.extend(["L", "a", "b", "srgb", "measured_at", "experiment_name"].map(str::to_owned));
+    columns.extend(["predicted_L", "predicted_a", "predicted_b", "delta_e", "doubtful", "doubt"].map(str::to_owned));
     columns.join(",")
 }
 
-fn line(detail: &ExperimentDetail, dyes: &BTreeSet<&DyeName>, well: &Well, result: Option<&Measurement>) -> String {
+fn line(
+    detail: &ExperimentDetail,
+    dyes: &BTreeSet<&DyeName>,
+    well: &Well,
+    result: Option<&Measurement>,
+    shared: &str,
+) -> String {
     let data = result.map_or(&Value::Null, |result| &result.measurement_data);
     let number =
         |value: Option<&Value>| value.filter(|value| value.is_number()).map_or_else(String::new, Value::to_string);
@@ -45,6 +55,12 @@ fn line(detail: &ExperimentDetail, dyes: &BTreeSet<&DyeName>, well: &Well, resul
     fields
         .push(result.map_or_else(String::new, |result| result.created_at.to_rfc3339_opts(SecondsFormat::Millis, true)));
     fields.push(text(detail.experiment.name.as_deref().unwrap_or_default()).into_owned());
+    fields.extend(["l", "a", "b"].map(|axis| number(data.pointer("/predicted/lab").and_then(|lab| lab.get(axis)))));
+    fields.push(number(data.get("delta_e")));
+    let doubt = result.and_then(doubt_of);
+    fields.push(result.map_or("", |_| if doubt.is_some() { "yes" } else { "no" }).to_owned());
+    let why = doubt.map_or_else(String::new, |doubt| format!("{doubt} {shared}"));
+    fields.push(text(why.trim_end()).into_owned());
     fields.join(",")
 }
 

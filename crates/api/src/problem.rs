@@ -286,6 +286,10 @@ impl From<SubmitError> for Problem {
                 "this Idempotency-Key came before with another request; use a new key for a new request",
             )
             .with_error("Idempotency-Key", "used for another request"),
+            SubmitError::AlreadyGivenBack => Self::new(
+                FaultCode::IllegalTransition,
+                "A doubtful well is made again without charge once, and this one was. Read the experiment again to see what is left to retry.",
+            ),
             SubmitError::Store(error) => error.into(),
         }
     }

@@ -4,7 +4,7 @@ use auth::Tokens;
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
     Deck, ExperimentId, ExperimentStatus, Fault, FaultCode, PlateId, Recipe, RobotId, Role, UserId, WellId, WellName,
-    WellStatus,
+    WellStatus, doubt::Shared,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use store::{
     Well,
 };
 use utoipa::ToSchema;
-use workflow::{Progress, emergency};
+use workflow::{Doubts, Progress, emergency};
 
 /// One page of a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -209,7 +209,69 @@ pub struct ResultSchema {
     lab: LabSchema,
     #[schema(example = "#a0522d")]
     srgb: String,
+    /// Sample over white in each of the eight bands, by wavelength.
+    reflectance: Vec<f64>,
+    /// What the recipe should give through the same sensor; null where a dye is unknown to the library.
+    predicted: Option<PredictionSchema>,
+    /// ΔE2000 between the measured and the predicted colour.
+    delta_e: Option<f64>,
+    /// Only where the result isn't to be believed.
+    doubt: Option<DoubtSchema>,
+    /// Whether a channel reached the sensor's full scale.
+    saturated: bool,
     measured_at: DateTime<Utc>,
+}
+
+/// A predicted colour: the eight bands, and what the same map makes of them.
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct PredictionSchema {
+    reflectance: Vec<f64>,
+    lab: LabSchema,
+    #[schema(example = "#a0522d")]
+    srgb: String,
+}
+
+/// Why a measured well isn't to be believed.
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct DoubtSchema {
+    /// ΔE2000 from the prediction…
+    delta_e: Option<f64>,
+    /// …and how much of it the lab's own errors explain.
+    limit: Option<f64>,
+    /// `far_from_prediction` or `saturated`
+    #[schema(example = "far_from_prediction")]
+    why: String,
+}
+
+/// The wells of an experiment that aren't to be believed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DoubtsView {
+    /// Where they lie.
+    #[schema(value_type = Vec<String>, example = json!(["A1", "B1"]))]
+    pub wells: Vec<WellName>,
+    /// How many wells were measured, doubtful or not.
+    pub measured: usize,
+    /// What sets them apart from the others, the likeliest cause first. `what` is `used_wells`, `dye`, `tip` or `since`.
+    #[schema(value_type = Vec<Object>)]
+    pub shared: Vec<Shared>,
+    /// The same for a person.
+    pub sentence: String,
+    /// How many of them `POST …/retry` makes again without charge.
+    pub free_retry: usize,
+}
+
+impl From<Doubts> for DoubtsView {
+    fn from(doubts: Doubts) -> Self {
+        Self {
+            sentence: format!("{} {}", doubts.headline(), doubts.causes()),
+            free_retry: doubts.free_retry.len(),
+            wells: doubts.wells,
+            measured: doubts.measured,
+            shared: doubts.shared,
+        }
+    }
 }
 
 /// The AS7341's eight visible bands by centre wavelength (nm), clear and near infrared.
@@ -285,11 +347,14 @@ pub struct ExperimentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultView>,
     pub progress: ProgressView,
+    /// Its doubtful wells, if it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubts: Option<DoubtsView>,
     pub wells: Vec<WellView>,
 }
 
 impl ExperimentView {
-    pub fn of(detail: ExperimentDetail, progress: Progress, trouble: Option<Fault>) -> Self {
+    pub fn of(detail: ExperimentDetail, progress: Progress, trouble: Option<Fault>, doubts: Option<Doubts>) -> Self {
         let experiment = detail.experiment;
         Self {
             id: experiment.id,
@@ -304,6 +369,7 @@ impl ExperimentView {
             completed_at: experiment.completed_at,
             fault: trouble.map(FaultView::from),
             progress: progress.into(),
+            doubts: doubts.map(DoubtsView::from),
             wells: detail.wells.into_iter().map(|(well, result)| WellView::of(well, result)).collect(),
         }
     }

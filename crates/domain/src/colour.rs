@@ -3,7 +3,7 @@
 use crate::{
     Recipe, dye,
     reading::{BasicCounts, Reading},
-    spectrum::{D65, Spectrum, observer},
+    spectrum::{D65, Spectrum, observer, white_led},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr, sync::LazyLock};
@@ -215,7 +215,7 @@ impl<'de> Deserialize<'de> for Srgb {
     }
 }
 
-/// A measured colour, as far as eight bands tell.
+/// A colour, measured or predicted, as far as eight bands tell.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     pub xyz: Xyz,
@@ -258,8 +258,13 @@ pub fn estimate(sample: &BasicCounts, white: &BasicCounts) -> Result<Estimate, C
         }
         *ratio = sample / white;
     }
+    Ok(of_ratios(reflectance))
+}
+
+/// The colour of a sample that has these shares of white in the eight bands.
+pub(crate) fn of_ratios(reflectance: [f64; 8]) -> Estimate {
     let xyz = xyz_of_ratios(&reflectance);
-    Ok(Estimate { xyz, lab: xyz.to_lab(), srgb: xyz.to_srgb(), reflectance })
+    Estimate { xyz, lab: xyz.to_lab(), srgb: xyz.to_srgb(), reflectance }
 }
 
 /// [`estimate`] from two readings, whatever their settings.
@@ -274,14 +279,43 @@ fn xyz_of_ratios(ratios: &[f64; 8]) -> Xyz {
     Xyz { x: (WHITE.x + x).max(0.0), y: (WHITE.y + y).max(0.0), z: (WHITE.z + z).max(0.0) }
 }
 
-/// The colour a recipe should have, from the dye library: a preview, not a measurement. Dyes the library doesn't know
-/// count as water.
-pub fn predict(recipe: &Recipe) -> Lab {
-    let known = |(name, volume): (&crate::DyeName, crate::Volume)| {
-        Some((dye::library(name.as_str())?, volume.ul() / dye::FULL_WELL_UL))
-    };
-    let amounts: Vec<_> = recipe.iter().filter_map(known).collect();
-    Xyz::of_filtered_daylight(&dye::mixture_transmittance(&amounts)).to_lab()
+/// What the sensor should say of a recipe: its dyes by the library, through the same eight bands, the same light and the
+/// same map as a measurement. A preview, not a measurement. Dyes the library doesn't know count as water.
+pub fn predict(recipe: &Recipe) -> Estimate {
+    let known = |(name, volume): (&crate::DyeName, crate::Volume)| Some((dye::library(name.as_str())?, volume.ul()));
+    expected(&recipe.iter().filter_map(known).collect::<Vec<_>>())
+}
+
+/// The same of any amounts, in µL.
+pub(crate) fn expected(amounts: &[(&dye::Dye, f64)]) -> Estimate {
+    let shares: Vec<_> = amounts.iter().map(|(dye, ul)| (*dye, ul / dye::FULL_WELL_UL)).collect();
+    of_ratios(band_ratios(&dye::mixture_transmittance(&shares)))
+}
+
+/// The share of a clear well's light that each band sees through this transmittance, in order of [`crate::reading::BANDS`].
+fn band_ratios(transmittance: &Spectrum) -> [f64; 8] {
+    std::array::from_fn(|band| transmittance.weighed_by(&LIT_BANDS[band]))
+}
+
+/// Band response times the typical LED, each with an integral of 1.
+static LIT_BANDS: LazyLock<[Spectrum; 8]> = LazyLock::new(|| {
+    crate::reading::BANDS.map(|band| {
+        let lit = band.response().times(&white_led());
+        let whole = lit.weighed_by(&Spectrum::flat(1.0));
+        lit.map(|value| value / whole)
+    })
+});
+
+/// [`predict`] as a sum, for whoever has no spectra at hand: XYZ is the offset plus, over the samples of a spectrum,
+/// transmittance times weight. (Below black it is cut off at 0.)
+pub fn prediction_weights() -> ([f64; 3], [Spectrum; 3]) {
+    let white = [WHITE.x, WHITE.y, WHITE.z];
+    let offset = std::array::from_fn(|axis| white[axis] - BANDS_TO_XYZ[axis].iter().sum::<f64>());
+    let weights = BANDS_TO_XYZ.map(|row| {
+        let sum = row.iter().zip(&*LIT_BANDS).fold(Spectrum::flat(0.0), |sum, (weight, band)| sum.plus(band, *weight));
+        sum.map(|value| value * crate::spectrum::STEP_NM)
+    });
+    (offset, weights)
 }
 
 #[cfg(test)]
@@ -290,7 +324,7 @@ mod tests {
     use crate::{
         DyeName, Volume,
         reading::{BANDS, Channels, Gain, SensorSettings},
-        spectrum::{gaussian, white_led},
+        spectrum::gaussian,
     };
 
     /// SplitMix64: a few lines, and the same numbers for ever, which the constants in this file rely on.
@@ -435,7 +469,7 @@ mod tests {
         let colour = |amounts: &[(&str, u32)]| {
             let amounts =
                 amounts.iter().map(|(name, ul)| (name.parse::<DyeName>().expect("a name"), Volume::from_whole_ul(*ul)));
-            predict(&Recipe::new(amounts))
+            predict(&Recipe::new(amounts)).lab
         };
         let red = colour(&[("red", 100)]);
         assert!(red.a > 40.0, "{red:?}");
@@ -446,6 +480,30 @@ mod tests {
         assert!(green.a < -30.0 && green.b > 0.0, "{green:?}");
         assert_eq!(colour(&[("water", 100)]).to_srgb(), Srgb([255; 3]));
         assert!(colour(&[("red", 200)]).l < red.l);
+    }
+
+    #[test]
+    fn a_prediction_is_of_bands_and_not_of_single_wavelengths() {
+        let blue = predict(&Recipe::new([("blue".parse().expect("dye"), Volume::from_whole_ul(200))]));
+        // 680 nm is 52 nm wide: its foot sees the dye's absorption at 650 nm, though the dye is clear at 680 nm.
+        assert!((0.3..0.6).contains(&blue.reflectance[7]), "{:?}", blue.reflectance);
+        assert_eq!(predict(&Recipe::default()).srgb, Srgb([255; 3]));
+    }
+
+    #[test]
+    fn a_prediction_is_also_a_weighted_sum() {
+        let red = |ul: u32| Recipe::new([("red".parse().expect("dye"), Volume::from_whole_ul(ul))]);
+        let (offset, weights) = prediction_weights();
+        let spectrum = dye::mixture_transmittance(&[(dye::library("red").expect("red"), 0.3)]);
+        let sum: Vec<f64> = offset
+            .iter()
+            .zip(&weights)
+            .map(|(offset, weight)| {
+                offset + spectrum.iter().zip(weight.iter()).map(|((_, t), (_, w))| t * w).sum::<f64>()
+            })
+            .collect();
+        let Xyz { x, y, z } = predict(&red(90)).xyz;
+        assert!(sum.iter().zip([x, y, z]).all(|(sum, direct)| (sum - direct).abs() < 1e-12), "{sum:?}");
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 pub mod colour;
 mod deck;
+pub mod doubt;
 pub mod dye;
 mod experiment;
 mod fault;
 mod ids;
 mod needs;
 mod operation;
+pub mod pipetting;
 mod plate;
 pub mod reading;
 mod recipe;

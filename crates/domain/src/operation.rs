@@ -6,7 +6,8 @@
 use crate::{DyeName, Mount, OperationId, Volume, WellId, WellName, experiment::named_states};
 use serde::{Deserialize, Serialize};
 
-/// One physical step. One robot command a variant, except [`Step::Read`], which the sensor carries out.
+/// One physical step. One robot command a variant, except [`Step::Read`] and
+/// [`Step::CheckBlank`], which the sensor carries out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Step {
@@ -59,6 +60,10 @@ pub enum Step {
         over: WellName,
         well: Option<WellId>,
     },
+    /// Reads the sensor over a well that should be empty, to see that it is. The sensor carries it out.
+    CheckBlank {
+        over: WellName,
+    },
     ParkSensor {
         mount: Mount,
     },
@@ -85,6 +90,7 @@ impl Step {
             | Self::DropInPlace { .. }
             | Self::MoveSensor { .. }
             | Self::Read { .. }
+            | Self::CheckBlank { .. }
             | Self::MoveSensorToDock { .. } => Repeat::Repeatable,
             Self::PickUpTip { .. }
             | Self::Aspirate { .. }
@@ -110,6 +116,7 @@ impl Step {
             Self::PickUpSensor { .. } => "pick_up_sensor",
             Self::MoveSensor { .. } => "move_sensor",
             Self::Read { .. } => "read",
+            Self::CheckBlank { .. } => "check_blank",
             Self::ParkSensor { .. } => "park_sensor",
             Self::MoveSensorToDock { .. } => "move_sensor_to_dock",
         }
@@ -139,6 +146,7 @@ impl Step {
             Self::MoveSensor { over, .. } => format!("moving the sensor over {over}"),
             Self::Read { over, well: Some(_) } => format!("measuring {over}"),
             Self::Read { over, well: None } => format!("reading the white reference over {over}"),
+            Self::CheckBlank { over } => format!("looking whether {over} is empty"),
             Self::ParkSensor { .. } => "parking the sensor".to_owned(),
             Self::MoveSensorToDock { .. } => "bringing the sensor to its dock".to_owned(),
         }

@@ -1,7 +1,7 @@
 //! Where things are on labware: wells named as on the plastic, `A1` to `H12`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 /// Wells of one plate.
 pub const PLATE_WELLS: usize = 96;
@@ -40,6 +40,22 @@ impl WellName {
     pub fn all() -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator {
         (0..PLATE_WELLS as u8).map(|index| Self { index })
     }
+}
+
+/// Wells as a person lists them, in plate order, with runs down a column drawn together: "A1–H1, A2, C2–D2".
+pub fn listed(wells: impl IntoIterator<Item = WellName>) -> String {
+    let sorted: BTreeSet<_> = wells.into_iter().collect();
+    let mut runs: Vec<(WellName, WellName)> = Vec::new();
+    for well in sorted {
+        match runs.last_mut() {
+            Some((_, last)) if last.column() == well.column() && last.index + 1 == well.index => *last = well,
+            _ => runs.push((well, well)),
+        }
+    }
+    let run = |(first, last): (WellName, WellName)| {
+        if first == last { first.to_string() } else { format!("{first}–{last}") }
+    };
+    runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for WellName {
@@ -97,6 +113,14 @@ mod tests {
             assert_eq!(well.to_string().parse(), Ok(well));
             assert_eq!(WellName::at(well.row(), well.column()), Some(well));
         }
+    }
+
+    #[test]
+    fn runs_down_a_column_are_drawn_together() {
+        let wells = |names: &[&str]| names.iter().map(|name| name.parse().expect("well")).collect::<Vec<WellName>>();
+        assert_eq!(listed(wells(&["D2", "A1", "C2", "B1", "C1", "H1", "A2"])), "A1–C1, H1, A2, C2–D2");
+        assert_eq!(listed(WellName::all().take(9)), "A1–H1, A2");
+        assert_eq!(listed([]), "");
     }
 
     #[test]

@@ -232,6 +232,72 @@ impl Reading {
     }
 }
 
+/// Counts that a channel may make of darkness, per (gain × ms). The data sheet allows 5 counts at 512× and 98 ms (as
+/// remembered, the sheet wasn't at hand); ten times that leaves room for warmth and amplifier offset, and is 36 counts at
+/// the usual settings, a thousandth of a white.
+const DARK_PER_GAIN_MS: f64 = 10.0 * 5.0 / (512.0 * 98.0);
+/// The least that every band of a white must count: shot noise is a tenth of it then. A weak violet band is weak, not dark.
+const LEAST_WHITE_COUNTS: f64 = 100.0;
+/// The brightest band of a white must reach this share of full scale, else the light is off or something covers it.
+const LEAST_WHITE_SHARE: f64 = 0.02;
+/// A white that lost more than this in a band since the last one isn't the same light through the same empty well. LEDs
+/// fade by less in years, plates differ by a few percent, and the least of a dye (20 µL) takes about as much of its band.
+const MOST_LOST: f64 = 0.25;
+
+/// Why a reading can't be the white reference.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum WhiteFlaw {
+    #[error("{channel} counted {count}, and a white has at least {least}")]
+    Dark { channel: &'static str, count: u16, least: u16 },
+    #[error("{channel} is at the sensor's full scale ({count})")]
+    Saturated { channel: &'static str, count: u16 },
+    #[error("{channel} has only {percent} % of what it had in the last white reference")]
+    Dimmed { channel: &'static str, percent: u32 },
+}
+
+impl Reading {
+    /// Whether nothing but darkness was seen: the sensor is in its dock, or its light is off.
+    pub fn is_dark(&self) -> bool {
+        let ceiling = self.dark_ceiling();
+        self.channels.named().all(|(_, count)| f64::from(count) <= ceiling)
+    }
+
+    fn dark_ceiling(&self) -> f64 {
+        DARK_PER_GAIN_MS * self.settings.gain().factor() * self.settings.integration_ms()
+    }
+
+    /// Whether this may be the white to which samples are compared; `last` is the one before, where there is one to
+    /// compare with.
+    pub fn check_white(&self, last: Option<&Self>) -> Result<(), WhiteFlaw> {
+        let full = self.settings.full_scale();
+        if let Some((channel, count)) = self.channels.named().find(|(_, count)| *count >= full) {
+            return Err(WhiteFlaw::Saturated { channel, count });
+        }
+        let bands = || BANDS.iter().map(|band| band.name).zip(self.channels.bands());
+        let each = LEAST_WHITE_COUNTS.max(2.0 * self.dark_ceiling()).round() as u16;
+        if let Some((channel, count)) = bands().find(|(_, count)| *count < each) {
+            return Err(WhiteFlaw::Dark { channel, count, least: each });
+        }
+        let brightest = (f64::from(full) * LEAST_WHITE_SHARE).round() as u16;
+        if let Some((channel, count)) = bands().max_by_key(|(_, count)| *count).filter(|(_, count)| *count < brightest)
+        {
+            return Err(WhiteFlaw::Dark { channel, count, least: brightest });
+        }
+        let Some(last) = last.filter(|last| last.settings == self.settings) else { return Ok(()) };
+        let left = bands().zip(last.channels.bands()).map(|((channel, now), then)| (channel, share(now, then)));
+        match left.min_by(|(_, one), (_, other)| one.total_cmp(other)) {
+            Some((channel, left)) if left < 1.0 - MOST_LOST => {
+                Err(WhiteFlaw::Dimmed { channel, percent: (left * 100.0).round() as u32 })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn share(now: u16, then: u16) -> f64 {
+    f64::from(now) / f64::from(then.max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,5 +342,45 @@ mod tests {
         let doubled = SensorSettings::new(Gain::from_code(2).expect("code"), 9, 99).expect("settings");
         let bright = Reading::new(Channels::new([1_000 - 2; 8], 20, 20), doubled);
         assert_eq!(at(499).basic_counts(), bright.basic_counts());
+    }
+
+    const WHITE: [u16; 8] = [3_641, 40_322, 25_729, 32_368, 45_000, 39_782, 25_892, 6_099];
+
+    fn usual(bands: [u16; 8]) -> Reading {
+        Reading::new(Channels::new(bands, bands[4], 900), SensorSettings::default())
+    }
+
+    #[test]
+    fn what_the_dock_shows_is_no_white_and_no_sample() {
+        let dock = Reading::new(Channels::new([3, 5, 7, 4, 4, 3, 6, 5], 7, 4), SensorSettings::default());
+        assert!(dock.is_dark());
+        assert!(matches!(dock.check_white(None), Err(WhiteFlaw::Dark { .. })));
+        assert!(!usual(WHITE).is_dark());
+        assert_eq!(usual(WHITE).check_white(None), Ok(()));
+    }
+
+    #[test]
+    fn one_dead_band_a_weak_light_and_too_much_light_are_refused() {
+        let mut dead = WHITE;
+        dead[2] = 0;
+        assert_eq!(usual(dead).check_white(None), Err(WhiteFlaw::Dark { channel: "ch470", count: 0, least: 100 }));
+        assert!(matches!(usual(WHITE.map(|count| count / 36)).check_white(None), Err(WhiteFlaw::Dark { .. })));
+        assert!(matches!(usual([600; 8]).check_white(None), Err(WhiteFlaw::Dark { least: 1_311, .. })));
+        let mut glare = WHITE;
+        glare[4] = u16::MAX;
+        assert!(matches!(usual(glare).check_white(None), Err(WhiteFlaw::Saturated { channel: "ch550", .. })));
+    }
+
+    #[test]
+    fn a_white_that_lost_light_is_not_the_last_ones_like() {
+        let last = usual(WHITE);
+        let faded = |share: f64| usual(WHITE.map(|count| (f64::from(count) * share) as u16));
+        assert_eq!(faded(0.9).check_white(Some(&last)), Ok(()));
+        assert_eq!(faded(1.1).check_white(Some(&last)), Ok(()));
+        assert!(matches!(faded(0.6).check_white(Some(&last)), Err(WhiteFlaw::Dimmed { percent: 60, .. })));
+        // Another gain is another scale.
+        let other = SensorSettings::new(Gain::from_code(7).expect("code"), 100, 999).expect("settings");
+        let half = Reading::new(Channels::new(WHITE.map(|count| count / 2), 20_000, 450), other);
+        assert_eq!(half.check_white(Some(&last)), Ok(()));
     }
 }

@@ -3,7 +3,9 @@
 use domain::Mount;
 use emulator::{
     sensor,
-    world::{Action, DOCK_SLOT, DOCK_WELL, PLATE_SLOT, SharedWorld, Travel, World, WorldConfig, lock},
+    world::{
+        Action, DOCK_SLOT, DOCK_WELL, Event, PLATE_SLOT, SensorFaults, SharedWorld, Travel, World, WorldConfig, lock,
+    },
 };
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
@@ -106,6 +108,29 @@ async fn a_read_answers_with_its_own_ids_and_is_in_the_ledger() {
     let read = serde_json::to_value(entries.last().expect("an entry")).expect("json");
     assert_eq!((&read["kind"], &read["well"], &read["key"]), (&json!("read"), &json!("A1"), &json!("op-1")));
     assert_eq!(read["channels"]["ch550"], answer["sensor_data"]["ch550"]);
+}
+
+#[tokio::test]
+async fn a_broken_sensor_is_dark_or_stays_in_its_dock_until_it_is_mended() {
+    let bench = Bench::new().await;
+    let stuck = SensorFaults { is_stuck: true, ..SensorFaults::default() };
+    lock(&bench.world).break_sensor(stuck);
+    hold_over_a1(&bench.world);
+    let mut line = bench.connect().await;
+    let read = json!({"command": "read", "operation_id": "op-1"});
+    let docked = line.ask(&read).await;
+    assert!(
+        docked["sensor_data"].as_object().expect("bands").values().all(|count| count.as_u64() < Some(30)),
+        "{docked}"
+    );
+    let missed = lock(&bench.world).ledger(None, 100).expect("the ledger");
+    assert!(missed.iter().any(|entry| matches!(entry.event, Event::Miss { .. })), "{missed:?}");
+
+    lock(&bench.world).break_sensor(SensorFaults { light: 0.0, ..SensorFaults::default() });
+    hold_over_a1(&bench.world);
+    assert!(line.ask(&read).await["clear"].as_u64() < Some(30), "its lamp is off");
+    lock(&bench.world).break_sensor(SensorFaults::default());
+    assert!(line.ask(&read).await["clear"].as_u64() > Some(40_000), "it is mended");
 }
 
 #[tokio::test]

@@ -237,6 +237,7 @@ impl Effects {
         let mut result = json!({ "well": well, "position": place.position, "well_id": place.well_id });
         add_if_some(&mut result, "srgb", data.get("srgb"));
         add_if_some(&mut result, "lab", data.get("lab"));
+        add_if_some(&mut result, "doubt", data.get("doubt"));
         self.events.push(place.event(WellStatus::Measured, None));
         self.events.push(NewEvent { experiment: place.experiment, kind: "result", data: result });
         Ok(())

@@ -5,14 +5,14 @@ use crate::{
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
-    events::{self, NewEvent},
+    events::{self, NewEvent, add_if_some},
     records::*,
     sql::{Row, Sql, now, row_values, sql},
     wells::{self, sql_list},
 };
 use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, Needs, UserId, WellId, WellStatus};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -21,7 +21,8 @@ impl Store {
     pub async fn accept(&self, experiment: NewExperiment) -> Result<Acceptance> {
         // Everything a person asks for passes this row, so that their requests come one after another.
         let account = format!("SELECT quota_remaining FROM users WHERE id = $1{}", self.backend().for_update());
-        let wells = i32::try_from(experiment.wells.len()).unwrap_or(i32::MAX);
+        let count = |wells: usize| i32::try_from(wells).unwrap_or(i32::MAX);
+        let (wells, given_back) = (count(experiment.wells.len()), count(experiment.gives_back.len()));
         let acceptance = transact!(self, |tx| {
             let row =
                 sql!(account.clone(), experiment.user_id).one(tx).await?.ok_or(StoreError::NotFound("account"))?;
@@ -29,23 +30,34 @@ impl Store {
             if let Some(answer) = earlier_answer(tx, &experiment, remaining).await? {
                 return Ok(answer);
             }
-            if remaining < wells {
+            if given_back > wells || !wells::may_be_given_back(tx, experiment.user_id, &experiment.gives_back).await? {
+                return Ok(Acceptance::AlreadyGivenBack);
+            }
+            if remaining + given_back < wells {
                 return Ok(Acceptance::QuotaExhausted { remaining });
             }
+            wells::give_back(tx, experiment.user_id, &experiment.gives_back).await?;
             let charge = sql!(
-                "UPDATE users SET quota_remaining = quota_remaining - $2 WHERE id = $1",
+                "UPDATE users SET quota_remaining = quota_remaining + $2 - $3 WHERE id = $1",
                 experiment.user_id,
+                given_back,
                 wells,
             );
             charge.execute(tx).await?;
             insert(tx, &experiment).await?;
             activity::insert(self.backend(), &creation(&experiment)).execute(tx).await?;
-            Ok(Acceptance::Accepted { quota_remaining: remaining - wells })
+            Ok(Acceptance::Accepted { quota_remaining: remaining + given_back - wells })
         });
         if matches!(acceptance, Acceptance::Accepted { .. }) {
             self.signal([Signal::Experiment(experiment.id), Signal::Queue]);
         }
         Ok(acceptance)
+    }
+
+    /// The experiment that a person's idempotency key made.
+    pub async fn experiment_of_key(&self, user: UserId, key: &str) -> Result<Option<ExperimentId>> {
+        let row = sql!("SELECT experiment_id FROM idempotency_keys WHERE user_id = $1 AND key = $2", user, key);
+        row.one(self.reader()).await?.map(|row| row.get("experiment_id")).transpose()
     }
 
     pub async fn experiment(&self, id: ExperimentId) -> Result<Option<ExperimentDetail>> {
@@ -169,12 +181,17 @@ async fn insert_wells(tx: &DatabaseTransaction, experiment: &NewExperiment) -> R
     if experiment.wells.is_empty() {
         return Ok(());
     }
+    let paid = experiment.wells.len().saturating_sub(experiment.gives_back.len());
+    let makes_up_for = std::iter::repeat_n(None, paid).chain(experiment.gives_back.iter().map(Some));
     let rows = experiment
         .wells
         .iter()
+        .zip(makes_up_for)
         .zip(0i32..)
-        .map(|((id, recipe), position)| {
-            row_values![*id, experiment.id, WellStatus::Pending, json!({}), position, recipe]
+        .map(|(((id, recipe), makes_up_for), position)| {
+            let mut metadata = json!({});
+            add_if_some(&mut metadata, wells::MAKES_UP_FOR, makes_up_for);
+            row_values![*id, experiment.id, WellStatus::Pending, metadata, position, recipe]
         })
         .collect();
     let into = "INSERT INTO wells (id, experiment_id, status, metadata, position, recipe) VALUES";
@@ -335,6 +352,7 @@ pub(crate) async fn detail(on: &impl ConnectionTrait, row: &Row) -> Result<Exper
 
 fn read_well(row: &Row) -> Result<(Well, Option<Measurement>)> {
     let (id, experiment_id): (WellId, ExperimentId) = (row.get("id")?, row.get("experiment_id")?);
+    let metadata: Value = row.get("metadata")?;
     let well = Well {
         id,
         experiment_id,
@@ -344,6 +362,7 @@ fn read_well(row: &Row) -> Result<(Well, Option<Measurement>)> {
         status: row.get("status")?,
         recipe: row.get("recipe")?,
         replaces: row.get("replaces")?,
+        makes_up_for: metadata.get(wells::MAKES_UP_FOR).and_then(|id| id.as_str()?.parse().ok()),
         fault: row.get("fault")?,
     };
     let Some(result) = row.get("result_id")? else { return Ok((well, None)) };

@@ -186,6 +186,8 @@ pub struct Well {
     pub recipe: Recipe,
     /// The quarantined well which this one makes up for.
     pub replaces: Option<WellId>,
+    /// The doubtful well of another experiment whose quota was given back for this one.
+    pub makes_up_for: Option<WellId>,
     pub fault: Option<Fault>,
 }
 
@@ -236,6 +238,9 @@ pub struct NewExperiment {
     pub wells: Vec<(WellId, Recipe)>,
     pub priority: i16,
     pub metadata: Value,
+    /// Measured wells of this person whose quota is given back for it, each once for ever. The last wells asked for, in
+    /// this order, make up for them; cancelling one of those returns nothing more.
+    pub gives_back: Vec<WellId>,
     /// The client's `Idempotency-Key` with a hash of the request body.
     pub idempotency: Option<IdempotencyKey>,
     pub ip_address: Option<IpAddr>,
@@ -260,6 +265,9 @@ pub enum Acceptance {
     KeyReused,
     /// Nothing was charged.
     QuotaExhausted { remaining: i32 },
+    /// Nothing was charged: a well in `gives_back` isn't this person's, wasn't measured, was given back before, or no well
+    /// asked for makes up for it.
+    AlreadyGivenBack,
 }
 
 /// One event of an experiment's live stream. Sequences start at 1 and have no gaps, so a stream resumes anywhere.

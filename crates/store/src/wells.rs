@@ -1,11 +1,12 @@
 //! What happens to single wells, whoever makes it happen: lawful steps, their events, and the quota of their owner.
 
 use crate::{
+    connection::Store,
     error::{Result, StoreError},
     events::{NewEvent, add_if_some},
-    sql::{Row, now, sql},
+    sql::{Row, Sql, now, row_values, sql},
 };
-use domain::{ExperimentId, Fault, PlateId, WellId, WellName, WellStatus};
+use domain::{ExperimentId, Fault, PlateId, UserId, WellId, WellName, WellStatus};
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
@@ -17,6 +18,9 @@ pub(crate) struct Place {
     pub position: i32,
     pub well_id: Option<WellName>,
 }
+
+/// In a well's metadata: the doubtful well for which it is made without charge.
+pub(crate) const MAKES_UP_FOR: &str = "makes_up_for";
 
 const PLACE: &str = "id, experiment_id, position, well_id";
 
@@ -86,13 +90,18 @@ pub(crate) async fn end_all(
 
 /// Returns the quota of every well of the experiment that has ended without being charged for. The ledger's key makes
 /// each return happen once, however often this runs.
+///
+/// A well that makes up for a doubtful one had that one's quota; given up by its owner, it doesn't return it again, else
+/// a lab whose every well is doubtful would work for nothing.
 pub(crate) async fn return_quota(tx: &DatabaseTransaction, experiment: ExperimentId) -> Result<()> {
     let text = format!(
         "INSERT INTO quota_entries (well_id, reason, user_id, created_at)
          SELECT w.id, 'returned', e.user_id, $2 FROM wells w JOIN experiments e ON e.id = w.experiment_id
          WHERE e.id = $1 AND w.status IN ({free})
+             AND NOT (w.status = '{given_up}' AND w.metadata ->> '{MAKES_UP_FOR}' IS NOT NULL)
          ON CONFLICT (well_id, reason) DO NOTHING",
         free = well_names(|status| status.is_final() && !status.is_charged()),
+        given_up = WellStatus::Cancelled,
     );
     let returned = sql!(text, experiment, now()).execute(tx).await?;
     if returned == 0 {
@@ -106,6 +115,60 @@ pub(crate) async fn return_quota(tx: &DatabaseTransaction, experiment: Experimen
     .execute(tx)
     .await?;
     Ok(())
+}
+
+impl Store {
+    /// The wells of an experiment that lie where the robot's plate before theirs was used: any but a well that was only
+    /// allotted. If the plate is the same, they were never empty.
+    pub async fn wells_used_before(&self, experiment: ExperimentId) -> Result<Vec<WellId>> {
+        let rows = sql!(
+            "SELECT w.id FROM wells w JOIN plates p ON p.id = w.plate_id
+             WHERE w.experiment_id = $1 AND EXISTS (
+                 SELECT 1 FROM wells before WHERE before.well_id = w.well_id AND before.status <> 'pending'
+                     AND before.plate_id = (
+                         SELECT q.id FROM plates q WHERE q.robot_id = p.robot_id AND q.placed_at < p.placed_at
+                         ORDER BY q.placed_at DESC LIMIT 1))",
+            experiment,
+        );
+        rows.all(self.reader()).await?.iter().map(|row| row.get("id")).collect()
+    }
+
+    /// The measured wells of an experiment whose quota was given back: others make up for them.
+    pub async fn measured_and_given_back(&self, experiment: ExperimentId) -> Result<Vec<WellId>> {
+        let rows = sql!(
+            "SELECT w.id FROM wells w JOIN quota_entries q ON q.well_id = w.id AND q.reason = 'returned'
+             WHERE w.experiment_id = $1 AND w.status = 'measured'",
+            experiment,
+        );
+        rows.all(self.reader()).await?.iter().map(|row| row.get("id")).collect()
+    }
+}
+
+/// Whether all of these are measured wells of this person's whose quota was never given back.
+pub(crate) async fn may_be_given_back(tx: &DatabaseTransaction, user: UserId, wells: &[WellId]) -> Result<bool> {
+    if wells.is_empty() {
+        return Ok(true);
+    }
+    let paid = Sql::with_rows(
+        "SELECT COUNT(*) AS paid FROM wells w JOIN experiments e ON e.id = w.experiment_id
+         LEFT JOIN quota_entries q ON q.well_id = w.id AND q.reason = 'returned'
+         WHERE e.user_id = $1 AND w.status = 'measured' AND q.well_id IS NULL AND w.id IN (VALUES",
+        row_values![user],
+        wells.iter().map(|well| row_values![*well]).collect(),
+        ")",
+    );
+    let paid: i64 = paid.one(tx).await?.ok_or(StoreError::NotFound("well"))?.get("paid")?;
+    Ok(usize::try_from(paid) == Ok(wells.len()))
+}
+
+/// Writes into the ledger that they are given back. Its key makes it happen once; the sum is the caller's to put right.
+pub(crate) async fn give_back(tx: &DatabaseTransaction, user: UserId, wells: &[WellId]) -> Result<()> {
+    if wells.is_empty() {
+        return Ok(());
+    }
+    let rows = wells.iter().map(|well| row_values![*well, "returned", user, now()]).collect();
+    let into = "INSERT INTO quota_entries (well_id, reason, user_id, created_at) VALUES";
+    Sql::with_rows(into, Vec::new(), rows, "").execute(tx).await.map(drop)
 }
 
 /// Refuses a plate's well that another well has already.

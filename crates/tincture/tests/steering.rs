@@ -58,6 +58,7 @@ impl Lab {
             wells: vec![(WellId::new(), recipe)],
             priority: 0,
             metadata: json!({}),
+            gives_back: Vec::new(),
             idempotency: None,
             ip_address: None,
         };

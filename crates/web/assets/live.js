@@ -115,19 +115,22 @@ const handlers = {
     const spot = spotOf(data);
     if (spot) {
       spot.querySelector(".liquid").setAttribute("fill", data.srgb);
-      spot.setAttribute("aria-label", `Well ${data.well_id}, measured ${data.srgb}`);
+      spot.setAttribute("aria-label", `Well ${data.well_id}, measured ${data.srgb}${data.doubt ? ", doubtful" : ""}`);
+      spot.classList.toggle("doubtful", Boolean(data.doubt));
       spot.setAttribute("class", spot.getAttribute("class").replace(/\b(pending|dispensing|mixed)\b/, "measured"));
     }
-    mention(`Well ${data.well_id} is ${data.srgb}`);
+    if (data.doubt) say(`Well ${data.well_id} is ${data.srgb}, and doubtful`); else mention(`Well ${data.well_id} is ${data.srgb}`);
     refresh();
   },
+  // Comes right before the status, which would talk over it.
+  doubts(data) { doubts = ` ${data.sentence}`; },
   status(data) {
-    say(`The experiment is ${data.status}`);
+    say(`The experiment is ${data.status}.${doubts}`);
     refresh();
   },
 };
 
-let spoken = 0;
+let spoken = 0, doubts = "";
 function say(text) {
   spoken = Date.now();
   part("announce").textContent = text;

@@ -9,14 +9,14 @@ const encoded = linear => {
 
 /** The screen colour of amounts in µL, in the order of `optics.dyes`. */
 export function predict(amounts) {
-  const xyz = [0, 0, 0];
+  const xyz = [...optics.offset];
   for (let sample = 0; sample < optics.xyz[0].length; sample++) {
     let absorbance = 0;
     optics.dyes.forEach((dye, index) => { absorbance += (dye.absorbance[sample] ?? 0) * (amounts[index] || 0) / optics.full_well_ul; });
     const light = 10 ** -absorbance;
     for (let axis = 0; axis < 3; axis++) xyz[axis] += light * optics.xyz[axis][sample];
   }
-  const [x, y, z] = xyz;
+  const [x, y, z] = xyz.map(value => Math.max(0, value));
   const channels = [
     3.2404542 * x - 1.5371385 * y - 0.4985314 * z,
     -0.9692660 * x + 1.8760108 * y + 0.0415560 * z,

@@ -2,9 +2,9 @@
 
 use domain::{
     DyeName, Recipe,
-    colour::{self, Lab, WHITE},
+    colour::{self, Lab},
     dye::{self, Dye},
-    spectrum::{D65, Spectrum, observer},
+    spectrum::Spectrum,
 };
 use serde::Serialize;
 use std::sync::LazyLock;
@@ -17,8 +17,8 @@ pub struct Prediction {
 }
 
 pub fn predict(recipe: &Recipe) -> Prediction {
-    let lab = colour::predict(recipe);
-    Prediction { hex: lab.to_srgb().to_string(), lab }
+    let colour::Estimate { lab, srgb, .. } = colour::predict(recipe);
+    Prediction { hex: srgb.to_string(), lab }
 }
 
 /// The share of light a recipe should let through, by wavelength.
@@ -37,14 +37,10 @@ pub fn emblem(name: &DyeName) -> String {
         .map_or_else(|| "#b5b5b5".to_owned(), |dye| colour::Xyz::of_filtered_daylight(&full(dye)).to_srgb().to_string())
 }
 
-/// Observer times daylight, so that the sum over a spectrum's samples is XYZ with Y = 1 for clear.
-static WEIGHTS: LazyLock<[Vec<f64>; 3]> = LazyLock::new(|| {
-    let [x, y, z] = observer();
-    [(x, WHITE.x), (y, WHITE.y), (z, WHITE.z)].map(|(curve, white)| {
-        let lit = curve.times(&D65);
-        let sum: f64 = lit.iter().map(|(_, value)| value).sum();
-        lit.iter().map(|(_, value)| rounded(value * white / sum)).collect()
-    })
+/// XYZ of a spectrum as the sensor would tell it: an offset, and a weight for each sample.
+static WEIGHTS: LazyLock<([f64; 3], [Vec<f64>; 3])> = LazyLock::new(|| {
+    let (offset, weights) = colour::prediction_weights();
+    (offset.map(rounded), weights.map(|weights| weights.iter().map(|(_, value)| rounded(value)).collect()))
 });
 
 /// Six decimals: a tenth of what an eight-bit channel can show, and a third of the bytes.
@@ -56,6 +52,7 @@ fn rounded(value: f64) -> f64 {
 #[derive(Serialize)]
 struct Optics<'a> {
     dyes: Vec<DyeOptics<'a>>,
+    offset: [f64; 3],
     xyz: &'a [Vec<f64>; 3],
     full_well_ul: f64,
     capacity_ul: f64,
@@ -75,7 +72,8 @@ pub fn json(dyes: &[DyeName], least_ul: f64, capacity_ul: f64) -> String {
             .map_or_else(Vec::new, |dye| dye.absorbance().iter().map(|(_, value)| rounded(value)).collect())
     };
     let dyes = dyes.iter().map(|name| DyeOptics { name: name.as_str(), absorbance: absorbance(name) }).collect();
-    let optics = Optics { dyes, xyz: &WEIGHTS, full_well_ul: dye::FULL_WELL_UL, capacity_ul, least_ul };
+    let (offset, xyz) = &*WEIGHTS;
+    let optics = Optics { dyes, offset: *offset, xyz, full_well_ul: dye::FULL_WELL_UL, capacity_ul, least_ul };
     serde_json::to_string(&optics).unwrap_or_default().replace('<', "\\u003c")
 }
 
@@ -90,19 +88,23 @@ mod tests {
         let optics: serde_json::Value = serde_json::from_str(&json(&names, 20.0, 300.0)).expect("json");
         let absorbance = optics["dyes"][0]["absorbance"].as_array().expect("a list");
         [0, 1, 2].map(|axis| {
-            absorbance
+            let offset = optics["offset"][axis].as_f64().expect("number");
+            let lit: f64 = absorbance
                 .iter()
                 .zip(optics["xyz"][axis].as_array().expect("a list"))
                 .map(|(a, w)| 10f64.powf(-a.as_f64().expect("number") * red_ul / 300.0) * w.as_f64().expect("number"))
-                .sum()
+                .sum();
+            (offset + lit).max(0.0)
         })
     }
 
     #[test]
     fn the_browser_and_the_server_predict_the_same_colour() {
-        let recipe = Recipe::new([("red".parse().expect("dye"), Volume::from_whole_ul(90))]);
-        let [x, y, z] = as_the_browser_does(90.0);
-        assert_eq!(colour::Xyz { x, y, z }.to_srgb().to_string(), predict(&recipe).hex);
+        for ul in [0, 20, 90, 300] {
+            let recipe = Recipe::new([("red".parse().expect("dye"), Volume::from_whole_ul(ul))]);
+            let [x, y, z] = as_the_browser_does(f64::from(ul));
+            assert_eq!(colour::Xyz { x, y, z }.to_srgb().to_string(), predict(&recipe).hex, "{ul} µL");
+        }
     }
 
     #[test]

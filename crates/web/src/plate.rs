@@ -21,6 +21,8 @@ pub struct Spot {
     pub y: usize,
     /// A well status; also the CSS class.
     pub status: &'static str,
+    /// It was measured and isn't to be believed.
+    pub is_doubtful: bool,
     pub fill: String,
     pub label: String,
     pub is_selected: bool,
@@ -114,9 +116,22 @@ fn placed(
     let id = well.id.to_string();
     let fill = fill(well, measurement);
     let colour = if measurement.is_some() { "measured" } else { "predicted" };
-    let label = format!("Well {name}, {}, {colour} {fill}", well.status);
+    let doubt = measurement.and_then(workflow::doubt_of);
+    let doubtful = doubt.map_or_else(String::new, |doubt| format!(", doubtful: {doubt}"));
+    let label = format!("Well {name}, {}, {colour} {fill}{doubtful}", well.status);
     let is_selected = selected == Some(id.as_str());
-    Spot { id, name, x, y, status: well.status.as_str(), fill, label, is_selected, is_in_tab_order: false }
+    Spot {
+        id,
+        name,
+        x,
+        y,
+        status: well.status.as_str(),
+        is_doubtful: doubt.is_some(),
+        fill,
+        label,
+        is_selected,
+        is_in_tab_order: false,
+    }
 }
 
 /// The arrow keys walk between wells, so that Tab needn't stop at 96 of them.
@@ -147,6 +162,7 @@ pub fn sampler() -> Vec<Spot> {
         x,
         y,
         status: "measured",
+        is_doubtful: false,
         fill: optics::predict(&mixture(x, y)).hex,
         label: String::new(),
         is_selected: false,

@@ -2,7 +2,7 @@
 
 use api::AppState;
 use auth::{NewAccount, Password};
-use domain::{Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, Mount, Role, Step, Tool};
+use domain::{Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, Mount, Role, Step, Tool, WellStatus};
 use reqwest::{Client, Response, StatusCode, header, redirect};
 use std::{net::SocketAddr, time::Duration};
 use store::{Attendance, Change, Entry, Lease, LeaseClaim, NewRobot, RobotMode, testing::TestDatabase};
@@ -652,6 +652,50 @@ async fn what_failed_is_retried_once_and_what_paused_is_tried_again() {
     let refused = eve.post(&format!("{only}/retry"), &[]).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text().await.expect("text").contains("/docs/faults/quota-exhausted"));
+}
+
+#[tokio::test]
+async fn eight_doubtful_wells_are_shown_as_such_and_retried_free() {
+    let site = Site::open().await;
+    site.bench("bench").await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 8).await;
+    let mut form = vec![("do".to_owned(), "submit".to_owned()), ("rows".to_owned(), "8".to_owned())];
+    form.extend((0..8).map(|row| (format!("well-{row}-blue"), "200".to_owned())));
+    let form: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let path = text_header(&ada.post("/experiments/new", &form).await, header::LOCATION);
+    let lease = site.lane("bench").await;
+    let id = site.start(&lease, &path).await;
+    let detail = site.state.store.experiment(id).await.expect("a look").expect("it");
+    for (well, _) in &detail.wells {
+        for to in [WellStatus::Dispensing, WellStatus::Mixed] {
+            site.commit(&lease, Change::Well { id: well.id, to, fault: None }).await;
+        }
+        let measurement_data = serde_json::json!({
+            "srgb": "#223344", "lab": { "l": 20.0, "a": 1.0, "b": -12.0 }, "reflectance": [0.1, 0.2, 0.3, 0.2, 0.1, 0.1, 0.0, 0.4],
+            "doubt": { "delta_e": 21.7, "limit": 3.0, "why": "far_from_prediction" },
+        });
+        site.commit(&lease, Change::Result { id: domain::ResultId::new(), well: well.id, measurement_data }).await;
+    }
+    site.commit(&lease, Change::Experiment { id, to: ExperimentStatus::Completed, fault: None }).await;
+
+    let page = ada.page(&path).await;
+    assert!(page.contains("8 of 8 measured wells are doubtful: A1–H1."), "the notice says how many and where");
+    assert_eq!(page.matches("class=\"well measured doubtful").count(), 8 + 1, "each on the plate, and the legend");
+    assert_eq!(page.matches(", doubtful: It is ΔE00 21.7 from its prediction").count(), 8, "for who listens");
+    assert_eq!(page.matches("</svg>doubtful</span>").count(), 8, "and in the table");
+    assert!(page.contains("<strong>Doubtful.</strong> It is ΔE00 21.7"), "and beside the well that is looked at");
+    assert!(
+        page.contains("680 nm: measured 40.0 %, predicted 4") && page.contains("class=\"tick\""),
+        "bands beside bands"
+    );
+    assert!(page.contains("Retry these 8 wells, free"));
+    let retry = [("token", hidden(&page, "token"))];
+    let first = text_header(&ada.post(&format!("{path}/retry"), &retry).await, header::LOCATION);
+    assert_ne!(first, path);
+    assert_eq!(text_header(&ada.post(&format!("{path}/retry"), &retry).await, header::LOCATION), first, "sent twice");
+    let page = ada.page(&path).await;
+    assert!(page.contains("8 of 8 measured wells are doubtful") && !page.contains("Retry these"), "once");
+    assert!(page.contains("<span class=\"figure\">0 <span class=\"small soft\">wells"), "nothing is charged any more");
 }
 
 #[tokio::test]

@@ -227,10 +227,11 @@ const fn condition(act: &DeckAct) -> DeckCondition {
 pub(crate) const fn answers(act: &DeckAct, question: FaultCode) -> bool {
     matches!(
         (act, question),
-        (DeckAct::NewPlate, FaultCode::PlateFull)
+        (DeckAct::NewPlate, FaultCode::PlateFull | FaultCode::PlateUsed | FaultCode::PlateDoubtful)
             | (DeckAct::NewTips { .. }, FaultCode::TipsShort)
             | (DeckAct::Refill { .. }, FaultCode::DyeShort)
             | (DeckAct::EmptyWaste, FaultCode::WasteFull)
+            | (DeckAct::SensorCleaned | DeckAct::SensorCharged, FaultCode::SensorDark | FaultCode::SensorSaturated)
             | (DeckAct::NozzleHolds { .. } | DeckAct::NozzleCleared, FaultCode::CommandInDoubt)
     )
 }

@@ -24,13 +24,17 @@ fn nominal_seconds(step: &Step) -> f64 {
         Step::ReturnTip { .. } | Step::ParkSensor { .. } | Step::MoveSensorToDock { .. } => 4.0,
         Step::MoveToTrash { .. } | Step::MoveSensor { .. } => 2.0,
         Step::DropInPlace { .. } => 1.5,
-        Step::Read { .. } => 0.6,
+        Step::Read { .. } | Step::CheckBlank { .. } => 0.6,
     }
 }
 
+/// The look at a new plate: the sensor fetched and parked, five readings.
+const NEW_PLATE_SECONDS: f64 = 22.0;
+
 /// Nominal seconds for `experiments` of together `wells` wells, each well of about three dyes.
 pub fn experiment_seconds(wells: u32, experiments: usize) -> f64 {
-    f64::from(wells) * 18.0 + experiments as f64 * 60.0
+    let plates = f64::from(wells) / domain::PLATE_WELLS as f64;
+    f64::from(wells) * 18.0 + plates * NEW_PLATE_SECONDS + experiments as f64 * 60.0
 }
 
 /// Learns a robot's pace from the steps it carries out.

@@ -1,7 +1,7 @@
 //! Faults as people meet them: what happened, why, what was done about it, what to do next.
 
-use crate::plan::Shortage;
-use domain::{Fault, FaultCode, Lack, Step};
+use crate::{doubts::Doubts, measure::Flaw, plan::Shortage};
+use domain::{Fault, FaultCode, Lack, Step, reading::WhiteFlaw};
 use hardware::{PerformError, RobotError, SensorError};
 
 /// What Tincture does about trouble that it can put right by itself.
@@ -46,6 +46,41 @@ pub fn of_reading(step: &Step, error: &SensorError) -> Fault {
     }
 }
 
+/// A reading that was taken and is worth nothing.
+pub fn of_flaw(step: &Step, flaw: &Flaw) -> Fault {
+    let (code, next) = match flaw {
+        Flaw::White(WhiteFlaw::Saturated { .. }) => {
+            (FaultCode::SensorSaturated, "Shade the sensor from the room's light, then resume the robot.")
+        }
+        Flaw::White(WhiteFlaw::Dimmed { .. }) => (
+            FaultCode::SensorDark,
+            "Look at the sensor's light and window, and whether the plate is new. After a resume the next white reference is taken as it comes.",
+        ),
+        Flaw::Dark | Flaw::White(WhiteFlaw::Dark { .. }) => (
+            FaultCode::SensorDark,
+            "Look whether the sensor hangs on the nozzle and its light is on, then resume the robot.",
+        ),
+    };
+    Fault {
+        code,
+        what: format!("There is no usable reading from {}.", step.sentence()),
+        cause: format!("{flaw}."),
+        done: "It is read again, the white reference over another empty well where there is one. No well is judged by it; what is mixed stays mixed.".to_owned(),
+        next: next.to_owned(),
+    }
+}
+
+/// What the operator of a robot is asked when an experiment ended with wells that aren't to be believed.
+pub fn of_doubts(doubts: &Doubts) -> Fault {
+    Fault {
+        code: FaultCode::PlateDoubtful,
+        what: doubts.headline(),
+        cause: doubts.causes(),
+        done: "The results are kept and marked as doubtful; their owner may have these wells made again without charge. The robot waits.".to_owned(),
+        next: "Look at the plate, the vials and the tips. Lay and confirm what has to be new, then resume the robot.".to_owned(),
+    }
+}
+
 pub fn of_robot(error: &RobotError) -> Fault {
     Fault {
         code: error.code(),
@@ -69,6 +104,9 @@ pub fn in_doubt(step: &Step, cause: &str) -> Fault {
 pub fn of_shortage(shortage: &Shortage) -> Fault {
     let (code, next) = match shortage {
         Shortage::Plate { .. } => (FaultCode::PlateFull, "Put a new plate on the deck and confirm it."),
+        Shortage::UsedPlate { .. } => {
+            (FaultCode::PlateUsed, "Take this plate away, put a new, empty one on the deck and confirm it.")
+        }
         Shortage::Dye { .. } => (FaultCode::DyeShort, "Refill the vial and confirm it."),
         Shortage::Tips { .. } => (FaultCode::TipsShort, "Put a full tip rack on the deck and confirm it."),
         Shortage::Waste { .. } => (FaultCode::WasteFull, "Empty the waste vial and confirm it."),
@@ -76,13 +114,17 @@ pub fn of_shortage(shortage: &Shortage) -> Fault {
             (FaultCode::DeckMismatch, "Mount the pipette that the recipe needs, or change the recipe.")
         }
     };
-    Fault {
-        code,
-        what: "The next experiment doesn't fit what is on the deck.".to_owned(),
-        cause: shortage.to_string(),
-        done: "The robot waits; nothing was taken and nothing moved.".to_owned(),
-        next: next.to_owned(),
-    }
+    let (what, done) = match shortage {
+        Shortage::UsedPlate { .. } => (
+            "The plate on the deck isn't new.",
+            "Nothing was dispensed. The experiment is in the queue again, and goes on a new plate.",
+        ),
+        _ => (
+            "The next experiment doesn't fit what is on the deck.",
+            "The robot waits; nothing was taken and nothing moved.",
+        ),
+    };
+    Fault { code, what: what.to_owned(), cause: shortage.to_string(), done: done.to_owned(), next: next.to_owned() }
 }
 
 pub fn too_many(last: &Fault, troubles: u32) -> Fault {

@@ -63,6 +63,8 @@ pub enum SubmitError {
     QuotaExhausted { wanted: usize, remaining: i32 },
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    #[error("the quota of a doubtful well was given back for another retry already")]
+    AlreadyGivenBack,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -135,7 +137,7 @@ impl Lab {
         ip: Option<IpAddr>,
     ) -> Result<Accepted, SubmitError> {
         check_priority(user, priority)?;
-        let order = Order { owner: user.id, request, priority, retry_of: None };
+        let order = Order { owner: user.id, request, priority, retry_of: None, gives_back: Vec::new() };
         self.accept(order, idempotency, ip).await
     }
 
@@ -160,6 +162,7 @@ impl Lab {
                 wells: recipes.into_iter().map(|recipe| (WellId::new(), recipe)).collect(),
                 priority: order.priority,
                 metadata,
+                gives_back: order.gives_back,
                 idempotency,
                 ip_address: ip,
             })
@@ -168,6 +171,7 @@ impl Lab {
             Acceptance::Accepted { quota_remaining } => (id, quota_remaining, false),
             Acceptance::Replayed { experiment, quota_remaining } => (experiment, quota_remaining, true),
             Acceptance::KeyReused => return Err(SubmitError::KeyReused),
+            Acceptance::AlreadyGivenBack => return Err(SubmitError::AlreadyGivenBack),
             Acceptance::QuotaExhausted { remaining } => return Err(SubmitError::QuotaExhausted { wanted, remaining }),
         };
         let experiment = self.store.experiment(id).await?.ok_or(StoreError::NotFound("experiment"))?;
@@ -293,6 +297,9 @@ pub(crate) struct Order {
     pub priority: i16,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<ExperimentId>,
+    /// Doubtful wells, whose quota is given back for this; as many of the last wells asked for make up for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gives_back: Vec<WellId>,
 }
 
 impl Order {
@@ -512,7 +519,7 @@ mod tests {
             serde_json::from_str(r#"{"wells":[{"volumes":{"blue":60,"red":60}}]}"#).expect("json");
         let order = |request: &ExperimentRequest, priority| {
             let request = request.clone();
-            Order { owner: UserId::new(), request, priority, retry_of: None }.fingerprint()
+            Order { owner: UserId::new(), request, priority, retry_of: None, gives_back: Vec::new() }.fingerprint()
         };
         assert_eq!(order(&one, 0), order(&two, 0));
         assert_ne!(order(&one, 0), order(&request(&[&[("red", 61.0), ("blue", 60.0)]]), 0));

@@ -2,10 +2,11 @@
 //!
 //! [`Lab`] is what people's requests come to; [`run_worker`] is what drives robots. The two meet only in the store.
 //! Below: `plan` turns what wells lack into steps, `lane` carries them out under the journal, `hand` and `mixture` are
-//! the lane's picture of its experiment, `measure` makes results of readings, `fault` says what went wrong.
+//! the lane's picture of its experiment, `measure` makes results of readings, `doubts` says which aren't to be believed, `fault` says what went wrong.
 
 mod attend;
 mod breaker;
+mod doubts;
 mod estimate;
 mod fault;
 mod forecast;
@@ -21,6 +22,7 @@ mod sabotage;
 mod worker;
 
 pub use attend::{AttendError, CommandLabError, DeckAct, NotTold, NozzleContent, emergency};
+pub use doubts::{Doubts, doubt_of};
 pub use forecast::{RunsOut, Supply};
 pub use hardware::Patience;
 pub use lab::*;

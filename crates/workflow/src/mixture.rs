@@ -1,8 +1,8 @@
 //! What is in an experiment's wells, folded from the journal: the only source for what still has to be done.
 
-use domain::{DyeName, JournalEvent, Recipe, Step, Volume, WellId, WellName, WellStatus};
+use domain::{DyeName, ExperimentId, JournalEvent, Recipe, Step, Volume, WellId, WellName, WellStatus};
 use std::collections::{BTreeMap, HashMap};
-use store::{ExperimentDetail, JournalledOperation};
+use store::{ExperimentDetail, JournalledOperation, Store, StoreError};
 
 /// One well of an experiment that still has a future.
 #[derive(Clone, Debug)]
@@ -33,6 +33,22 @@ impl Mixture {
     pub fn give(&mut self, dye: &DyeName, volume: Volume) {
         let given = self.given.entry(dye.clone()).or_default();
         *given = *given + volume;
+    }
+}
+
+const JOURNAL_PAGE: u32 = 500;
+
+/// All operations of an experiment, in order.
+pub async fn journal(store: &Store, id: ExperimentId) -> Result<Vec<JournalledOperation>, StoreError> {
+    let mut journal = Vec::new();
+    loop {
+        let after = journal.last().map_or(0, |operation: &JournalledOperation| operation.sequence);
+        let page = store.operations(id, after, JOURNAL_PAGE).await?;
+        let is_last = page.len() < JOURNAL_PAGE as usize;
+        journal.extend(page);
+        if is_last {
+            return Ok(journal);
+        }
     }
 }
 

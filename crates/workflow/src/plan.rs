@@ -5,21 +5,23 @@
 
 use crate::{forecast::left_in, mixture::Mixture};
 use chrono::{DateTime, Utc};
-use domain::{Deck, DyeName, Mount, Pipette, Slot, Step, Tool, Volume, WellName};
+use domain::{BlankCheck, Deck, DyeName, Mount, Pipette, Slot, Step, Tool, Volume, WellName};
 use hardware::Memory;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Inventory, Tip};
 
 /// What a deck lacks for an experiment; each is for the lab's attendant to put right.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Shortage {
     #[error("the plate has {free} free wells and {wanted} are needed")]
     Plate { wanted: usize, free: usize },
+    #[error("{well} of the plate isn't empty: it is ΔE00 {delta_e:.0} off the white reference")]
+    UsedPlate { well: WellName, delta_e: f64 },
     #[error("the {dye} vial ({vial}) holds {held}, of which {reserve} must stay in it, and {wanted} are needed")]
     Dye { dye: DyeName, vial: WellName, wanted: Volume, held: Volume, reserve: Volume },
     #[error("there is no unused tip left for {dye} in slot {}", slot.0)]
     Tips { slot: Slot, dye: DyeName },
-    #[error("the waste vial holds {held} of {capacity}, and {wanted} would go into it")]
+    #[error("the waste vial holds {held} of the {capacity} that it may, and {wanted} must always find room in it")]
     Waste { held: Volume, wanted: Volume, capacity: Volume },
     #[error("no pipette on the deck measures {volume} of {dye}")]
     Pipette { dye: DyeName, volume: Volume },
@@ -73,24 +75,48 @@ pub enum Reference {
 }
 
 impl Reference {
-    /// Chooses among the plate's free wells and the experiment's own that are still empty.
-    pub fn choose(free: &[WellName], mixtures: &[Mixture]) -> Self {
-        if let Some(well) = free.last() {
+    /// Chooses among the plate's free wells and the experiment's own that are still empty: another at each try.
+    pub fn choose(free: &[WellName], mixtures: &[Mixture], tries: usize) -> Self {
+        if let Some(well) = free.iter().rev().cycle().nth(tries) {
             return Self::Over(*well);
         }
         mixtures.iter().find(|mixture| mixture.is_untouched()).map_or(Self::Last, |mixture| Self::First(mixture.at))
     }
 }
 
-/// The steps from here to the last measurement. Dye by dye over all wells, so that a colour's tip is picked up once;
-/// then the sensor over every well.
-pub fn steps(deck: &Deck, mixtures: &[Mixture], tips: &mut Tips, reference: Reference) -> Result<Vec<Step>, Shortage> {
-    let mut plan = Vec::new();
-    if let Reference::First(over) = reference {
-        plan.push(Step::PickUpSensor { mount: deck.sensor_mount });
-        plan.extend(read(deck.sensor_mount, over, None));
-        plan.push(Step::ParkSensor { mount: deck.sensor_mount });
+/// Wells of one plate that are looked at before it is believed to be new.
+const SAMPLE: usize = 4;
+
+/// The wells to look at before anything is dispensed; `seen` are this plate's that were found empty already.
+pub fn unseen(deck: &Deck, mixtures: &[Mixture], seen: &[WellName]) -> Vec<WellName> {
+    let untouched = mixtures.iter().filter(|mixture| mixture.is_untouched() && !mixture.is_complete());
+    let wells: Vec<_> = untouched.map(|mixture| mixture.at).filter(|at| !seen.contains(at)).collect();
+    match deck.blank_check {
+        BlankCheck::None => Vec::new(),
+        BlankCheck::Sample => spread(&wells, SAMPLE.saturating_sub(seen.len())),
+        BlankCheck::All => wells,
     }
+}
+
+/// At most `most` of them, first and last among them.
+fn spread(wells: &[WellName], most: usize) -> Vec<WellName> {
+    if wells.len() <= most {
+        return wells.to_vec();
+    }
+    let gaps = most.saturating_sub(1).max(1);
+    (0..most).filter_map(|index| wells.get(index * (wells.len() - 1) / gaps)).copied().collect()
+}
+
+/// The steps from here to the last measurement. First the sensor over the `unseen` wells, which should be empty; dye by
+/// dye over all wells, so that a colour's tip is picked up once; then the sensor over every well.
+pub fn steps(
+    deck: &Deck,
+    mixtures: &[Mixture],
+    tips: &mut Tips,
+    reference: Reference,
+    unseen: &[WellName],
+) -> Result<Vec<Step>, Shortage> {
+    let mut plan = look(deck.sensor_mount, reference, unseen);
     for vial in &deck.dyes {
         for pipette in &deck.pipettes {
             plan.extend(strokes(deck, pipette, &vial.name, vial.vial, mixtures, tips)?);
@@ -107,6 +133,24 @@ pub fn steps(deck: &Deck, mixtures: &[Mixture], tips: &mut Tips, reference: Refe
         plan.push(Step::ParkSensor { mount: deck.sensor_mount });
     }
     Ok(plan)
+}
+
+/// The sensor's round before anything is dispensed, if it needs one.
+fn look(mount: Mount, reference: Reference, unseen: &[WellName]) -> Vec<Step> {
+    let white = match reference {
+        Reference::First(over) => Some(over),
+        Reference::Over(over) if !unseen.is_empty() => Some(over),
+        Reference::Over(_) | Reference::Known | Reference::Last => None,
+    };
+    if white.is_none() && unseen.is_empty() {
+        return Vec::new();
+    }
+    let mut plan = vec![Step::PickUpSensor { mount }];
+    plan.extend(white.into_iter().flat_map(|over| read(mount, over, None)));
+    let others = unseen.iter().copied().filter(|over| white != Some(*over));
+    plan.extend(others.flat_map(|over| [Step::MoveSensor { mount, over }, Step::CheckBlank { over }]));
+    plan.push(Step::ParkSensor { mount });
+    plan
 }
 
 fn read(mount: Mount, over: WellName, mixture: Option<&Mixture>) -> [Step; 2] {
@@ -162,6 +206,13 @@ fn split(volume: Volume, most: Volume) -> Vec<Volume> {
         .collect()
 }
 
+/// Whether what a tip may still hold fits into the waste vial, whenever it has to be blown out.
+pub fn check_waste(deck: &Deck, inventory: &Inventory) -> Result<(), Shortage> {
+    let wanted = deck.pipettes.iter().map(|pipette| pipette.model.most()).max().unwrap_or_default();
+    let (held, capacity) = (inventory.waste, deck.waste_capacity);
+    if held + wanted > capacity { Err(Shortage::Waste { held, wanted, capacity }) } else { Ok(()) }
+}
+
 /// Of what a full vial can give, the share that is enough to begin with where more is wanted than a vial holds. Less than
 /// all: a vial dries out from the moment it is filled, and one that was filled just now must do.
 const ENOUGH_TO_BEGIN: f64 = 0.9;
@@ -174,6 +225,7 @@ pub fn check_supplies(
     inventory: &Inventory,
     now: DateTime<Utc>,
 ) -> Result<(), Shortage> {
+    check_waste(deck, inventory)?;
     for vial in &deck.dyes {
         let wanted: Volume = mixtures.iter().map(|mixture| mixture.missing(&vial.name)).sum();
         let full = vial.volume.saturating_sub(deck.vial_reserve).nanolitres();
@@ -185,7 +237,7 @@ pub fn check_supplies(
             return Err(Shortage::Dye { dye: vial.name.clone(), vial: vial.vial, wanted, held, reserve });
         }
     }
-    steps(deck, mixtures, &mut Tips::new(&inventory.tips), Reference::Known).map(drop)
+    steps(deck, mixtures, &mut Tips::new(&inventory.tips), Reference::Known, &[]).map(drop)
 }
 
 /// The plate's wells that nobody was ever allotted, in plate order.
@@ -274,7 +326,10 @@ mod tests {
                     *total = *total + *volume;
                 }
                 (Step::BlowOut { .. } | Step::ReturnTip { .. }, Tool::Tip { liquid, .. }) => assert!(liquid.is_zero()),
-                (Step::MoveSensor { .. } | Step::Read { .. } | Step::ParkSensor { .. }, Tool::Sensor { .. }) => {}
+                (
+                    Step::MoveSensor { .. } | Step::Read { .. } | Step::CheckBlank { .. } | Step::ParkSensor { .. },
+                    Tool::Sensor { .. },
+                ) => {}
                 (step, tool) => panic!("{step:?} with {tool:?} on the nozzle"),
             }
             tool = tool.after(step, Ending::Done);
@@ -288,7 +343,7 @@ mod tests {
         fn every_well_gets_exactly_its_recipe_and_is_read_once(asked in amounts(200)) {
             let deck = Deck::default();
             let mixtures = mixtures(&asked);
-            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known).expect("a plan");
+            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known, &[]).expect("a plan");
             let given = carry_out(&deck, &plan);
             for mixture in &mixtures {
                 let wanted: BTreeMap<_, _> = mixture.recipe.iter().map(|(dye, volume)| (dye.clone(), volume)).collect();
@@ -304,7 +359,7 @@ mod tests {
         fn small_amounts_take_the_small_pipette(asked in amounts(10)) {
             let deck = Deck::with_p20();
             let mixtures = mixtures(&asked);
-            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known).expect("a plan");
+            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known, &[]).expect("a plan");
             let given = carry_out(&deck, &plan);
             prop_assert_eq!(given.len(), mixtures.len());
         }
@@ -313,13 +368,13 @@ mod tests {
         fn a_plan_after_an_interruption_gives_just_the_rest(asked in amounts(200), cut in 0usize..400) {
             let deck = Deck::default();
             let mut wells = mixtures(&asked);
-            let plan = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known).expect("a plan");
+            let plan = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known, &[]).expect("a plan");
             for step in plan.iter().take(cut) {
                 if let Step::Dispense { dye, well, volume, .. } = step {
                     wells.iter_mut().find(|mixture| mixture.well == *well).expect("a well").give(dye, *volume);
                 }
             }
-            let rest = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known).expect("the rest");
+            let rest = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known, &[]).expect("the rest");
             let given = carry_out(&deck, &rest);
             for mixture in &wells {
                 for (dye, wanted) in mixture.recipe.iter() {
@@ -327,6 +382,29 @@ mod tests {
                     let now = given.get(&mixture.well).and_then(|dyes| dyes.get(dye)).copied().unwrap_or_default();
                     prop_assert_eq!(before + now, wanted);
                 }
+            }
+        }
+
+        #[test]
+        fn a_plates_wells_are_looked_at_before_the_first_drop(asked in amounts(200), all: bool, already in 0usize..6) {
+            let blank_check = if all { BlankCheck::All } else { BlankCheck::Sample };
+            let deck = Deck { blank_check, ..Deck::default() };
+            // The last well of the plate is free, for the white reference.
+            let mixtures = mixtures(&asked[..asked.len().min(95)]);
+            let seen: Vec<_> = mixtures.iter().map(|mixture| mixture.at).take(already).collect();
+            let unseen = unseen(&deck, &mixtures, &seen);
+            let most = if all { mixtures.len() } else { SAMPLE.saturating_sub(seen.len()) };
+            prop_assert_eq!(unseen.len(), most.min(mixtures.len() - seen.len()));
+            prop_assert!(unseen.iter().all(|at| !seen.contains(at)));
+            let white = WellName::all().next_back().expect("a well");
+            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Over(white), &unseen).expect("a plan");
+            carry_out(&deck, &plan);
+            let place = |what: &dyn Fn(&Step) -> bool| plan.iter().position(what);
+            let first_drop = place(&|step| matches!(step, Step::Dispense { .. }));
+            let reference = place(&|step| matches!(step, Step::Read { well: None, .. }));
+            for at in unseen {
+                let looked = place(&|step| *step == Step::CheckBlank { over: at });
+                prop_assert!(looked.is_some() && looked < first_drop && reference < looked);
             }
         }
 
@@ -353,10 +431,29 @@ mod tests {
     #[test]
     fn a_full_plate_is_referenced_before_it_is_filled() {
         let wells = [mixture(0, &[("red", 600)])];
-        assert_eq!(Reference::choose(&[], &wells), Reference::First(wells[0].at));
-        let plan = steps(&Deck::default(), &wells, &mut Tips::new(&[]), Reference::First(wells[0].at)).expect("a plan");
+        assert_eq!(Reference::choose(&[], &wells, 0), Reference::First(wells[0].at));
+        let plan =
+            steps(&Deck::default(), &wells, &mut Tips::new(&[]), Reference::First(wells[0].at), &[]).expect("a plan");
         assert!(matches!(plan[2], Step::Read { well: None, .. }));
         carry_out(&Deck::default(), &plan);
+    }
+
+    #[test]
+    fn only_untouched_wells_of_a_plate_are_looked_at_and_none_where_none_is_wanted() {
+        let mut wells: Vec<_> = (0..8).map(|index| mixture(index, &[("red", 600)])).collect();
+        let names = |wells: &[WellName]| wells.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names(&unseen(&Deck::default(), &wells, &[])), ["A1", "C1", "E1", "H1"]);
+        wells[0].give(&dye("red"), Volume::from_whole_ul(60));
+        assert_eq!(names(&unseen(&Deck::default(), &wells, &[wells[1].at, wells[2].at, wells[3].at])), ["E1"]);
+        let trusting = Deck { blank_check: BlankCheck::None, ..Deck::default() };
+        assert_eq!(unseen(&trusting, &wells, &[]), []);
+    }
+
+    #[test]
+    fn a_white_that_was_no_good_is_read_over_another_well() {
+        let free: Vec<_> = WellName::all().take(2).collect();
+        let over: Vec<_> = (0..3).map(|tries| Reference::choose(&free, &[], tries)).collect();
+        assert_eq!(over, [Reference::Over(free[1]), Reference::Over(free[0]), Reference::Over(free[1])]);
     }
 
     #[test]

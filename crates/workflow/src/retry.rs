@@ -1,20 +1,22 @@
 //! Trying again: what a person asks for when an experiment didn't come to its end.
 
 use crate::{
-    Accepted, ExperimentRequest, Lab, SubmitError, WellRequest,
+    Accepted, Doubts, ExperimentRequest, Lab, SubmitError, WellRequest,
+    doubts::Again,
     lab::{Order, USUAL_PRIORITY},
 };
-use domain::ExperimentStatus;
+use domain::{ExperimentStatus, Recipe};
 use serde_json::json;
-use std::{collections::BTreeMap, net::IpAddr};
-use store::{Control, ControlOutcome, ExperimentDetail, NewActivity, StoreError, User};
+use std::net::IpAddr;
+use store::{Control, ControlOutcome, Experiment, ExperimentDetail, NewActivity, StoreError, User};
 
 /// What a retry led to.
 #[derive(Clone, Debug)]
 pub enum Retried {
     /// It was paused, and is back in the queue: it goes on where it stopped, on the same plate.
     Resumed,
-    /// It had ended. A new experiment, of the same owner and charged anew, makes what wasn't measured.
+    /// It had ended. A new experiment, of the same owner and charged anew, makes what wasn't measured; doubtful wells too,
+    /// whose quota is given back for it, once.
     Anew(Box<Accepted>),
 }
 
@@ -47,37 +49,56 @@ impl Lab {
                 ControlOutcome::Refused(status) => Err(RetryError::Refused(status)),
                 ControlOutcome::Applied(_) | ControlOutcome::Requested => Ok(Retried::Resumed),
             },
-            ExperimentStatus::Failed | ExperimentStatus::Cancelled => self.ask_again(by, failed, idempotency, ip).await,
-            status @ (ExperimentStatus::Queued | ExperimentStatus::Running | ExperimentStatus::Completed) => {
-                Err(RetryError::Refused(status))
+            ExperimentStatus::Failed | ExperimentStatus::Cancelled | ExperimentStatus::Completed => {
+                self.ask_again(by, failed, idempotency, ip).await
             }
+            status @ (ExperimentStatus::Queued | ExperimentStatus::Running) => Err(RetryError::Refused(status)),
         }
+    }
+
+    /// How many wells a retry of it would make, and how many of them without charge.
+    pub fn retriable(detail: &ExperimentDetail, doubts: Option<&Doubts>) -> (usize, usize) {
+        let again = Again::of(detail, doubts);
+        (again.unmeasured.len() + again.free.len(), again.free.len())
     }
 
     async fn ask_again(
         &self,
         by: &User,
-        failed: &ExperimentDetail,
+        ended: &ExperimentDetail,
         idempotency: Option<String>,
         ip: Option<IpAddr>,
     ) -> Result<Retried, RetryError> {
-        let experiment = &failed.experiment;
-        let wells = unmeasured(failed);
-        if wells.is_empty() {
-            return Err(RetryError::NothingLeft);
+        let experiment = &ended.experiment;
+        if let Some(key) = &idempotency
+            && let Some(accepted) = self.answered_before(experiment, key).await?
+        {
+            return Ok(Retried::Anew(Box::new(accepted)));
         }
+        let doubts = self.doubts(ended).await?;
+        let again = Again::of(ended, doubts.as_ref());
+        if again.is_empty() {
+            return Err(match experiment.status {
+                ExperimentStatus::Completed => RetryError::Refused(experiment.status),
+                _ => RetryError::NothingLeft,
+            });
+        }
+        let recipes = again.unmeasured.iter().copied().chain(again.free.iter().map(|(_, recipe)| *recipe));
         let order = Order {
             owner: experiment.user_id,
-            request: ExperimentRequest { name: experiment.name.clone(), wells },
+            request: ExperimentRequest { name: experiment.name.clone(), wells: recipes.map(request).collect() },
             // A place ahead in the queue is given by those who run the lab, each time.
             priority: if by.role.runs_the_lab() { experiment.priority } else { USUAL_PRIORITY },
             retry_of: Some(experiment.id),
+            gives_back: again.free.iter().map(|(well, _)| *well).collect(),
         };
         // The new experiment is logged as its owner's; an operator's address isn't theirs.
         let owners_ip = ip.filter(|_| by.id == experiment.user_id);
         let accepted = self.accept(order, idempotency, owners_ip).await?;
         if !accepted.replayed {
-            let details = json!({ "experiment_id": accepted.experiment.experiment.id, "retry_of": experiment.id });
+            let details = json!({
+                "experiment_id": accepted.experiment.experiment.id, "retry_of": experiment.id, "free_wells": again.free.len(),
+            });
             let action = "experiment_retried";
             let activity = NewActivity { user_id: Some(by.id), action, details, ip_address: ip };
             self.store().log_activity(activity).await?;
@@ -86,17 +107,20 @@ impl Lab {
     }
 }
 
-/// What was asked for and never measured, neither in its first well nor in one that made up for it.
-fn unmeasured(failed: &ExperimentDetail) -> Vec<WellRequest> {
-    let mut open = BTreeMap::new();
-    for (well, _) in &failed.wells {
-        open.entry(well.position).or_insert(&well.recipe);
+/// What a retry is made of is no more what it was once it was made; so that it is known by its key alone.
+impl Lab {
+    async fn answered_before(&self, ended: &Experiment, key: &str) -> Result<Option<Accepted>, StoreError> {
+        let Some(made) = self.store().experiment_of_key(ended.user_id, key).await? else { return Ok(None) };
+        let Some(experiment) = self.store().experiment(made).await? else { return Ok(None) };
+        let is_its_retry = experiment.experiment.metadata.get("retry_of") == Some(&json!(ended.id));
+        if !is_its_retry {
+            return Ok(None);
+        }
+        let owner = self.store().user(ended.user_id).await?.ok_or(StoreError::NotFound("account"))?;
+        Ok(Some(Accepted { experiment, quota_remaining: owner.quota_remaining, replayed: true }))
     }
-    for (well, _) in failed.wells.iter().filter(|(_, result)| result.is_some()) {
-        open.remove(&well.position);
-    }
-    let request = |recipe: &domain::Recipe| WellRequest {
-        volumes: recipe.iter().map(|(dye, volume)| (dye.to_string(), volume.ul())).collect(),
-    };
-    open.into_values().map(request).collect()
+}
+
+fn request(recipe: &Recipe) -> WellRequest {
+    WellRequest { volumes: recipe.iter().map(|(dye, volume)| (dye.to_string(), volume.ul())).collect() }
 }

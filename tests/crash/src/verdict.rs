@@ -490,6 +490,7 @@ const fn must_leave_a_trace(step: &Step) -> bool {
             | Step::ReturnTip { .. }
             | Step::PickUpSensor { .. }
             | Step::Read { .. }
+            | Step::CheckBlank { .. }
             | Step::ParkSensor { .. }
     )
 }

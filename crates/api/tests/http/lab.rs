@@ -142,11 +142,16 @@ impl TestLab {
 
     /// Mixes and measures a started experiment to its end.
     pub async fn finish(&self, lease: &Lease, id: ExperimentId, wells: &[WellId]) {
+        self.finish_with(lease, id, wells, &measurement()).await;
+    }
+
+    /// The same, with results of one's own.
+    pub async fn finish_with(&self, lease: &Lease, id: ExperimentId, wells: &[WellId], measurement: &Value) {
         for &well in wells {
             for to in [WellStatus::Dispensing, WellStatus::Mixed] {
                 self.commit(lease, vec![Change::Well { id: well, to, fault: None }]).await;
             }
-            let result = Change::Result { id: domain::ResultId::new(), well, measurement_data: measurement() };
+            let result = Change::Result { id: domain::ResultId::new(), well, measurement_data: measurement.clone() };
             self.commit(lease, vec![result]).await;
         }
         let done = Change::Experiment { id, to: ExperimentStatus::Completed, fault: None };
@@ -183,7 +188,7 @@ pub fn ochre(wells: usize) -> Value {
     json!({ "name": "ochre", "wells": vec![json!({ "volumes": { "red": 60, "yellow": 30.5, "blue": 60 } }); wells] })
 }
 
-fn measurement() -> Value {
+pub fn measurement() -> Value {
     json!({
         "channels": { "ch410": 1, "ch440": 2, "ch470": 3, "ch510": 4, "ch550": 5, "ch583": 6, "ch620": 7, "ch670": 8,
             "clear": 9, "nir": 10 },

@@ -52,12 +52,12 @@ async fn a_measured_experiment_is_read_listed_and_downloaded() {
     assert_eq!(
         lines[0],
         "experiment_id,well_id,position,status,blue_ul,red_ul,yellow_ul,ch410,ch440,ch470,ch510,ch550,ch583,ch620,\
-         ch670,clear,nir,L,a,b,srgb,measured_at,experiment_name"
+         ch670,clear,nir,L,a,b,srgb,measured_at,experiment_name,predicted_L,predicted_a,predicted_b,delta_e,doubtful,doubt"
     );
     assert!(
         lines[1].starts_with(&format!("{id},A1,0,measured,60,60,30.5,1,2,3,4,5,6,7,8,9,10,50.25,-3.5,20.0,#a0522d,"))
     );
-    assert!(lines[2].ends_with(",ochre"), "{}", lines[2]);
+    assert!(lines[2].ends_with(",ochre,,,,,no,"), "{}", lines[2]);
 
     let file = ada.get(&format!("/experiments/{id}/download.json")).await;
     assert!(file.header("content-disposition").ends_with(".json\""));

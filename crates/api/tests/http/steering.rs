@@ -1,6 +1,6 @@
 //! Running the lab: robots held and attended, priorities, retries, the journal and the log that people read.
 
-use crate::lab::{Answer, Person, TestLab, ochre};
+use crate::lab::{Answer, Person, TestLab, measurement, ochre};
 use domain::{
     Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, JournalEvent, Mount, Operation, Role, Step, Tool,
     Volume, WellStatus,
@@ -232,6 +232,46 @@ async fn nothing_is_left_of_what_was_cancelled_after_its_last_measurement() {
     let problem = tell(&ada, &format!("/experiments/{id}/retry")).await.problem(409, "illegal-transition");
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("nothing left")), "{problem}");
     assert_eq!(ada.quota().await, 9);
+}
+
+#[tokio::test]
+async fn doubtful_wells_are_said_to_be_so_everywhere_and_made_again_free_once() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 2).await;
+    let id = ada.experiment(2).await;
+    let lease = lab.lane().await;
+    let wells = lab.start(&lease, id).await;
+    let mut doubtful = measurement();
+    doubtful["doubt"] = json!({ "delta_e": 12.34, "limit": 3.0, "why": "far_from_prediction" });
+    doubtful["delta_e"] = json!(12.34);
+    lab.finish_with(&lease, id, &wells, &doubtful).await;
+
+    let path = format!("/experiments/{id}");
+    let read = ada.get(&path).await.json();
+    let doubts = &read["doubts"];
+    assert_eq!(
+        (&doubts["wells"], &doubts["measured"], &doubts["free_retry"]),
+        (&json!(["A1", "B1"]), &json!(2), &json!(2))
+    );
+    assert!(
+        doubts["sentence"].as_str().is_some_and(|said| said.starts_with("2 of 2 measured wells are doubtful: A1–B1.")),
+        "{doubts}"
+    );
+    assert_eq!(read["wells"][0]["result"]["doubt"]["limit"], 3.0);
+    let csv = ada.get(&format!("{path}/results.csv")).await.text;
+    let line = csv.lines().nth(1).expect("a line");
+    assert!(line.contains(",12.34,yes,") && line.contains("It is ΔE00 12.3 from its prediction"), "{line}");
+    let stream = ada.get(&format!("{path}/events")).await.text;
+    assert!(stream.contains(r#""why":"far_from_prediction""#), "{stream}");
+
+    let made = tell(&ada, &format!("{path}/retry")).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert_eq!((&made.json()["quota_remaining"], &made.json()["retry_of"]), (&json!(0), &json!(id)));
+    assert_eq!(ada.quota().await, 0, "with nothing left of the quota");
+    let left = &ada.get(&path).await.json()["doubts"]["free_retry"];
+    assert_eq!(left, &json!(0));
+    tell(&ada, &format!("{path}/retry")).await.problem(409, "illegal-transition");
+    assert_eq!(ada.quota().await, 0);
 }
 
 #[tokio::test]

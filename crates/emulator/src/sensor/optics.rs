@@ -3,7 +3,7 @@
 //! signal of a band = ∫ LED × transmittance × band response, scaled so that the brightest band of a clear well counts
 //! 45,000 at the usual settings. Then noise (shot and 0.5 %), a small dark count, and the clip at full scale.
 
-use crate::world::{Liquid, View};
+use crate::world::{Liquid, SensorFaults, View};
 use domain::{
     dye,
     reading::{BANDS, Channels, Reading, SensorSettings},
@@ -34,6 +34,13 @@ struct Signal {
     nir: f64,
 }
 
+impl Signal {
+    /// The same in another light.
+    fn lit(self, light: f64) -> Self {
+        Self { bands: self.bands.map(|band| band * light), clear: self.clear * light, nir: self.nir * light }
+    }
+}
+
 /// LED times band response, scaled to counts, for each band and for clear.
 static LIT_BANDS: LazyLock<([Spectrum; 8], Spectrum)> = LazyLock::new(|| {
     let led = led();
@@ -55,8 +62,14 @@ pub fn transmittance(liquid: &Liquid) -> Spectrum {
 }
 
 /// Takes one reading of what is in view. `stray_light` is the share of white that passes the well by.
-pub fn read(view: &View, settings: SensorSettings, stray_light: f64, noise: &mut impl Rng) -> Reading {
-    let signal = signal(view, stray_light);
+pub fn read(
+    view: &View,
+    settings: SensorSettings,
+    stray_light: f64,
+    faults: &SensorFaults,
+    noise: &mut impl Rng,
+) -> Reading {
+    let signal = signal(view, stray_light).lit(faults.light);
     let usual = SensorSettings::default();
     let exposure = |settings: SensorSettings| settings.gain().factor() * settings.integration_ms();
     let scale = exposure(settings) / exposure(usual);
@@ -66,7 +79,11 @@ pub fn read(view: &View, settings: SensorSettings, stray_light: f64, noise: &mut
         let other = PROPORTIONAL_NOISE * expected * noise.sample::<f64, _>(StandardNormal);
         (expected + shot + other).round().clamp(0.0, f64::from(settings.full_scale())) as u16
     };
-    let bands = signal.bands.map(&mut count);
+    let mut bands = signal.bands.map(&mut count);
+    let dead = faults.dead_band.as_ref().and_then(|name| BANDS.iter().position(|band| band.name == name));
+    if let Some(band) = dead.and_then(|index| bands.get_mut(index)) {
+        *band = 0;
+    }
     let (clear, nir) = (count(signal.clear), count(signal.nir));
     Reading::new(Channels::new(bands, clear, nir), settings)
 }
@@ -97,9 +114,11 @@ fn through(transmittance: &Spectrum, nir_share: f64) -> Signal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::{PLATE_SLOT, Spot};
+    use crate::world::{PLATE_SLOT, Spot, stroke};
     use domain::{
+        Deck, Mount, PipetteModel, Recipe, Volume,
         colour::{Xyz, estimate_reading},
+        doubt::judge,
         reading::Gain,
     };
     use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -110,7 +129,7 @@ mod tests {
     }
 
     fn reading(view: &View, settings: SensorSettings) -> Reading {
-        read(view, settings, 0.0, &mut ChaCha8Rng::seed_from_u64(5))
+        read(view, settings, 0.0, &SensorFaults::default(), &mut ChaCha8Rng::seed_from_u64(5))
     }
 
     #[test]
@@ -165,10 +184,79 @@ mod tests {
     #[test]
     fn noise_is_the_seeds_and_small() {
         let view = over(Liquid::pure("blue", 50.0));
-        let with = |seed| read(&view, SensorSettings::default(), 0.0, &mut ChaCha8Rng::seed_from_u64(seed));
+        let with = |seed| {
+            read(&view, SensorSettings::default(), 0.0, &SensorFaults::default(), &mut ChaCha8Rng::seed_from_u64(seed))
+        };
         assert_eq!(with(1), with(1));
         assert_ne!(with(1), with(2));
         let (one, two) = (f64::from(with(1).channels.ch550), f64::from(with(2).channels.ch550));
         assert!((one / two - 1.0).abs() < 0.05);
+    }
+
+    /// Wells as this lab makes them: each volume off by the pipette's error, each reading by the sensor's. What is asked of
+    /// the judge is that it believes them, and that it doesn't believe a well that somebody else had used before.
+    #[test]
+    fn an_honest_lab_is_believed_and_a_used_plate_is_not() {
+        const INSTRUMENTS: u64 = 20;
+        const WELLS: usize = 400;
+        let deck = Deck::default();
+        let (mut alarms, mut missed, mut worst) = (0, 0, 0.0_f64);
+        for seed in 0..INSTRUMENTS {
+            let mut noise = ChaCha8Rng::seed_from_u64(seed);
+            let white = look(&Liquid::default(), &mut noise);
+            for _ in 0..WELLS {
+                let recipe = any_recipe(&mut noise);
+                let liquid = pipetted(&recipe, seed, &mut noise);
+                let honest = judge(&recipe, &deck, &look(&liquid, &mut noise), &white).expect("a colour");
+                alarms += usize::from(honest.doubt.is_some());
+                worst = worst.max(honest.delta_e.expect("library dyes"));
+                let mut used = pipetted(&any_recipe(&mut noise), seed, &mut noise);
+                used.add(&liquid);
+                let on_top = judge(&recipe, &deck, &look(&used, &mut noise), &white).expect("a colour");
+                missed += usize::from(on_top.doubt.is_none());
+            }
+        }
+        let wells = WELLS * INSTRUMENTS as usize;
+        println!(
+            "{alarms} false alarms and {missed} used wells missed of {wells} each; an honest well is off by up to {worst:.2}"
+        );
+        assert!(alarms * 1_000 <= wells, "{alarms} false alarms in {wells} wells, off by up to {worst}");
+        assert!(missed * 20 <= wells, "{missed} used wells of {wells} passed for good ones");
+    }
+
+    fn look(liquid: &Liquid, noise: &mut ChaCha8Rng) -> Reading {
+        read(&over(liquid.clone()), SensorSettings::default(), 0.0, &SensorFaults::default(), noise)
+    }
+
+    /// One to three dyes, 20 µL or more of each, 300 at most.
+    fn any_recipe(noise: &mut ChaCha8Rng) -> Recipe {
+        let dyes = ["red", "yellow", "blue"];
+        let (count, first) = (noise.random_range(1..=3), noise.random_range(0..3));
+        let most = 300 / count as u32;
+        Recipe::new((0..count).map(|index| {
+            let ul = noise.random_range(20..=most);
+            (dyes[(first + index) % 3].parse().expect("dye"), Volume::from_whole_ul(ul))
+        }))
+    }
+
+    fn pipetted(recipe: &Recipe, seed: u64, noise: &mut ChaCha8Rng) -> Liquid {
+        let mut liquid = Liquid::default();
+        for (dye, volume) in recipe.iter() {
+            let ul = stroke(PipetteModel::P300SingleGen2, Mount::Right, seed, volume.ul(), noise);
+            liquid.add(&Liquid::pure(dye.as_str(), ul));
+        }
+        liquid
+    }
+
+    #[test]
+    fn a_broken_sensor_shows_it() {
+        let broken = |faults: &SensorFaults| {
+            read(&over(Liquid::default()), SensorSettings::default(), 0.0, faults, &mut ChaCha8Rng::seed_from_u64(5))
+        };
+        assert!(broken(&SensorFaults { light: 0.0, ..SensorFaults::default() }).is_dark());
+        assert!(broken(&SensorFaults { light: 2.0, ..SensorFaults::default() }).saturated);
+        let one_band = broken(&SensorFaults { dead_band: Some("ch440".to_owned()), ..SensorFaults::default() });
+        assert_eq!(one_band.channels.ch440, 0);
+        assert!(one_band.channels.ch470 > 20_000, "{one_band:?}");
     }
 }

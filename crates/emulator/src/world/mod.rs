@@ -30,10 +30,13 @@ pub use deck::{
     DOCK_SLOT, DOCK_WELL, PLATE_SLOT, SENSOR_LENGTH_MM, SENSOR_OVERLAP_MM, TIPS_20_SLOT, TIPS_300_SLOT, TRASH_SLOT,
     VIALS_SLOT, default_deck,
 };
+pub use domain::pipetting::StatedError;
 pub use event::{Actor, Entry, Event, Portion, Spot, ToolName};
 pub use geometry::{LabwareKind, PhysicalLabware, Point, Slot, WellGeometry, WellShape};
 pub use liquid::Liquid;
-pub use pipetting::{StatedError, stated_pipette_error};
+pub use pipetting::stated_pipette_error;
+#[cfg(test)]
+pub(crate) use pipetting::stroke;
 pub use state::{Placed, State, Tip, Tool};
 
 use chrono::{DateTime, Utc};
@@ -167,6 +170,23 @@ pub enum View {
     Elsewhere,
 }
 
+/// What is broken about the sensor. Not part of the ledger: a restart mends it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SensorFaults {
+    /// The LED's light as a share of what it should be: 0 is off; above 1, light from elsewhere comes in.
+    pub light: f64,
+    /// A band, by its name, that counts nothing.
+    pub dead_band: Option<String>,
+    /// It sticks in its dock: the nozzle presses on it and comes away empty.
+    pub is_stuck: bool,
+}
+
+impl Default for SensorFaults {
+    fn default() -> Self {
+        Self { light: 1.0, dead_band: None, is_stuck: false }
+    }
+}
+
 /// The world behind the emulator's servers.
 pub type SharedWorld = Arc<Mutex<World>>;
 
@@ -184,6 +204,7 @@ pub struct World {
     ledger: ledger::Ledger,
     identity: String,
     last_key: Option<String>,
+    sensor_faults: SensorFaults,
 }
 
 impl World {
@@ -202,7 +223,7 @@ impl World {
                 (ledger, identity::kept(directory)?)
             }
         };
-        Ok(Self { config, state, ledger, identity, last_key })
+        Ok(Self { config, state, ledger, identity, last_key, sensor_faults: SensorFaults::default() })
     }
 
     /// A deck ready to be shared between the robot's and the sensor's servers.
@@ -212,6 +233,16 @@ impl World {
 
     pub fn config(&self) -> &WorldConfig {
         &self.config
+    }
+
+    /// What is broken about the sensor now.
+    pub fn sensor_faults(&self) -> &SensorFaults {
+        &self.sensor_faults
+    }
+
+    /// Breaks the sensor, or mends it with the default.
+    pub fn break_sensor(&mut self, faults: SensorFaults) {
+        self.sensor_faults = faults;
     }
 
     /// What stands where and holds what, now.
@@ -242,7 +273,7 @@ impl World {
     /// `key` is the command's key, kept in every entry the action makes.
     pub fn perform(&mut self, action: &Action, key: Option<&str>, at: DateTime<Utc>) -> Result<Effect, WorldError> {
         let mut noise = self.noise();
-        let outcome = physics::happen(&self.state, &self.config, action, &mut noise);
+        let outcome = physics::happen(self, action, &mut noise);
         let effect = self.record(outcome.events, key, at)?;
         self.state.put_gantry(outcome.gantry);
         Ok(effect)

@@ -3,7 +3,7 @@
 //! Nothing here changes the state; it only says which events follow.
 
 use super::{
-    Action, Travel, View, WorldConfig,
+    Action, Travel, View, World, WorldConfig,
     deck::SENSOR_LENGTH_MM,
     event::{Actor, Event, Portion, Spot, ToolName},
     geometry::{LabwareKind, Point, Slot, WellGeometry},
@@ -50,8 +50,9 @@ const SENSOR_WINDOW_MM: std::ops::RangeInclusive<f64> = -4.0..=6.0;
 /// A plunger believed to hold no more than this is pushed out whole, µL.
 const PLUNGER_PLAY_UL: f64 = 0.05;
 
-pub(crate) fn happen(state: &State, config: &WorldConfig, action: &Action, noise: &mut ChaCha8Rng) -> Outcome {
-    let scene = Scene { state, config };
+pub(crate) fn happen(world: &World, action: &Action, noise: &mut ChaCha8Rng) -> Outcome {
+    let state = world.state();
+    let scene = Scene { state, config: world.config(), sensor_is_stuck: world.sensor_faults().is_stuck };
     let events = match *action {
         Action::Home => scene.home(),
         Action::RaiseMount { .. } => Vec::new(),
@@ -172,6 +173,7 @@ fn well_floor(place: &Place<'_>) -> f64 {
 struct Scene<'a> {
     state: &'a State,
     config: &'a WorldConfig,
+    sensor_is_stuck: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -281,6 +283,9 @@ impl<'a> Scene<'a> {
         }
         let off_centre = place.off_centre_mm(nozzle);
         if place.placed.sensor_in.as_deref() == Some(place.well) {
+            if self.sensor_is_stuck {
+                return Err("the sensor sticks in its dock");
+            }
             let centred = off_centre <= SENSOR_TOLERANCE_MM;
             return if centred { Ok((ToolName::Sensor, false)) } else { Err("pressed beside the sensor's collar") };
         }

@@ -89,7 +89,9 @@ pub(super) fn command(deck: &Deck, places: &Places, step: &Step, memory: Memory)
         Step::MoveSensor { mount, over } => move_to_well(hand(mount)?, &places.plate, *over, -SENSOR_BELOW_TOP_MM),
         Step::ParkSensor { mount } => park(hand(mount)?, &places.dock, deck.sensor_place),
         Step::MoveSensorToDock { mount } => move_to_dock(hand(mount)?, &places.dock, deck.sensor_place, memory),
-        Step::Read { .. } => return Err(unsafe_step(step, "the sensor carries it out, not the robot")),
+        Step::Read { .. } | Step::CheckBlank { .. } => {
+            return Err(unsafe_step(step, "the sensor carries it out, not the robot"));
+        }
     })
 }
 

@@ -1,8 +1,9 @@
 //! Asking for experiments, paying for them, steering them.
 
 use crate::given::*;
-use domain::{ExperimentId, ExperimentStatus, WellStatus};
+use domain::{ExperimentId, ExperimentStatus, UserId, WellId, WellStatus};
 use serde_json::json;
+use std::collections::BTreeSet;
 use store::{testing::TestDatabase, *};
 
 pub async fn an_accepted_experiment_reads_back_whole(database: TestDatabase) {
@@ -64,6 +65,99 @@ pub async fn a_refused_request_leaves_nothing(database: TestDatabase) {
     assert_eq!(store.accept(asked).await.expect("an answer"), Acceptance::Accepted { quota_remaining: 0 });
     let nobody = request(domain::UserId::new(), 1);
     assert!(matches!(store.accept(nobody).await, Err(StoreError::NotFound(_))));
+}
+
+/// Everything measured.
+async fn done(store: &Store, robot: &Robot, lease: &Lease, owner: UserId, wells: usize) -> ExperimentDetail {
+    let taken = running(store, owner, wells, robot, lease).await;
+    for well in well_ids(&taken) {
+        let steps = [to_status(well, WellStatus::Dispensing), to_status(well, WellStatus::Mixed), measured(well)];
+        store.commit(lease, changes(steps)).await.expect("committed");
+    }
+    let end = Change::Experiment { id: taken.experiment.id, to: ExperimentStatus::Completed, fault: None };
+    store.commit(lease, changes([end])).await.expect("committed");
+    experiment(store, taken.experiment.id).await
+}
+
+pub async fn a_measured_well_is_given_back_once_for_a_request_that_makes_up_for_it(database: TestDatabase) {
+    let (store, other) = (database.store.clone(), database.another().await);
+    let (owner, stranger) = (user(&store, 4).await, user(&store, 4).await);
+    let (robot, lease) = lane(&store, "bench").await;
+    let ended = done(&store, &robot, &lease, owner, 4).await;
+    let wells = well_ids(&ended);
+    assert_eq!(quota(&store, owner).await, 0);
+    let makes_up =
+        |by, for_wells: &[WellId]| NewExperiment { gives_back: for_wells.to_vec(), ..request(by, for_wells.len()) };
+    assert_eq!(store.accept(makes_up(stranger, &wells[..1])).await.expect("an answer"), Acceptance::AlreadyGivenBack);
+    // Of many at once one gets it, with no quota left at all.
+    let tries: Vec<_> = (0..6)
+        .map(|number| {
+            let store = if number % 2 == 0 { store.clone() } else { other.clone() };
+            let asked = makes_up(owner, &wells[..2]);
+            tokio::spawn(async move { (asked.id, store.accept(asked).await.expect("an answer")) })
+        })
+        .collect();
+    let mut accepted = Vec::new();
+    for attempt in tries {
+        match attempt.await.expect("a task") {
+            (id, Acceptance::Accepted { quota_remaining }) => accepted.push((id, quota_remaining)),
+            (_, refused) => assert_eq!(refused, Acceptance::AlreadyGivenBack),
+        }
+    }
+    assert_eq!((accepted.len(), accepted[0].1, quota(&store, owner).await), (1, 0, 0));
+    let given_back = store.measured_and_given_back(ended.experiment.id).await.expect("an answer");
+    assert_eq!(given_back.iter().collect::<BTreeSet<_>>(), wells[..2].iter().collect());
+    // Not with another one among them, not twice in one request, and not a well that was never measured.
+    let mut unmeasured = well_ids(&experiment(&store, accepted[0].0).await);
+    for wrong in [&wells[1..3], &[wells[2], wells[2]][..], &unmeasured.split_off(1)] {
+        assert_eq!(store.accept(makes_up(owner, wrong)).await.expect("an answer"), Acceptance::AlreadyGivenBack);
+    }
+    // More wells than are given back are charged as ever.
+    let more = NewExperiment { gives_back: vec![wells[2]], ..request(owner, 2) };
+    assert_eq!(store.accept(more).await.expect("an answer"), Acceptance::QuotaExhausted { remaining: 0 });
+    assert_eq!(
+        store.measured_and_given_back(ended.experiment.id).await.expect("an answer").len(),
+        2,
+        "and nothing happened"
+    );
+    let beyond = NewExperiment { gives_back: wells[2..].to_vec(), ..request(owner, 1) };
+    assert_eq!(store.accept(beyond).await.expect("an answer"), Acceptance::AlreadyGivenBack);
+    // Which makes up for which is kept, and given up it returns nothing: else nobody would ever pay.
+    let made: Vec<_> =
+        experiment(&store, accepted[0].0).await.wells.iter().map(|(well, _)| well.makes_up_for).collect();
+    assert_eq!(made, [Some(wells[0]), Some(wells[1])]);
+    store.control(accepted[0].0, Control::Cancel).await.expect("cancelled");
+    assert_eq!(quota(&store, owner).await, 0);
+}
+
+pub async fn a_free_well_that_the_lab_spoils_returns_its_quota(database: TestDatabase) {
+    let store = &database.store;
+    let owner = user(store, 3).await;
+    let (robot, lease) = lane(store, "bench").await;
+    let ended = done(store, &robot, &lease, owner, 2).await;
+    let asked = NewExperiment { gives_back: well_ids(&ended), ..request(owner, 3) };
+    assert_eq!(store.accept(asked.clone()).await.expect("an answer"), Acceptance::Accepted { quota_remaining: 0 });
+    let places: Vec<_> = asked.wells.iter().map(|(well, _)| *well).zip(domain::WellName::all().skip(2)).collect();
+    let plate = robot.plate_id.expect("a plate");
+    assert!(store.take(&lease, 0, asked.id, plate, &places).await.expect("an answer"));
+    let fault = Change::Experiment { id: asked.id, to: ExperimentStatus::Failed, fault: None };
+    store.commit(&lease, changes([fault])).await.expect("committed");
+    assert_eq!(quota(store, owner).await, 3);
+}
+
+pub async fn wells_that_the_plate_before_used_are_told(database: TestDatabase) {
+    let store = &database.store;
+    let owner = user(store, 100).await;
+    let (robot, lease) = lane(store, "bench").await;
+    let (elsewhere, other_lease) = lane(store, "another").await;
+    done(store, &elsewhere, &other_lease, owner, 20).await;
+    let first = done(store, &robot, &lease, owner, 3).await;
+    assert_eq!(store.wells_used_before(first.experiment.id).await.expect("an answer"), []);
+    store.commit(&lease, changes([Change::PlateReplaced { plate: domain::PlateId::new() }])).await.expect("committed");
+    let robot = store.robot(robot.id).await.expect("an answer").expect("the robot");
+    let second = done(store, &robot, &lease, owner, 5).await;
+    let used = store.wells_used_before(second.experiment.id).await.expect("an answer");
+    assert_eq!(used.into_iter().collect::<BTreeSet<_>>(), well_ids(&second)[..3].iter().copied().collect());
 }
 
 pub async fn an_idempotency_key_gives_the_first_answer_again(database: TestDatabase) {

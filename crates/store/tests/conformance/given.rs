@@ -58,6 +58,7 @@ pub fn request(user: UserId, wells: usize) -> NewExperiment {
         wells: (0..wells).map(|_| (WellId::new(), red(60))).collect(),
         priority: 0,
         metadata: json!({ "from": "a test" }),
+        gives_back: Vec::new(),
         idempotency: None,
         ip_address: Some("192.0.2.7".parse().expect("an address")),
     }

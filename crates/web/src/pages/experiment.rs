@@ -27,12 +27,12 @@ use axum::{
 };
 use chrono::Utc;
 use detail::{ResultRow, WellDetail};
-use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, WellStatus};
+use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, WellStatus};
 use serde::Deserialize;
-use store::{Control, Experiment, ExperimentDetail};
+use store::{Control, Experiment, ExperimentDetail, Well};
 use timeline::Timeline;
 use uuid::Uuid;
-use workflow::Progress;
+use workflow::{Doubts, Lab, Progress};
 
 #[derive(Template)]
 #[template(path = "experiment.html")]
@@ -50,6 +50,7 @@ struct ExperimentPage {
     /// The way to the robot that asks, for who may answer.
     answer: Option<&'static str>,
     notice: Option<Notice>,
+    doubts: Option<DoubtsView>,
     wish: Option<&'static str>,
     progress: ProgressView,
     may: Controls,
@@ -87,6 +88,8 @@ fn sentence(text: String) -> String {
 
 struct ProgressView {
     measured: usize,
+    /// Measured wells that are paid for, and free ones that were given up.
+    charged: usize,
     wells: usize,
     done: u64,
     total: u64,
@@ -104,11 +107,44 @@ struct Controls {
     retry: Option<RetryForm>,
 }
 
-/// Makes the wells that weren't measured.
+/// Makes the wells that weren't measured, and doubtful ones.
 struct RetryForm {
     wells: usize,
+    /// How many of them cost nothing.
+    free: usize,
     /// Makes a form sent twice one experiment.
     token: Uuid,
+}
+
+impl RetryForm {
+    fn label(&self) -> String {
+        let wells = if self.wells == 1 { "well" } else { "wells" };
+        let these = if self.is_free() { "these " } else { "" };
+        let price = match self.free {
+            0 => String::new(),
+            _ if self.is_free() => ", free".to_owned(),
+            free => format!(", {free} of them free"),
+        };
+        format!("Retry {these}{} {wells}{price}", self.wells)
+    }
+
+    /// Then it stands with what is said of the doubtful wells.
+    const fn is_free(&self) -> bool {
+        self.free == self.wells
+    }
+}
+
+/// Which wells aren't to be believed, and why.
+struct DoubtsView {
+    headline: String,
+    causes: String,
+    help: String,
+}
+
+impl From<&Doubts> for DoubtsView {
+    fn from(doubts: &Doubts) -> Self {
+        Self { headline: doubts.headline(), causes: doubts.causes(), help: FaultCode::PlateDoubtful.help_path() }
+    }
 }
 
 /// Why what was asked of this page wasn't done.
@@ -149,6 +185,7 @@ async fn shown(
         owner: owner(state, me, &detail.experiment).await?,
         trouble: state.lab.trouble(&detail.experiment).await?,
         progress: state.lab.progress(&detail).await?,
+        doubts: state.lab.doubts(&detail).await?,
         timeline: timeline::timeline(&state.store, &detail, sequence).await?,
         sequence,
         notice,
@@ -161,6 +198,7 @@ struct Surroundings {
     owner: Option<String>,
     trouble: Option<Fault>,
     progress: Progress,
+    doubts: Option<Doubts>,
     timeline: Timeline,
     sequence: i64,
     notice: Option<Notice>,
@@ -200,7 +238,7 @@ async fn owner(state: &AppState, me: &Identity, experiment: &Experiment) -> Resu
 }
 
 fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: Option<&str>) -> ExperimentPage {
-    let Surroundings { owner, trouble, progress, timeline, sequence, notice } = around;
+    let Surroundings { owner, trouble, progress, doubts, timeline, sequence, notice } = around;
     let (experiment, now) = (&detail.experiment, Utc::now());
     let dyes = dyes(detail);
     let wanted = wanted.map(str::to_owned).or_else(|| most_interesting(detail));
@@ -221,8 +259,9 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
         fault: trouble.map(FaultView::from),
         notice,
         wish: experiment.control.map(wish),
-        progress: progress_view(detail, wells, progress),
-        may: controls(detail),
+        doubts: doubts.as_ref().map(DoubtsView::from),
+        progress: progress_view(detail, wells, progress, doubts.as_ref()),
+        may: controls(detail, doubts.as_ref()),
         plates: plate::views(detail, wanted.as_deref()),
         selected,
         rows: detail::rows(detail, &dyes),
@@ -269,23 +308,25 @@ const fn wish(control: Control) -> &'static str {
     }
 }
 
-fn controls(detail: &ExperimentDetail) -> Controls {
-    use ExperimentStatus::{Cancelled, Failed, Paused, Queued, Running};
+fn controls(detail: &ExperimentDetail, doubts: Option<&Doubts>) -> Controls {
+    use ExperimentStatus::{Paused, Queued, Running};
     let experiment = &detail.experiment;
     let (status, asked) = (experiment.status, experiment.control);
     let go_on = if experiment.fault.is_some() { "Try again" } else { "Resume" };
     let resumes = matches!(status, Paused) && !matches!(asked, Some(Control::Resume | Control::Cancel));
-    let missing = if matches!(status, Failed | Cancelled) { retry::unmeasured(detail) } else { 0 };
+    let (wells, free) = Lab::retriable(detail, doubts);
     Controls {
         pause: matches!(status, Queued | Running) && !matches!(asked, Some(Control::Pause | Control::Cancel)),
         resume: resumes.then_some(go_on),
         cancel: !status.is_final() && !matches!(asked, Some(Control::Cancel)),
-        retry: (missing > 0).then(|| RetryForm { wells: missing, token: Uuid::now_v7() }),
+        retry: (wells > 0).then(|| RetryForm { wells, free, token: Uuid::now_v7() }),
     }
 }
 
-fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress) -> ProgressView {
+fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress, doubts: Option<&Doubts>) -> ProgressView {
     let measured = detail.wells.iter().filter(|(well, _)| well.status == WellStatus::Measured).count();
+    let is_given_up = |well: &Well| well.status == WellStatus::Cancelled && well.makes_up_for.is_some();
+    let given_up = detail.wells.iter().filter(|(well, _)| is_given_up(well)).count();
     let (time_caption, time) = match (progress.queue_position, progress.seconds_left) {
         (Some(_), _) => ("Starts in, about", progress.seconds_to_start.map_or_else(|| "—".to_owned(), duration)),
         (None, Some(seconds)) => ("Time left, about", duration(seconds)),
@@ -303,6 +344,7 @@ fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress) ->
     };
     ProgressView {
         measured,
+        charged: (measured + given_up).saturating_sub(doubts.map_or(0, |doubts| doubts.given_back)),
         wells,
         done,
         total,

@@ -283,7 +283,8 @@ impl Draft {
                 detail: "Nothing was charged. Take some rows away, or ask an administrator for more quota.".to_owned(),
                 help: Some(Help { href: domain::FaultCode::QuotaExhausted.help_path(), text: "How quota works" }),
             },
-            SubmitError::KeyReused => {
+            // Only a retry gives anything back.
+            SubmitError::KeyReused | SubmitError::AlreadyGivenBack => {
                 self.token = Uuid::now_v7();
                 Message {
                     tone: "wait",

@@ -108,7 +108,7 @@ impl Lane {
         }
         let deck = &self.robot.deck;
         let change = match shortage {
-            Shortage::Plate { .. } => Change::PlateReplaced { plate: PlateId::new() },
+            Shortage::Plate { .. } | Shortage::UsedPlate { .. } => Change::PlateReplaced { plate: PlateId::new() },
             Shortage::Tips { slot, .. } => Change::TipsReplaced { slot: *slot },
             Shortage::Dye { dye, vial, .. } => {
                 let volume = deck.dye(dye).map(|vial| vial.volume).unwrap_or_default();
@@ -127,9 +127,8 @@ impl Lane {
 
     /// The robot stands still until somebody has answered.
     pub(super) async fn ask_operator(&mut self, question: Fault) -> Result<(), LaneError> {
-        tracing::warn!(robot = self.robot.name, code = %question.code, question = question.what, "the operator is asked");
-        self.robot.attention.get_or_insert_with(|| question.clone());
-        self.record(vec![Change::Ask(question)]).await
+        let question = self.asking(question);
+        self.record(vec![question]).await
     }
 }
 

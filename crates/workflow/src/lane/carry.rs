@@ -8,9 +8,9 @@ use crate::{
     measure::{self, WhiteReference},
     plan::Shortage,
 };
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use domain::{
-    Ending, ExperimentId, Fault, FaultCode, JournalEvent, Mount, Operation, ResultId, Slot, Step, WellStatus,
+    Ending, ExperimentId, Fault, FaultCode, JournalEvent, Mount, Operation, ResultId, Slot, Step, WellId, WellStatus,
     reading::Reading,
 };
 use serde_json::{Value, json};
@@ -91,10 +91,15 @@ impl Lane {
             match outcome {
                 Outcome::Done(answer, reading) => {
                     index += 1;
+                    let stain = self.stain(step, reading.as_ref());
                     let mut done = self.succeeded(hand, &operation, answer, reading);
                     *progressed |= gets_a_well_on(step, &done);
                     done.wells.push(self.report(hand.experiment, &steps, index));
                     conclusion = Some(done);
+                    if let Some(stain) = stain {
+                        self.conclude_if_any(hand, conclusion).await?;
+                        return Ok(Carried::Short(stain));
+                    }
                 }
                 Outcome::Not(event, ending, fault) => {
                     let mut failed = Conclusion::of(&operation, event, json!({ "fault": fault }));
@@ -164,20 +169,15 @@ impl Lane {
 
     /// Whether the deck lacks what this step takes. What it takes is taken from `supplies`.
     fn shortage(&self, step: &Step, supplies: &mut Inventory) -> Option<Shortage> {
-        match (step, &self.tool) {
-            (Step::Aspirate { dye, vial: at, volume, .. }, _) => {
-                let vial = supplies.vials.iter_mut().find(|vial| vial.vial == *at)?;
-                let reserve = self.robot.deck.vial_reserve;
-                let held = forecast::left_in(vial, Utc::now());
-                if *volume + reserve > held {
-                    let dye = dye.clone();
-                    return Some(Shortage::Dye { dye, vial: *at, wanted: *volume, held, reserve });
-                }
-                vial.volume = vial.volume.saturating_sub(*volume);
-                None
-            }
-            _ => None,
+        let Step::Aspirate { dye, vial: at, volume, .. } = step else { return None };
+        let vial = supplies.vials.iter_mut().find(|vial| vial.vial == *at)?;
+        let reserve = self.robot.deck.vial_reserve;
+        let held = forecast::left_in(vial, Utc::now());
+        if *volume + reserve > held {
+            return Some(Shortage::Dye { dye: dye.clone(), vial: *at, wanted: *volume, held, reserve });
         }
+        vial.volume = vial.volume.saturating_sub(*volume);
+        None
     }
 
     /// The durable write that comes before every command. `false`: people were faster, and nothing may be sent; what
@@ -292,13 +292,22 @@ impl Lane {
     /// A reading's document, and the result or the white reference that it is.
     fn reading_changes(&mut self, hand: &Hand, operation: &Operation, reading: &Reading) -> Vec<Change> {
         let at = Utc::now();
-        let Step::Read { over, well } = operation.step else { return Vec::new() };
+        let (over, well) = match operation.step {
+            Step::Read { over, well } => (over, well),
+            Step::CheckBlank { over } => (over, None),
+            _ => return Vec::new(),
+        };
         let body = json!({
             "experiment_id": hand.experiment, "plate_id": hand.plate, "well": well, "well_id": over, "robot": self.robot.name,
             "lease_epoch": self.lease.epoch, "at": at, "reading": reading,
         });
         let mut changes = vec![Change::Document { collection: "measurements", id: operation.id, body }];
+        if matches!(operation.step, Step::CheckBlank { .. }) {
+            changes.extend(self.looked(over, reading));
+            return changes;
+        }
         let Some(well) = well else {
+            let last = self.white_reference().filter(|white| white.plate == hand.plate);
             let white = WhiteReference {
                 operation: operation.id,
                 experiment: hand.experiment,
@@ -306,16 +315,13 @@ impl Lane {
                 over,
                 at,
                 reading: *reading,
+                blank: last.map(|white| white.blank).unwrap_or_default(),
+                is_outdated: false,
             };
-            let value = serde_json::to_value(&white).unwrap_or_default();
-            self.robot.white_reference = Some(value.clone());
-            changes.push(Change::WhiteReference(value));
+            changes.push(self.keep_white(&white));
             return changes;
         };
-        let measured =
-            self.white_reference().ok_or_else(|| "no white reference has been read on this robot".to_owned()).and_then(
-                |white| measure::measurement(operation.id, reading, &white, at).map_err(|error| error.to_string()),
-            );
+        let measured = self.judged(hand, operation, (well, reading), at);
         changes.push(match measured {
             Ok(measurement_data) => Change::Result { id: ResultId::new(), well, measurement_data },
             Err(cause) => {
@@ -330,6 +336,21 @@ impl Lane {
             }
         });
         changes
+    }
+
+    /// A well's result, or why there can't be one.
+    fn judged(
+        &self,
+        hand: &Hand,
+        operation: &Operation,
+        (well, reading): (WellId, &Reading),
+        at: DateTime<Utc>,
+    ) -> Result<Value, String> {
+        let mixture = hand.mixtures.iter().find(|mixture| mixture.well == well);
+        let recipe = mixture.map(|mixture| &mixture.recipe).ok_or("the experiment has no such well")?;
+        let white = self.white_reference().ok_or("no white reference has been read on this robot")?;
+        measure::measurement(operation.id, reading, &white, (recipe, &self.robot.deck), at)
+            .map_err(|error| error.to_string())
     }
 
     pub(super) fn white_reference(&self) -> Option<WhiteReference> {

@@ -8,11 +8,12 @@
 
 mod begin;
 mod carry;
+mod doubts;
 mod recovery;
 mod step;
 mod work;
 
-use crate::{breaker::Concern, estimate::Pace};
+use crate::{breaker::Concern, estimate::Pace, mixture};
 use domain::{ExperimentId, Tool};
 use hardware::{AddressError, Attendant, ColourSensor, Connect, Hold, Memory, Patience, RobotError};
 use std::{sync::Arc, time::Duration};
@@ -23,7 +24,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-const JOURNAL_PAGE: u32 = 500;
 /// Between two looks for waiting experiments that no robot can mix any more.
 const BETWEEN_INSPECTIONS: Duration = Duration::from_secs(2);
 
@@ -212,15 +212,6 @@ impl Lane {
     }
 
     async fn journal(&self, id: ExperimentId) -> Result<Vec<JournalledOperation>, LaneError> {
-        let mut journal = Vec::new();
-        loop {
-            let after = journal.last().map_or(0, |operation: &JournalledOperation| operation.sequence);
-            let page = self.store.operations(id, after, JOURNAL_PAGE).await?;
-            let is_last = page.len() < JOURNAL_PAGE as usize;
-            journal.extend(page);
-            if is_last {
-                return Ok(journal);
-            }
-        }
+        Ok(mixture::journal(&self.store, id).await?)
     }
 }

@@ -43,7 +43,7 @@ impl Lane {
         let step = &open.operation.step;
         let (event, ending, outcome) = match step {
             // A reading that nobody received is worth nothing; the well is read again under a new id.
-            Step::Read { .. } => {
+            Step::Read { .. } | Step::CheckBlank { .. } => {
                 (JournalEvent::NotReceived, Ending::NotDone, json!({ "reason": "the reading was not received" }))
             }
             _ => self.look_up(open).await?,

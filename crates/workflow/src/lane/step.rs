@@ -1,7 +1,7 @@
 //! One step: sent to the robot or the sensor under its operation's id, and what became of it.
 
 use super::Lane;
-use crate::fault;
+use crate::{fault, measure};
 use domain::{Ending, ExperimentId, Fault, JournalEvent, Operation, Step, reading::Reading};
 use hardware::{PerformError, ReadRequest, RobotError};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ pub(super) enum Outcome {
     Done(Value, Option<Reading>),
     /// It certainly ended so; to be recorded.
     Not(JournalEvent, Ending, Fault),
-    /// The sensor gave no reading. It may be asked again.
+    /// The sensor gave no reading, or none that can be used. It may be asked again.
     Missed(Fault),
     /// Left open in the journal.
     Unknown(Fault),
@@ -24,7 +24,7 @@ impl Lane {
     pub(super) async fn perform(&mut self, operation: &Operation, experiment: Option<ExperimentId>) -> Outcome {
         let began = Instant::now();
         let outcome = match &operation.step {
-            Step::Read { .. } => self.read(operation, experiment).await,
+            Step::Read { .. } | Step::CheckBlank { .. } => self.read(operation, experiment).await,
             _ => self.command(operation).await,
         };
         let label = match &outcome {
@@ -62,9 +62,13 @@ impl Lane {
             None => Err(no_run()),
         };
         match held {
-            Ok(()) => {
-                Outcome::Done(json!({ "channels": reading.channels, "saturated": reading.saturated }), Some(reading))
-            }
+            Ok(()) => match measure::check(&operation.step, &reading, self.white_reference().as_ref()) {
+                Ok(()) => Outcome::Done(
+                    json!({ "channels": reading.channels, "saturated": reading.saturated }),
+                    Some(reading),
+                ),
+                Err(flaw) => Outcome::Missed(fault::of_flaw(&operation.step, &flaw)),
+            },
             Err(error) => {
                 let fault = fault::of_command(&operation.step, &PerformError::LostControl(error));
                 Outcome::Not(JournalEvent::NotReceived, Ending::NotDone, fault)

@@ -33,7 +33,7 @@ impl Lane {
                 return self.finish(&experiment).await;
             }
             let mut progressed = false;
-            let carried = match self.plan(&hand).await? {
+            let carried = match self.plan(&hand, troubles).await? {
                 Ok(steps) => self.carry_out(&mut hand, steps, &mut progressed).await?,
                 Err(shortage) => Carried::Short(shortage),
             };
@@ -41,6 +41,10 @@ impl Lane {
                 Carried::Through => {}
                 Carried::Wish(wish) => return self.obey(id, wish).await,
                 Carried::Halt => return Ok(()),
+                Carried::Short(shortage @ Shortage::UsedPlate { .. }) => {
+                    self.make_safe().await?;
+                    return self.leave_plate(id, &shortage).await;
+                }
                 Carried::Short(shortage) => {
                     self.make_safe().await?;
                     self.supply(&shortage).await?;
@@ -54,14 +58,20 @@ impl Lane {
     }
 
     /// The steps that finish the experiment's unfinished wells.
-    async fn plan(&self, hand: &Hand) -> Result<Result<Vec<Step>, Shortage>, LaneError> {
+    async fn plan(&self, hand: &Hand, tries: u32) -> Result<Result<Vec<Step>, Shortage>, LaneError> {
         let inventory = self.store.inventory(self.lease.robot_id).await?;
+        if let Err(full) = plan::check_waste(&self.robot.deck, &inventory) {
+            return Ok(Err(full));
+        }
         let free: Vec<_> = hand.free.iter().copied().collect();
-        let reference = match self.white_reference() {
-            Some(white) if white.experiment == hand.experiment && white.plate == hand.plate => Reference::Known,
-            _ => Reference::choose(&free, &hand.mixtures),
+        let white = self.white_reference().filter(|white| white.plate == hand.plate);
+        let reference = match &white {
+            Some(white) if white.experiment == hand.experiment && !white.is_outdated => Reference::Known,
+            _ => Reference::choose(&free, &hand.mixtures, tries as usize),
         };
-        Ok(plan::steps(&self.robot.deck, &hand.mixtures, &mut Tips::new(&inventory.tips), reference))
+        let deck = &self.robot.deck;
+        let unseen = plan::unseen(deck, &hand.mixtures, &white.map(|white| white.blank).unwrap_or_default());
+        Ok(plan::steps(deck, &hand.mixtures, &mut Tips::new(&inventory.tips), reference, &unseen))
     }
 
     pub(super) async fn hand(&self, experiment: &ExperimentDetail) -> Result<Hand, LaneError> {
@@ -110,10 +120,31 @@ impl Lane {
         to: ExperimentStatus,
         fault: Option<Fault>,
     ) -> Result<(), LaneError> {
-        self.record(vec![Change::Experiment { id, to, fault }]).await?;
+        let mut changes = if to.is_final() { self.doubts_at_end(id).await? } else { Vec::new() };
+        changes.push(Change::Experiment { id, to, fault });
+        self.record(changes).await?;
         tracing::info!(experiment = %id, robot = self.robot.name, %to, "an experiment has left its lane");
         metrics::counter!(telemetry::names::EXPERIMENTS_ENDED, "outcome" => to.as_str()).increment(1);
         Ok(())
+    }
+
+    /// The plate isn't what it was said to be. Nothing was dispensed: the experiment waits for another one.
+    async fn leave_plate(&mut self, id: ExperimentId, shortage: &Shortage) -> Result<(), LaneError> {
+        let fault = fault::of_shortage(shortage);
+        let data = serde_json::to_value(&fault).unwrap_or_default();
+        metrics::counter!(telemetry::names::FAULTS, "code" => fault.code.as_str()).increment(1);
+        let mut changes = vec![Change::Event { experiment: id, kind: "fault", data }];
+        changes.push(Change::Experiment { id, to: ExperimentStatus::Queued, fault: None });
+        match self.robot.attendance {
+            Attendance::Operator => {
+                changes.push(self.asking(fault));
+                self.record(changes).await
+            }
+            Attendance::Virtual => {
+                self.record(changes).await?;
+                self.supply(shortage).await
+            }
+        }
     }
 
     /// Lets go of the robot, which others may use in between.
@@ -144,9 +175,16 @@ impl Lane {
         if aftermath == Aftermath::Recover || self.make_safe().await.is_err() {
             self.recover().await?;
         }
+        if !self.robot.is_held() && self.asks_about_sensor(&fault, troubles) {
+            let mut changes = self.outdate_white(&fault);
+            changes.push(self.asking(fault));
+            return self.record(changes).await;
+        }
         if troubles < MOST_TROUBLES || self.robot.is_held() {
             return Ok(());
         }
+        let outdated = self.outdate_white(&fault);
+        self.record(outdated).await?;
         let given_up = fault::too_many(&fault, troubles);
         match self.robot.attendance {
             Attendance::Virtual => self.end_experiment(id, ExperimentStatus::Failed, Some(given_up)).await,

@@ -53,6 +53,10 @@ impl TestLab {
     }
 
     pub async fn attended(database: TestDatabase, speed: f64, attendance: Attendance) -> Self {
+        Self::on_deck(database, speed, attendance, Deck::default()).await
+    }
+
+    pub async fn on_deck(database: TestDatabase, speed: f64, attendance: Attendance, deck: Deck) -> Self {
         let logs = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env());
         let _ = logs.with_test_writer().try_init();
         let directory = tempfile::tempdir().expect("a directory");
@@ -67,7 +71,7 @@ impl TestLab {
                 url: format!("http://{address}"),
                 sensor_url: format!("tcp://{sensor}"),
                 attendance,
-                deck: Deck::default(),
+                deck,
             })
             .await
             .expect("a robot");
@@ -230,11 +234,12 @@ impl TestLab {
     }
 
     pub async fn post(&self, path: &str) {
-        let answer = reqwest::Client::new()
-            .post(format!("http://{}{path}", self.address))
-            .json(&serde_json::json!({}))
-            .send()
-            .await;
+        self.tell(path, serde_json::json!({})).await;
+    }
+
+    /// Tells the emulator.
+    pub async fn tell(&self, path: &str, body: Value) {
+        let answer = reqwest::Client::new().post(format!("http://{}{path}", self.address)).json(&body).send().await;
         assert!(answer.expect("an answer").status().is_success());
     }
 

@@ -33,6 +33,8 @@ macro_rules! on_both {
     };
 }
 
+mod doubt;
+
 on_both!(
     eight_wells_are_mixed_and_measured,
     a_killed_worker_loses_nothing_and_repeats_nothing,

@@ -33,7 +33,8 @@ async fn visible(state: &AppState, identity: &Identity, id: &str) -> Result<Expe
 async fn view(state: &AppState, detail: ExperimentDetail) -> Result<ExperimentView, Problem> {
     let progress = state.lab.progress(&detail).await?;
     let trouble = state.lab.trouble(&detail.experiment).await?;
-    Ok(ExperimentView::of(detail, progress, trouble))
+    let doubts = state.lab.doubts(&detail).await?;
+    Ok(ExperimentView::of(detail, progress, trouble, doubts))
 }
 
 /// Pauses, resumes or cancels: 200 when it is done, 202 when the robot's worker does it after the step in flight.

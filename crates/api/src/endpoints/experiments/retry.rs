@@ -14,8 +14,9 @@ use workflow::{Retried, RetryError};
 /// Try an experiment again
 ///
 /// One that is paused goes on where it stopped. For one that failed or was cancelled a new experiment of the same owner
-/// makes the wells that weren't measured; their quota came back when it ended, and is charged anew. `retry_of` names what
-/// it makes up for. Send an `Idempotency-Key`, so that asking twice makes one experiment.
+/// makes the wells that weren't measured; their quota came back when it ended, and is charged anew. Wells that were
+/// measured and are doubtful are made again too, whatever the experiment came to; that costs nothing, once a well.
+/// `retry_of` names what it makes up for. Send an `Idempotency-Key`, so that asking twice makes one experiment.
 #[utoipa::path(post, path = "/experiments/{id}/retry", tag = "experiments", operation_id = "experiments_retry",
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "1–200 visible ASCII characters")),
     responses(

@@ -2,8 +2,8 @@
 
 use super::{Body, Query, Robot};
 use crate::{
-    robot_server::body::Fields,
-    world::{self, Effect, Entry, PLATE_SLOT, Slot, TIPS_300_SLOT, VIALS_SLOT, World, WorldError},
+    robot_server::{body::Fields, error::FieldProblem},
+    world::{self, Effect, Entry, PLATE_SLOT, SensorFaults, Slot, TIPS_300_SLOT, VIALS_SLOT, World, WorldError},
 };
 use axum::{
     Json, Router,
@@ -13,6 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use chrono::Utc;
+use domain::reading::BANDS;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use std::sync::Arc;
 const MOST_ENTRIES: usize = 1_000_000;
 /// What a refill pours without further words: a full vial, µL.
 const FULL_VIAL_UL: f64 = 15_000.0;
+/// The brightest that light on the sensor may be made, as a share of what it should be.
+const MOST_LIGHT: f64 = 10.0;
 
 pub fn router() -> Router<Arc<Robot>> {
     Router::new()
@@ -29,6 +32,7 @@ pub fn router() -> Router<Arc<Robot>> {
         .route("/emulator/plate", post(plate))
         .route("/emulator/tips", post(tips))
         .route("/emulator/vials/{well}", post(vial))
+        .route("/emulator/sensor", post(sensor))
 }
 
 /// What was wrong with an operator's request, as RFC 9457 wants it.
@@ -139,10 +143,7 @@ async fn vial(
     let mut fields = Fields::of(&body, "");
     let dye = fields.optional_text("dye");
     let volume_ul = fields.optional_number("volume_ul").unwrap_or(FULL_VIAL_UL);
-    fields.finish().map_err(|problems| {
-        let told: Vec<_> = problems.iter().map(|problem| format!("{}: {}", problem.at, problem.detail)).collect();
-        Problem::bad(told.join("; "))
-    })?;
+    fields.finish().map_err(unreadable)?;
     let mut world = world::lock(robot.hardware.world());
     check_unchanged(&world, &body)?;
     let dye = dye.or_else(|| usual_dye(&world, slot, &well)).ok_or_else(|| {
@@ -150,6 +151,29 @@ async fn vial(
     })?;
     let effect = world.refill(slot, &well, &dye, volume_ul, Utc::now())?;
     Ok(entries(effect))
+}
+
+/// `{"light": 0, "dead_band": "ch440", "stuck": true}` breaks the colour sensor; what is left out works, `{}` mends it.
+async fn sensor(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
+    let body = read(body)?;
+    let usual = SensorFaults::default();
+    let mut fields = Fields::of(&body, "");
+    let light = fields.optional_number("light").unwrap_or(usual.light);
+    let dead_band = fields.optional_text("dead_band");
+    let is_stuck = fields.optional_truth("stuck").unwrap_or(usual.is_stuck);
+    fields.finish().map_err(unreadable)?;
+    if !(0.0..=MOST_LIGHT).contains(&light) {
+        return Err(Problem::bad(format!("'light' must be from 0 (off) to {MOST_LIGHT}; 1 is as it should be")));
+    }
+    if let Some(name) = dead_band.as_ref().filter(|name| !BANDS.iter().any(|band| band.name == **name)) {
+        let known = BANDS.map(|band| band.name).join(", ");
+        let name: String = name.chars().take(20).collect();
+        return Err(Problem::bad(format!("'{name}' is no band: the sensor has {known}")));
+    }
+    let faults = SensorFaults { light, dead_band, is_stuck };
+    let data = json!({ "light": faults.light, "dead_band": faults.dead_band, "stuck": faults.is_stuck });
+    world::lock(robot.hardware.world()).break_sensor(faults);
+    Ok(Json(json!({ "data": data })))
 }
 
 /// An operator's hands aren't at the deck long after they were asked for: with a `sequence`, an act is refused when
@@ -184,6 +208,11 @@ fn read(body: Result<Body, super::ApiError>) -> Result<Value, Problem> {
         Ok(Body(body)) if body.is_object() => Ok(body),
         _ => Err(Problem::bad("the body must be a JSON object, or nothing")),
     }
+}
+
+fn unreadable(problems: Vec<FieldProblem>) -> Problem {
+    let told: Vec<_> = problems.iter().map(|problem| format!("{}: {}", problem.at, problem.detail)).collect();
+    Problem::bad(told.join("; "))
 }
 
 fn slot_in(body: &Value, usual: Slot) -> Result<Slot, Problem> {

@@ -2,7 +2,7 @@
 
 use super::{FaultView, predicted, usual_order};
 use crate::{chart, plate::measured_hex};
-use domain::{DyeName, WellStatus, colour::Lab, reading::Channels};
+use domain::{DyeName, WellStatus, colour::Lab, doubt::Doubt, reading::Channels};
 use serde::Deserialize;
 use store::{ExperimentDetail, Measurement, Well};
 
@@ -13,7 +13,7 @@ struct Stored {
     channels: Option<Channels>,
     lab: Option<Lab>,
     reflectance: Option<[f64; 8]>,
-    saturated: bool,
+    doubt: Option<Doubt>,
     settings: Option<Settings>,
 }
 
@@ -49,7 +49,8 @@ pub struct Measured {
     pub difference: Option<String>,
     pub spectrum: Option<chart::Spectrum>,
     pub counts: Vec<(&'static str, u16)>,
-    pub is_saturated: bool,
+    /// Why it isn't to be believed.
+    pub doubt: Option<String>,
     pub settings: Option<String>,
 }
 
@@ -63,6 +64,7 @@ pub struct ResultRow {
     pub measured: Option<String>,
     pub lab: Option<[String; 3]>,
     pub difference: Option<String>,
+    pub is_doubtful: bool,
 }
 
 pub fn find(detail: &ExperimentDetail, id: &str) -> Option<WellDetail> {
@@ -95,7 +97,7 @@ fn measured(well: &Well, measurement: Option<&Measurement>) -> Option<Measured> 
         difference: difference(well, data.lab).map(|difference| format!("{difference:.1}")),
         spectrum: data.reflectance.map(|shares| chart::spectrum(&shares, &well.recipe)),
         counts: data.channels.map(|channels| channels.named().collect()).unwrap_or_default(),
-        is_saturated: data.saturated,
+        doubt: data.doubt.map(|doubt| doubt.to_string()),
         settings: data
             .settings
             .map(|settings| format!("gain {}×, {:.1} ms a pass", settings.gain, settings.integration_ms)),
@@ -124,7 +126,7 @@ pub fn rows(detail: &ExperimentDetail, dyes: &[DyeName]) -> Vec<ResultRow> {
 }
 
 fn row(well: &Well, measurement: Option<&Measurement>, dyes: &[DyeName]) -> ResultRow {
-    let lab = stored(measurement).lab;
+    let Stored { lab, doubt, .. } = stored(measurement);
     ResultRow {
         id: well.id.to_string(),
         name: name(well),
@@ -138,5 +140,6 @@ fn row(well: &Well, measurement: Option<&Measurement>, dyes: &[DyeName]) -> Resu
         measured: measured_hex(measurement),
         lab: lab.map(said),
         difference: difference(well, lab).map(|difference| format!("{difference:.1}")),
+        is_doubtful: doubt.is_some(),
     }
 }

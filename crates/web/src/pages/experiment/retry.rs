@@ -1,4 +1,4 @@
-//! `POST /experiments/{id}/retry`: makes what wasn't measured, or lets a paused experiment go on.
+//! `POST /experiments/{id}/retry`: makes what wasn't measured and what is doubtful, or lets a paused experiment go on.
 
 use super::{Notice, shown, visible};
 use crate::{error::PageError, fields::Fields, session::SignedIn};
@@ -9,8 +9,6 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use domain::{ExperimentId, FaultCode};
-use std::collections::HashSet;
-use store::ExperimentDetail;
 use uuid::Uuid;
 use workflow::{Retried, RetryError, SubmitError};
 
@@ -62,14 +60,12 @@ fn notice(error: SubmitError) -> Result<Notice, PageError> {
             "Nothing was charged. Press the button again.".to_owned(),
             FaultCode::IdempotencyConflict,
         ),
+        SubmitError::AlreadyGivenBack => (
+            "These wells were made again already.".to_owned(),
+            "A doubtful well is made again without charge once. Nothing was charged now.".to_owned(),
+            FaultCode::PlateDoubtful,
+        ),
         SubmitError::Store(error) => return Err(error.into()),
     };
     Ok(Notice { title, detail, help: code.help_path() })
-}
-
-/// Wells asked for of which none was ever measured.
-pub fn unmeasured(detail: &ExperimentDetail) -> usize {
-    let all: HashSet<_> = detail.wells.iter().map(|(well, _)| well.position).collect();
-    let measured = detail.wells.iter().filter(|(_, result)| result.is_some()).map(|(well, _)| well.position);
-    all.len() - measured.collect::<HashSet<_>>().len()
 }

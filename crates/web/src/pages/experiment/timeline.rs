@@ -63,8 +63,10 @@ fn sentence(kind: &str, data: &Value, names: &HashMap<String, String>) -> Option
         "operation" => Some((text("sentence")?.to_owned(), false)),
         "result" => {
             let well = text("well_id").or_else(|| names.get(text("well")?).map(String::as_str)).unwrap_or("a well");
-            Some((format!("{well} is {}", text("srgb").unwrap_or("measured")), true))
+            let doubt = if data.get("doubt").is_some() { ", and doubtful" } else { "" };
+            Some((format!("{well} is {}{doubt}", text("srgb").unwrap_or("measured")), true))
         }
+        "doubts" => Some((text("sentence")?.to_owned(), true)),
         "well" if matches!(text("status"), Some("quarantined" | "failed")) => {
             Some((format!("{} {}{fault}", text("well_id").unwrap_or("a well"), text("status")?), true))
         }

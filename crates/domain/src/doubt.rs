@@ -1,0 +1,420 @@
+//! Whether a measured well is to be believed: how far it is from its prediction, how far this lab's own errors could take
+//! it, and what the wells that aren't believed have in common.
+//!
+//! Read it in this order: [`judge`] is for one well, [`shared`] for all wells of an experiment.
+
+use crate::{
+    Deck, DyeName, Recipe, WellName,
+    colour::{ColourError, Estimate, estimate_reading, expected, of_ratios},
+    dye::{self, Dye},
+    pipetting::{BIAS_SHARE, BIAS_UL},
+    plate,
+    reading::Reading,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, fmt};
+
+/// Standard deviations that an honest well may be off. Four, since colours have three dimensions and a plate 96 wells.
+const SIGMAS: f64 = 4.0;
+/// Noise of a band's count in proportion to it, besides shot noise (the lab's simulation study: LED and amplifier).
+const PROPORTIONAL_NOISE: f64 = 0.005;
+/// An empty well further off the white reference than this (ΔE2000) isn't empty: 20 µL of any dye of the library is 8 off.
+const BLANK_DELTA_E: f64 = 3.0;
+
+/// A measured well, and what is to be thought of it.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    pub measured: Estimate,
+    /// Nothing where the recipe has a dye that the library doesn't know.
+    pub predicted: Option<Estimate>,
+    /// ΔE2000 between the two.
+    pub delta_e: Option<f64>,
+    pub doubt: Option<Doubt>,
+}
+
+/// Why a measured well isn't to be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// ΔE2000 from the prediction, where there is one…
+    pub delta_e: Option<f64>,
+    /// …and how much of it this lab's errors explain.
+    pub limit: Option<f64>,
+    pub why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The colour is further from the prediction than the lab's errors explain.
+    FarFromPrediction,
+    /// A band reached the sensor's full scale: its count is a lower bound.
+    Saturated,
+}
+
+impl fmt::Display for Doubt {
+    /// One sentence for a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.why, self.delta_e, self.limit) {
+            (Why::FarFromPrediction, Some(delta_e), Some(limit)) => {
+                write!(f, "It is ΔE00 {delta_e:.1} from its prediction; this lab's errors explain at most {limit:.1}.")
+            }
+            (Why::FarFromPrediction, ..) => f.write_str("It is far from its prediction."),
+            (Why::Saturated, ..) => f.write_str("A band reached the sensor's full scale, so the colour is a guess."),
+        }
+    }
+}
+
+/// The colour of one well by its reading and its plate's white reference, held against what its recipe should give.
+pub fn judge(recipe: &Recipe, deck: &Deck, sample: &Reading, white: &Reading) -> Result<Judgement, ColourError> {
+    let measured = estimate_reading(sample, white)?;
+    let mixture = Mixture::of(recipe, deck);
+    let predicted = mixture.as_ref().map(|mixture| expected(&mixture.amounts()));
+    let delta_e = predicted.map(|predicted| measured.lab.delta_e_2000(predicted.lab));
+    let limit = mixture.map(|mixture| deck.doubt_delta_e.max(SIGMAS * mixture.repeatability(white)));
+    let is_far = delta_e.zip(limit).is_some_and(|(delta_e, limit)| delta_e > limit);
+    let why = if sample.saturated { Some(Why::Saturated) } else { is_far.then_some(Why::FarFromPrediction) };
+    Ok(Judgement { measured, predicted, delta_e, doubt: why.map(|why| Doubt { delta_e, limit, why }) })
+}
+
+/// Whether a well that should be empty looks like the white reference; if not, how far off it is.
+pub fn check_blank(sample: &Reading, white: &Reading) -> Result<Option<f64>, ColourError> {
+    let water = expected(&[]);
+    let delta_e = estimate_reading(sample, white)?.lab.delta_e_2000(water.lab);
+    let limit = BLANK_DELTA_E.max(SIGMAS * sensor_spread(&water, white).sqrt());
+    Ok((delta_e > limit).then_some(delta_e))
+}
+
+/// A recipe of dyes that the library knows.
+struct Mixture<'a> {
+    parts: Vec<Part<'a>>,
+}
+
+struct Part<'a> {
+    dye: &'a Dye,
+    ul: f64,
+    /// Standard deviation of the amount, µL.
+    spread_ul: f64,
+}
+
+impl<'a> Mixture<'a> {
+    fn of(recipe: &Recipe, deck: &Deck) -> Option<Mixture<'a>> {
+        let part = |(name, volume): (&DyeName, crate::Volume)| {
+            let spread_ul = deck.pipette_for(volume).map_or(0.0, |pipette| pipette.model.spread_ul(volume));
+            Some(Part { dye: dye::library(name.as_str())?, ul: volume.ul(), spread_ul })
+        };
+        Some(Mixture { parts: recipe.iter().map(part).collect::<Option<_>>()? })
+    }
+
+    fn amounts(&self) -> Vec<(&'a Dye, f64)> {
+        self.with(|part| part.ul)
+    }
+
+    fn with(&self, ul: impl Fn(&Part<'a>) -> f64) -> Vec<(&'a Dye, f64)> {
+        self.parts.iter().map(|part| (part.dye, ul(part))).collect()
+    }
+
+    /// Root mean square of ΔE2000 between this recipe's wells and its prediction: each error (one stroke's spread, the
+    /// instrument's bias, each band's noise) alone, by one standard deviation, squared and added.
+    fn repeatability(&self, white: &Reading) -> f64 {
+        let nominal = expected(&self.amounts());
+        let off = |amounts: &[(&Dye, f64)]| expected(amounts).lab.delta_e_2000(nominal.lab).powi(2);
+        let strokes: f64 = (0..self.parts.len())
+            .map(|one| {
+                let mut amounts = self.amounts();
+                if let (Some(amount), Some(part)) = (amounts.get_mut(one), self.parts.get(one)) {
+                    amount.1 += part.spread_ul;
+                }
+                off(&amounts)
+            })
+            .sum();
+        // A bias that is anywhere within ± b has a standard deviation of b/√3.
+        let bias = off(&self.with(|part| part.ul + (part.ul * BIAS_SHARE + BIAS_UL) / 3f64.sqrt()));
+        (strokes + bias + sensor_spread(&nominal, white)).sqrt()
+    }
+}
+
+/// Mean square of ΔE2000 that the sensor's noise makes of this colour, when it is read against this white.
+fn sensor_spread(colour: &Estimate, white: &Reading) -> f64 {
+    let counts = white.channels.bands();
+    (0..colour.reflectance.len())
+        .map(|band| {
+            let mut ratios = colour.reflectance;
+            let white = f64::from(counts[band]).max(1.0);
+            let sample = (ratios[band] * white).max(1.0);
+            // Shot noise of both readings, and what is in proportion to them.
+            let relative = (1.0 / sample + 1.0 / white + 2.0 * PROPORTIONAL_NOISE.powi(2)).sqrt();
+            ratios[band] += ratios[band].max(1.0 / white) * relative;
+            of_ratios(ratios).lab.delta_e_2000(colour.lab).powi(2)
+        })
+        .sum()
+}
+
+/// One measured well of an experiment, as [`shared`] wants it.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    pub at: WellName,
+    pub measured_at: DateTime<Utc>,
+    pub is_doubtful: bool,
+    /// The robot's plate before this one had liquid in the well of this name.
+    pub was_used_before: bool,
+    pub dyes: BTreeSet<DyeName>,
+    /// Tips that gave into it.
+    pub tips: BTreeSet<TipUse>,
+}
+
+/// A tip, by its place in the rack, and the dye that it gave.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TipUse {
+    pub tip: WellName,
+    pub dye: DyeName,
+}
+
+/// What sets the doubtful wells of an experiment apart from the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Shared {
+    /// They lie where the plate before this one was used: perhaps it is the same plate.
+    UsedWells {
+        wells: Vec<WellName>,
+    },
+    Dye {
+        dye: DyeName,
+    },
+    /// One of several tips that gave the same dye.
+    Tip(TipUse),
+    /// All wells from then on.
+    Since {
+        at: DateTime<Utc>,
+    },
+}
+
+impl fmt::Display for Shared {
+    /// One sentence for a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UsedWells { wells } => write!(
+                f,
+                "They lie in wells that were used by an earlier experiment on the plate before this one ({}). Was the plate new?",
+                plate::listed(wells.iter().copied())
+            ),
+            Self::Dye { dye } => write!(f, "They all have {dye} in them. Is the {dye} vial what it should be?"),
+            Self::Tip(TipUse { tip, dye }) => write!(f, "They all got their {dye} from the tip of {tip}."),
+            Self::Since { at } => write!(f, "They are all those measured since {} UTC.", at.format("%H:%M:%S")),
+        }
+    }
+}
+
+/// Of wells that an earlier plate used, at most one in so many comes out right by chance.
+const RIGHT_BY_CHANCE: usize = 4;
+
+/// What all the doubtful wells have in common and the others don't; nothing where nothing is doubtful, or where nothing
+/// sets them apart. The likeliest cause first.
+pub fn shared(wells: &[Witness]) -> Vec<Shared> {
+    let (doubtful, good): (Vec<&Witness>, Vec<&Witness>) = wells.iter().partition(|well| well.is_doubtful);
+    let mut found = Vec::new();
+    found.extend(used_wells(&doubtful, &good));
+    // One well shares everything with itself.
+    if doubtful.len() > 1 {
+        let tips = set_apart(&doubtful, &good, |well| &well.tips).into_iter();
+        found.extend(tips.filter(|tip| gave_part_of_its_dye(tip, wells)).map(Shared::Tip));
+        found.extend(set_apart(&doubtful, &good, |well| &well.dyes).into_iter().map(|dye| Shared::Dye { dye }));
+        found.extend(since(&doubtful, &good));
+    }
+    found
+}
+
+fn used_wells(doubtful: &[&Witness], good: &[&Witness]) -> Option<Shared> {
+    let right = good.iter().filter(|well| well.was_used_before).count();
+    let explains = !doubtful.is_empty() && doubtful.iter().all(|well| well.was_used_before);
+    (explains && right * RIGHT_BY_CHANCE <= doubtful.len() + right)
+        .then(|| Shared::UsedWells { wells: doubtful.iter().map(|well| well.at).collect() })
+}
+
+/// What every doubtful well has and no good one; where all are doubtful, what not everything else is shared like.
+fn set_apart<T: Ord + Clone>(
+    doubtful: &[&Witness],
+    good: &[&Witness],
+    of: impl Fn(&Witness) -> &BTreeSet<T>,
+) -> Vec<T> {
+    let everything: BTreeSet<&T> = doubtful.iter().flat_map(|well| of(well)).collect();
+    let common: Vec<&T> =
+        everything.iter().copied().filter(|one| doubtful.iter().all(|well| of(well).contains(*one))).collect();
+    if good.is_empty() && common.len() == everything.len() {
+        return Vec::new();
+    }
+    common.into_iter().filter(|one| !good.iter().any(|well| of(well).contains(*one))).cloned().collect()
+}
+
+/// A dye has one tip as a rule, which then says no more than the dye.
+fn gave_part_of_its_dye(tip: &TipUse, wells: &[Witness]) -> bool {
+    wells.iter().any(|well| well.dyes.contains(&tip.dye) && !well.tips.contains(tip))
+}
+
+fn since(doubtful: &[&Witness], good: &[&Witness]) -> Option<Shared> {
+    let first = doubtful.iter().map(|well| well.measured_at).min()?;
+    let last_good = good.iter().map(|well| well.measured_at).max()?;
+    (last_good < first).then_some(Shared::Since { at: first })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Volume,
+        reading::{Channels, SensorSettings},
+    };
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+
+    fn dye(name: &str) -> DyeName {
+        name.parse().expect("dye")
+    }
+
+    fn recipe(amounts: &[(&str, u32)]) -> Recipe {
+        Recipe::new(amounts.iter().map(|(name, ul)| (dye(name), Volume::from_whole_ul(*ul))))
+    }
+
+    const WHITE: [u16; 8] = [3_641, 40_322, 25_729, 32_368, 45_000, 39_782, 25_892, 6_099];
+
+    fn reading(ratios: [f64; 8]) -> Reading {
+        let bands = std::array::from_fn(|band| (f64::from(WHITE[band]) * ratios[band]).round() as u16);
+        Reading::new(Channels::new(bands, 30_000, 900), SensorSettings::default())
+    }
+
+    fn judged(asked: &Recipe, is: &Recipe) -> Judgement {
+        let sample = reading(crate::colour::predict(is).reflectance);
+        judge(asked, &Deck::default(), &sample, &reading([1.0; 8])).expect("a colour")
+    }
+
+    #[test]
+    fn a_well_as_predicted_is_believed_and_one_with_something_else_in_it_is_not() {
+        let asked = recipe(&[("red", 60), ("blue", 60)]);
+        let honest = judged(&asked, &asked);
+        assert!(honest.doubt.is_none() && honest.delta_e.is_some_and(|off| off < 0.2), "{honest:?}");
+        let on_top = judged(&asked, &recipe(&[("red", 60), ("blue", 60), ("yellow", 60)]));
+        let doubt = on_top.doubt.expect("a doubt");
+        assert_eq!(doubt.why, Why::FarFromPrediction);
+        assert!(doubt.delta_e > doubt.limit && doubt.limit >= Some(3.0), "{doubt:?}");
+        assert!(doubt.to_string().starts_with("It is ΔE00 "), "{doubt}");
+    }
+
+    #[test]
+    fn dyes_unlike_the_librarys_are_allowed_for_or_not_judged() {
+        let asked = recipe(&[("red", 60)]);
+        let sample = reading(crate::colour::predict(&recipe(&[("red", 100)])).reflectance);
+        let judge_on = |deck: &Deck, asked: &Recipe| judge(asked, deck, &sample, &reading([1.0; 8])).expect("a colour");
+        assert!(judge_on(&Deck::default(), &asked).doubt.is_some());
+        let tolerant = Deck { doubt_delta_e: 40.0, ..Deck::default() };
+        assert_eq!(judge_on(&tolerant, &asked).doubt, None);
+        let unknown = judge_on(&Deck::default(), &recipe(&[("mauve", 60)]));
+        assert!(unknown.predicted.is_none() && unknown.doubt.is_none(), "{unknown:?}");
+    }
+
+    #[test]
+    fn a_saturated_reading_is_doubtful_wherever_it_lies() {
+        let mut bands = WHITE;
+        bands[4] = u16::MAX;
+        let saturated = Reading::new(Channels::new(bands, 30_000, 900), SensorSettings::default());
+        let verdict = judge(&Recipe::default(), &Deck::default(), &saturated, &reading([1.0; 8])).expect("a colour");
+        assert_eq!(verdict.doubt.map(|doubt| doubt.why), Some(Why::Saturated));
+    }
+
+    #[test]
+    fn twenty_microlitres_of_any_dye_are_seen_in_a_well_that_should_be_empty() {
+        let white = reading([1.0; 8]);
+        assert_eq!(check_blank(&white, &white), Ok(None));
+        for name in ["red", "yellow", "blue"] {
+            let used = reading(crate::colour::predict(&recipe(&[(name, 20)])).reflectance);
+            let off = check_blank(&used, &white).expect("a colour").expect("not empty");
+            assert!(off > 8.0, "{name}: {off}");
+            // And where the white was read over the used well instead, the clean one shows.
+            assert!(check_blank(&white, &used).expect("a colour").is_some(), "{name}");
+        }
+    }
+
+    fn witness(index: usize, is_doubtful: bool, dyes: &[&str]) -> Witness {
+        Witness {
+            at: WellName::all().nth(index).expect("a well"),
+            measured_at: DateTime::UNIX_EPOCH + TimeDelta::seconds(index as i64),
+            is_doubtful,
+            was_used_before: false,
+            dyes: dyes.iter().map(|name| dye(name)).collect(),
+            tips: dyes.iter().map(|name| tip("B1", name)).collect(),
+        }
+    }
+
+    fn tip(at: &str, name: &str) -> TipUse {
+        TipUse { tip: at.parse().expect("a tip"), dye: dye(name) }
+    }
+
+    #[test]
+    fn a_used_plate_is_named_by_its_wells() {
+        let used = |index, doubtful| Witness { was_used_before: true, ..witness(index, doubtful, &["red"]) };
+        let found = shared(&[used(8, true), used(9, true), witness(20, false, &["red"])]);
+        assert!(matches!(&found[0], Shared::UsedWells { wells } if wells.len() == 2), "{found:?}");
+        assert!(
+            found[0].to_string().contains("used by an earlier experiment") && found[0].to_string().contains("A2–B2")
+        );
+        // A plate that was full before tells nothing: of a new one, every name was used before.
+        let of_a_new_plate: Vec<_> = (0..8).map(|index| used(index, index == 3)).collect();
+        assert_eq!(shared(&of_a_new_plate), []);
+    }
+
+    #[test]
+    fn a_dye_a_tip_and_a_moment_are_told_apart() {
+        let wells = [
+            witness(0, false, &["red"]),
+            witness(1, true, &["red", "blue"]),
+            witness(2, true, &["blue"]),
+            witness(3, false, &["yellow"]),
+        ];
+        assert_eq!(shared(&wells), [Shared::Dye { dye: dye("blue") }]);
+        let all_wrong = [witness(0, true, &["red", "blue"]), witness(1, true, &["blue"])];
+        assert_eq!(shared(&all_wrong), [Shared::Dye { dye: dye("blue") }]);
+        assert_eq!(shared(&[witness(0, true, &["red"]), witness(1, true, &["red"])]), [], "everything is shared");
+
+        let mut second_tip = witness(1, true, &["red"]);
+        second_tip.tips = [tip("A1", "red")].into();
+        let third = Witness { at: "C1".parse().expect("well"), ..second_tip.clone() };
+        let found = shared(&[witness(0, false, &["red"]), second_tip, third, witness(9, false, &["red"])]);
+        assert_eq!(found, [Shared::Tip(tip("A1", "red"))]);
+
+        let late = [witness(0, false, &["red"]), witness(1, true, &["red"]), witness(2, true, &["red"])];
+        assert_eq!(shared(&late), [Shared::Since { at: late[1].measured_at }]);
+    }
+
+    prop_compose! {
+        fn any_witness()(index in 0usize..96, second in 0i64..500, is_doubtful: bool, was_used_before: bool, red: bool, blue: bool, other_tip: bool) -> Witness {
+            let names: Vec<_> = [("red", red), ("blue", blue)].into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
+            let at = if other_tip { "A1" } else { "B1" };
+            Witness {
+                measured_at: DateTime::UNIX_EPOCH + TimeDelta::seconds(second),
+                was_used_before,
+                tips: names.iter().map(|name| tip(at, name)).collect(),
+                ..witness(index, is_doubtful, &names)
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shared_is_had_by_every_doubtful_well_and_blames_no_good_one(wells in prop::collection::vec(any_witness(), 0..40)) {
+            let found = shared(&wells);
+            let (doubtful, good): (Vec<&Witness>, Vec<&Witness>) = wells.iter().partition(|well| well.is_doubtful);
+            prop_assert!(found.is_empty() || !doubtful.is_empty());
+            for cause in &found {
+                let has = |well: &Witness| match cause {
+                    Shared::UsedWells { wells } => well.was_used_before && (!well.is_doubtful || wells.contains(&well.at)),
+                    Shared::Dye { dye } => well.dyes.contains(dye),
+                    Shared::Tip(tip) => well.tips.contains(tip),
+                    Shared::Since { at } => well.measured_at >= *at,
+                };
+                prop_assert!(doubtful.iter().all(|well| has(well)), "{cause:?}");
+                let excused = good.iter().filter(|well| has(well)).count();
+                let allowed = if matches!(cause, Shared::UsedWells { .. }) { (doubtful.len() + excused) / 4 } else { 0 };
+                prop_assert!(excused <= allowed, "{cause:?}");
+            }
+        }
+    }
+}
