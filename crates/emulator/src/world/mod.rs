@@ -179,6 +179,8 @@ pub struct World {
     config: WorldConfig,
     state: State,
     ledger: ledger::Ledger,
+    /// Actions since the start, those too that leave no entry.
+    actions: u64,
 }
 
 impl World {
@@ -189,7 +191,7 @@ impl World {
             None => ledger::Ledger::in_memory(),
             Some(directory) => ledger::Ledger::open(directory, |entry| state.apply(&entry.event))?,
         };
-        Ok(Self { config, state, ledger })
+        Ok(Self { config, state, ledger, actions: 0 })
     }
 
     /// A deck ready to be shared between the robot's and the sensor's servers.
@@ -232,6 +234,7 @@ impl World {
         let outcome = physics::happen(&self.state, &self.config, action, &mut noise);
         let effect = self.record(outcome.events, key, at)?;
         self.state.put_gantry(outcome.gantry);
+        self.actions += 1;
         Ok(effect)
     }
 
@@ -317,9 +320,30 @@ impl World {
 
     /// The operator puts the sensor, wherever it ended up, back into its dock.
     pub fn restore_sensor(&mut self, at: DateTime<Utc>) -> Result<Effect, WorldError> {
-        let standing = self.state.placed(DOCK_SLOT).ok_or(WorldError::EmptySlot(DOCK_SLOT))?;
-        let spot = Spot { slot: DOCK_SLOT, labware: standing.labware.load_name.clone(), well: DOCK_WELL.to_owned() };
+        let spot = self.dock()?;
         self.record(vec![Event::SensorRestored { spot }], None, at)
+    }
+
+    /// The operator takes off by hand whatever hangs on the nozzles: a tip goes with what is in it, the sensor into its
+    /// dock. Where nothing hangs there nothing happens.
+    pub fn clear_nozzles(&mut self, at: DateTime<Utc>) -> Result<Effect, WorldError> {
+        let mut events = Vec::new();
+        for mount in [Mount::Left, Mount::Right] {
+            let tool = self.state.tool(mount);
+            if *tool != Tool::Nothing {
+                let portion = tool.tip().map(|tip| Portion::of(&tip.liquid)).unwrap_or_default();
+                events.push(Event::NozzleCleared { mount, tool: tool.name(), portion });
+            }
+            if *tool == Tool::Sensor {
+                events.push(Event::SensorRestored { spot: self.dock()? });
+            }
+        }
+        self.record(events, None, at)
+    }
+
+    fn dock(&self) -> Result<Spot, WorldError> {
+        let standing = self.state.placed(DOCK_SLOT).ok_or(WorldError::EmptySlot(DOCK_SLOT))?;
+        Ok(Spot { slot: DOCK_SLOT, labware: standing.labware.load_name.clone(), well: DOCK_WELL.to_owned() })
     }
 
     /// Ledger entries after sequence `after` (all, when `None`), oldest first, at most `limit` and never more than
@@ -334,6 +358,12 @@ impl World {
     /// The sequence of the newest entry; 0 before the first, which is 1.
     pub fn last_sequence(&self) -> u64 {
         self.ledger.last_sequence()
+    }
+
+    /// How often the robot did something since this world was opened: the ledger has no ordinary moves, and whoever must
+    /// know that nothing moved looks here.
+    pub const fn actions(&self) -> u64 {
+        self.actions
     }
 
     /// What the colour sensor looks at.

@@ -29,6 +29,7 @@ pub fn router() -> Router<Arc<Robot>> {
         .route("/emulator/plate", post(plate))
         .route("/emulator/tips", post(tips))
         .route("/emulator/vials/{well}", post(vial))
+        .route("/emulator/nozzles", post(nozzles))
 }
 
 /// What was wrong with an operator's request, as RFC 9457 wants it.
@@ -99,7 +100,7 @@ async fn ledger(State(robot): State<Arc<Robot>>, query: Query) -> Result<Json<Le
 
 async fn state(State(robot): State<Arc<Robot>>) -> Json<Value> {
     let world = world::lock(robot.hardware.world());
-    Json(json!({"data": world.state(), "sequence": world.last_sequence()}))
+    Json(json!({"data": world.state(), "sequence": world.last_sequence(), "actions": world.actions()}))
 }
 
 /// `{"slot": 1, "sequence": 7}`; both may be left out.
@@ -143,6 +144,15 @@ async fn vial(
         Problem::bad("say which dye: {\"dye\": \"red\"}. The vial doesn't tell, for it holds none or several")
     })?;
     let effect = world.refill(slot, &well, &dye, volume_ul, Utc::now())?;
+    Ok(entries(effect))
+}
+
+/// `{"sequence": 7}`, which may be left out: what hangs on the nozzles is taken off by hand.
+async fn nozzles(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
+    let body = read(body)?;
+    let mut world = world::lock(robot.hardware.world());
+    check_unchanged(&world, &body)?;
+    let effect = world.clear_nozzles(Utc::now())?;
     Ok(entries(effect))
 }
 
