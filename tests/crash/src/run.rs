@@ -414,9 +414,11 @@ impl Running {
 
     /// What an operator's robot gave up for a person to look at goes on.
     async fn resume_paused(&self) -> Result<()> {
-        let shown = self.people.session().read("experiments?status=paused&limit=200").await?;
-        let paused = shown.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
-        for experiment in paused.iter().filter_map(|experiment| experiment.get("id")?.as_str()) {
+        let shown = self.people.session().read("experiments?limit=200").await?;
+        let newest = shown.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+        let paused =
+            newest.iter().filter(|experiment| experiment.get("status").and_then(Value::as_str) == Some("paused"));
+        for experiment in paused.filter_map(|experiment| experiment.get("id")?.as_str()) {
             self.people.resume_experiment(experiment.parse()?).await?;
         }
         Ok(())
