@@ -85,6 +85,19 @@ impl Database {
         Ok(())
     }
 
+    /// Holds a robot's row (PostgreSQL), so that whoever wants to write it waits, for as long as `meanwhile` takes.
+    pub async fn lock_robot<T>(&self, robot: &str, meanwhile: impl Future<Output = T>) -> Result<T> {
+        let _turn = self.taken.lock().await;
+        let backend = self.connection.get_database_backend();
+        self.connection.execute_unprepared("BEGIN").await?;
+        let text = "SELECT id FROM robots WHERE name = $1 FOR UPDATE";
+        let locked = self.connection.query_one_raw(Statement::from_sql_and_values(backend, text, [robot.into()])).await;
+        let outcome = meanwhile.await;
+        self.connection.execute_unprepared("ROLLBACK").await?;
+        locked?.context("no such robot")?;
+        Ok(outcome)
+    }
+
     /// How many operations of a robot nobody knows the end of.
     pub async fn open_operations(&self, robot: &str) -> Result<i64> {
         let backend = self.connection.get_database_backend();

@@ -27,8 +27,8 @@ use tokio::{
 
 /// How long a lane stays a dead worker's.
 pub const LEASE: Duration = Duration::from_secs(2);
-/// Waits for devices are this share of a real lab's, since these devices are this much faster.
-const PATIENCE: &str = "0.05";
+/// Waits for devices are this share of a real lab's where nothing else is said, since these devices are this much faster.
+const PATIENCE: f64 = 0.05;
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 
 /// What kind of lab.
@@ -46,6 +46,8 @@ pub struct Plan {
     pub seed: u64,
     /// A sabotage to switch on in the workers.
     pub sabotage: Option<String>,
+    /// The share of a real lab's waits for its devices.
+    pub patience: f64,
     /// How far away the database is, each way. Only PostgreSQL can be far away.
     pub database_delay: Duration,
 }
@@ -61,6 +63,7 @@ impl Default for Plan {
             speed: 200.0,
             seed: 1,
             sabotage: None,
+            patience: PATIENCE,
             database_delay: Duration::ZERO,
         }
     }
@@ -125,8 +128,7 @@ impl Lab {
             accounts.push(maker.account(&format!("user-{index}"), "student", plan.quota).await?);
         }
         let operator = maker.account("operator", "operator", 0).await?;
-        let worker_recipes: Vec<_> =
-            (0..plan.workers).map(|index| maker.worker(index, plan.sabotage.as_deref())).collect();
+        let worker_recipes: Vec<_> = (0..plan.workers).map(|index| maker.worker(index, plan)).collect();
         let lab = Self {
             benches,
             accounts,
@@ -355,7 +357,7 @@ impl Bench {
     }
 
     /// What the Opentrons App does when somebody opens it.
-    async fn take(&self, timeline: &Timeline) -> Result<()> {
+    pub async fn take(&self, timeline: &Timeline) -> Result<()> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
         let request = client.post(format!("http://{}/runs", self.address())).header("Opentrons-Version", "*");
         match request.body("{\"data\":{}}").header("content-type", "application/json").send().await {
@@ -417,11 +419,12 @@ impl Maker {
         }
     }
 
-    fn worker(&self, index: usize, sabotage: Option<&str>) -> Recipe {
+    fn worker(&self, index: usize, plan: &Plan) -> Recipe {
         let mut recipe = self.recipe(&format!("worker-{index}"), &["worker"]);
         recipe.environment.push(("TINCTURE_LEASE_SECONDS".to_owned(), LEASE.as_secs().to_string()));
-        recipe.environment.push(("TINCTURE_PATIENCE".to_owned(), PATIENCE.to_owned()));
-        recipe.environment.extend(sabotage.map(|name| ("TINCTURE_TEST_SABOTAGE".to_owned(), name.to_owned())));
+        recipe.environment.push(("TINCTURE_PATIENCE".to_owned(), plan.patience.to_string()));
+        let sabotage = plan.sabotage.as_ref();
+        recipe.environment.extend(sabotage.map(|name| ("TINCTURE_TEST_SABOTAGE".to_owned(), name.clone())));
         recipe
     }
 

@@ -90,9 +90,11 @@ impl Seen {
         self.mode == "stopped" || (self.mode == "attention" && self.asks.as_deref() == Some("emergency-stop"))
     }
 
-    /// Whether it waits for somebody's answer.
+    /// Whether it waits for somebody's answer. What passes by itself is a complaint and no question.
     pub fn asks(&self) -> bool {
-        self.asks.is_some() && !self.is_stopped()
+        let passes = |code: &String| ["robot-unreachable", "robot-booting", "robot-busy"].contains(&code.as_str());
+        let asks = self.asks.as_ref().is_some_and(|code| self.mode == "attention" || !passes(code));
+        asks && !self.is_stopped()
     }
 }
 
