@@ -186,7 +186,7 @@ impl Lab {
                 self.bench(robot)?.sensor.shut_for(time);
                 Ok(())
             }
-            Fault::TakeRobot { robot } => self.bench(robot)?.take(&self.timeline).await,
+            Fault::TakeRobot { robot } => self.bench(robot)?.take(&self.timeline).await.map(drop),
             Fault::TakeDatabase { time } => {
                 self.timeline.fault(format!("the database is taken away ({time:?})"));
                 database.take_away(time).await
@@ -356,18 +356,19 @@ impl Bench {
         Ok(())
     }
 
-    /// What the Opentrons App does when somebody opens it.
-    pub async fn take(&self, timeline: &Timeline) -> Result<()> {
+    /// What the Opentrons App does when somebody opens it. Whether the robot let it.
+    pub async fn take(&self, timeline: &Timeline) -> Result<bool> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
         let request = client.post(format!("http://{}/runs", self.address())).header("Opentrons-Version", "*");
         match request.body("{\"data\":{}}").header("content-type", "application/json").send().await {
             Ok(answer) if answer.status().is_success() => {
-                timeline.fault(format!("{}: another client takes it", self.name))
+                timeline.fault(format!("{}: another client takes it", self.name));
+                return Ok(true);
             }
             Ok(answer) => timeline.note(format!("{}: another client is refused with {}", self.name, answer.status())),
             Err(_) => {}
         }
-        Ok(())
+        Ok(false)
     }
 }
 

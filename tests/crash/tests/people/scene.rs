@@ -134,6 +134,15 @@ impl Scene {
         .await;
     }
 
+    /// Another client takes a robot that has a tip with liquid in it; its operator is asked.
+    pub async fn question_with_a_full_tip(&self, robot: usize) {
+        self.until_a_tip_is_full(robot).await;
+        let taken = || async { self.bench(robot).take(&self.timeline).await.ok().filter(|taken| *taken) };
+        self.until("another client has it", taken).await;
+        self.people.until(robot, &self.database, "asking", |seen| seen.asks()).await.expect("it asks");
+        self.still(robot).await;
+    }
+
     /// Somebody stops a robot that has a tip with liquid in it; the operation that was in flight has ended.
     pub async fn stop_with_a_full_tip(&self, robot: usize) -> Mark {
         for _ in 0..20 {
