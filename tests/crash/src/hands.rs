@@ -40,7 +40,13 @@ impl Hands {
 
     /// Everything that physically happened.
     pub async fn ledger(&self) -> Result<Vec<Entry>> {
-        let answer = self.client.get(format!("{}/ledger", self.base)).send().await?.error_for_status()?;
+        self.ledger_after(0).await
+    }
+
+    /// What happened after an entry.
+    pub async fn ledger_after(&self, sequence: u64) -> Result<Vec<Entry>> {
+        let url = format!("{}/ledger?after={sequence}", self.base);
+        let answer = self.client.get(url).send().await?.error_for_status()?;
         let entries: Data<Vec<Entry>> = answer.json().await.context("the ledger can't be read")?;
         Ok(entries.data)
     }

@@ -343,12 +343,23 @@ impl Bench {
 
     /// Kills the robot's server and starts it again: its runs are forgotten, what is on the deck is not.
     pub async fn kill(&self, dead_for: Duration, timeline: &Timeline) -> Result<()> {
+        self.restart(&self.recipe, dead_for, timeline).await
+    }
+
+    /// The same, and it takes so long to boot.
+    pub async fn kill_and_boot(&self, boots_for: Duration, timeline: &Timeline) -> Result<()> {
+        let mut recipe = self.recipe.clone();
+        recipe.arguments.extend(["--boot".to_owned(), boots_for.as_secs_f64().to_string()]);
+        self.restart(&recipe, Duration::ZERO, timeline).await
+    }
+
+    async fn restart(&self, recipe: &Recipe, dead_for: Duration, timeline: &Timeline) -> Result<()> {
         let mut held = self.process.lock().await;
         let Some(process) = held.take() else { return Ok(()) };
         process.kill().await?;
         timeline.fault(format!("{}: its server is killed, for {dead_for:?}", self.name));
         sleep(dead_for).await;
-        let (process, robot, sensor) = start_emulator(&self.recipe).await?;
+        let (process, robot, sensor) = start_emulator(recipe).await?;
         *self.address.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = robot;
         self.robot.set_device(robot);
         self.sensor.set_device(sensor);

@@ -273,8 +273,15 @@ impl People {
         let _turn = self.robot(robot)?.turn.lock().await;
         let seen = self.glance(robot, database).await?;
         if seen.stands_still && seen.holds == "nothing" && !seen.busy {
-            self.put_plate(robot).await?;
+            return self.put_plate(robot).await;
         }
+        self.timeline.note(format!(
+            "{}: no hands to the deck: still {}, holds {}, busy {}",
+            self.name(robot)?,
+            seen.stands_still,
+            seen.holds,
+            seen.busy
+        ));
         Ok(())
     }
 

@@ -176,6 +176,19 @@ async fn a_worker_ends_within_a_minute_while_its_robot_is_off() {
     assert!(took <= ENDED_WITHIN, "it took {took:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_ends_within_a_minute_while_its_robot_boots() {
+    let scene = Scene::open(&Plan { patience: 1.0, ..slow() }, Kind::Sqlite).await;
+    scene.submit(&two_wells()).await;
+    scene.until_a_tip_is_full(0).await;
+    scene.bench(0).kill_and_boot(Duration::from_secs(100), &scene.timeline).await.expect("it is started again");
+    let asked = scene.timeline.faults();
+    scene.bench(0).robot.arm(Aim::Any { skip: 1 }, RobotFault::Delay { by: Duration::ZERO });
+    scene.until("it is asked twice", || async { (scene.timeline.faults() > asked).then_some(()) }).await;
+    let took = scene.end_worker(0).await;
+    assert!(took <= ENDED_WITHIN, "it took {took:?}");
+}
+
 /// The robot has the command and its answer is held back: a worker waits three minutes for that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_ends_within_a_minute_while_an_answer_is_held_back() {
