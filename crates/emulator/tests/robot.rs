@@ -739,6 +739,8 @@ async fn operators_are_told_what_they_got_wrong() {
         (Method::POST, "/emulator/plate", Some(r#"{"slot":13}"#), 422),
         (Method::POST, "/emulator/plate", Some("{"), 422),
         (Method::POST, "/emulator/vials/B2", None, 200),
+        (Method::POST, "/emulator/nozzles", None, 200),
+        (Method::POST, "/emulator/nozzles", Some(r#"{"sequence":0}"#), 409),
         (Method::POST, "/emulator/vials/Q9", Some(r#"{"dye":"red"}"#), 404),
         (Method::POST, "/emulator/vials/A1", None, 422),
         (Method::POST, "/emulator/vials/B1", Some(r#"{"volume_ul":-1}"#), 422),

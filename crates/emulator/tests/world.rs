@@ -364,6 +364,27 @@ fn a_sensor_thrown_away_is_gone_until_the_operator_brings_it_back() {
 }
 
 #[test]
+fn hands_take_off_a_tip_with_what_is_in_it_and_put_the_sensor_back() {
+    let mut rig = Rig::new();
+    assert_eq!(kinds(&rig.world.clear_nozzles(at()).expect("cleared").entries), Vec::<String>::new());
+    let balance = rig.world.state().balance();
+    rig.pick_up(TIPS_300_SLOT, "A1");
+    rig.aspirate(VIALS_SLOT, "B1", 100.0);
+    let cleared = rig.world.clear_nozzles(at()).expect("cleared").entries;
+    assert_eq!(kinds(&cleared), ["nozzle_cleared"]);
+    assert_eq!(field(&cleared[0], "dye"), "red");
+    assert_eq!(rig.world.state().tool(Mount::Right).name(), ToolName::Nothing);
+    assert_eq!(rig.world.state().balance(), balance, "what was taken off is accounted for");
+
+    rig.pick_up(DOCK_SLOT, DOCK_WELL);
+    let cleared = rig.world.clear_nozzles(at()).expect("cleared").entries;
+    assert_eq!(kinds(&cleared), ["nozzle_cleared", "sensor_restored"]);
+    let actions = rig.world.actions();
+    assert_eq!(kinds(&rig.pick_up(DOCK_SLOT, DOCK_WELL)), ["pick_up_tip"]);
+    assert!(rig.world.actions() > actions);
+}
+
+#[test]
 fn labware_a_client_brings_appears_and_the_labs_own_stays() {
     let mut rig = Rig::new();
     let slot = Slot::new(2).expect("a slot");

@@ -46,6 +46,10 @@ impl Attendant for VirtualAttendant {
         Box::pin(self.act(format!("/emulator/vials/{vial}"), json!({"dye": dye, "volume_ul": volume.ul()})))
     }
 
+    fn clear_nozzles(&self) -> Pending<'_, Result<(), RobotError>> {
+        Box::pin(self.act("/emulator/nozzles".to_owned(), json!({})))
+    }
+
     fn empty_waste(&self, vial: WellName) -> Pending<'_, Result<(), RobotError>> {
         Box::pin(self.act(format!("/emulator/vials/{vial}"), json!({"dye": "water", "volume_ul": 0})))
     }

@@ -50,6 +50,8 @@ pub trait Attendant: fmt::Debug + Send + Sync {
     fn refill<'a>(&'a self, vial: WellName, dye: &'a DyeName, volume: Volume) -> Pending<'a, Result<(), RobotError>>;
     /// An empty waste vial.
     fn empty_waste(&self, vial: WellName) -> Pending<'_, Result<(), RobotError>>;
+    /// Nothing on the nozzles.
+    fn clear_nozzles(&self) -> Pending<'_, Result<(), RobotError>>;
 }
 
 /// How a process reaches its devices.

@@ -171,7 +171,8 @@ impl Lab {
         let mut changes: Vec<_> = change(&robot, &act)?.into_iter().collect();
         let condition = condition(&act);
         let activity = activity(by, "deck_attended", json!({ "robot_id": robot.id, "act": act }), ip);
-        if robot.attendance == Attendance::Virtual {
+        let is_only_seen = matches!(act, DeckAct::NozzleHolds { .. });
+        if robot.attendance == Attendance::Virtual && !is_only_seen {
             self.attend_virtually(by, &robot, condition, &changes, ip).await?;
         }
         if robot.attention.as_ref().is_some_and(|question| answers(&act, question.code)) {
@@ -299,6 +300,7 @@ pub(crate) async fn do_virtually(attendant: &dyn Attendant, deck: &Deck, change:
             None => Ok(()),
         },
         Change::WasteEmptied => attendant.empty_waste(deck.waste).await,
+        Change::Tool(Tool::Nothing) => attendant.clear_nozzles().await,
         _ => Ok(()),
     }
 }

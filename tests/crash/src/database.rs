@@ -1,6 +1,7 @@
 //! The database under the lab: a throw-away one of either kind, which can be taken away for a while.
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use domain::{ExperimentId, JournalEvent, OperationId, RobotId, Step};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database as Connector, DatabaseConnection, QueryResult, Statement};
@@ -23,6 +24,7 @@ pub struct JournalRecord {
     pub robot: RobotId,
     pub experiment: Option<ExperimentId>,
     pub step: Step,
+    pub intended_at: DateTime<Utc>,
     /// What the journal takes for its state.
     pub state: JournalEvent,
     /// In the order in which they were written.
@@ -83,6 +85,32 @@ impl Database {
         Ok(())
     }
 
+    /// Holds a robot's row (PostgreSQL), so that whoever wants to write it waits, for as long as `meanwhile` takes.
+    pub async fn lock_robot<T>(&self, robot: &str, meanwhile: impl Future<Output = T>) -> Result<T> {
+        let _turn = self.taken.lock().await;
+        let backend = self.connection.get_database_backend();
+        self.connection.execute_unprepared("BEGIN").await?;
+        let text = "SELECT id FROM robots WHERE name = $1 FOR UPDATE";
+        let locked = self.connection.query_one_raw(Statement::from_sql_and_values(backend, text, [robot.into()])).await;
+        let outcome = meanwhile.await;
+        self.connection.execute_unprepared("ROLLBACK").await?;
+        locked?.context("no such robot")?;
+        Ok(outcome)
+    }
+
+    /// How many operations of a robot nobody knows the end of.
+    pub async fn open_operations(&self, robot: &str) -> Result<i64> {
+        let backend = self.connection.get_database_backend();
+        let place = if self.store().backend() == Backend::Sqlite { "?" } else { "$1" };
+        let text = format!(
+            "SELECT count(*) AS open FROM operations o JOIN robots r ON r.id = o.robot_id
+             WHERE r.name = {place} AND o.state = 'intended'"
+        );
+        let statement = Statement::from_sql_and_values(backend, text, [robot.into()]);
+        let row = self.connection.query_one_raw(statement).await?.context("a count without a row")?;
+        Ok(row.try_get("", "open")?)
+    }
+
     /// The whole journal of every robot.
     pub async fn journal(&self) -> Result<Vec<JournalRecord>> {
         let (id, robot, experiment, operation) = match self.store().backend() {
@@ -95,7 +123,8 @@ impl Database {
             ),
         };
         let operations = format!(
-            "SELECT {id} AS id, {robot} AS robot, {experiment} AS experiment, CAST(step AS TEXT) AS step, state
+            "SELECT {id} AS id, {robot} AS robot, {experiment} AS experiment, CAST(step AS TEXT) AS step, state,
+                    intended_at
              FROM operations ORDER BY robot_id, sequence"
         );
         // An ending is never written in the same instant as its intent, and a doubt before it is settled.
@@ -127,6 +156,7 @@ fn read_operation(row: &QueryResult) -> Result<JournalRecord> {
         robot: read_id(row, "robot")?.context("an operation without a robot")?,
         experiment: read_id(row, "experiment")?,
         step: serde_json::from_str(&row.try_get::<String>("", "step")?)?,
+        intended_at: row.try_get("", "intended_at")?,
         state: row.try_get::<String>("", "state")?.parse()?,
         events: Vec::new(),
     })

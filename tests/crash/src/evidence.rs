@@ -1,15 +1,16 @@
 //! What is gathered when all is over: what physically happened, what the database says, and what was asked.
 
-use crate::database::{Database, JournalRecord};
+use crate::{
+    database::{Database, JournalRecord},
+    hands::Hands,
+    people::Hold,
+};
 use anyhow::{Context, Result};
 use domain::{Deck, ExperimentId, RobotId};
 use emulator::world::Entry;
-use serde::Deserialize;
 use serde_json::Value;
-use std::{collections::HashSet, net::SocketAddr, time::Duration};
+use std::{collections::HashSet, net::SocketAddr};
 use store::ExperimentDetail;
-
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// Everything the verdict rests on.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,10 @@ pub struct Evidence {
     pub cancelled: HashSet<ExperimentId>,
     pub journal: Vec<JournalRecord>,
     pub robots: Vec<RobotEvidence>,
+    /// What people at the robots were promised.
+    pub holds: Vec<Hold>,
+    /// Robots that were broken for good: what was bound to them may fail.
+    pub broken: HashSet<RobotId>,
 }
 
 /// A person's wells.
@@ -40,11 +45,6 @@ pub struct RobotEvidence {
     pub ledger: Vec<Entry>,
     /// The deck as it is now, as `GET /emulator/state` tells it.
     pub state: Value,
-}
-
-#[derive(Deserialize)]
-struct Data<T> {
-    data: T,
 }
 
 /// `granted` by e-mail; `emulators` by robot name.
@@ -68,16 +68,10 @@ pub async fn gather(
     for robot in store.robots().await? {
         let (_, address) =
             emulators.iter().find(|(name, _)| *name == robot.name).context("a robot without emulator")?;
-        let ledger: Data<Vec<Entry>> = get(*address, "/emulator/ledger").await?;
-        let state: Data<Value> = get(*address, "/emulator/state").await?;
+        let hands = Hands::at(*address)?;
+        let (ledger, state) = (hands.ledger().await?, hands.state().await?);
         let (id, name, deck) = (robot.id, robot.name, robot.deck);
-        evidence.robots.push(RobotEvidence { id, name, deck, ledger: ledger.data, state: state.data });
+        evidence.robots.push(RobotEvidence { id, name, deck, ledger, state });
     }
     Ok(evidence)
-}
-
-async fn get<T: for<'de> Deserialize<'de>>(address: SocketAddr, path: &str) -> Result<T> {
-    let client = reqwest::Client::builder().timeout(ANSWER_LIMIT).no_proxy().build()?;
-    let answer = client.get(format!("http://{address}{path}")).send().await?.error_for_status()?;
-    answer.json().await.with_context(|| format!("{path} can't be read"))
 }

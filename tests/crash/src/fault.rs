@@ -1,6 +1,9 @@
 //! What can go wrong, and when: drawn from a seed, so that a seed reproduces the schedule.
 
-use crate::proxy::{Aim, RobotFault, SensorFault};
+use crate::{
+    people::Button,
+    proxy::{Aim, RobotFault, SensorFault},
+};
 use clap::ValueEnum;
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -19,8 +22,17 @@ pub enum Fault {
         worker: usize,
         stopped_for: Duration,
     },
+    /// SIGTERM, and a new one after so long.
+    EndWorker {
+        worker: usize,
+        gone_for: Duration,
+    },
     KillServer {
         dead_for: Duration,
+    },
+    /// SIGTERM, and a new one after so long.
+    EndServer {
+        gone_for: Duration,
     },
     /// The robot's server is killed: its runs are forgotten, what is on the deck is not.
     KillRobot {
@@ -53,6 +65,24 @@ pub enum Fault {
         time: Duration,
     },
     CancelExperiment,
+    /// Somebody presses a button on a robot's page, and resumes it after so long.
+    Button {
+        robot: usize,
+        button: Button,
+        time: Duration,
+    },
+    /// Somebody stops all robots, and resumes them after so long.
+    StopLab {
+        time: Duration,
+    },
+    /// The sensor never says a word again.
+    SensorDies {
+        robot: usize,
+    },
+    /// The robot never answers again.
+    RobotOff {
+        robot: usize,
+    },
 }
 
 /// Which faults are drawn.
@@ -64,6 +94,8 @@ pub enum Mix {
     Kills,
     /// Workers are stopped until others have taken their lanes, and woken.
     Stops,
+    /// Everything, and people: they stop, pause and drain robots and renew plates; processes are asked to end.
+    People,
 }
 
 /// The lab that faults are drawn for.
@@ -97,6 +129,7 @@ impl Schedule {
             Mix::Everything => self.anything(),
             Mix::Kills => self.kill_worker(),
             Mix::Stops => self.stop_worker(),
+            Mix::People => self.people(),
         };
         (gap, fault)
     }
@@ -116,6 +149,25 @@ impl Schedule {
             93..95 => Fault::ShutSensor { robot: self.robot(), time: self.millis(50, 1_500) },
             95..98 => Fault::TakeDatabase { time: self.millis(50, 1_500) },
             _ => Fault::CancelExperiment,
+        }
+    }
+
+    fn people(&mut self) -> Fault {
+        match self.random.random_range(0..100) {
+            0..40 => Fault::Button { robot: self.robot(), button: self.button(), time: self.millis(50, 1_500) },
+            40..43 => Fault::StopLab { time: self.millis(50, 1_500) },
+            43..60 => Fault::EndWorker { worker: self.worker(), gone_for: self.millis(0, 300) },
+            60..63 => Fault::EndServer { gone_for: self.millis(0, 300) },
+            _ => self.anything(),
+        }
+    }
+
+    fn button(&mut self) -> Button {
+        match self.random.random_range(0..10) {
+            0..4 => Button::Stop,
+            4..6 => Button::Pause,
+            6..9 => Button::PauseForPlate,
+            _ => Button::Drain,
         }
     }
 
@@ -180,11 +232,13 @@ mod tests {
     #[test]
     fn a_seed_reproduces_its_schedule() {
         let targets = Targets { robots: 3, workers: 2, lease: Duration::from_secs(2), gap: Duration::from_millis(400) };
-        let draw = |seed| {
-            let mut schedule = Schedule::new(seed, targets, Mix::Everything);
-            (0..300).map(|_| schedule.draw()).collect::<Vec<_>>()
-        };
-        assert_eq!(draw(7), draw(7));
-        assert_ne!(draw(7), draw(8));
+        for mix in [Mix::Everything, Mix::People] {
+            let draw = |seed| {
+                let mut schedule = Schedule::new(seed, targets, mix);
+                (0..300).map(|_| schedule.draw()).collect::<Vec<_>>()
+            };
+            assert_eq!(draw(7), draw(7));
+            assert_ne!(draw(7), draw(8));
+        }
     }
 }

@@ -4,8 +4,9 @@ use crate::{
     api::Account,
     database::Database,
     fault::{Fault, Targets},
+    hands::Hands,
     process::{Process, Recipe},
-    proxy::{RobotProxy, SensorProxy},
+    proxy::{DelayProxy, RobotProxy, SensorProxy},
     timeline::Timeline,
 };
 use anyhow::{Context, Result, bail};
@@ -16,6 +17,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use store::Attendance;
 use tokio::{
     io::AsyncWriteExt,
     process::Command,
@@ -25,14 +27,16 @@ use tokio::{
 
 /// How long a lane stays a dead worker's.
 pub const LEASE: Duration = Duration::from_secs(2);
-/// Waits for devices are this share of a real lab's, since these devices are this much faster.
-const PATIENCE: &str = "0.05";
+/// Waits for devices are this share of a real lab's where nothing else is said, since these devices are this much faster.
+const PATIENCE: f64 = 0.05;
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 
 /// What kind of lab.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub robots: usize,
+    /// How many of them, from the first, have an operator instead of renewing themselves.
+    pub attended: usize,
     pub workers: usize,
     pub users: usize,
     /// Wells each user may ask for.
@@ -42,12 +46,34 @@ pub struct Plan {
     pub seed: u64,
     /// A sabotage to switch on in the workers.
     pub sabotage: Option<String>,
+    /// The share of a real lab's waits for its devices.
+    pub patience: f64,
+    /// How far away the database is, each way. Only PostgreSQL can be far away.
+    pub database_delay: Duration,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            robots: 1,
+            attended: 0,
+            workers: 1,
+            users: 1,
+            quota: 20_000,
+            speed: 200.0,
+            seed: 1,
+            sabotage: None,
+            patience: PATIENCE,
+            database_delay: Duration::ZERO,
+        }
+    }
 }
 
 /// One robot: its emulator, and what stands in front of it.
 #[derive(Debug)]
 pub struct Bench {
     pub name: String,
+    pub attendance: Attendance,
     recipe: Recipe,
     process: Mutex<Option<Process>>,
     /// The emulator's own address now.
@@ -59,8 +85,10 @@ pub struct Bench {
 /// All of it.
 #[derive(Debug)]
 pub struct Lab {
-    pub benches: Vec<Bench>,
+    pub benches: Vec<Arc<Bench>>,
     pub accounts: Vec<Account>,
+    /// Somebody who runs the lab.
+    pub operator: Account,
     pub server: SocketAddr,
     server_recipe: Recipe,
     server_process: Mutex<Option<Process>>,
@@ -78,11 +106,11 @@ impl Lab {
         database: &Database,
         timeline: &Timeline,
     ) -> Result<Self> {
-        let maker =
-            Maker { binary: binary.to_owned(), directory: directory.to_owned(), database: database.url().to_owned() };
+        let url = far_away(database.url(), plan.database_delay).await?;
+        let maker = Maker { binary: binary.to_owned(), directory: directory.to_owned(), database: url };
         let mut benches = Vec::new();
         for index in 0..plan.robots {
-            benches.push(Bench::start(&maker, plan, index, timeline).await?);
+            benches.push(Arc::new(Bench::start(&maker, plan, index, timeline).await?));
         }
         let mut server_recipe = maker.recipe("serve", &["serve", "--listen", "127.0.0.1:0"]);
         let (process, lines) = server_recipe.start(&["is ready"]).await?;
@@ -91,26 +119,20 @@ impl Lab {
         for bench in &benches {
             let (robot, sensor) =
                 (format!("http://{}", bench.robot.address()), format!("tcp://{}", bench.sensor.address()));
-            maker.run(&["robot", "add", &bench.name, "--url", &robot, "--sensor", &sensor, "--virtual"], "").await?;
+            let add = ["robot", "add", &bench.name, "--url", &robot, "--sensor", &sensor];
+            let is_virtual = if bench.attendance == Attendance::Virtual { &["--virtual"][..] } else { &[] };
+            maker.run(&[&add, is_virtual].concat(), "").await?;
         }
         let mut accounts = Vec::new();
         for index in 0..plan.users {
-            let account = Account {
-                email: format!("user-{index}@example.org"),
-                password: format!("correct horse {index}"),
-                granted: plan.quota,
-            };
-            let quota = plan.quota.to_string();
-            maker
-                .run(&["user", "create", &account.email, "--quota", &quota, "--password-stdin"], &account.password)
-                .await?;
-            accounts.push(account);
+            accounts.push(maker.account(&format!("user-{index}"), "student", plan.quota).await?);
         }
-        let worker_recipes: Vec<_> =
-            (0..plan.workers).map(|index| maker.worker(index, plan.sabotage.as_deref())).collect();
+        let operator = maker.account("operator", "operator", 0).await?;
+        let worker_recipes: Vec<_> = (0..plan.workers).map(|index| maker.worker(index, plan)).collect();
         let lab = Self {
             benches,
             accounts,
+            operator,
             server,
             server_recipe,
             server_process: Mutex::new(Some(process)),
@@ -138,7 +160,9 @@ impl Lab {
         match fault {
             Fault::KillWorker { worker, dead_for } => self.kill_worker(worker, dead_for).await,
             Fault::StopWorker { worker, stopped_for } => self.stop_worker(worker, stopped_for).await,
+            Fault::EndWorker { worker, gone_for } => self.end_worker_for(worker, gone_for).await,
             Fault::KillServer { dead_for } => self.kill_server(dead_for).await,
+            Fault::EndServer { gone_for } => self.end_server(gone_for).await,
             Fault::KillRobot { robot, dead_for } => self.bench(robot)?.kill(dead_for, &self.timeline).await,
             Fault::Robot { robot, aim, fault } => {
                 let proxy = &self.bench(robot)?.robot;
@@ -162,20 +186,29 @@ impl Lab {
                 self.bench(robot)?.sensor.shut_for(time);
                 Ok(())
             }
-            Fault::TakeRobot { robot } => self.bench(robot)?.take(&self.timeline).await,
+            Fault::TakeRobot { robot } => self.bench(robot)?.take(&self.timeline).await.map(drop),
             Fault::TakeDatabase { time } => {
                 self.timeline.fault(format!("the database is taken away ({time:?})"));
                 database.take_away(time).await
             }
-            Fault::CancelExperiment => Ok(()),
+            Fault::SensorDies { robot } => {
+                self.bench(robot)?.sensor.switch_off();
+                Ok(())
+            }
+            Fault::RobotOff { robot } => {
+                self.bench(robot)?.robot.switch_off();
+                Ok(())
+            }
+            // These are people's, and so are their robots.
+            Fault::CancelExperiment | Fault::Button { .. } | Fault::StopLab { .. } => Ok(()),
         }
     }
 
-    fn bench(&self, robot: usize) -> Result<&Bench> {
-        self.benches.get(robot).context("no such robot")
+    pub fn bench(&self, robot: usize) -> Result<&Bench> {
+        self.benches.get(robot).map(Arc::as_ref).context("no such robot")
     }
 
-    async fn start_worker(&self, worker: usize) -> Result<()> {
+    pub async fn start_worker(&self, worker: usize) -> Result<()> {
         let recipe = self.worker_recipes.get(worker).context("no such worker")?;
         let place = self.workers.get(worker).context("no such worker")?;
         // A worker says nothing when it is ready; it is, as far as anybody can tell, at once.
@@ -195,15 +228,26 @@ impl Lab {
     }
 
     async fn kill_worker(&self, worker: usize, dead_for: Duration) -> Result<()> {
-        let place = self.workers.get(worker).context("no such worker")?;
-        // One that is being stopped or restarted by another fault is left to it.
-        let Ok(mut held) = place.try_lock() else { return Ok(()) };
-        let Some(process) = held.take() else { return Ok(()) };
+        let Some(process) = self.take_worker(worker)? else { return Ok(()) };
         process.kill().await?;
         self.timeline.fault(format!("worker {worker} is killed, for {dead_for:?}"));
-        drop(held);
         sleep(dead_for).await;
         self.start_worker(worker).await
+    }
+
+    async fn end_worker_for(&self, worker: usize, gone_for: Duration) -> Result<()> {
+        let Some(process) = self.take_worker(worker)? else { return Ok(()) };
+        self.timeline.fault(format!("worker {worker} is asked to end, for {gone_for:?}"));
+        let took = process.end().await?;
+        self.timeline.note(format!("worker {worker} has ended after {took:?}"));
+        sleep(gone_for).await;
+        self.start_worker(worker).await
+    }
+
+    /// Takes a worker's process out of the lab, to end it. One that another fault has at hand is left to it.
+    pub fn take_worker(&self, worker: usize) -> Result<Option<Process>> {
+        let place = self.workers.get(worker).context("no such worker")?;
+        Ok(place.try_lock().ok().and_then(|mut held| held.take()))
     }
 
     async fn stop_worker(&self, worker: usize, stopped_for: Duration) -> Result<()> {
@@ -228,7 +272,17 @@ impl Lab {
         Ok(())
     }
 
-    /// Nothing more goes wrong from here on.
+    async fn end_server(&self, gone_for: Duration) -> Result<()> {
+        let mut held = self.server_process.lock().await;
+        let Some(process) = held.take() else { return Ok(()) };
+        self.timeline.fault(format!("serve is asked to end, for {gone_for:?}"));
+        process.end().await?;
+        sleep(gone_for).await;
+        *held = Some(self.server_recipe.start(&["is ready"]).await?.0);
+        Ok(())
+    }
+
+    /// Nothing more goes wrong from here on. What was broken for good stays so.
     pub async fn heal(&self) -> Result<()> {
         for bench in &self.benches {
             bench.robot.disarm();
@@ -268,6 +322,7 @@ impl Bench {
         let recipe = maker.recipe(&name, &[listen.as_slice(), &more].concat());
         let (process, robot, sensor) = start_emulator(&recipe).await?;
         Ok(Self {
+            attendance: if index < plan.attended { Attendance::Operator } else { Attendance::Virtual },
             recipe,
             process: Mutex::new(Some(process)),
             address: std::sync::Mutex::new(robot),
@@ -277,17 +332,34 @@ impl Bench {
         })
     }
 
+    /// Hands at its deck.
+    pub fn hands(&self) -> Result<Hands> {
+        Hands::at(self.address())
+    }
+
     fn address(&self) -> SocketAddr {
         *self.address.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    async fn kill(&self, dead_for: Duration, timeline: &Timeline) -> Result<()> {
+    /// Kills the robot's server and starts it again: its runs are forgotten, what is on the deck is not.
+    pub async fn kill(&self, dead_for: Duration, timeline: &Timeline) -> Result<()> {
+        self.restart(&self.recipe, dead_for, timeline).await
+    }
+
+    /// The same, and it takes so long to boot.
+    pub async fn kill_and_boot(&self, boots_for: Duration, timeline: &Timeline) -> Result<()> {
+        let mut recipe = self.recipe.clone();
+        recipe.arguments.extend(["--boot".to_owned(), boots_for.as_secs_f64().to_string()]);
+        self.restart(&recipe, Duration::ZERO, timeline).await
+    }
+
+    async fn restart(&self, recipe: &Recipe, dead_for: Duration, timeline: &Timeline) -> Result<()> {
         let mut held = self.process.lock().await;
         let Some(process) = held.take() else { return Ok(()) };
         process.kill().await?;
         timeline.fault(format!("{}: its server is killed, for {dead_for:?}", self.name));
         sleep(dead_for).await;
-        let (process, robot, sensor) = start_emulator(&self.recipe).await?;
+        let (process, robot, sensor) = start_emulator(recipe).await?;
         *self.address.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = robot;
         self.robot.set_device(robot);
         self.sensor.set_device(sensor);
@@ -295,18 +367,19 @@ impl Bench {
         Ok(())
     }
 
-    /// What the Opentrons App does when somebody opens it.
-    async fn take(&self, timeline: &Timeline) -> Result<()> {
+    /// What the Opentrons App does when somebody opens it. Whether the robot let it.
+    pub async fn take(&self, timeline: &Timeline) -> Result<bool> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
         let request = client.post(format!("http://{}/runs", self.address())).header("Opentrons-Version", "*");
         match request.body("{\"data\":{}}").header("content-type", "application/json").send().await {
             Ok(answer) if answer.status().is_success() => {
-                timeline.fault(format!("{}: another client takes it", self.name))
+                timeline.fault(format!("{}: another client takes it", self.name));
+                return Ok(true);
             }
             Ok(answer) => timeline.note(format!("{}: another client is refused with {}", self.name, answer.status())),
             Err(_) => {}
         }
-        Ok(())
+        Ok(false)
     }
 }
 
@@ -319,6 +392,19 @@ fn address_in(line: Option<&String>, scheme: &str) -> Result<SocketAddr> {
     let after = line.and_then(|line| line.split_once(scheme)).context("a line without an address")?.1;
     let address = after.split_whitespace().next().unwrap_or_default().trim_end_matches('/');
     address.parse().with_context(|| format!("'{address}' is no address"))
+}
+
+/// The database's URL over a line that is so slow.
+async fn far_away(url: &str, by: Duration) -> Result<String> {
+    if by.is_zero() {
+        return Ok(url.to_owned());
+    }
+    let rest = url.strip_prefix("postgres://").context("only PostgreSQL can be far away")?;
+    let (authority, path) = rest.split_once('/').context("a database without a name")?;
+    let (role, server) = authority.rsplit_once('@').map_or((String::new(), authority), |(r, s)| (format!("{r}@"), s));
+    let server = tokio::net::lookup_host(server).await?.next().context("the database's server has no address")?;
+    let line = DelayProxy::start(server, by).await?;
+    Ok(format!("postgres://{role}{}/{path}", line.address()))
 }
 
 /// What every process has in common.
@@ -345,12 +431,20 @@ impl Maker {
         }
     }
 
-    fn worker(&self, index: usize, sabotage: Option<&str>) -> Recipe {
+    fn worker(&self, index: usize, plan: &Plan) -> Recipe {
         let mut recipe = self.recipe(&format!("worker-{index}"), &["worker"]);
         recipe.environment.push(("TINCTURE_LEASE_SECONDS".to_owned(), LEASE.as_secs().to_string()));
-        recipe.environment.push(("TINCTURE_PATIENCE".to_owned(), PATIENCE.to_owned()));
-        recipe.environment.extend(sabotage.map(|name| ("TINCTURE_TEST_SABOTAGE".to_owned(), name.to_owned())));
+        recipe.environment.push(("TINCTURE_PATIENCE".to_owned(), plan.patience.to_string()));
+        let sabotage = plan.sabotage.as_ref();
+        recipe.environment.extend(sabotage.map(|name| ("TINCTURE_TEST_SABOTAGE".to_owned(), name.clone())));
         recipe
+    }
+
+    async fn account(&self, name: &str, role: &str, quota: i64) -> Result<Account> {
+        let (email, password) = (format!("{name}@example.org"), format!("correct horse {name}"));
+        let create = ["user", "create", &email, "--role", role, "--quota", &quota.to_string(), "--password-stdin"];
+        self.run(&create, &password).await?;
+        Ok(Account { email, password, granted: quota })
     }
 
     /// A command of the command line that ends by itself.

@@ -2,7 +2,7 @@
 //! the emulator's ledger and the database against the requests.
 //!
 //! Read it in this order: [`run`] is one run from start to verdict; [`fault`] is what can go wrong and when; [`lab`] is
-//! the processes, with [`proxy`] between them; [`evidence`] is what is gathered at the end, and [`verdict`] the rules,
+//! the processes, with [`proxy`] between them and [`people`] at the robots; [`evidence`] is what is gathered at the end, and [`verdict`] the rules,
 //! which know nothing of how the evidence came about.
 
 pub mod api;
@@ -10,7 +10,9 @@ pub mod binary;
 pub mod database;
 pub mod evidence;
 pub mod fault;
+pub mod hands;
 pub mod lab;
+pub mod people;
 pub mod process;
 pub mod proxy;
 pub mod run;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use crash::{Settings, database::Kind, fault::Mix};
+use crash::{Settings, database::Kind, fault::Mix, run::Broken};
 use std::{
     io::{self, Write},
     path::PathBuf,
@@ -28,6 +28,12 @@ struct Arguments {
     speed: f64,
     #[arg(long, value_enum, default_value_t)]
     mix: Mix,
+    /// Robots, from the first, that have an operator
+    #[arg(long, default_value_t = 0)]
+    attended: u8,
+    /// What breaks at the first robot and is never repaired
+    #[arg(long, value_enum)]
+    broken: Option<Broken>,
     /// A bug to switch on, to see it caught: no-fence, no-lookup or late-intent
     #[arg(long)]
     sabotage: Option<String>,
@@ -51,6 +57,8 @@ async fn main() -> Result<ExitCode> {
     let settings = Settings {
         robots: usize::from(arguments.robots),
         speed: arguments.speed,
+        attended: usize::from(arguments.attended.min(arguments.robots)),
+        broken: arguments.broken,
         mix: arguments.mix,
         sabotage: arguments.sabotage,
         gap: Duration::from_millis(arguments.gap),

@@ -11,7 +11,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 /// How long a process may take until it says that it is ready.
@@ -41,6 +41,9 @@ impl Recipe {
     /// Starts it and waits for the first line on its standard output that contains each of `marks`; gives these lines.
     pub async fn start(&self, marks: &[&str]) -> Result<(Process, Vec<String>)> {
         let mut command = Command::new(&self.binary);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TINCTURE_")) {
+            command.env_remove(name);
+        }
         command.args(&self.arguments).envs(self.environment.iter().cloned()).current_dir(&self.directory);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(self.log()?).kill_on_drop(true);
         let mut child = command.spawn().with_context(|| format!("{} can't be started", self.name))?;
@@ -98,13 +101,17 @@ impl Process {
         self.signal(Signal::CONT)
     }
 
-    /// Asks it to end, as an operator would, and waits.
-    pub async fn end(mut self) -> Result<()> {
+    /// Asks it to end, as an operator would, and waits. Gives how long it took.
+    ///
+    /// # Errors
+    /// It hasn't ended after a minute.
+    pub async fn end(mut self) -> Result<Duration> {
+        let began = Instant::now();
         self.signal(Signal::TERM)?;
         timeout(END_LIMIT, self.child.wait())
             .await
             .with_context(|| format!("{} doesn't end when asked to", self.name))??;
-        Ok(())
+        Ok(began.elapsed())
     }
 
     /// Whether it ended by itself.

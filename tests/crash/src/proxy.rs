@@ -3,9 +3,11 @@
 //! A proxy passes everything on unless a fault was armed; a fault waits for the next message that it aims at. Both
 //! proxies live in the harness, so a killed device keeps its address.
 
+mod delay;
 mod robot;
 mod sensor;
 
+pub use delay::DelayProxy;
 pub use robot::{Aim, RobotFault, RobotProxy};
 pub use sensor::{SensorFault, SensorProxy};
 
@@ -14,7 +16,10 @@ use std::{
     future::Future,
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -36,6 +41,8 @@ struct Gate {
     device: Mutex<SocketAddr>,
     shut_for: Mutex<Option<Duration>>,
     shut: Notify,
+    /// Nothing gets through, in either direction, until it is switched on again.
+    off: AtomicBool,
     timeline: Timeline,
 }
 
@@ -48,12 +55,23 @@ impl Gate {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (device, shut_for, shut) = (Mutex::new(device), Mutex::new(None), Notify::new());
-        Ok((Self { name: name.to_owned(), address, device, shut_for, shut, timeline }, listener))
+        let off = AtomicBool::new(false);
+        Ok((Self { name: name.to_owned(), address, device, shut_for, shut, off, timeline }, listener))
     }
 
     fn shut_for(&self, time: Duration) {
         *locked(&self.shut_for) = Some(time);
         self.shut.notify_one();
+    }
+
+    fn switch(&self, on: bool) {
+        if self.off.swap(!on, Ordering::SeqCst) == on {
+            self.fault(if on { "is there again" } else { "is gone, until further notice" });
+        }
+    }
+
+    fn is_off(&self) -> bool {
+        self.off.load(Ordering::SeqCst)
     }
 
     async fn connect(&self) -> io::Result<TcpStream> {

@@ -7,11 +7,13 @@ use crate::{
     evidence,
     fault::{Fault, Mix, Schedule},
     lab::{Lab, Plan},
+    people::People,
     timeline::Timeline,
     verdict::{self, Summary, Violation},
 };
 use anyhow::{Context, Result, bail};
-use domain::ExperimentId;
+use clap::ValueEnum;
+use domain::{ExperimentId, RobotId};
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde_json::{Value, json};
@@ -33,6 +35,8 @@ const MOST_AT_ONCE: usize = 8;
 /// Experiments kept waiting or running, a robot.
 const BUSY: usize = 3;
 const PAUSE: Duration = Duration::from_millis(200);
+/// From an owner's wish to the end of an experiment, whatever is broken.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -42,7 +46,11 @@ pub struct Settings {
     pub faults: u64,
     pub database: Kind,
     pub robots: usize,
+    /// How many of them have an operator; somebody stands by and answers.
+    pub attended: usize,
     pub mix: Mix,
+    /// What breaks for good, at robot 0, once a quarter of the faults is over.
+    pub broken: Option<Broken>,
     /// A bug to switch on, to see whether it is caught.
     pub sabotage: Option<String>,
     /// Times a real OT-2's speed.
@@ -57,6 +65,13 @@ pub struct Settings {
     pub directory: Option<PathBuf>,
 }
 
+/// What nobody repairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Broken {
+    Sensor,
+    Robot,
+}
+
 impl Settings {
     /// A run with this seed on this database, everything else as usual.
     pub fn new(seed: u64, faults: u64, database: Kind) -> Self {
@@ -65,7 +80,9 @@ impl Settings {
             faults,
             database,
             robots: 3,
+            attended: 0,
             mix: Mix::Everything,
+            broken: None,
             sabotage: None,
             speed: 200.0,
             gap: Duration::from_millis(400),
@@ -117,7 +134,9 @@ struct Asked {
 
 struct Running {
     lab: Lab,
-    database: Database,
+    people: Arc<People>,
+    database: Arc<Database>,
+    broken: Option<Broken>,
     sessions: Vec<Session>,
     asked: Mutex<Asked>,
     timeline: Timeline,
@@ -140,31 +159,51 @@ pub async fn run(settings: &Settings) -> Result<Report> {
     let database = Database::make(settings.database).await?;
     let plan = Plan {
         robots: settings.robots,
+        attended: settings.attended,
         workers: 2,
         users: 3,
-        quota: 20_000,
         speed: settings.speed,
         seed: settings.seed,
         sabotage: settings.sabotage.clone(),
+        ..Plan::default()
     };
     let lab = Lab::start(&plan, &binary, &directory, &database, &timeline).await?;
     let mut sessions = Vec::new();
     for account in &lab.accounts {
         sessions.push(Session::sign_in(lab.server, account).await?);
     }
-    let running = Arc::new(Running { lab, database, sessions, asked: Mutex::default(), timeline: timeline.clone() });
+    let people = Arc::new(People::sign_in(lab.server, &lab.operator, &lab.benches, timeline.clone()).await?);
+    let (database, broken) = (Arc::new(database), settings.broken);
+    let running = Arc::new(Running {
+        lab,
+        people,
+        database,
+        broken,
+        sessions,
+        asked: Mutex::default(),
+        timeline: timeline.clone(),
+    });
 
     let (enough, stop) = watch::channel(false);
     let feeder = tokio::spawn(feed(Arc::clone(&running), settings.seed, stop));
+    let (all_over, go_home) = watch::channel(false);
+    let attendants: JoinSet<()> = (0..settings.attended)
+        .map(|robot| Arc::clone(&running.people).stand_by(robot, Arc::clone(&running.database), go_home.clone()))
+        .collect();
     break_it(&running, settings).await?;
     enough.send_replace(true);
     feeder.await??;
     running.lab.heal().await?;
+    running.people.release_all().await?;
     running.wait_for_the_end(settings.patience).await?;
+    let unkept = running.end_what_waits().await?;
+    all_over.send_replace(true);
+    attendants.join_all().await;
     running.lab.end().await?;
 
     let evidence = running.evidence().await?;
     let mut violations = verdict::judge(&evidence);
+    violations.extend(unkept);
     violations.extend(running.api_agrees(&evidence).await?);
     let directory = if violations.is_empty() || settings.directory.is_some() { directory } else { temporary.keep() };
     Ok(Report {
@@ -217,14 +256,33 @@ fn volumes(random: &mut ChaCha8Rng, kinds: usize) -> Value {
     Value::Object(volumes)
 }
 
+impl Broken {
+    const fn fault(self) -> Fault {
+        match self {
+            Self::Sensor => Fault::SensorDies { robot: 0 },
+            Self::Robot => Fault::RobotOff { robot: 0 },
+        }
+    }
+}
+
+fn has_ended(shown: &Value) -> bool {
+    matches!(shown.get("status").and_then(Value::as_str), Some("completed" | "failed" | "cancelled"))
+}
+
 /// Injects faults until enough have taken effect.
 async fn break_it(running: &Arc<Running>, settings: &Settings) -> Result<()> {
     let mut schedule = Schedule::new(settings.seed, running.lab.targets(settings.gap), settings.mix);
     let until = Instant::now() + settings.longest;
     let mut suffering = JoinSet::new();
+    let mut breaks = settings.broken;
     while running.timeline.faults() < settings.faults && Instant::now() < until {
         let (gap, fault) = schedule.draw();
         sleep(gap).await;
+        if running.timeline.faults() >= settings.faults / 4
+            && let Some(broken) = breaks.take()
+        {
+            running.lab.suffer(broken.fault(), &running.database).await?;
+        }
         while suffering.len() >= MOST_AT_ONCE {
             suffering.join_next().await.transpose()?.transpose()?;
         }
@@ -232,6 +290,10 @@ async fn break_it(running: &Arc<Running>, settings: &Settings) -> Result<()> {
         suffering.spawn(async move {
             match fault {
                 Fault::CancelExperiment => running.cancel_one().await,
+                Fault::Button { robot, button, time } => {
+                    running.at_the_robot(running.people.hold_for(robot, button, time, &running.database).await)
+                }
+                Fault::StopLab { time } => running.stop_lab(time).await,
                 fault => running.lab.suffer(fault, &running.database).await,
             }
         });
@@ -264,12 +326,101 @@ impl Running {
         Ok(())
     }
 
+    /// People's requests may fail while server or database are away; what they saw and did is kept all the same.
+    fn at_the_robot(&self, outcome: Result<()>) -> Result<()> {
+        if let Err(error) = outcome {
+            self.timeline.note(format!("somebody at a robot: {error:#}"));
+        }
+        Ok(())
+    }
+
+    async fn stop_lab(&self, time: Duration) -> Result<()> {
+        match self.people.stop_lab().await {
+            Ok(()) => self.timeline.fault(format!("the lab is stopped for {time:?}")),
+            Err(error) => self.timeline.note(format!("the lab can't be stopped: {error:#}")),
+        }
+        sleep(time).await;
+        self.people.release_all().await
+    }
+
+    /// What is unfinished is kept waiting by the robot that is broken for good: it says why, and ends at once when its
+    /// owner wishes.
+    async fn end_what_waits(&self) -> Result<Vec<Violation>> {
+        let mut violations = Vec::new();
+        if self.broken.is_none() {
+            return Ok(violations);
+        }
+        let asked = self.asked().experiments.clone();
+        for (id, by) in asked {
+            let session = self.sessions.get(by).context("nobody is signed in")?;
+            let shown = session.experiment(id).await?;
+            if has_ended(&shown) {
+                continue;
+            }
+            if shown.get("fault").is_none_or(Value::is_null) {
+                let what = format!("experiment {id} waits for a broken robot and doesn't say why: {shown}");
+                violations.push(Violation { promise: verdict::Promise::Final, what });
+            }
+            self.asked().cancelled.insert(id);
+            let began = Instant::now();
+            session.cancel(id).await?;
+            while !has_ended(&session.experiment(id).await?) {
+                if began.elapsed() > CANCELLED_WITHIN {
+                    let what = format!("experiment {id} isn't cancelled after {CANCELLED_WITHIN:?}");
+                    violations.push(Violation { promise: verdict::Promise::Final, what });
+                    break;
+                }
+                sleep(PAUSE / 4).await;
+            }
+        }
+        Ok(violations)
+    }
+
     async fn wait_for_the_end(&self, patience: Duration) -> Result<()> {
         let until = Instant::now() + patience;
         while self.unfinished().await? > 0 && Instant::now() < until {
+            if self.broken.is_some() && self.only_the_broken_one_is_left().await? {
+                break;
+            }
+            self.resume_paused().await?;
             sleep(PAUSE).await;
         }
         self.timeline.note(format!("{} experiments are left", self.unfinished().await?));
+        Ok(())
+    }
+
+    async fn only_the_broken_one_is_left(&self) -> Result<bool> {
+        let store = self.database.store();
+        let broken = self.broken_robot().await?;
+        if !store.queue(1_000).await?.is_empty() {
+            return Ok(false);
+        }
+        for id in store.running().await? {
+            let experiment = store.experiment(id).await?.context("a running experiment is gone")?;
+            if experiment.experiment.robot_id != broken {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn broken_robot(&self) -> Result<Option<RobotId>> {
+        if self.broken.is_none() {
+            return Ok(None);
+        }
+        let name = &self.lab.bench(0)?.name;
+        Ok(self.database.store().robots().await?.into_iter().find(|robot| robot.name == *name).map(|robot| robot.id))
+    }
+
+    /// What an operator's robot gave up for a person to look at goes on.
+    async fn resume_paused(&self) -> Result<()> {
+        let shown = self.people.session().read("experiments?limit=200").await?;
+        let newest = shown.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+        let paused =
+            newest.iter().filter(|experiment| experiment.get("status").and_then(Value::as_str) == Some("paused"));
+        for experiment in paused.filter_map(|experiment| experiment.get("id")?.as_str()) {
+            self.people.resume_experiment(experiment.parse()?).await?;
+        }
         Ok(())
     }
 
@@ -280,7 +431,10 @@ impl Running {
             let asked = self.asked();
             (asked.experiments.iter().map(|(id, _)| *id).collect::<Vec<_>>(), asked.cancelled.clone())
         };
-        evidence::gather(&self.database, &granted, &experiments, cancelled, &self.lab.emulators()).await
+        let gathered =
+            evidence::gather(&self.database, &granted, &experiments, cancelled, &self.lab.emulators()).await?;
+        let broken = self.broken_robot().await?.into_iter().collect();
+        Ok(evidence::Evidence { holds: self.people.holds(), broken, ..gathered })
     }
 
     /// What people are shown is what the database holds.
@@ -289,12 +443,6 @@ impl Running {
         let asked = self.asked().experiments.clone();
         for (detail, (id, by)) in evidence.experiments.iter().zip(asked) {
             let session = self.sessions.get(by).context("nobody is signed in")?;
-            // Signed in again: a long run outlives an access token.
-            let session = if self.timeline.elapsed() > Duration::from_secs(800) {
-                &Session::sign_in(self.lab.server, &session.account).await?
-            } else {
-                session
-            };
             let shown = session.experiment(id).await?;
             let results = |wells: &[Value]| {
                 let channels = wells.iter().filter_map(|well| well.pointer("/result/channels").cloned());

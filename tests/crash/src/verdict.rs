@@ -4,7 +4,11 @@
 //! very reading, over the very well, on the very plate, after the last drop fell into it.
 
 use crate::evidence::{Evidence, RobotEvidence};
-use domain::{ExperimentStatus, JournalEvent, Mount, OperationId, OperationState, RobotId, Step, WellName, WellStatus};
+use chrono::{DateTime, Utc};
+use domain::{
+    ExperimentId, ExperimentStatus, JournalEvent, Mount, OperationId, OperationState, RobotId, Step, WellName,
+    WellStatus,
+};
 use emulator::world::{Entry, Event, PLATE_SLOT, Slot, Spot, stated_pipette_error};
 use serde_json::Value;
 use std::{
@@ -28,8 +32,10 @@ pub enum Promise {
     Final,
     /// (f) Every operation's history is lawful, and true.
     Journal,
-    /// No part of the machine was driven into another.
+    /// No part of the machine was driven into another, no air was drawn for liquid, and it pressed down on nothing.
     Machine,
+    /// Nothing was begun while people had been told that nothing would move.
+    Held,
 }
 
 /// How it was broken.
@@ -98,7 +104,8 @@ struct Case<'a> {
 /// Holds everything against everything.
 pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     let case = Case::new(evidence);
-    let rules: [fn(&Case<'_>, &mut Vec<Violation>); 7] = [recipes, results, quotas, safety, endings, journal, machines];
+    let rules: [fn(&Case<'_>, &mut Vec<Violation>); 9] =
+        [recipes, wells, results, quotas, safety, endings, journal, machines, holds];
     let mut violations = Vec::new();
     for rule in rules {
         rule(&case, &mut violations);
@@ -277,6 +284,21 @@ fn check_error(case: &Case<'_>, robot: RobotId, mount: Mount, really_ul: f64, no
     Err(format!("{really_ul} µL where {nominal_ul} µL were meant, and at most {limit:.2} µL of error is stated"))
 }
 
+/// A physical well is one experiment's alone, whatever became of either.
+fn wells(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    let of: HashMap<OperationId, ExperimentId> =
+        case.evidence.journal.iter().filter_map(|record| Some((record.id, record.experiment?))).collect();
+    for ((robot, plate, well), acts) in &case.by_place {
+        let drops = acts.iter().filter(|act| matches!(act.entry.event, Event::Dispense { .. }));
+        let users: HashSet<ExperimentId> = drops.filter_map(|act| of.get(&key(act.entry)?).copied()).collect();
+        if users.len() > 1 {
+            let robot = case.robots.get(robot).map_or("?", |robot| &robot.name);
+            let what = format!("well {well} of plate {plate} on {robot} was used by {users:?}");
+            violations.push(Violation { promise: Promise::Recipe, what });
+        }
+    }
+}
+
 // ---- (b)
 
 fn results(case: &Case<'_>, violations: &mut Vec<Violation>) {
@@ -381,7 +403,8 @@ fn quotas(case: &Case<'_>, violations: &mut Vec<Violation>) {
 // ---- (d)
 
 fn safety(case: &Case<'_>, violations: &mut Vec<Violation>) {
-    for robot in &case.evidence.robots {
+    let whole = |robot: &&RobotEvidence| !case.evidence.broken.contains(&robot.id);
+    for robot in case.evidence.robots.iter().filter(whole) {
         for mount in ["left", "right"] {
             let tool = robot.state.get(mount).cloned().unwrap_or_default();
             if tool.get("is").and_then(Value::as_str) != Some("nothing") {
@@ -409,6 +432,7 @@ fn endings(case: &Case<'_>, violations: &mut Vec<Violation>) {
         let good = match experiment.status {
             ExperimentStatus::Completed => true,
             ExperimentStatus::Cancelled => case.evidence.cancelled.contains(&experiment.id),
+            ExperimentStatus::Failed => experiment.robot_id.is_some_and(|robot| case.evidence.broken.contains(&robot)),
             _ => false,
         };
         let open = detail.wells.iter().filter(|(well, _)| !well.status.is_final()).count();
@@ -444,7 +468,7 @@ fn journal(case: &Case<'_>, violations: &mut Vec<Violation>) {
             Ok(Some(state)) if state.last() == record.state => {}
             other => broken(format!("operation {} is {} and its events fold to {other:?}", record.id, record.state)),
         }
-        if record.state == JournalEvent::Intended {
+        if record.state == JournalEvent::Intended && !case.evidence.broken.contains(&record.robot) {
             broken(format!("operation {} ({}) never ended", record.id, record.step.name()));
         }
         let acts = case.acts(record.id);
@@ -502,7 +526,12 @@ fn machines(case: &Case<'_>, violations: &mut Vec<Violation>) {
         for entry in &robot.ledger {
             let harmed = matches!(
                 entry.event,
-                Event::Crash { .. } | Event::Spill { .. } | Event::Overflow { .. } | Event::Touch { .. }
+                Event::Crash { .. }
+                    | Event::Spill { .. }
+                    | Event::Overflow { .. }
+                    | Event::Touch { .. }
+                    | Event::Miss { .. }
+                    | Event::Air { .. }
             );
             let lost_sensor = matches!(&entry.event, Event::DropTip { tool: emulator::world::ToolName::Sensor, spot, .. } if !in_dock(spot.as_ref()));
             if harmed || lost_sensor {
@@ -516,4 +545,27 @@ fn machines(case: &Case<'_>, violations: &mut Vec<Violation>) {
 fn in_dock(spot: Option<&Spot>) -> bool {
     let dock: Slot = emulator::world::DOCK_SLOT;
     spot.is_some_and(|spot| spot.slot == dock)
+}
+
+// ---- people
+
+/// Nothing is intended from a promise to its end; nothing moves once what was under way then had ended.
+fn holds(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    for robot in &case.evidence.robots {
+        for hold in case.evidence.holds.iter().filter(|hold| hold.robot == robot.name) {
+            let mut broken = |what: String| violations.push(Violation { promise: Promise::Held, what });
+            let within =
+                |at: DateTime<Utc>, since: DateTime<Utc>| at > since && hold.until.is_none_or(|until| at < until);
+            let promised = format!("{} was {:?} from {} to {:?}", robot.name, hold.why, hold.since, hold.until);
+            let of_robot = case.evidence.journal.iter().filter(|record| record.robot == robot.id);
+            for record in of_robot.filter(|record| within(record.intended_at, hold.since)) {
+                broken(format!("{promised}, and {} was intended at {}", record.step.name(), record.intended_at));
+            }
+            let Some(quiet) = hold.quiet_since else { continue };
+            let commanded = robot.ledger.iter().filter(|entry| key(entry).is_some() && moves_something(&entry.event));
+            for entry in commanded.filter(|entry| within(entry.at, quiet)) {
+                broken(format!("{promised}, quiet since {quiet}, and this happened: {}", told(entry)));
+            }
+        }
+    }
 }

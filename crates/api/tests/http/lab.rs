@@ -119,8 +119,12 @@ impl TestLab {
     }
 
     pub async fn lane(&self) -> Lease {
+        self.lane_of(self.robot).await
+    }
+
+    pub async fn lane_of(&self, robot: RobotId) -> Lease {
         let store = &self.database.store;
-        let lease = store.lease(self.robot, "test", Duration::from_secs(60), LeaseClaim::Seize).await;
+        let lease = store.lease(robot, "test", Duration::from_secs(60), LeaseClaim::Seize).await;
         lease.expect("a lease").expect("the lane")
     }
 

@@ -110,13 +110,21 @@ async fn hands_go_to_a_deck_that_stands_still() {
         Ending::Unsure,
     );
     let lease = lab.lane().await;
-    lab.commit(&lease, vec![Change::Tool(held)]).await;
+    lab.commit(&lease, vec![Change::Tool(held.clone())]).await;
     assert_eq!(olga.get("/robots/one").await.json()["nozzle"], "perhaps the red tip of B1, empty");
     act(&olga, "one", json!({ "act": "sensor_charged" })).await.problem(409, "illegal-transition");
     let clear = json!({ "act": "nozzle_cleared" });
     act(&olga, "one", clear.clone()).await.problem(409, "illegal-transition");
     tell(&olga, "/robots/one/stop").await;
-    assert_eq!(act(&olga, "one", clear).await.json()["nozzle"], "nothing");
+    // It is a virtual robot's, which nobody can reach here, but what somebody saw needs no robot.
+    act(&olga, "one", clear).await.problem(502, "robot-unreachable");
+    let holds = |what: &str| json!({ "act": "nozzle_holds", "holds": what });
+    act(&olga, "one", holds("sensor")).await.problem(409, "illegal-transition");
+    assert_eq!(act(&olga, "one", holds("empty_tip")).await.json()["nozzle"], "the red tip of B1, empty");
+    let lease = lab.lane_of(real.id).await;
+    lab.commit(&lease, vec![Change::Tool(held)]).await;
+    tell(&olga, "/robots/real/stop").await;
+    assert_eq!(act(&olga, "real", json!({ "act": "nozzle_cleared" })).await.json()["nozzle"], "nothing");
 }
 
 #[tokio::test]

@@ -202,6 +202,14 @@ pub enum Event {
         #[serde(flatten)]
         spot: Spot,
     },
+    /// The operator took off by hand what hung on a nozzle: a tip is gone with what was in it. A sensor's `SensorRestored`
+    /// follows.
+    NozzleCleared {
+        mount: Mount,
+        tool: ToolName,
+        #[serde(flatten)]
+        portion: Portion,
+    },
     /// A client brought labware.
     LabwarePlaced { slot: Slot, labware: String, geometry: PhysicalLabware },
     /// A client's labware was taken away.

@@ -205,6 +205,8 @@ pub struct World {
     identity: String,
     last_key: Option<String>,
     sensor_faults: SensorFaults,
+    /// Actions since the start, those too that leave no entry.
+    actions: u64,
 }
 
 impl World {
@@ -223,7 +225,7 @@ impl World {
                 (ledger, identity::kept(directory)?)
             }
         };
-        Ok(Self { config, state, ledger, identity, last_key, sensor_faults: SensorFaults::default() })
+        Ok(Self { config, state, ledger, identity, last_key, sensor_faults: SensorFaults::default(), actions: 0 })
     }
 
     /// A deck ready to be shared between the robot's and the sensor's servers.
@@ -276,6 +278,7 @@ impl World {
         let outcome = physics::happen(self, action, &mut noise);
         let effect = self.record(outcome.events, key, at)?;
         self.state.put_gantry(outcome.gantry);
+        self.actions += 1;
         Ok(effect)
     }
 
@@ -361,9 +364,30 @@ impl World {
 
     /// The operator puts the sensor, wherever it ended up, back into its dock.
     pub fn restore_sensor(&mut self, at: DateTime<Utc>) -> Result<Effect, WorldError> {
-        let standing = self.state.placed(DOCK_SLOT).ok_or(WorldError::EmptySlot(DOCK_SLOT))?;
-        let spot = Spot { slot: DOCK_SLOT, labware: standing.labware.load_name.clone(), well: DOCK_WELL.to_owned() };
+        let spot = self.dock()?;
         self.record(vec![Event::SensorRestored { spot }], None, at)
+    }
+
+    /// The operator takes off by hand whatever hangs on the nozzles: a tip goes with what is in it, the sensor into its
+    /// dock. Where nothing hangs there nothing happens.
+    pub fn clear_nozzles(&mut self, at: DateTime<Utc>) -> Result<Effect, WorldError> {
+        let mut events = Vec::new();
+        for mount in [Mount::Left, Mount::Right] {
+            let tool = self.state.tool(mount);
+            if *tool != Tool::Nothing {
+                let portion = tool.tip().map(|tip| Portion::of(&tip.liquid)).unwrap_or_default();
+                events.push(Event::NozzleCleared { mount, tool: tool.name(), portion });
+            }
+            if *tool == Tool::Sensor {
+                events.push(Event::SensorRestored { spot: self.dock()? });
+            }
+        }
+        self.record(events, None, at)
+    }
+
+    fn dock(&self) -> Result<Spot, WorldError> {
+        let standing = self.state.placed(DOCK_SLOT).ok_or(WorldError::EmptySlot(DOCK_SLOT))?;
+        Ok(Spot { slot: DOCK_SLOT, labware: standing.labware.load_name.clone(), well: DOCK_WELL.to_owned() })
     }
 
     /// Ledger entries after sequence `after` (all, when `None`), oldest first, at most `limit` and never more than
@@ -389,6 +413,12 @@ impl World {
     /// The key of the newest command that changed the deck ([`Event::changes_deck`]); none before the first.
     pub fn last_key(&self) -> Option<&str> {
         self.last_key.as_deref()
+    }
+
+    /// How often the robot did something since this world was opened: the ledger has no ordinary moves, and whoever must
+    /// know that nothing moved looks here.
+    pub const fn actions(&self) -> u64 {
+        self.actions
     }
 
     /// What the colour sensor looks at.

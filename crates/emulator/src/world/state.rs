@@ -277,6 +277,7 @@ impl State {
             Event::NewPlate { slot, .. } | Event::NewTipRack { slot, .. } => self.replace(*slot),
             Event::Refill { spot, portion } => self.refill(spot, portion),
             Event::SensorRestored { spot } => self.restore_sensor(spot),
+            Event::NozzleCleared { mount, .. } => self.clear_nozzle(*mount),
             Event::LabwarePlaced { slot, geometry, .. } => {
                 self.take_away(*slot);
                 self.slots.insert(*slot, Placed::fresh(geometry.clone()));
@@ -406,6 +407,12 @@ impl State {
         }
         if let Some(dock) = self.slots.get_mut(&spot.slot) {
             dock.sensor_in = Some(DOCK_WELL.to_owned());
+        }
+    }
+
+    fn clear_nozzle(&mut self, mount: Mount) {
+        if let Tool::Tip(tip) = std::mem::take(self.tool_mut(mount)) {
+            self.removed.add(&tip.liquid);
         }
     }
 

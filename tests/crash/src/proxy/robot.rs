@@ -110,7 +110,19 @@ impl RobotProxy {
         self.gate.shut_for(time);
     }
 
+    /// Off: as if it had lost its power or its network. Its server, behind the proxy, may well go on.
+    pub fn switch_off(&self) {
+        self.gate.switch(false);
+    }
+
+    pub fn switch_on(&self) {
+        self.gate.switch(true);
+    }
+
     async fn talk(self: Arc<Self>, mut client: TcpStream) -> io::Result<()> {
+        if self.gate.is_off() {
+            return Ok(());
+        }
         let Some(request) = read_request(&mut client).await? else { return Ok(()) };
         let Some(fault) = self.fault_for(&request) else {
             let answer = self.pass_on(&request).await?;
@@ -186,6 +198,9 @@ impl RobotProxy {
         robot.write_all(&request.closing()).await?;
         let mut answer = Vec::new();
         robot.take(MOST_ANSWER).read_to_end(&mut answer).await?;
+        if self.gate.is_off() {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         Ok(answer)
     }
 }

@@ -91,9 +91,21 @@ impl SensorProxy {
         self.gate.shut_for(time);
     }
 
+    /// Off: it takes connections and never says a word again, as a hub whose sensor has died.
+    pub fn switch_off(&self) {
+        self.gate.switch(false);
+    }
+
+    pub fn switch_on(&self) {
+        self.gate.switch(true);
+    }
+
     async fn talk(self: Arc<Self>, client: TcpStream) -> io::Result<()> {
         let mut client = BufReader::new(client);
         while let Some(question) = line(&mut client).await? {
+            if self.gate.is_off() {
+                return wait_for_end(&mut client).await;
+            }
             let stale = std::mem::take(&mut *locked(&self.stale));
             for reply in stale {
                 client.write_all(&reply).await?;

@@ -33,6 +33,7 @@ pub fn router() -> Router<Arc<Robot>> {
         .route("/emulator/tips", post(tips))
         .route("/emulator/vials/{well}", post(vial))
         .route("/emulator/sensor", post(sensor))
+        .route("/emulator/nozzles", post(nozzles))
 }
 
 /// What was wrong with an operator's request, as RFC 9457 wants it.
@@ -109,6 +110,7 @@ async fn state(State(robot): State<Arc<Robot>>) -> Json<Value> {
         "identity": world.identity(),
         "sequence": world.last_sequence(),
         "last_key": world.last_key(),
+        "actions": world.actions(),
     }))
 }
 
@@ -174,6 +176,15 @@ async fn sensor(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiEr
     let data = json!({ "light": faults.light, "dead_band": faults.dead_band, "stuck": faults.is_stuck });
     world::lock(robot.hardware.world()).break_sensor(faults);
     Ok(Json(json!({ "data": data })))
+}
+
+/// `{"sequence": 7}`, which may be left out: what hangs on the nozzles is taken off by hand.
+async fn nozzles(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
+    let body = read(body)?;
+    let mut world = world::lock(robot.hardware.world());
+    check_unchanged(&world, &body)?;
+    let effect = world.clear_nozzles(Utc::now())?;
+    Ok(entries(effect))
 }
 
 /// An operator's hands aren't at the deck long after they were asked for: with a `sequence`, an act is refused when
