@@ -56,6 +56,8 @@ pages! {
     LeaseLost = "lease-lost",
     TooManyFailures = "too-many-failures",
     ExperimentParked = "experiment-parked",
+    RobotMistaken = "robot-mistaken",
+    DeckUnknown = "deck-unknown",
     EmergencyStop = "emergency-stop",
 }
 

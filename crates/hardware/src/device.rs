@@ -4,8 +4,8 @@
 //! [`Connect`] gives them by address: a process has one, so that what devices share (a broker's connection) is made once.
 
 use crate::{
-    AddressError, ColourSensor, Lookup, Memory, Patience, PerformError, RobotError, attendant::VirtualAttendant,
-    robot::Ot2, sensor::connect_sensor,
+    AddressError, ColourSensor, Identity, Lookup, Memory, Patience, PerformError, RobotError, RunTrace,
+    attendant::VirtualAttendant, robot::Ot2, sensor::connect_sensor,
 };
 use domain::{Deck, DyeName, Operation, OperationId, Slot, Volume, WellName};
 use serde_json::Value;
@@ -16,6 +16,18 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A robot that mixes.
 pub trait Robot: fmt::Debug + Send + Sync {
+    /// Who answers at this address. Asks once.
+    fn identify(&self) -> Pending<'_, Result<Identity, RobotError>>;
+
+    /// What was done on it since the newest hold that is one of `known`, newest first.
+    fn since<'a>(&'a self, known: &'a [&'a str]) -> Pending<'a, Result<Vec<RunTrace>, RobotError>>;
+
+    /// The lab that marked it last, if any did and the robot remembers.
+    fn marked_by(&self) -> Pending<'_, Result<Option<String>, RobotError>>;
+
+    /// Marks it as a lab's.
+    fn mark<'a>(&'a self, lab: &'a str) -> Pending<'a, Result<(), RobotError>>;
+
     /// Takes the robot, with this deck. From then on nothing that was sent under an earlier hold can still be carried
     /// out. Waits, within [`Patience`], while the robot boots or still carries out an earlier hold's command.
     fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>>;

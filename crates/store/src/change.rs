@@ -8,7 +8,7 @@ use crate::{
     events::{self, NewEvent, add_if_some},
     experiments,
     records::*,
-    sql::{now, sql},
+    sql::{Sql, now, row_values, sql},
     wells,
 };
 use domain::*;
@@ -275,11 +275,26 @@ async fn change_deck(tx: &DatabaseTransaction, robot: RobotId, change: &Change) 
             if filled.execute(tx).await? == 0 { Err(StoreError::NotFound("dye vial on this robot")) } else { Ok(()) }
         }
         Change::TipLost { slot, tip } => keep_tip(tx, robot, *slot, *tip, None).await,
+        Change::TipsUnknown { slot } => {
+            let lost = WellName::all().map(|tip| row_values![robot, *slot, tip, None::<DyeName>]).collect();
+            Sql::with_rows(
+                "INSERT INTO tips (robot_id, slot, tip, dye) VALUES",
+                Vec::new(),
+                lost,
+                "ON CONFLICT (robot_id, slot, tip) DO UPDATE SET dye = NULL",
+            )
+            .execute(tx)
+            .await
+            .map(drop)
+        }
         Change::TipAssigned { slot, tip, dye } => keep_tip(tx, robot, *slot, *tip, Some(dye.clone())).await,
         Change::TipsReplaced { slot } => {
             sql!("DELETE FROM tips WHERE robot_id = $1 AND slot = $2", robot, *slot).execute(tx).await.map(drop)
         }
         Change::PlateLifted => lift_plate(tx, robot).await,
+        Change::Accounted(what) => {
+            sql!("UPDATE robots SET accounted = $2 WHERE id = $1", robot, what.as_str()).execute(tx).await.map(drop)
+        }
         Change::PlateReplaced { plate } => place_plate(tx, robot, *plate).await,
         _ => Ok(()),
     }

@@ -16,6 +16,7 @@ use crate::{
 use domain::{ExperimentId, JournalEvent, Operation, OperationId, OperationState, RobotId};
 use sea_orm::DatabaseTransaction;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// The most operations of one answer.
 const MOST_OPERATIONS: u32 = 1_000;
@@ -44,6 +45,20 @@ impl Store {
         let text = format!("{OPERATIONS} WHERE o.robot_id = $1 AND o.state = 'intended' ORDER BY o.sequence LIMIT $2");
         let rows = sql!(text, robot, i64::from(MOST_OPERATIONS)).all(self.reader()).await?;
         rows.iter().map(read_operation).collect()
+    }
+
+    /// Those of these ids that are operations of this robot's journal.
+    pub async fn known_operations(&self, robot: RobotId, ids: &[OperationId]) -> Result<HashSet<OperationId>> {
+        let mut known = HashSet::with_capacity(ids.len());
+        for some in ids.chunks(MOST_OPERATIONS as usize) {
+            let rows = some.iter().map(|id| row_values![*id]).collect();
+            let of_robot = "SELECT id FROM operations WHERE robot_id = $1 AND id IN (VALUES";
+            let query = Sql::with_rows(of_robot, row_values![robot], rows, ")");
+            for row in query.all(self.reader()).await? {
+                known.insert(row.get("id")?);
+            }
+        }
+        Ok(known)
     }
 
     /// An experiment's operations in order. `after` is a sequence (0: from the start); at most `limit` (≤ 1000).

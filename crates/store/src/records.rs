@@ -377,6 +377,8 @@ pub struct Robot {
     /// Nothing is open, nothing can begin, and nothing hangs on its nozzle that will still be put down. Stays so until
     /// somebody resumes it.
     pub stands_still: bool,
+    /// The newest command or run on the machine that the journal doesn't know of and that somebody was asked about.
+    pub accounted: Option<String>,
     /// The run on the robot's server that the last lease holder made.
     pub run_id: Option<String>,
     /// What the journal says hangs on the nozzle.
@@ -520,6 +522,10 @@ pub enum Change {
         slot: Slot,
         tip: WellName,
     },
+    /// Nobody knows which tips of a rack are still new: none is used before the rack was replaced.
+    TipsUnknown {
+        slot: Slot,
+    },
     /// The tip now standing for a dye.
     TipAssigned {
         slot: Slot,
@@ -549,6 +555,8 @@ pub enum Change {
     Answered,
     /// What the worker can't do at the moment, or that it can again. Holds nothing.
     Notice(Option<Fault>),
+    /// Somebody has been asked about this command or run, of which the journal doesn't know.
+    Accounted(String),
     /// A raw reading or command record, kept as a document under its operation's id.
     Document {
         collection: &'static str,

@@ -382,6 +382,7 @@ fn read_robot(row: &Row) -> Result<Robot> {
         notice_at: row.get("notice_at")?,
         acts: row.get("acts")?,
         stands_still: row.get("stands_still")?,
+        accounted: row.get("accounted")?,
         run_id: row.get("run_id")?,
         tool: row.get("tool")?,
         plate_id: row.get("plate_id")?,

@@ -159,6 +159,42 @@ pub fn handed_over() -> Fault {
     }
 }
 
+/// Of a deck on which things were done that the journal doesn't know of.
+pub fn unknown_deck() -> Fault {
+    Fault {
+        code: FaultCode::DeckUnknown,
+        what: "The robot has done things that this lab doesn't know of.".to_owned(),
+        cause: "The database was put back from a backup, or somebody else has used the robot.".to_owned(),
+        done: "Nothing moves. Plate, tips and vials count as unknown.".to_owned(),
+        next: RENEWED.to_owned(),
+    }
+}
+
+/// Of a machine that isn't the one this robot was.
+pub fn another_machine(before: &str, now: &str) -> Fault {
+    Fault {
+        code: FaultCode::RobotMistaken,
+        what: "Another machine answers at this robot's address.".to_owned(),
+        cause: format!("It says that it is {now}; until now it was {before}."),
+        done: "Nothing moves. Plate, tips and vials count as unknown.".to_owned(),
+        next: format!("If that isn't the machine you mean, mend the robot's address. If it is: {RENEWED}"),
+    }
+}
+
+/// Of a machine that another lab drives, or drove.
+pub fn another_lab(other: &str) -> Fault {
+    Fault {
+        code: FaultCode::RobotMistaken,
+        what: "Another lab has driven this robot.".to_owned(),
+        cause: format!("It carries the mark of lab {other}."),
+        done: "Nothing moves. Plate, tips and vials count as unknown.".to_owned(),
+        next: format!("Stop the other lab's worker, if it still runs. Then: {RENEWED}"),
+    }
+}
+
+const RENEWED: &str =
+    "Put a new plate, full tip racks and filled vials on the deck, confirm each, and resume the robot.";
+
 /// Of an experiment that breaks its lane.
 pub fn parked(cause: &str) -> Fault {
     Fault {

@@ -23,6 +23,8 @@ pub enum RobotError {
     Busy { detail: String },
     #[error("what stands on the robot isn't what the deck says: {detail}")]
     DeckMismatch { detail: String },
+    #[error("the machine at this address isn't this robot: {detail}")]
+    Mistaken { detail: String },
     #[error("the robot refused ({status} {id}): {detail}")]
     Refused { status: u16, id: String, detail: String },
     #[error("the robot's answer ({status}) makes no sense: {detail}")]
@@ -43,6 +45,7 @@ impl RobotError {
             Self::RunStopped { .. } => FaultCode::RobotTaken,
             Self::Busy { .. } => FaultCode::RobotBusy,
             Self::DeckMismatch { .. } => FaultCode::DeckMismatch,
+            Self::Mistaken { .. } => FaultCode::RobotMistaken,
             Self::Refused { .. } => FaultCode::CommandFailed,
             Self::Unsafe { .. } => FaultCode::Internal,
         }

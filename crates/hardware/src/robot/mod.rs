@@ -12,6 +12,7 @@ mod history;
 mod identity;
 mod labware;
 mod lookup;
+mod mark;
 mod run;
 mod wire;
 
@@ -68,6 +69,22 @@ impl Ot2 {
 }
 
 impl Robot for Ot2 {
+    fn identify(&self) -> Pending<'_, Result<Identity, RobotError>> {
+        Box::pin(Self::identify(self))
+    }
+
+    fn since<'a>(&'a self, known: &'a [&'a str]) -> Pending<'a, Result<Vec<RunTrace>, RobotError>> {
+        Box::pin(self.runs_since(|run| known.contains(&run)))
+    }
+
+    fn marked_by(&self) -> Pending<'_, Result<Option<String>, RobotError>> {
+        Box::pin(Self::marked_by(self))
+    }
+
+    fn mark<'a>(&'a self, lab: &'a str) -> Pending<'a, Result<(), RobotError>> {
+        Box::pin(Self::mark(self, lab))
+    }
+
     fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
         Box::pin(async move { Ok(Arc::new(self.open_run(deck).await?) as Arc<dyn Hold>) })
     }

@@ -58,6 +58,10 @@ impl Wire {
         self.ask(Method::POST, path, Some(body), held).await
     }
 
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Answer, RobotError> {
+        self.ask(Method::PUT, path, Some(body), Duration::ZERO).await
+    }
+
     pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Answer, RobotError> {
         self.ask(Method::PATCH, path, Some(body), Duration::ZERO).await
     }

@@ -16,6 +16,9 @@ ALTER TABLE robots ADD COLUMN acts {bigint} NOT NULL DEFAULT 0;
 -- Who the machine says it is. One machine is one robot.
 ALTER TABLE robots ADD COLUMN identity TEXT;
 CREATE UNIQUE INDEX robots_identity ON robots (identity);
+-- The newest thing done on the machine that the journal doesn't know of and that somebody has been asked about: a command's
+-- key or a run's id.
+ALTER TABLE robots ADD COLUMN accounted TEXT;
 
 UPDATE robots SET told = CASE
     WHEN mode = 'attention' AND attention ->> 'code' = 'emergency-stop' THEN 'stopped'

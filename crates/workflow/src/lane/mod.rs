@@ -11,10 +11,11 @@ mod carry;
 mod doubts;
 mod recovery;
 mod step;
+mod takeover;
 mod work;
 
 use crate::{breaker::Concern, estimate::Pace, mixture};
-use domain::{ExperimentId, Tool};
+use domain::{ExperimentId, ExperimentStatus, FaultCode, Tool};
 use hardware::{AddressError, Attendant, ColourSensor, Connect, Hold, Memory, Patience, RobotError};
 use std::{sync::Arc, time::Duration};
 use store::{JournalledOperation, Lease, Robot, RobotMode, Signal, Store, StoreError};
@@ -81,6 +82,8 @@ pub struct Lane {
     tool: Tool,
     /// Whether recovery has settled what was under way when this lane was begun, or begun again.
     settled: bool,
+    /// Whether the machine has said under this lease who it is and what was done on it.
+    checked: bool,
     pace: Pace,
     inspected_at: Option<Instant>,
 }
@@ -98,6 +101,7 @@ impl Lane {
             homed: false,
             memory: Memory::Forgot,
             settled: false,
+            checked: false,
             pace: Pace::unknown(),
             inspected_at: None,
             store,
@@ -138,10 +142,25 @@ impl Lane {
         {
             return self.obey(held.id, wish).await;
         }
+        if !self.checked {
+            self.check_machine().await?;
+            self.checked = true;
+            return Ok(());
+        }
+        if self.is_mistaken() {
+            self.rest().await;
+            return Ok(());
+        }
         if !self.settled {
             self.recover().await?;
             self.settled = true;
             return Ok(());
+        }
+        if let Some(held) = &in_hand
+            && held.plate_id != self.robot.plate_id
+        {
+            // Its plate isn't there any more: it takes its turn again, and what was in the wells is made anew.
+            return self.end_experiment(held.id, ExperimentStatus::Queued, None).await;
         }
         if self.must_not_move() {
             self.rest().await;
@@ -199,6 +218,11 @@ impl Lane {
     /// Stopped, or waiting for an answer: then not even to put things down.
     fn must_not_move(&self) -> bool {
         self.robot.mode == RobotMode::Stopped || self.robot.attention.is_some()
+    }
+
+    /// Perhaps it isn't our machine at all, or not ours alone: then it isn't even taken.
+    fn is_mistaken(&self) -> bool {
+        self.robot.attention.as_ref().is_some_and(|question| question.code == FaultCode::RobotMistaken)
     }
 
     /// Until somebody in this process commits something, or the time comes to look for what others did.

@@ -145,7 +145,7 @@ impl Lane {
     }
 
     /// Says, once, on the robot's page why it doesn't work.
-    async fn complain(&mut self, error: &RobotError) -> Result<(), LaneError> {
+    pub(super) async fn complain(&mut self, error: &RobotError) -> Result<(), LaneError> {
         let notice = Some(fault::of_robot(error));
         if self.robot.notice == notice {
             return Ok(());

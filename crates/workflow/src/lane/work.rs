@@ -114,7 +114,7 @@ impl Lane {
     }
 
     /// Records where the experiment goes from here.
-    async fn end_experiment(
+    pub(super) async fn end_experiment(
         &mut self,
         id: ExperimentId,
         to: ExperimentStatus,
