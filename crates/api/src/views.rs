@@ -9,8 +9,8 @@ use domain::{
 use serde::Serialize;
 use serde_json::Value;
 use store::{
-    Attendance, Control, ExperimentDetail, ExperimentSummary, Inventory, Measurement, Page, Robot, RobotMode, User,
-    Well,
+    Attendance, Control, Driver, ExperimentDetail, ExperimentSummary, Inventory, Measurement, Page, Robot, RobotMode,
+    User, Well,
 };
 use utoipa::ToSchema;
 use workflow::{Doubts, Progress, emergency};
@@ -425,7 +425,7 @@ pub struct RobotView {
     #[schema(value_type = Uuid)]
     pub id: RobotId,
     pub name: String,
-    /// `active`, `offline` (no worker drives it), `unreachable` (its worker can't use it), `paused`, `draining`,
+    /// `active`, `offline` (no worker drives it), `waiting` (a worker waits for it: see `notice`), `paused`, `draining`,
     /// `stopped` or `attention` (it waits for an answer).
     #[schema(example = "active")]
     pub status: &'static str,
@@ -487,15 +487,14 @@ pub struct VialView {
 
 impl RobotView {
     pub fn of(robot: Robot, inventory: Inventory, now: DateTime<Utc>) -> Self {
-        let driven = robot.lease_expires_at.is_some_and(|end| end > now);
-        let status = match robot.mode {
-            RobotMode::Stopped => "stopped",
+        let status = match (robot.mode, robot.driver(now)) {
+            (RobotMode::Stopped, _) => "stopped",
             _ if robot.attention.is_some() => "attention",
-            RobotMode::Paused => "paused",
-            _ if !driven => "offline",
-            _ if robot.notice.is_some() => "unreachable",
-            RobotMode::Draining => "draining",
-            RobotMode::Active => "active",
+            (RobotMode::Paused, _) => "paused",
+            (_, Driver::Nobody) => "offline",
+            (_, Driver::Waits(_)) => "waiting",
+            (RobotMode::Draining, Driver::Drives(_)) => "draining",
+            (RobotMode::Active, Driver::Drives(_)) => "active",
         };
         let holds = match robot.tool {
             domain::Tool::Nothing => "nothing",

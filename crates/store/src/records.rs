@@ -397,11 +397,29 @@ impl Robot {
         self.mode.is_held() || self.attention.is_some()
     }
 
+    /// Who drives it at `now`.
+    pub fn driver(&self, now: DateTime<Utc>) -> Driver<'_> {
+        match (&self.lease_holder, self.lease_expires_at) {
+            (Some(holder), Some(end)) if end > now && self.notice.is_some() => Driver::Waits(holder),
+            (Some(holder), Some(end)) if end > now => Driver::Drives(holder),
+            _ => Driver::Nobody,
+        }
+    }
+
     /// Whether hands may go to it for an act with this condition, as far as its own row tells: that no experiment needs the
     /// plate isn't in it.
     pub fn lets_hands(&self, condition: DeckCondition) -> bool {
         self.stands_still && (condition < DeckCondition::HandsFree || self.tool == Tool::Nothing)
     }
+}
+
+/// The worker of a robot: it has the lease, and the lease hasn't run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver<'a> {
+    Nobody,
+    Drives(&'a str),
+    /// It can't use the robot at the moment ([`Robot::notice`] says why) and tries again by itself.
+    Waits(&'a str),
 }
 
 /// The right to drive a robot. Its epoch is the fencing token: every commit of the journal checks it.

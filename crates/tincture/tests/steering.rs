@@ -1,9 +1,9 @@
 //! Steering the lab from the command line: by the rules of the API, in somebody's name, on the database alone.
 
-use domain::{ExperimentId, Recipe, Volume, WellId};
+use domain::{ExperimentId, Fault, FaultCode, Recipe, Volume, WellId};
 use serde_json::json;
 use std::process::{Command, Output};
-use store::{NewExperiment, Options, Store, User};
+use store::{Change, Entry, LeaseClaim, NewExperiment, Options, Store, User};
 use tempfile::TempDir;
 
 /// A lab of which nothing runs: a database with a robot and people.
@@ -95,6 +95,24 @@ async fn robots_are_held_and_attended_in_somebodys_name() {
     let log = lab.store.activity(Some(root.id), None, 10).await.expect("a page").data;
     let actions: Vec<_> = log.iter().map(|line| line.action.as_str()).collect();
     assert_eq!(actions, ["robot_resumed", "robot_stopped", "deck_attended"]);
+}
+
+#[tokio::test]
+async fn a_worker_that_waits_for_its_robot_is_named() {
+    let lab = Lab::new().await;
+    assert!(lab.done(&["robot", "list"]).contains("driven by nobody"));
+    let robot = lab.store.robots().await.expect("robots").remove(0).id;
+    let life = std::time::Duration::from_secs(600);
+    let lease = lab.store.lease(robot, "worker-7", life, LeaseClaim::WhenFree).await.expect("an answer").expect("free");
+    assert!(lab.done(&["robot", "list"]).contains("driven by worker-7"));
+    let text = || "It is off.".to_owned();
+    let off = Fault { code: FaultCode::RobotUnreachable, what: text(), cause: text(), done: text(), next: text() };
+    let entry = Entry { changes: vec![Change::Notice(Some(off))], ..Entry::default() };
+    lab.store.commit(&lease, entry).await.expect("a commit");
+    for command in [&["robot", "list"][..], &["robot", "show", "bench-1"]] {
+        let said = lab.done(command);
+        assert!(said.contains("worker-7 waits for it") && !said.contains("driven by"), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -601,6 +601,26 @@ async fn a_robot_asks_and_its_experiment_says_so() {
 }
 
 #[tokio::test]
+async fn a_worker_that_waits_for_its_robot_is_said_to_and_nobody_is_asked() {
+    let site = Site::open().await;
+    site.bench("bench").await;
+    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    assert!(olga.page("/robots/bench").await.contains("no worker drives it"));
+    let lease = site.lane("bench").await;
+    let off = trouble(FaultCode::RobotUnreachable, "The robot can't be used at the moment");
+    site.commit(&lease, Change::Notice(Some(off))).await;
+    for page in [olga.page("/robots/bench").await, olga.page("/robots").await] {
+        for told in ["a worker waits for it", "used at the moment", "the cause.", "what to do.", "status waiting"] {
+            assert!(page.contains(told), "{told}");
+        }
+        assert!(!page.contains("Answer it") && !page.contains("I have looked; it is safe"), "nothing is asked");
+    }
+    site.state.store.release(&lease).await.expect("released");
+    let gone = olga.page("/robots/bench").await;
+    assert!(gone.contains("no worker drives it") && !gone.contains("a worker waits"));
+}
+
+#[tokio::test]
 async fn a_hostile_robot_name_stays_text_and_has_a_page() {
     let site = Site::open().await;
     site.bench("</title><script>alert(1)</script>/..//evil").await;

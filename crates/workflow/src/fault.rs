@@ -7,42 +7,65 @@ use hardware::{PerformError, RobotError, SensorError};
 /// What Tincture does about trouble that it can put right by itself.
 const GOES_ON: &str =
     "The step was written down as not done, the machine is being made safe, and the experiment goes on.";
+/// What Tincture does when it has no hold on the robot any more.
+const STANDS: &str = "Nothing more is sent, and the step was written down as not done. A real robot stands still as it \
+                      is, with what hangs on its nozzle; a virtual one goes on by itself.";
 
 pub fn of_command(step: &Step, error: &PerformError) -> Fault {
-    let (what, next) = match error {
-        PerformError::NotSent(_) => {
-            ("The robot can't be reached", "Check that the robot is switched on and on the network.")
+    let (what, cause, done, next) = match error {
+        PerformError::NotSent(cause) => ("The robot can't be reached", of(cause), GOES_ON, remedy(cause)),
+        PerformError::Refused(cause) => ("The robot refused a command", of(cause), GOES_ON, remedy(cause)),
+        PerformError::LostControl(cause @ RobotError::RunStopped { .. }) => {
+            ("Another client has taken the robot", of(cause), STANDS, remedy(cause))
         }
-        PerformError::Refused(_) => {
-            ("The robot refused a command", "Check that its deck and pipettes are as configured.")
-        }
-        PerformError::LostControl(_) => {
-            ("Another client has taken the robot", "Close the Opentrons App or whoever else drives this robot.")
-        }
-        PerformError::Failed(_) => {
-            ("The robot couldn't carry out a step", "Look at the robot; a crash or a missing tip shows at once.")
-        }
-        PerformError::Unknown(_) => (
+        PerformError::LostControl(cause) => ("The robot isn't held any more", of(cause), GOES_ON, remedy(cause)),
+        PerformError::Failed(failure) => (
+            "The robot couldn't carry out a step",
+            format!("The robot says: {failure}."),
+            "The step was written down as failed and isn't repeated; if it concerned liquid, its well is mixed again in a \
+             fresh one. The machine is being made safe, and the experiment goes on.",
+            "Look at the robot; a crash or a missing tip shows at once.",
+        ),
+        PerformError::Unknown(cause) => (
             "It isn't known whether the robot carried out a step",
+            of(cause),
+            "Nothing is sent before the robot has said what became of it, so that no drop is given twice.",
             "Nothing: the robot is asked as soon as it answers.",
         ),
     };
     Fault {
         code: error.code(),
         what: format!("{what} while {}.", step.sentence()),
-        cause: error.to_string(),
-        done: GOES_ON.to_owned(),
+        cause,
+        done: done.to_owned(),
         next: next.to_owned(),
     }
 }
 
 pub fn of_reading(step: &Step, error: &SensorError) -> Fault {
+    let (cause, next) = match error {
+        SensorError::Unreachable { .. } => (
+            "No connection to the sensor comes about.".to_owned(),
+            "See that the sensor has power and is on the network.",
+        ),
+        SensorError::Silent { after } => (
+            format!("It was asked, and gave no reading within {:.0} s.", after.as_secs_f64().max(1.0)),
+            "If it stays silent, check the sensor's battery and connection.",
+        ),
+        SensorError::Device { detail } => {
+            (format!("The sensor reports: {detail}."), "If it goes on, switch the sensor off and on.")
+        }
+        SensorError::Implausible { detail } => (
+            format!("What it sent can't be a reading: {detail}."),
+            "If it goes on, see that the sensor sits right and switch it off and on.",
+        ),
+    };
     Fault {
         code: error.code(),
         what: format!("There is no reading from {}.", step.sentence()),
-        cause: error.to_string(),
+        cause,
         done: "The sensor is parked and the well will be read again; a late reply is dropped.".to_owned(),
-        next: "If it stays silent, check the sensor's battery and connection.".to_owned(),
+        next: next.to_owned(),
     }
 }
 
@@ -85,9 +108,63 @@ pub fn of_robot(error: &RobotError) -> Fault {
     Fault {
         code: error.code(),
         what: "The robot can't be used at the moment.".to_owned(),
-        cause: error.to_string(),
+        cause: of(error),
         done: "Nothing moves. Tincture keeps trying; the journal holds everything that was done.".to_owned(),
-        next: "Check that the robot is on, on the network and not in use by the Opentrons App.".to_owned(),
+        next: remedy(error).to_owned(),
+    }
+}
+
+/// Why, for people. What only who runs the network can use, such as an error's number, is the log's.
+fn of(error: &RobotError) -> String {
+    match error {
+        RobotError::Unreachable { .. } => "No connection to the robot's address comes about.".to_owned(),
+        RobotError::Interrupted { .. } => "The connection to the robot broke before it had answered.".to_owned(),
+        RobotError::TimedOut { after } => {
+            format!("The robot didn't answer within {:.0} s.", after.as_secs_f64().max(1.0))
+        }
+        RobotError::Booting => "The robot is starting up.".to_owned(),
+        RobotError::HistoryLost { .. } => {
+            "The robot's server has restarted, and has forgotten what it was told before.".to_owned()
+        }
+        RobotError::RunStopped { .. } => "Another program has made its own run current on the robot.".to_owned(),
+        RobotError::Busy { .. } => "Another program's run is active on the robot.".to_owned(),
+        RobotError::DeckMismatch { detail } => {
+            format!("What is on the robot isn't what its deck here says. The robot: {detail}.")
+        }
+        RobotError::Refused { detail, .. } => format!("The robot says: {detail}."),
+        RobotError::BadAnswer { .. } => {
+            "What answers at the robot's address doesn't answer as an OT-2 does.".to_owned()
+        }
+        RobotError::Unsafe { .. } => error.to_string(),
+    }
+}
+
+/// What a person can do about it.
+const fn remedy(error: &RobotError) -> &'static str {
+    match error {
+        RobotError::Unreachable { .. } | RobotError::Interrupted { .. } | RobotError::TimedOut { .. } => {
+            "See that the robot is switched on and on the network. Work goes on as soon as it answers."
+        }
+        RobotError::Booting => {
+            "Wait: an OT-2 takes one to three minutes. If it takes more than five, switch it off and on."
+        }
+        RobotError::HistoryLost { .. } => "Look what hangs on the nozzle. If the robot asks, answer it on its page.",
+        RobotError::RunStopped { .. } => {
+            "Close the Opentrons App, or whatever else drives this robot; then resume the robot. It puts down what it \
+             holds and goes on."
+        }
+        RobotError::Busy { .. } => {
+            "Finish or cancel the other run, in the Opentrons App for instance. Work goes on by itself then."
+        }
+        RobotError::DeckMismatch { .. } => {
+            "Compare the deck on the robot's page with the robot: mount the pipettes that are listed there, on their \
+             mounts, or have the deck changed. The network is in order."
+        }
+        RobotError::Refused { .. } => "Look at the robot, and see that its deck and pipettes are as configured.",
+        RobotError::BadAnswer { .. } => {
+            "See that the address is this robot's: http://ADDRESS:31950/health answers there as an OT-2."
+        }
+        RobotError::Unsafe { .. } => "Tell whoever runs this lab: it is a fault of Tincture, and the log says more.",
     }
 }
 
@@ -205,5 +282,74 @@ pub fn parked(cause: &str) -> Fault {
         next:
             "Cancel it, which returns what isn't measured; or tell whoever runs this lab: the server's log says more."
                 .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Mount;
+    use std::time::Duration;
+
+    fn detail() -> String {
+        "tcp connect error: Connection refused (os error 111)".to_owned()
+    }
+
+    fn errors() -> Vec<RobotError> {
+        vec![
+            RobotError::Unreachable { detail: detail() },
+            RobotError::Interrupted { detail: detail() },
+            RobotError::TimedOut { after: Duration::from_millis(130) },
+            RobotError::Booting,
+            RobotError::HistoryLost { run: "4f1c".to_owned() },
+            RobotError::RunStopped { detail: detail() },
+            RobotError::Busy { detail: detail() },
+            RobotError::DeckMismatch { detail: "no p300 on the right".to_owned() },
+            RobotError::Refused { status: 422, id: "X".to_owned(), detail: "field required".to_owned() },
+            RobotError::BadAnswer { status: 502, detail: detail() },
+            RobotError::Unsafe { step: "home", why: "it is wrong" },
+        ]
+    }
+
+    #[test]
+    fn people_read_sentences_and_no_numbers_of_an_operating_system() {
+        let step = Step::BlowOut { mount: Mount::Right };
+        let silent = SensorError::Unreachable { detail: detail() };
+        let commands = errors().into_iter().flat_map(|error| {
+            [
+                PerformError::NotSent(error.clone()),
+                PerformError::LostControl(error.clone()),
+                PerformError::Unknown(error),
+            ]
+        });
+        let faults =
+            errors().into_iter().map(|error| of_robot(&error)).chain(commands.map(|error| of_command(&step, &error)));
+        for fault in faults.chain([of_reading(&step, &silent)]) {
+            for text in [&fault.what, &fault.cause, &fault.done, &fault.next] {
+                assert!(!text.contains("os error") && !text.contains(".."), "{text}");
+                assert!(text.ends_with('.') || text.contains("wrong"), "a sentence: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_to_do_fits_what_is_wrong() {
+        let next = |error: &RobotError| of_robot(error).next;
+        let mismatch = RobotError::DeckMismatch { detail: "no p300 on the right".to_owned() };
+        assert!(next(&mismatch).contains("pipettes") && !next(&mismatch).contains("on the network"));
+        assert!(of_robot(&mismatch).cause.contains("no p300 on the right"));
+        assert!(next(&RobotError::Booting).starts_with("Wait"));
+        assert!(next(&RobotError::Busy { detail: detail() }).contains("by itself"));
+        let remedies: std::collections::BTreeSet<_> = errors().iter().map(next).collect();
+        assert_eq!(remedies.len(), errors().len() - 2, "only the three ways of no answer share one");
+    }
+
+    #[test]
+    fn a_robot_that_was_taken_stands_still_until_it_is_resumed() {
+        let step = Step::BlowOut { mount: Mount::Right };
+        let taken = of_command(&step, &PerformError::LostControl(RobotError::RunStopped { detail: detail() }));
+        assert_eq!(taken.code, FaultCode::RobotTaken);
+        assert!(taken.done.contains("stands still") && !taken.done.contains("made safe"), "{}", taken.done);
+        assert!(taken.next.contains("then resume the robot"), "{}", taken.next);
     }
 }

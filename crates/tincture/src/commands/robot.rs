@@ -63,8 +63,7 @@ async fn check_one_robot(store: &Store, name: &str, url: &str) -> anyhow::Result
 async fn list(store: &Store) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     for robot in store.robots().await? {
-        let driver = robot.lease_holder.as_deref().unwrap_or("nobody");
-        writeln!(out, "{:<20} {:<32} {:<10} driven by {driver}", robot.name, robot.url, mode(&robot))?;
+        writeln!(out, "{:<20} {:<32} {:<10} {}", robot.name, robot.url, mode(&robot), steer::driver(&robot))?;
     }
     Ok(())
 }

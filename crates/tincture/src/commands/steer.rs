@@ -3,12 +3,13 @@
 use super::person;
 use crate::cli::{Act, By, Which};
 use anyhow::{Context, bail};
+use chrono::Utc;
 use domain::Fault;
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
 };
-use store::{Robot, Store};
+use store::{Driver, Robot, Store};
 use workflow::{DeckAct, Lab, RobotCommand, Supply, emergency};
 
 /// Tells one robot or all; the worker obeys after the step in flight.
@@ -59,9 +60,8 @@ pub async fn show(store: &Store, name: &str) -> anyhow::Result<()> {
     let robot = named(store, name).await?;
     let lab = Lab::new(store.clone());
     let mut text = format!("{}  {}\n", robot.name, robot.url);
-    let driver = robot.lease_holder.as_deref().unwrap_or("nobody");
     let still = if robot.stands_still { ", stands still" } else { "" };
-    writeln!(text, "  mode        {}{still}, driven by {driver}", robot.mode)?;
+    writeln!(text, "  mode        {}{still}, {}", robot.mode, driver(&robot))?;
     writeln!(text, "  on nozzle   {}", robot.tool.sentence())?;
     if let Some(experiment) = store.in_hand_at(robot.id).await? {
         writeln!(text, "  in hand     {}", experiment.id)?;
@@ -73,6 +73,15 @@ pub async fn show(store: &Store, name: &str) -> anyhow::Result<()> {
         writeln!(text, "  {}", in_a_line(&supply))?;
     }
     Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+/// Who drives a robot now, or waits for it.
+pub fn driver(robot: &Robot) -> String {
+    match robot.driver(Utc::now()) {
+        Driver::Nobody => "driven by nobody".to_owned(),
+        Driver::Drives(worker) => format!("driven by {worker}"),
+        Driver::Waits(worker) => format!("{worker} waits for it"),
+    }
 }
 
 /// A fault as a person reads it, indented.

@@ -20,9 +20,10 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
+use chrono::Utc;
 use domain::RobotId;
 use state::Standing;
-use store::Robot;
+use store::{Driver, Robot};
 use supplies::{MiniPlate, SupplyView};
 use workflow::{CommandLabError, RobotCommand, emergency};
 
@@ -44,6 +45,8 @@ struct Card {
     path: String,
     standing: Standing,
     question: Option<FaultView>,
+    /// What its worker waits for; nobody need answer.
+    notice: Option<FaultView>,
     supplies: Vec<SupplyView>,
     plate: MiniPlate,
 }
@@ -99,6 +102,7 @@ async fn card(state: &AppState, robot: Robot) -> Result<Card, PageError> {
         supplies: supplies::views(&robot, &inventory, state.lab.supplies(&robot).await?),
         plate: MiniPlate::of(&inventory),
         question: question(&robot).map(FaultView::from),
+        notice: notice(&robot).map(FaultView::from),
         name: robot.name,
     })
 }
@@ -117,6 +121,12 @@ impl Commands {
 /// What an operator is asked to look at: a stop comes before a question.
 fn question(robot: &Robot) -> Option<domain::Fault> {
     emergency(robot).or_else(|| robot.attention.clone())
+}
+
+/// Why its worker waits, while there is one and nobody is asked.
+fn notice(robot: &Robot) -> Option<domain::Fault> {
+    let waits = matches!(robot.driver(Utc::now()), Driver::Waits(_)) && question(robot).is_none();
+    robot.notice.clone().filter(|_| waits)
 }
 
 /// Where a robot's page is: under its name if that is one plain word, under its id otherwise.

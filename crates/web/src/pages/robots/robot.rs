@@ -4,7 +4,7 @@
 use super::{
     Commands,
     acts::{self, Forms, Typed},
-    operator, path, question, read_command,
+    notice, operator, path, question, read_command,
     state::Standing,
     supplies::{self, MiniPlate, SupplyView},
 };
@@ -36,6 +36,8 @@ struct RobotPage {
     is_virtual: bool,
     standing: Standing,
     question: Option<FaultView>,
+    /// What its worker waits for; nobody need answer.
+    notice: Option<FaultView>,
     may: Commands,
     supplies: Vec<SupplyView>,
     plate: MiniPlate,
@@ -137,6 +139,7 @@ async fn page(
         done,
         hands_off,
         standing,
+        notice: notice(&robot).map(FaultView::from),
         question: question(&robot).map(FaultView::from),
         name: robot.name,
     })

@@ -4,11 +4,11 @@ use crate::{error::PageError, when::When};
 use api::AppState;
 use chrono::Utc;
 use domain::{ExperimentId, Tool};
-use store::{Experiment, Robot, RobotMode};
+use store::{Driver, Experiment, Robot, RobotMode};
 
 /// How a robot stands.
 pub struct Standing {
-    /// A mode's name or `offline`; also the icon and the CSS class.
+    /// A mode's name, `offline` or `waiting`; also the icon and the CSS class.
     pub word: &'static str,
     pub now: String,
     pub since: Option<When>,
@@ -35,8 +35,8 @@ impl Standing {
             Some(experiment) => Some(in_hand(state, experiment).await?),
             None => None,
         };
-        let is_driven = robot.lease_expires_at.is_some_and(|until| until > Utc::now());
-        let (word, now) = sentence(robot, step.as_ref().map(|(step, _)| step.as_str()), in_hand.is_some(), is_driven);
+        let driver = robot.driver(Utc::now());
+        let (word, now) = sentence(robot, step.as_ref().map(|(step, _)| step.as_str()), in_hand.is_some(), driver);
         Ok(Self {
             word,
             now,
@@ -49,7 +49,7 @@ impl Standing {
     }
 }
 
-fn sentence(robot: &Robot, step: Option<&str>, has_work: bool, is_driven: bool) -> (&'static str, String) {
+fn sentence(robot: &Robot, step: Option<&str>, has_work: bool, driver: Driver<'_>) -> (&'static str, String) {
     match (robot.mode, step) {
         (RobotMode::Stopped, None) => ("stopped", "stopped; nothing moves until it is resumed".to_owned()),
         (RobotMode::Stopped, Some(step)) => ("stopped", format!("stopped while {step}")),
@@ -57,9 +57,9 @@ fn sentence(robot: &Robot, step: Option<&str>, has_work: bool, is_driven: bool) 
         (_, Some(step)) if robot.attention.is_some() => ("attention", format!("stopped while {step}")),
         (RobotMode::Paused, None) => ("paused", "standing still until it is resumed".to_owned()),
         (RobotMode::Paused, Some(step)) => ("paused", format!("{step}; then it puts everything down and stands still")),
-        (_, step) if !is_driven => {
-            let last = step.map_or_else(String::new, |step| format!("; the last step was {step}"));
-            ("offline", format!("no worker drives it{last}"))
+        (_, step) if driver == Driver::Nobody => ("offline", format!("no worker drives it{}", last(step))),
+        (_, step) if matches!(driver, Driver::Waits(_)) => {
+            ("waiting", format!("a worker waits for it, and tries again by itself{}", last(step)))
         }
         (RobotMode::Draining, None) if !has_work => ("draining", "drained; it takes nothing new".to_owned()),
         (RobotMode::Draining, step) => {
@@ -70,6 +70,10 @@ fn sentence(robot: &Robot, step: Option<&str>, has_work: bool, is_driven: bool) 
         (RobotMode::Active, None) if has_work => ("active", "between two steps".to_owned()),
         (RobotMode::Active, None) => ("active", "ready; there is nothing to do for it".to_owned()),
     }
+}
+
+fn last(step: Option<&str>) -> String {
+    step.map_or_else(String::new, |step| format!("; the last step was {step}"))
 }
 
 async fn in_hand(state: &AppState, experiment: Experiment) -> Result<InHand, PageError> {
