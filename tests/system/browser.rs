@@ -82,7 +82,7 @@ async fn a_page_that_lost_its_server_says_so_until_it_is_back() {
     sign_in(&browser, &lab).await;
     let experiment = at_work(&lab).await;
     for (path, robots_button) in
-        [(experiment.as_str(), false), ("/robots/virtual", true), ("/robots", true), ("/experiments", false)]
+        [(experiment.as_str(), false), ("/robots/virtual-1", true), ("/robots", true), ("/experiments", false)]
     {
         browser.go(&format!("{}{path}", lab.address)).await;
         if path == experiment {
@@ -111,7 +111,7 @@ async fn a_button_pressed_into_a_dead_server_keeps_the_page_and_says_what_is_not
     let browser = Browser::open().await;
     sign_in(&browser, &lab).await;
     let experiment = at_work(&lab).await;
-    for path in [experiment.as_str(), "/robots/virtual"] {
+    for path in [experiment.as_str(), "/robots/virtual-1"] {
         let page = format!("{}{path}", lab.address);
         browser.go(&page).await;
         browser.find("form[action$='/pause'] button:not(:disabled)").await;
@@ -132,7 +132,7 @@ async fn an_act_is_answered_in_its_place() {
     let browser = Browser::open().await;
     sign_in(&browser, &lab).await;
     browser.view(390).await;
-    browser.go(&format!("{}/robots/virtual", lab.address)).await;
+    browser.go(&format!("{}/robots/virtual-1", lab.address)).await;
     browser.click("form[action$='/pause'] button").await;
     browser.find("#act-refill fieldset:not(:disabled)").await;
     browser.type_into("#volume", "12").await;
@@ -150,7 +150,7 @@ async fn every_question_fits_its_view_closes_with_escape_and_starts_on_the_safe_
     let browser = Browser::open().await;
     sign_in(&browser, &lab).await;
     let experiment = at_work(&lab).await;
-    for path in [experiment.as_str(), "/robots/virtual", "/robots"] {
+    for path in [experiment.as_str(), "/robots/virtual-1", "/robots"] {
         for width in [320, 390, 768, 1280, 2560] {
             browser.view(width).await;
             browser.go(&format!("{}{path}", lab.address)).await;

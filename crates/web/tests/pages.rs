@@ -508,7 +508,7 @@ async fn the_deck_opens_when_the_robot_stands_still_with_free_hands() {
     assert!(page.contains("perhaps the red tip of B1") && page.contains("<fieldset disabled>"));
     assert_eq!(olga.post("/robots/bench/deck", &refill).await.status(), StatusCode::CONFLICT);
     let cleared = olga.post("/robots/bench/deck", &[("act", "nozzle_cleared")]).await;
-    assert_eq!(text_header(&cleared, header::LOCATION), "/robots/bench?done=deck");
+    assert_eq!(text_header(&cleared, header::LOCATION), "/robots/bench?done=nozzle_cleared#act-nozzle_cleared");
 
     let page = olga.page("/robots/bench").await;
     assert!(!page.contains("<fieldset disabled>") && !page.contains("http-equiv=\"refresh\""), "nobody types in vain");
