@@ -212,7 +212,8 @@ async fn what_happens_is_on_the_page_while_it_happens() {
     browser.find("#list .status.running").await;
     browser.go(&format!("{}{experiment}", lab.address)).await;
     // Before the first reading: only drops have fallen.
-    let newest = "return document.querySelector('#timeline li span')?.textContent ?? ''";
+    browser.find("#timeline li span").await;
+    let newest = "return document.querySelector('#timeline li span').textContent";
     let first = browser.script(newest, json!([])).await;
     browser.until("the story goes on", &format!("{newest} !== {first}")).await;
     let before = browser.text("#quota b").await;

@@ -83,8 +83,16 @@ impl Browser {
     }
 
     pub async fn click(&self, selector: &str) {
-        let Element(id) = self.find(selector).await;
-        self.post(&format!("element/{id}/click"), json!({})).await.expect("clicked");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Element(id) = self.find(selector).await;
+            match self.post(&format!("element/{id}/click"), json!({})).await {
+                Ok(_) => return,
+                // A live page draws its parts anew, also between the look and the click.
+                Err(problem) if problem.starts_with("stale element") && Instant::now() < deadline => {}
+                Err(problem) => panic!("{selector} can't be clicked: {problem}"),
+            }
+        }
     }
 
     /// Waits until a script returns true.

@@ -25,7 +25,7 @@ export async function read(address = root.dataset.page) {
 
 /** What somebody reads, types or is about to press isn't taken from under their hand. */
 function mayReplace(old, fresh) {
-  if (old.innerHTML === fresh.innerHTML || old.querySelector("dialog[open]")) return false;
+  if (old.innerHTML === fresh.innerHTML || old.querySelector("dialog[open], :active")) return false;
   return old.dataset.opening === undefined || old.dataset.opening !== fresh.dataset.opening;
 }
 
