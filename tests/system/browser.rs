@@ -64,7 +64,8 @@ async fn the_form_says_what_to_change_and_keeps_what_was_typed() {
 
 /// Everything that could be pressed and do something.
 const ALL_OFF: &str = "return [...document.querySelectorAll('button')].every(button => button.matches(':disabled'))";
-const SOME_ON: &str = "return [...document.querySelectorAll('main button')].some(button => !button.matches(':disabled'))";
+const SOME_ON: &str =
+    "return [...document.querySelectorAll('main button')].some(button => !button.matches(':disabled'))";
 const ESCAPE: &str = "\u{e00c}";
 
 /// A lab whose robot is at work for longer than any test, and the path of the experiment in hand.
@@ -220,7 +221,9 @@ async fn what_happens_is_on_the_page_while_it_happens() {
     browser.click("button[popovertarget=ask-cancel]").await;
     browser.click("#ask-cancel form button").await;
     browser.find(".status.cancelled").await;
-    browser.until("the quota is back", &format!("return document.querySelector('#quota b').textContent !== '{before}'")).await;
+    browser
+        .until("the quota is back", &format!("return document.querySelector('#quota b').textContent !== '{before}'"))
+        .await;
 }
 
 #[tokio::test]

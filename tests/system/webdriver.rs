@@ -99,7 +99,12 @@ impl Browser {
     pub async fn until(&self, what: &str, script: &str) {
         let deadline = Instant::now() + PATIENCE;
         while self.script(script, json!([])).await != json!(true) {
-            assert!(Instant::now() < deadline, "{what}: never on {}\n{}", self.address().await, self.text("body").await);
+            assert!(
+                Instant::now() < deadline,
+                "{what}: never on {}\n{}",
+                self.address().await,
+                self.text("body").await
+            );
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -530,6 +530,40 @@ async fn the_deck_opens_when_the_robot_stands_still_with_free_hands() {
 }
 
 #[tokio::test]
+async fn a_cancelled_well_with_liquid_in_it_is_told_from_an_empty_one() {
+    let site = Site::open().await;
+    site.bench("bench").await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let form = [("do", "submit"), ("rows", "8"), ("well-0-red", "60"), ("well-0-blue", "60"), ("well-1-red", "60")];
+    let path = text_header(&ada.post("/experiments/new", &form).await, header::LOCATION);
+    let lease = site.lane("bench").await;
+    let id = site.start(&lease, &path).await;
+    let wells = site.state.store.experiment(id).await.expect("a look").expect("the experiment").wells;
+    let [first, second] = [wells[0].0.id, wells[1].0.id];
+    let drop = Step::Dispense {
+        mount: Mount::Right,
+        dye: "red".parse().expect("a dye"),
+        well: first,
+        at: "A1".parse().expect("a well"),
+        volume: domain::Volume::from_whole_ul(60),
+    };
+    let operation = domain::Operation::new(drop);
+    let intended = store::Intended { operation, experiment_id: Some(id), run_id: Some("run".to_owned()) };
+    let changes = vec![Change::Well { id: first, to: domain::WellStatus::Dispensing, fault: None }];
+    let entry = Entry { intended: Some(intended), changes, ..Entry::default() };
+    site.state.store.commit(&lease, entry).await.expect("a commit");
+    assert!(ada.page(&path).await.contains("dispensing, 50 % filled"), "the level is what fell, of what was asked");
+    site.commit(&lease, Change::Experiment { id, to: ExperimentStatus::Cancelled, fault: None }).await;
+    for (well, said, left) in [
+        (first, "A1, cancelled, liquid in it", "Up to 60 µL of liquid lie in it."),
+        (second, "B1, cancelled, empty", "Nothing was put into it."),
+    ] {
+        let page = ada.page(&format!("{path}?well={well}")).await;
+        assert!(page.contains(said) && page.contains(left), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_robot_asks_and_its_experiment_says_so() {
     let site = Site::open().await;
     site.bench("bench").await;

@@ -27,8 +27,9 @@ use axum::{
 };
 use chrono::Utc;
 use detail::{ResultRow, WellDetail};
-use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, WellStatus};
+use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, Volume, WellId, WellStatus};
 use serde::Deserialize;
+use std::collections::HashMap;
 use store::{Control, Experiment, ExperimentDetail};
 use timeline::Timeline;
 use uuid::Uuid;
@@ -54,6 +55,7 @@ struct ExperimentPage {
     progress: ProgressView,
     may: Controls,
     plates: Vec<PlateView>,
+    legend: [(&'static str, &'static str, Option<String>); 7],
     selected: Option<WellDetail>,
     dyes: Vec<String>,
     rows: Vec<ResultRow>,
@@ -150,6 +152,7 @@ async fn shown(
         trouble: state.lab.trouble(&detail.experiment).await?,
         progress: state.lab.progress(&detail).await?,
         timeline: timeline::timeline(&state.store, &detail, sequence).await?,
+        liquid: state.store.liquid_in_wells(id).await?,
         sequence,
         notice,
     };
@@ -162,6 +165,7 @@ struct Surroundings {
     trouble: Option<Fault>,
     progress: Progress,
     timeline: Timeline,
+    liquid: HashMap<WellId, Volume>,
     sequence: i64,
     notice: Option<Notice>,
 }
@@ -200,11 +204,11 @@ async fn owner(state: &AppState, me: &Identity, experiment: &Experiment) -> Resu
 }
 
 fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: Option<&str>) -> ExperimentPage {
-    let Surroundings { owner, trouble, progress, timeline, sequence, notice } = around;
+    let Surroundings { owner, trouble, progress, timeline, liquid, sequence, notice } = around;
     let (experiment, now) = (&detail.experiment, Utc::now());
     let dyes = dyes(detail);
     let wanted = wanted.map(str::to_owned).or_else(|| most_interesting(detail));
-    let selected = wanted.as_deref().and_then(|id| detail::find(detail, id));
+    let selected = wanted.as_deref().and_then(|id| detail::find(detail, &liquid, id));
     let wells = detail.wells.iter().filter(|(well, _)| well.replaces.is_none()).count();
     let name = title(experiment.name.as_deref(), u32::try_from(wells).unwrap_or(u32::MAX));
     ExperimentPage {
@@ -223,7 +227,8 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
         wish: experiment.control.map(wish),
         progress: progress_view(detail, wells, progress),
         may: controls(detail),
-        plates: plate::views(detail, wanted.as_deref()),
+        plates: plate::views(detail, &liquid, wanted.as_deref()),
+        legend: plate::legend(),
         selected,
         rows: detail::rows(detail, &dyes),
         dyes: dyes.iter().map(ToString::to_string).collect(),

@@ -2,8 +2,9 @@
 
 use super::{FaultView, predicted, usual_order};
 use crate::{chart, plate::measured_hex};
-use domain::{DyeName, WellStatus, colour::Lab, reading::Channels};
+use domain::{DyeName, Volume, WellId, WellStatus, colour::Lab, reading::Channels};
 use serde::Deserialize;
+use std::collections::HashMap;
 use store::{ExperimentDetail, Measurement, Well};
 
 /// What of a measurement the page shows. All optional: what is stored may be older or newer than this page.
@@ -38,6 +39,8 @@ pub struct WellDetail {
     pub predicted_lab: String,
     pub measured: Option<Measured>,
     pub fault: Option<FaultView>,
+    /// What lies in a well that won't be measured, for whoever cleans up.
+    pub left_in_it: Option<String>,
     /// It makes up for a well that was set aside.
     pub is_replacement: bool,
 }
@@ -65,7 +68,7 @@ pub struct ResultRow {
     pub difference: Option<String>,
 }
 
-pub fn find(detail: &ExperimentDetail, id: &str) -> Option<WellDetail> {
+pub fn find(detail: &ExperimentDetail, liquid: &HashMap<WellId, Volume>, id: &str) -> Option<WellDetail> {
     let (well, measurement) = detail.wells.iter().find(|(well, _)| well.id.to_string() == id)?;
     let prediction = predicted(&well.recipe);
     let mut recipe: Vec<_> = well.recipe.iter().collect();
@@ -78,7 +81,18 @@ pub fn find(detail: &ExperimentDetail, id: &str) -> Option<WellDetail> {
         predicted_hex: prediction.hex,
         measured: measured(well, measurement.as_ref()),
         fault: well.fault.clone().map(FaultView::from),
+        left_in_it: left_in_it(well, liquid),
         is_replacement: well.replaces.is_some(),
+    })
+}
+
+fn left_in_it(well: &Well, liquid: &HashMap<WellId, Volume>) -> Option<String> {
+    if !matches!(well.status, WellStatus::Cancelled | WellStatus::Failed | WellStatus::Quarantined) {
+        return None;
+    }
+    Some(match liquid.get(&well.id) {
+        Some(held) => format!("Up to {held} of liquid lie in it."),
+        None => "Nothing was put into it.".to_owned(),
     })
 }
 

@@ -65,8 +65,7 @@ impl Forms {
 
     /// A problem of no form on this page.
     pub fn stray_problem(&self) -> Option<&str> {
-        (!self.typed.problem.is_empty() && self.typed.act.is_empty())
-            .then_some(self.typed.problem.as_str())
+        (!self.typed.problem.is_empty() && self.typed.act.is_empty()).then_some(self.typed.problem.as_str())
     }
 }
 
