@@ -58,7 +58,7 @@ pub fn spectrum(shares: &[f64; 8], recipe: &Recipe) -> Spectrum {
         .zip(&BANDS)
         .map(|(share, band)| format!("{:.0} nm {:.0} %", band.centre_nm, share * 100.0))
         .collect();
-    Spectrum { bars, curve: curve(recipe), label: format!("Light let through: {}", said.join(", ")) }
+    Spectrum { bars, curve: curve(recipe), label: format!("Transmittance: {}", said.join(", ")) }
 }
 
 fn bar(share: f64, centre_nm: f64, fill: &'static str) -> Bar {

@@ -2,7 +2,11 @@
 
 use super::{FaultView, predicted, usual_order};
 use crate::{chart, plate::measured_hex};
-use domain::{DyeName, Volume, WellId, WellStatus, colour::Lab, reading::Channels};
+use domain::{
+    DyeName, Volume, WellId, WellStatus,
+    colour::Lab,
+    reading::{BANDS, Channels},
+};
 use serde::Deserialize;
 use std::collections::HashMap;
 use store::{ExperimentDetail, Measurement, Well};
@@ -13,7 +17,9 @@ use store::{ExperimentDetail, Measurement, Well};
 struct Stored {
     channels: Option<Channels>,
     lab: Option<Lab>,
-    reflectance: Option<[f64; 8]>,
+    /// Called `reflectance` in what older versions stored.
+    #[serde(alias = "reflectance")]
+    transmittance: Option<[f64; 8]>,
     saturated: bool,
     settings: Option<Settings>,
 }
@@ -51,7 +57,8 @@ pub struct Measured {
     /// ΔE2000 from the prediction.
     pub difference: Option<String>,
     pub spectrum: Option<chart::Spectrum>,
-    pub counts: Vec<(&'static str, u16)>,
+    /// Name, what it sees, and count of each channel.
+    pub counts: Vec<(&'static str, String, u16)>,
     pub is_saturated: bool,
     pub settings: Option<String>,
 }
@@ -107,13 +114,18 @@ fn measured(well: &Well, measurement: Option<&Measurement>) -> Option<Measured> 
         hex,
         lab: data.lab.map(said),
         difference: difference(well, data.lab).map(|difference| format!("{difference:.1}")),
-        spectrum: data.reflectance.map(|shares| chart::spectrum(&shares, &well.recipe)),
-        counts: data.channels.map(|channels| channels.named().collect()).unwrap_or_default(),
+        spectrum: data.transmittance.map(|shares| chart::spectrum(&shares, &well.recipe)),
+        counts: data.channels.map(|channels| counts(&channels)).unwrap_or_default(),
         is_saturated: data.saturated,
         settings: data
             .settings
             .map(|settings| format!("gain {}×, {:.1} ms a pass", settings.gain, settings.integration_ms)),
     })
+}
+
+fn counts(channels: &Channels) -> Vec<(&'static str, String, u16)> {
+    let seen = |name: &str| BANDS.iter().find(|band| band.name == name).map(|band| format!("{:.0} nm", band.centre_nm));
+    channels.named().map(|(name, count)| (name, seen(name).unwrap_or_default(), count)).collect()
 }
 
 fn said(lab: Lab) -> [String; 3] {
