@@ -181,6 +181,20 @@ async fn a_form_makes_one_experiment_however_often_it_is_sent() {
 }
 
 #[tokio::test]
+async fn a_changed_password_is_confirmed_and_a_wrong_one_said() {
+    let site = Site::open().await;
+    let mut ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let wrong = ada.post("/account/password", &[("current", "wrong"), ("next", "another long password")]).await;
+    assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text().await.expect("text").contains("The present password isn’t that one. It wasn’t changed."));
+    let answer = ada.post("/account/password", &[("current", PASSWORD), ("next", "another long password")]).await;
+    ada.cookie = text_header(&answer, header::SET_COOKIE).split(';').next().map(str::to_owned);
+    let page = ada.page(&text_header(&answer, header::LOCATION)).await;
+    assert!(page.contains("The password is changed") && page.contains("role=\"status\""));
+    assert!(!ada.page("/account").await.contains("The password is changed"), "said once");
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_said_at_its_row_and_nothing_typed_is_lost() {
     let site = Site::open().await;
     let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
@@ -231,6 +245,14 @@ async fn more_rows_and_pasted_wells_need_no_script() {
     {
         assert!(page.contains(kept), "{kept}");
     }
+    let strange = [("do", "paste"), ("rows", "8"), ("paste", "red,green\n20,30")];
+    let refused = ada.post("/experiments/new", &strange).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let page = refused.text().await.expect("text");
+    assert!(
+        page.contains("“green” is no dye here") && page.contains("red,green\n20,30"),
+        "and what was pasted is kept"
+    );
     let endless = "20,20,20\n".repeat(97);
     let refused = ada.post("/experiments/new", &[("do", "paste"), ("rows", "8"), ("paste", &endless)]).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
@@ -576,7 +598,7 @@ async fn a_robot_asks_and_its_experiment_says_so() {
     site.commit(&lease, Change::Mode { mode: RobotMode::Attention, attention: Some(asks) }).await;
     for page in [olga.page("/robots/bench").await, olga.page("/robots").await, ada.page(&path).await] {
         for told in
-            ["Nobody knows &#60;script", "the cause.", "what was done.", "what to do.", "/docs/faults/command-in-doubt"]
+            ["Nobody knows &#60;script", "The cause.", "What was done.", "What to do.", "/docs/faults/command-in-doubt"]
         {
             assert!(page.contains(told), "{told}");
         }

@@ -15,6 +15,7 @@ use crate::{
     optics,
     pages::experiments::title,
     plate::{self, PlateView},
+    sentences::sentence,
     session::SignedIn,
     when::{When, duration},
 };
@@ -77,14 +78,9 @@ pub struct FaultView {
 impl From<Fault> for FaultView {
     fn from(fault: Fault) -> Self {
         let Fault { code, what, cause, done, next } = fault;
-        let [what, cause, done, next] = [what, cause, done, next].map(sentence);
+        let [what, cause, done, next] = [what, cause, done, next].map(|text| sentence(&text));
         Self { what, cause, done, next, help: code.help_path() }
     }
-}
-
-/// With a full stop, whether it came with one or not; a cause can be what a device said.
-fn sentence(text: String) -> String {
-    if text.is_empty() || text.ends_with(['.', '!', '?']) { text } else { text + "." }
 }
 
 struct ProgressView {

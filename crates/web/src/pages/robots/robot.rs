@@ -13,6 +13,7 @@ use crate::{
     error::{PageError, html},
     fields::Fields,
     pages::experiment::FaultView,
+    sentences::sentence,
     session::SignedIn,
 };
 use api::{AppState, ClientIp};
@@ -101,7 +102,7 @@ pub async fn deck(
             Err(error) => (StatusCode::CONFLICT, acts::told(error)?),
         },
     };
-    let typed = Typed { problem, ..Typed::read(&fields) };
+    let typed = Typed { problem: sentence(&problem), ..Typed::read(&fields) };
     Ok((status, page(&state, &me, robot, typed, "").await?).into_response())
 }
 
