@@ -95,6 +95,9 @@ async fn a_page_that_lost_its_server_says_so_until_it_is_back() {
         assert!(said.starts_with("No connection since ") && said.contains("what you see is old"), "{path}: {said}");
         assert_eq!(said.contains("a button of its own"), robots_button, "{path}: {said}");
         browser.until("nothing can be pressed", ALL_OFF).await;
+        let here = browser.address().await;
+        browser.script("document.querySelector('header nav a[href]').click()", json!([])).await;
+        assert_eq!(browser.address().await, here, "a link doesn't lead to the browser's own error page");
         if path == experiment {
             assert_eq!(browser.text("#time").await, "—", "nobody knows how long it will take now");
         }
@@ -262,4 +265,49 @@ async fn a_printed_page_has_every_row() {
     assert_eq!(browser.script(cut_off, json!([])).await, json!(true), "on the screen it scrolls");
     browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "print" })).await;
     assert_eq!(browser.script(cut_off, json!([])).await, json!(false));
+}
+
+#[tokio::test]
+async fn liquid_is_opaque_and_lies_on_white_by_day_and_by_night() {
+    let lab = Lab::up(5);
+    let browser = Browser::open().await;
+    sign_in(&browser, &lab).await;
+    let experiment = at_work(&lab).await;
+    browser.go(&format!("{}{experiment}", lab.address)).await;
+    for theme in ["light", "dark"] {
+        let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
+        browser.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+        // Some are half full by now, the others wait.
+        browser.find("#plates .well.dispensing path.liquid").await;
+        browser.find("#plates .well.pending circle.liquid").await;
+        let look = "return [...document.querySelectorAll('#plates .liquid')].every(liquid => {
+            for (let part = liquid; part; part = part.parentElement) {
+                const { opacity, fillOpacity, filter } = getComputedStyle(part);
+                if (opacity !== '1' || fillOpacity !== '1' || filter !== 'none') return false;
+            }
+            return getComputedStyle(liquid.parentElement.querySelector('.glass')).fill === 'rgb(255, 255, 255)';
+        })";
+        assert_eq!(browser.script(look, json!([])).await, json!(true), "{theme}");
+    }
+}
+
+#[tokio::test]
+async fn a_block_of_cells_is_understood_by_its_heading_or_refused_by_name() {
+    let lab = Lab::up(600);
+    let browser = Browser::open().await;
+    sign_in(&browser, &lab).await;
+    browser.go(&format!("{}/experiments/new", lab.address)).await;
+    browser.find("#mixer-note").await;
+    let paste = "const data = new DataTransfer();
+        data.setData('text', arguments[0]);
+        document.querySelector('.grid-row input')
+            .dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+        return [...document.querySelectorAll('.grid-row')].slice(0, 2)
+            .map(row => [...row.querySelectorAll('input')].map(input => input.value))";
+    let nothing = json!([["", "", ""], ["", "", ""]]);
+    assert_eq!(browser.script(paste, json!(["red\tgreen\n20\t30"])).await, nothing);
+    assert!(browser.text("#mixer-note").await.contains("“green”: no dye here"));
+    assert_eq!(browser.script(paste, json!(["1\t2\t3\t4\n1\t2\t3\t4"])).await, nothing);
+    let filled = browser.script(paste, json!(["Blue (µL);Red\n40;20,5\n50;30"])).await;
+    assert_eq!(filled, json!([["20.5", "", "40"], ["30", "", "50"]]));
 }

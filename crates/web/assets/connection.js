@@ -86,6 +86,14 @@ async function probe() {
   }
 }
 
+// A link would only lead to the browser's own error page, which never comes back by itself.
+document.addEventListener("click", event => {
+  if (since === null || !event.target.closest?.("a[href]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  event.stopPropagation();
+  say();
+}, true);
+
 setInterval(() => {
   if (!claim || document.hidden || since !== null) return;
   const now = Date.now();

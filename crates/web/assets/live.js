@@ -28,6 +28,12 @@ async function refresh() {
 }
 document.addEventListener("visibilitychange", () => { if (dirty) refresh(); });
 
+/** Nobody looks: no stream is held, since a browser has few connections, and what is missed is made up for. */
+const seen = () => new Promise(resolve => {
+  if (!document.hidden) { resolve(); return; }
+  document.addEventListener("visibilitychange", () => resolve(), { once: true });
+});
+
 // ---- choosing a well, by mouse, touch or arrow keys
 
 /** From now on the server is asked for the page with this well in it. */
@@ -158,6 +164,8 @@ async function follow() {
   const headers = { accept: "text/event-stream", "last-event-id": String(sequence) };
   const response = await fetch(live.dataset.events, { headers, signal: connection.signal }).finally(() => clearTimeout(tooLong));
   if (response.status === 204) return true;
+  // Too many streams: the page looks by itself, then.
+  if (response.status < 500 && !response.ok) refresh();
   if (!response.ok) throw new Error(`events: ${response.status}`);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let text = ""; ;) {
@@ -175,7 +183,9 @@ if (live.dataset.final !== "true") {
   keep({ lost: () => { connection.abort(); stopTheClock(); }, back: draw });
   // A place in the queue changes without an event of ours.
   setInterval(() => { if (document.querySelector("#head .status.queued") && !document.hidden) refresh(); }, 4000);
+  document.addEventListener("visibilitychange", () => { if (document.hidden) connection.abort(); });
   for (let failures = 0; ;) {
+    await seen();
     try {
       if (await follow()) break;
       failures = 0;
