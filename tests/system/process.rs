@@ -148,7 +148,17 @@ impl Lab {
 
     /// Starts the process; its ports are new ones each time.
     pub fn start(&mut self) {
-        let mut process = Process::spawn(self.command());
+        self.start_on("127.0.0.1:0");
+    }
+
+    /// Starts the process where open pages still look for it.
+    pub fn start_where_it_was(&mut self) {
+        let listen = self.address.trim_start_matches("http://").to_owned();
+        self.start_on(&listen);
+    }
+
+    fn start_on(&mut self, listen: &str) {
+        let mut process = Process::spawn(self.command(listen));
         self.address = process.word_after("Tincture is ready: ");
         self.robot = process.word_after("Virtual OT-2 ");
         self.process = Some(process);
@@ -166,8 +176,8 @@ impl Lab {
         self.directory.path().join("data")
     }
 
-    fn command(&self) -> Command {
-        let mut command = up(&self.data_dir());
+    fn command(&self, listen: &str) -> Command {
+        let mut command = up_on(listen, &self.data_dir());
         command.args(["--speed", &self.speed.to_string(), "--seed", "7"]).env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
         command
     }
@@ -175,7 +185,11 @@ impl Lab {
 
 /// `tincture up` on free ports.
 pub fn up(data_dir: &Path) -> Command {
-    let mut command = tincture(&["up", "--listen", "127.0.0.1:0", "--robot-listen", "127.0.0.1:0", "--data-dir"]);
+    up_on("127.0.0.1:0", data_dir)
+}
+
+fn up_on(listen: &str, data_dir: &Path) -> Command {
+    let mut command = tincture(&["up", "--listen", listen, "--robot-listen", "127.0.0.1:0", "--data-dir"]);
     command.arg(data_dir);
     command
 }

@@ -1,4 +1,4 @@
-//! A headless Chromium through chromedriver: the six calls of the W3C WebDriver protocol that a person's visit needs.
+//! A headless Chromium through chromedriver: the calls of the W3C WebDriver protocol that a person's visit needs.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -83,8 +83,49 @@ impl Browser {
     }
 
     pub async fn click(&self, selector: &str) {
-        let Element(id) = self.find(selector).await;
-        self.post(&format!("element/{id}/click"), json!({})).await.expect("clicked");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Element(id) = self.find(selector).await;
+            match self.post(&format!("element/{id}/click"), json!({})).await {
+                Ok(_) => return,
+                // A live page draws its parts anew, also between the look and the click.
+                Err(problem) if problem.starts_with("stale element") && Instant::now() < deadline => {}
+                Err(problem) => panic!("{selector} can't be clicked: {problem}"),
+            }
+        }
+    }
+
+    /// Waits until a script returns true.
+    pub async fn until(&self, what: &str, script: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.script(script, json!([])).await != json!(true) {
+            assert!(
+                Instant::now() < deadline,
+                "{what}: never on {}\n{}",
+                self.address().await,
+                self.text("body").await
+            );
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Presses a key where the focus is, by its WebDriver code (W3C WebDriver, § 17.4.2).
+    pub async fn press(&self, key: &str) {
+        let actions = json!([{ "type": "key", "id": "keyboard", "actions": [
+            { "type": "keyDown", "value": key }, { "type": "keyUp", "value": key },
+        ] }]);
+        self.post("actions", json!({ "actions": actions })).await.expect("pressed");
+    }
+
+    /// A command of Chromium's own protocol: how the page is shown, which WebDriver has no word for.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.post("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await.expect("the command works")
+    }
+
+    /// Shows the page in a view of this width, px.
+    pub async fn view(&self, width: u32) {
+        let size = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
     }
 
     /// What the page shows of an element, or nothing.

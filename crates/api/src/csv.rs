@@ -1,13 +1,14 @@
 //! Results as a CSV file (RFC 4180) that is safe to open in a spreadsheet.
 
 use chrono::SecondsFormat;
-use domain::DyeName;
+use domain::{DyeName, reading::BANDS};
 use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeSet};
 use store::{ExperimentDetail, Measurement, Well};
 use workflow::{Doubts, doubt_of};
 
-/// The sensor's channels in the order of the contract: eight bands by wavelength (nm), clear and near infrared.
+/// The sensor's channels in the order of the contract: eight bands, clear and near infrared, by the names that the API
+/// has for their counts. The bands' true wavelengths are in the headings of their transmittances.
 const CHANNELS: [&str; 10] = ["ch410", "ch440", "ch470", "ch510", "ch550", "ch583", "ch620", "ch670", "clear", "nir"];
 
 /// One line a well, in the request's order; a column `<dye>_ul` for each dye of the experiment.
@@ -26,6 +27,7 @@ fn header(dyes: &BTreeSet<&DyeName>) -> String {
     let mut columns: Vec<String> = ["experiment_id", "well_id", "position", "status"].map(str::to_owned).into();
     columns.extend(dyes.iter().map(|dye| format!("{dye}_ul")));
     columns.extend(CHANNELS.map(str::to_owned));
+    columns.extend(BANDS.iter().map(|band| format!("transmittance_{:.0}", band.centre_nm)));
     columns.extend(["L", "a", "b", "srgb", "measured_at", "experiment_name"].map(str::to_owned));
     columns.extend(["predicted_L", "predicted_a", "predicted_b", "delta_e", "doubtful", "doubt"].map(str::to_owned));
     columns.join(",")
@@ -50,6 +52,9 @@ fn line(
     fields.extend(dyes.iter().map(|dye| well.recipe.amount(dye).ul().to_string()));
     fields
         .extend(CHANNELS.iter().map(|channel| number(data.get("channels").and_then(|channels| channels.get(channel)))));
+    // Called `reflectance` in what older versions stored.
+    let shares = data.get("transmittance").or_else(|| data.get("reflectance"));
+    fields.extend((0..BANDS.len()).map(|band| number(shares.and_then(|shares| shares.get(band)))));
     fields.extend(["l", "a", "b"].map(|axis| number(data.get("lab").and_then(|lab| lab.get(axis)))));
     fields.push(text(data.get("srgb").and_then(Value::as_str).unwrap_or_default()).into_owned());
     fields

@@ -195,6 +195,10 @@ fn result_value(measurement: Measurement) -> Value {
     if let Some(fields) = data.as_object_mut() {
         let taken = measurement.created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
         fields.entry("measured_at").or_insert_with(|| taken.into());
+        // What older versions stored has the quantity under a name that it isn't.
+        if let Some(shares) = fields.remove("reflectance") {
+            fields.entry("transmittance").or_insert(shares);
+        }
     }
     data
 }
@@ -205,12 +209,14 @@ fn result_value(measurement: Measurement) -> Value {
 pub struct ResultSchema {
     /// What the sensor counted in each band.
     channels: ChannelsSchema,
+    /// The share of light that each band lets through, sample over white, 1 is all of it: at 415, 445, 480, 515, 555,
+    /// 590, 630 and 680 nm. Called so on the page and in the CSV, too (`transmittance_415` …).
+    #[schema(example = json!([0.27, 0.26, 0.22, 0.23, 0.48, 0.5, 0.33, 0.67]))]
+    transmittance: [f64; 8],
     /// CIE L*a*b*, D65, 2°.
     lab: LabSchema,
     #[schema(example = "#a0522d")]
     srgb: String,
-    /// Sample over white in each of the eight bands, by wavelength.
-    reflectance: Vec<f64>,
     /// What the recipe should give through the same sensor; null where a dye is unknown to the library.
     predicted: Option<PredictionSchema>,
     /// ΔE2000 between the measured and the predicted colour.
@@ -226,7 +232,7 @@ pub struct ResultSchema {
 #[derive(Clone, Debug, ToSchema)]
 #[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
 pub struct PredictionSchema {
-    reflectance: Vec<f64>,
+    transmittance: Vec<f64>,
     lab: LabSchema,
     #[schema(example = "#a0522d")]
     srgb: String,
@@ -274,19 +280,29 @@ impl From<Doubts> for DoubtsView {
     }
 }
 
-/// The AS7341's eight visible bands by centre wavelength (nm), clear and near infrared.
+/// What the AS7341 counted in its eight visible bands F1 to F8, clear and near infrared. The names are those of the
+/// training lab's sensors, kept for the programs that read them; where a band really lies is said at each.
 #[derive(Clone, Debug, ToSchema)]
 #[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
 pub struct ChannelsSchema {
+    /// F1, at 415 nm.
     ch410: f64,
+    /// F2, at 445 nm.
     ch440: f64,
+    /// F3, at 480 nm.
     ch470: f64,
+    /// F4, at 515 nm.
     ch510: f64,
+    /// F5, at 555 nm.
     ch550: f64,
+    /// F6, at 590 nm.
     ch583: f64,
+    /// F7, at 630 nm.
     ch620: f64,
+    /// F8, at 680 nm.
     ch670: f64,
     clear: f64,
+    /// Near infrared, at 910 nm.
     nir: f64,
 }
 

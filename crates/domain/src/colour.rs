@@ -222,7 +222,8 @@ pub struct Estimate {
     pub lab: Lab,
     pub srgb: Srgb,
     /// Sample over white in each band, in order of [`crate::reading::BANDS`].
-    pub reflectance: [f64; 8],
+    #[serde(alias = "reflectance")]
+    pub transmittance: [f64; 8],
 }
 
 /// Why a colour can't be told.
@@ -247,9 +248,9 @@ const BANDS_TO_XYZ: [[f64; 8]; 3] = [
 
 /// The colour of a sample against a white reference read through a clear well. Dark counts are the caller's to subtract.
 pub fn estimate(sample: &BasicCounts, white: &BasicCounts) -> Result<Estimate, ColourError> {
-    let mut reflectance = [0.0; 8];
+    let mut transmittance = [0.0; 8];
     let pairs = sample.bands.iter().zip(&white.bands).zip(&crate::reading::BANDS);
-    for (ratio, ((sample, white), band)) in reflectance.iter_mut().zip(pairs) {
+    for (ratio, ((sample, white), band)) in transmittance.iter_mut().zip(pairs) {
         if !sample.is_finite() || !white.is_finite() {
             return Err(ColourError::NotFinite);
         }
@@ -258,13 +259,13 @@ pub fn estimate(sample: &BasicCounts, white: &BasicCounts) -> Result<Estimate, C
         }
         *ratio = sample / white;
     }
-    Ok(of_ratios(reflectance))
+    Ok(of_ratios(transmittance))
 }
 
 /// The colour of a sample that has these shares of white in the eight bands.
-pub(crate) fn of_ratios(reflectance: [f64; 8]) -> Estimate {
-    let xyz = xyz_of_ratios(&reflectance);
-    Estimate { xyz, lab: xyz.to_lab(), srgb: xyz.to_srgb(), reflectance }
+pub(crate) fn of_ratios(transmittance: [f64; 8]) -> Estimate {
+    let xyz = xyz_of_ratios(&transmittance);
+    Estimate { xyz, lab: xyz.to_lab(), srgb: xyz.to_srgb(), transmittance }
 }
 
 /// [`estimate`] from two readings, whatever their settings.
@@ -438,7 +439,7 @@ mod tests {
     fn a_clear_well_is_white_and_a_black_one_black() {
         let white = counts([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
         let clear = estimate(&white, &white).expect("an estimate");
-        assert_eq!((clear.srgb.to_string().as_str(), clear.reflectance), ("#ffffff", [1.0; 8]));
+        assert_eq!((clear.srgb.to_string().as_str(), clear.transmittance), ("#ffffff", [1.0; 8]));
         let black = estimate(&counts([0.0; 8]), &white).expect("an estimate");
         assert!(black.lab.l < 2.0, "{:?}", black.lab);
     }
@@ -486,7 +487,7 @@ mod tests {
     fn a_prediction_is_of_bands_and_not_of_single_wavelengths() {
         let blue = predict(&Recipe::new([("blue".parse().expect("dye"), Volume::from_whole_ul(200))]));
         // 680 nm is 52 nm wide: its foot sees the dye's absorption at 650 nm, though the dye is clear at 680 nm.
-        assert!((0.3..0.6).contains(&blue.reflectance[7]), "{:?}", blue.reflectance);
+        assert!((0.3..0.6).contains(&blue.transmittance[7]), "{:?}", blue.transmittance);
         assert_eq!(predict(&Recipe::default()).srgb, Srgb([255; 3]));
     }
 

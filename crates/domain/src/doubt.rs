@@ -137,9 +137,9 @@ impl<'a> Mixture<'a> {
 /// Mean square of ΔE2000 that the sensor's noise makes of this colour, when it is read against this white.
 fn sensor_spread(colour: &Estimate, white: &Reading) -> f64 {
     let counts = white.channels.bands();
-    (0..colour.reflectance.len())
+    (0..colour.transmittance.len())
         .map(|band| {
-            let mut ratios = colour.reflectance;
+            let mut ratios = colour.transmittance;
             let white = f64::from(counts[band]).max(1.0);
             let sample = (ratios[band] * white).max(1.0);
             // Shot noise of both readings, and what is in proportion to them.
@@ -283,7 +283,7 @@ mod tests {
     }
 
     fn judged(asked: &Recipe, is: &Recipe) -> Judgement {
-        let sample = reading(crate::colour::predict(is).reflectance);
+        let sample = reading(crate::colour::predict(is).transmittance);
         judge(asked, &Deck::default(), &sample, &reading([1.0; 8])).expect("a colour")
     }
 
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn dyes_unlike_the_librarys_are_allowed_for_or_not_judged() {
         let asked = recipe(&[("red", 60)]);
-        let sample = reading(crate::colour::predict(&recipe(&[("red", 100)])).reflectance);
+        let sample = reading(crate::colour::predict(&recipe(&[("red", 100)])).transmittance);
         let judge_on = |deck: &Deck, asked: &Recipe| judge(asked, deck, &sample, &reading([1.0; 8])).expect("a colour");
         assert!(judge_on(&Deck::default(), &asked).doubt.is_some());
         let tolerant = Deck { doubt_delta_e: 40.0, ..Deck::default() };
@@ -325,7 +325,7 @@ mod tests {
         let white = reading([1.0; 8]);
         assert_eq!(check_blank(&white, &white), Ok(None));
         for name in ["red", "yellow", "blue"] {
-            let used = reading(crate::colour::predict(&recipe(&[(name, 20)])).reflectance);
+            let used = reading(crate::colour::predict(&recipe(&[(name, 20)])).transmittance);
             let off = check_blank(&used, &white).expect("a colour").expect("not empty");
             assert!(off > 8.0, "{name}: {off}");
             // And where the white was read over the used well instead, the clean one shows.

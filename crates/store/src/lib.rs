@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod experiments;
 mod journal;
+mod liquid;
 mod migrations;
 mod purge;
 mod queue;

@@ -1,55 +1,47 @@
 // A live experiment: follows its events, paints small changes in place and swaps in the server's own rendering of the rest.
 
-const live = document.getElementById("live");
-const PARTS = ["head", "plates", "inspector", "table", "timeline"];
+import { heard, isLost, keep, release } from "./connection.js";
+import { PARTS, read, root as live, swap } from "./parts.js";
+
 const part = name => document.getElementById(name);
 const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
-let wanted = new URLSearchParams(location.search).get("well");
+const CONNECT_TIME = 4000;
 let sequence = Number(live.dataset.sequence);
 let lastFetch = 0, fetching = false, dirty = false;
 
-// ---- the server's rendering, swapped in part by part
+// ---- the server's rendering of what changed
 
-async function render(parts) {
-  const url = new URL(location.href);
-  if (wanted) url.searchParams.set("well", wanted);
-  const response = await fetch(url, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(10_000) });
-  if (!response.ok || response.redirected) { location.reload(); return; }
-  const next = new DOMParser().parseFromString(await response.text(), "text/html");
-  const table = () => document.querySelector("#table .scroll");
-  const kept = { focus: document.activeElement?.id, left: table().scrollLeft, top: table().scrollTop };
-  const isAsking = document.querySelector(".confirm[open]") !== null;
-  for (const name of parts) {
-    const fresh = next.getElementById(name), old = part(name);
-    // A question that somebody is reading isn't taken from under their hand.
-    if (!fresh || (name === "head" && isAsking) || fresh.innerHTML === old.innerHTML) continue;
-    const open = [...old.querySelectorAll("details:not(.confirm)")].map(details => details.open);
-    old.replaceChildren(...fresh.childNodes);
-    old.querySelectorAll("details:not(.confirm)").forEach((details, index) => { details.open = open[index] ?? details.open; });
-  }
-  if (kept.focus && document.activeElement?.id !== kept.focus) part(kept.focus)?.focus({ preventScroll: true });
-  table().scrollTo(kept.left, kept.top);
-  document.title = next.title;
-}
+const draw = async (parts = PARTS) => swap(await read(), parts);
 
-/** Once a second at most, and again if something came in between. */
+/** Once a second at most, again if something came in between, and not while nobody looks. */
 async function refresh() {
   dirty = true;
   if (fetching) return;
   fetching = true;
-  while (dirty) {
+  while (dirty && !document.hidden) {
     await pause(Math.max(0, lastFetch + 1000 - Date.now()));
     dirty = false;
     lastFetch = Date.now();
-    await render(PARTS).catch(() => {});
+    await draw().catch(() => {});
   }
   fetching = false;
 }
+document.addEventListener("visibilitychange", () => { if (dirty) refresh(); });
+
+/** Nobody looks: no stream is held, since a browser has few connections, and what is missed is made up for. */
+const seen = () => new Promise(resolve => {
+  if (!document.hidden) { resolve(); return; }
+  document.addEventListener("visibilitychange", () => resolve(), { once: true });
+});
 
 // ---- choosing a well, by mouse, touch or arrow keys
 
+/** From now on the server is asked for the page with this well in it. */
+function look(well) { if (well) live.dataset.page = `${location.pathname}?well=${well}`; }
+look(new URLSearchParams(location.search).get("well"));
+
 async function choose(well) {
-  wanted = well;
+  look(well);
   document.querySelectorAll("#plates .well[data-well]").forEach(spot => {
     const is = spot.dataset.well === well;
     spot.classList.toggle("selected", is);
@@ -57,7 +49,7 @@ async function choose(well) {
     if (is) spot.setAttribute("aria-current", "true"); else spot.removeAttribute("aria-current");
   });
   history.replaceState(null, "", `?well=${well}`);
-  await render(["inspector"]).catch(() => {});
+  await draw(["inspector"]).catch(() => {});
 }
 
 live.addEventListener("click", event => {
@@ -97,6 +89,7 @@ const handlers = {
     document.querySelectorAll(".well.working").forEach(spot => spot.classList.remove("working"));
     const spot = data.well && document.getElementById(`w-${data.well}`);
     if (spot) spot.classList.add("working");
+    refresh();
   },
   progress(data) {
     const bar = part("bar");
@@ -105,11 +98,9 @@ const handlers = {
   },
   well(data) {
     const spot = spotOf(data);
-    if (!spot || (data.well_id && spot.dataset.name !== data.well_id)) { refresh(); return; }
-    spot.setAttribute("class", spot.getAttribute("class").replace(/\b(pending|dispensing|mixed|measured|failed|quarantined|cancelled)\b/, data.status));
-    const row = document.querySelector(`#r-${CSS.escape(data.id)} .status`);
-    if (row) { row.className = `status ${data.status}`; row.querySelector("use").setAttribute("href", `#i-${data.status}`); row.lastElementChild.textContent = data.status; }
-    if (["failed", "quarantined"].includes(data.status)) { say(`Well ${data.well_id ?? ""} ${data.status}`); refresh(); }
+    if (spot) spot.setAttribute("class", spot.getAttribute("class").replace(/\b(pending|dispensing|mixed|measured|failed|quarantined|cancelled)\b/, data.status));
+    if (["failed", "quarantined"].includes(data.status)) say(`Well ${data.well_id ?? ""} ${data.status}`);
+    refresh();
   },
   result(data) {
     const spot = spotOf(data);
@@ -142,11 +133,18 @@ let ends = 0;
 function countDown(seconds) { ends = Date.now() + seconds * 1000; tick(); }
 function tick() {
   const time = part("time");
-  if (!ends || !time || part("time-caption").textContent !== "Time left, about") return;
+  if (!ends || !time || isLost() || part("time-caption").textContent !== "Time left, about") return;
   const left = Math.max(0, Math.ceil((ends - Date.now()) / 1000));
   time.textContent = left < 90 ? `${left} s` : left < 5400 ? `${Math.ceil(left / 60)} min` : `${Math.floor(left / 3600)} h ${Math.floor(left % 3600 / 60)} min`;
 }
 setInterval(tick, 1000);
+
+/** Nobody knows now how long it will take. */
+function stopTheClock() {
+  ends = 0;
+  if (!live.querySelector("#head .status.running, #head .status.queued")) return;
+  part("time").textContent = "—";
+}
 
 function take(block) {
   const fields = Object.fromEntries(block.split("\n").filter(line => !line.startsWith(":")).map(line => {
@@ -159,13 +157,22 @@ function take(block) {
   handlers[fields.event]?.(JSON.parse(fields.data));
 }
 
+/** A connection that is cut doesn't always end: whoever notices gives it up. */
+let connection = new AbortController();
+
 /** `EventSource` can't start after an event that the page already shows; a stream read by hand can. Ends with the experiment. */
 async function follow() {
-  const response = await fetch(live.dataset.events, { headers: { accept: "text/event-stream", "last-event-id": String(sequence) } });
+  connection = new AbortController();
+  const tooLong = setTimeout(() => connection.abort(), CONNECT_TIME);
+  const headers = { accept: "text/event-stream", "last-event-id": String(sequence) };
+  const response = await fetch(live.dataset.events, { headers, signal: connection.signal }).finally(() => clearTimeout(tooLong));
   if (response.status === 204) return true;
+  // Too many streams: the page looks by itself, then.
+  if (response.status < 500 && !response.ok) refresh();
   if (!response.ok) throw new Error(`events: ${response.status}`);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let text = ""; ;) {
+    heard();
     const { done, value } = await reader.read();
     if (done) return false;
     text += value.replaceAll("\r\n", "\n");
@@ -176,14 +183,18 @@ async function follow() {
 }
 
 if (live.dataset.final !== "true") {
+  keep({ lost: () => { connection.abort(); stopTheClock(); }, back: draw });
   // A place in the queue changes without an event of ours.
   setInterval(() => { if (document.querySelector("#head .status.queued") && !document.hidden) refresh(); }, 4000);
+  document.addEventListener("visibilitychange", () => { if (document.hidden) connection.abort(); });
   for (let failures = 0; ;) {
+    await seen();
     try {
       if (await follow()) break;
       failures = 0;
     } catch { failures++; }
-    await pause(Math.min(10_000, 300 * 2 ** failures));
+    await pause(Math.min(2000, 300 * 2 ** failures) * (0.5 + Math.random() / 2));
   }
+  release();
   refresh();
 }

@@ -121,19 +121,37 @@ grid.addEventListener("keydown", event => {
   if (next) { inputs(next)[column].focus(); inputs(next)[column].select(); }
 });
 
-// A block copied from a spreadsheet fills the cells from here on.
+// A block copied from a spreadsheet fills the cells from here on; its heading, if it has one, says which column is what.
+
+const isNumber = cell => cell === "" || Number.isFinite(Number(cell.replace(",", ".")));
+
+/** The cells of a block and the dye of each of its columns, or what isn't understood of it. */
+function understood(text, from) {
+  const lines = text.trim().split(/\r?\n/).map(line => line.split(text.includes("\t") ? "\t" : ";").map(cell => cell.trim()));
+  const known = optics.dyes.map(dye => dye.name);
+  const isHeading = lines[0].some(cell => cell) && lines[0].every(cell => cell === "" || !isNumber(cell));
+  const names = isHeading ? lines.shift() : [];
+  const columns = isHeading ? names.map(name => known.indexOf(name.toLowerCase().split(/[\s([_/]/)[0])) : known.map((_, dye) => dye).slice(from);
+  const isFilled = column => lines.some(line => line[column]);
+  const strange = names.filter((_, column) => columns[column] < 0 && isFilled(column)).map(name => name || "a column without a name");
+  if (strange.length) return { problem: `“${strange.join("”, “")}”: no dye here. This lab has ${known.join(", ")}. Nothing was pasted.` };
+  if (lines.some(line => line.slice(columns.length).some(cell => cell))) return { problem: `There are more columns than the ${columns.length} to fill from here on. Nothing was pasted.` };
+  const odd = lines.flat().find(cell => !isNumber(cell));
+  if (odd !== undefined) return { problem: `“${odd}” is no number. Nothing was pasted.` };
+  return { lines, columns };
+}
+
 grid.addEventListener("paste", event => {
   const text = event.clipboardData?.getData("text") ?? "";
   if (!/[\t\n;]/.test(text.trim())) return;
   event.preventDefault();
-  const first = event.target.closest(".grid-row"), column = inputs(first).indexOf(event.target);
-  text.trim().split(/\r?\n/).slice(0, MOST_WELLS).forEach((line, offset) => {
+  const first = event.target.closest(".grid-row");
+  const { lines, columns, problem } = understood(text, inputs(first).indexOf(event.target));
+  if (problem) { part("mixer-note").textContent = problem; return; }
+  lines.slice(0, MOST_WELLS).forEach((line, offset) => {
     const row = ensure(rows().indexOf(first) + offset);
     if (!row) return;
-    line.split(/[\t;]/).forEach((cell, index) => {
-      const input = inputs(row)[column + index];
-      if (input) input.value = cell.trim().replace(",", ".");
-    });
+    line.forEach((cell, index) => { if (columns[index] >= 0) inputs(row)[columns[index]].value = cell.replace(",", "."); });
     changed(row);
   });
 });

@@ -16,13 +16,16 @@ struct Asset {
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-static ASSETS: [Asset; 6] = [
+static ASSETS: [Asset; 9] = [
     Asset { name: "tincture.css", media_type: "text/css; charset=utf-8", body: include_str!("../assets/tincture.css") },
     Asset { name: "icon.svg", media_type: "image/svg+xml", body: include_str!("../assets/icon.svg") },
     Asset { name: "optics.js", media_type: SCRIPT, body: include_str!("../assets/optics.js") },
     Asset { name: "mixer.js", media_type: SCRIPT, body: include_str!("../assets/mixer.js") },
     Asset { name: "live.js", media_type: SCRIPT, body: include_str!("../assets/live.js") },
-    Asset { name: "robots.js", media_type: SCRIPT, body: include_str!("../assets/robots.js") },
+    Asset { name: "watch.js", media_type: SCRIPT, body: include_str!("../assets/watch.js") },
+    Asset { name: "parts.js", media_type: SCRIPT, body: include_str!("../assets/parts.js") },
+    Asset { name: "connection.js", media_type: SCRIPT, body: include_str!("../assets/connection.js") },
+    Asset { name: "frame.js", media_type: SCRIPT, body: include_str!("../assets/frame.js") },
 ];
 
 /// One hash over all of them, so that a script can import its neighbour by a relative path.

@@ -58,7 +58,7 @@ fn tenth(value: f64) -> f64 {
 
 /// `shares` are sample over white, in order of [`BANDS`].
 pub fn spectrum(shares: &[f64; 8], recipe: &Recipe) -> Spectrum {
-    let predicted = colour::predict(recipe).reflectance;
+    let predicted = colour::predict(recipe).transmittance;
     let pairs = || shares.iter().copied().zip(predicted);
     let bars = pairs().zip(&BANDS).zip(FILLS).map(|((pair, band), fill)| bar(pair, band.centre_nm, fill)).collect();
     let said: Vec<_> = pairs()
@@ -67,7 +67,7 @@ pub fn spectrum(shares: &[f64; 8], recipe: &Recipe) -> Spectrum {
             format!("{:.0} nm {:.0} % (predicted {:.0} %)", band.centre_nm, share * 100.0, predicted * 100.0)
         })
         .collect();
-    Spectrum { bars, curve: curve(recipe), label: format!("Light let through: {}", said.join(", ")) }
+    Spectrum { bars, curve: curve(recipe), label: format!("Transmittance: {}", said.join(", ")) }
 }
 
 fn bar((share, predicted): (f64, f64), centre_nm: f64, fill: &'static str) -> Bar {
@@ -103,7 +103,7 @@ mod tests {
     fn a_bar_and_its_tick_agree_where_the_colour_does() {
         // Blue, 200 µL, ΔE00 0.7 off its prediction: at 680 nm the liquid is clear and the band still sees half of it.
         let recipe = Recipe::new([("blue".parse().expect("dye"), domain::Volume::from_whole_ul(200))]);
-        let close = colour::predict(&recipe).reflectance.map(|share| share * 1.01);
+        let close = colour::predict(&recipe).transmittance.map(|share| share * 1.01);
         for bar in spectrum(&close, &recipe).bars {
             assert!((bar.y - bar.predicted_y).abs() < 2.0, "{bar:?}");
         }

@@ -13,6 +13,7 @@ mod optics;
 mod pages;
 mod plate;
 mod security;
+mod sentences;
 mod session;
 mod when;
 

@@ -1,6 +1,9 @@
-//! Times as people read them: how long ago on the page, the exact UTC time behind it.
+//! Times as people read them: how long ago on the page, the exact time behind it. Here all are UTC; `frame.js` says them
+//! by the clock of whoever reads.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+
+const WEEK_S: i64 = 604_800;
 
 /// One moment, ready for a template.
 #[derive(Clone, Debug)]
@@ -11,7 +14,9 @@ pub struct When {
     pub full: String,
     /// Like `5 min ago`.
     pub ago: String,
-    /// Like `13:01:07`.
+    /// Longer ago than a week, so that `ago` is a date.
+    pub is_long_ago: bool,
+    /// Like `13:01:07`, UTC.
     pub clock: String,
 }
 
@@ -21,6 +26,7 @@ impl When {
             iso: at.to_rfc3339_opts(SecondsFormat::Secs, true),
             full: at.format("%-d %B %Y, %H:%M UTC").to_string(),
             ago: ago(at, now),
+            is_long_ago: (now - at).num_seconds() >= WEEK_S,
             clock: at.format("%H:%M:%S").to_string(),
         }
     }
@@ -31,7 +37,7 @@ fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
         ..45 => "just now".to_owned(),
         seconds @ 45..3_600 => format!("{} min ago", (seconds + 30) / 60),
         seconds @ 3_600..86_400 => format!("{} h ago", seconds / 3_600),
-        seconds @ 86_400..604_800 => format!("{} d ago", seconds / 86_400),
+        seconds @ 86_400..WEEK_S => format!("{} d ago", seconds / 86_400),
         _ => at.format("%-d %b %Y").to_string(),
     }
 }

@@ -225,6 +225,20 @@ async fn a_form_makes_one_experiment_however_often_it_is_sent() {
 }
 
 #[tokio::test]
+async fn a_changed_password_is_confirmed_and_a_wrong_one_said() {
+    let site = Site::open().await;
+    let mut ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let wrong = ada.post("/account/password", &[("current", "wrong"), ("next", "another long password")]).await;
+    assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text().await.expect("text").contains("The present password isn’t that one. It wasn’t changed."));
+    let answer = ada.post("/account/password", &[("current", PASSWORD), ("next", "another long password")]).await;
+    ada.cookie = text_header(&answer, header::SET_COOKIE).split(';').next().map(str::to_owned);
+    let page = ada.page(&text_header(&answer, header::LOCATION)).await;
+    assert!(page.contains("The password is changed") && page.contains("role=\"status\""));
+    assert!(!ada.page("/account").await.contains("The password is changed"), "said once");
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_said_at_its_row_and_nothing_typed_is_lost() {
     let site = Site::open().await;
     let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
@@ -275,6 +289,14 @@ async fn more_rows_and_pasted_wells_need_no_script() {
     {
         assert!(page.contains(kept), "{kept}");
     }
+    let strange = [("do", "paste"), ("rows", "8"), ("paste", "red,green\n20,30")];
+    let refused = ada.post("/experiments/new", &strange).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let page = refused.text().await.expect("text");
+    assert!(
+        page.contains("“green” is no dye here") && page.contains("red,green\n20,30"),
+        "and what was pasted is kept"
+    );
     let endless = "20,20,20\n".repeat(97);
     let refused = ada.post("/experiments/new", &[("do", "paste"), ("rows", "8"), ("paste", &endless)]).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
@@ -555,7 +577,7 @@ async fn the_deck_opens_when_the_robot_stands_still_with_free_hands() {
     assert_eq!(early.status(), StatusCode::CONFLICT, "under a pause the robot still puts it down by itself");
     olga.post("/robots/bench/stop", &[]).await;
     let cleared = olga.post("/robots/bench/deck", &[("act", "nozzle_cleared")]).await;
-    assert_eq!(text_header(&cleared, header::LOCATION), "/robots/bench?done=deck");
+    assert_eq!(text_header(&cleared, header::LOCATION), "/robots/bench?done=nozzle_cleared#act-nozzle_cleared");
 
     let page = olga.page("/robots/bench").await;
     assert!(!page.contains("<fieldset disabled>") && !page.contains("http-equiv=\"refresh\""), "nobody types in vain");
@@ -577,6 +599,40 @@ async fn the_deck_opens_when_the_robot_stands_still_with_free_hands() {
 }
 
 #[tokio::test]
+async fn a_cancelled_well_with_liquid_in_it_is_told_from_an_empty_one() {
+    let site = Site::open().await;
+    site.bench("bench").await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let form = [("do", "submit"), ("rows", "8"), ("well-0-red", "60"), ("well-0-blue", "60"), ("well-1-red", "60")];
+    let path = text_header(&ada.post("/experiments/new", &form).await, header::LOCATION);
+    let lease = site.lane("bench").await;
+    let id = site.start(&lease, &path).await;
+    let wells = site.state.store.experiment(id).await.expect("a look").expect("the experiment").wells;
+    let [first, second] = [wells[0].0.id, wells[1].0.id];
+    let drop = Step::Dispense {
+        mount: Mount::Right,
+        dye: "red".parse().expect("a dye"),
+        well: first,
+        at: "A1".parse().expect("a well"),
+        volume: domain::Volume::from_whole_ul(60),
+    };
+    let operation = domain::Operation::new(drop);
+    let intended = store::Intended { operation, experiment_id: Some(id), run_id: Some("run".to_owned()), purpose: store::Purpose::Work, acts: 0 };
+    let changes = vec![Change::Well { id: first, to: domain::WellStatus::Dispensing, fault: None }];
+    let entry = Entry { intended: Some(intended), changes, ..Entry::default() };
+    site.state.store.commit(&lease, entry).await.expect("a commit");
+    assert!(ada.page(&path).await.contains("dispensing, 50 % filled"), "the level is what fell, of what was asked");
+    site.commit(&lease, Change::Experiment { id, to: ExperimentStatus::Cancelled, fault: None }).await;
+    for (well, said, left) in [
+        (first, "A1, cancelled, liquid in it", "Up to 60 µL of liquid lie in it."),
+        (second, "B1, cancelled, empty", "Nothing was put into it."),
+    ] {
+        let page = ada.page(&format!("{path}?well={well}")).await;
+        assert!(page.contains(said) && page.contains(left), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_robot_asks_and_its_experiment_says_so() {
     let site = Site::open().await;
     site.bench("bench").await;
@@ -589,7 +645,7 @@ async fn a_robot_asks_and_its_experiment_says_so() {
     site.commit(&lease, Change::Ask(asks)).await;
     for page in [olga.page("/robots/bench").await, olga.page("/robots").await, ada.page(&path).await] {
         for told in
-            ["Nobody knows &#60;script", "the cause.", "what was done.", "what to do.", "/docs/faults/command-in-doubt"]
+            ["Nobody knows &#60;script", "The cause.", "What was done.", "What to do.", "/docs/faults/command-in-doubt"]
         {
             assert!(page.contains(told), "{told}");
         }

@@ -131,6 +131,7 @@ fn of(error: &RobotError) -> String {
         RobotError::DeckMismatch { detail } => {
             format!("What is on the robot isn't what its deck here says. The robot: {detail}.")
         }
+        RobotError::Mistaken { detail } => format!("The machine at its address isn't this robot: {detail}."),
         RobotError::Refused { detail, .. } => format!("The robot says: {detail}."),
         RobotError::BadAnswer { .. } => {
             "What answers at the robot's address doesn't answer as an OT-2 does.".to_owned()
@@ -159,6 +160,10 @@ const fn remedy(error: &RobotError) -> &'static str {
         RobotError::DeckMismatch { .. } => {
             "Compare the deck on the robot's page with the robot: mount the pipettes that are listed there, on their \
              mounts, or have the deck changed. The network is in order."
+        }
+        RobotError::Mistaken { .. } => {
+            "Mend the robot's address (`tincture robot add NAME --url …`), or take one of the two robots away. One \
+             machine is one robot."
         }
         RobotError::Refused { .. } => "Look at the robot, and see that its deck and pipettes are as configured.",
         RobotError::BadAnswer { .. } => {

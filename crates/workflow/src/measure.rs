@@ -71,7 +71,7 @@ pub fn measurement(
         "settings": reading.settings,
         "saturated": reading.saturated,
         "white_reference": { "operation_id": white.operation, "well_id": white.over, "at": white.at, "channels": white.reading.channels },
-        "reflectance": colour.reflectance,
+        "transmittance": colour.transmittance,
         "xyz": colour.xyz,
         "lab": colour.lab,
         "srgb": colour.srgb,

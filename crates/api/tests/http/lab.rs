@@ -196,6 +196,7 @@ pub fn measurement() -> Value {
     json!({
         "channels": { "ch410": 1, "ch440": 2, "ch470": 3, "ch510": 4, "ch550": 5, "ch583": 6, "ch620": 7, "ch670": 8,
             "clear": 9, "nir": 10 },
+        "reflectance": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8],
         "lab": { "l": 50.25, "a": -3.5, "b": 20.0 },
         "srgb": "#a0522d",
     })

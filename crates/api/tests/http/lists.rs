@@ -40,6 +40,8 @@ async fn a_measured_experiment_is_read_listed_and_downloaded() {
     let result = &read["wells"][1]["result"];
     assert_eq!((result["srgb"].as_str(), result["channels"]["nir"].as_i64()), (Some("#a0522d"), Some(10)));
     assert!(result["measured_at"].is_string());
+    assert_eq!(result["transmittance"][7], 0.8, "by its one name, also what was stored under another");
+    assert!(result.get("reflectance").is_none());
     assert_eq!(ada.get(&format!("/experiments/{id}/results")).await.json()["data"].as_array().map(Vec::len), Some(2));
     let line = &ada.get("/experiments").await.json()["data"][0];
     assert_eq!((line["wells"].as_i64(), line["measured"].as_i64()), (Some(2), Some(2)));
@@ -52,11 +54,13 @@ async fn a_measured_experiment_is_read_listed_and_downloaded() {
     assert_eq!(
         lines[0],
         "experiment_id,well_id,position,status,blue_ul,red_ul,yellow_ul,ch410,ch440,ch470,ch510,ch550,ch583,ch620,\
-         ch670,clear,nir,L,a,b,srgb,measured_at,experiment_name,predicted_L,predicted_a,predicted_b,delta_e,doubtful,doubt"
+         ch670,clear,nir,transmittance_415,transmittance_445,transmittance_480,transmittance_515,transmittance_555,\
+         transmittance_590,transmittance_630,transmittance_680,L,a,b,srgb,measured_at,experiment_name,predicted_L,\
+         predicted_a,predicted_b,delta_e,doubtful,doubt"
     );
-    assert!(
-        lines[1].starts_with(&format!("{id},A1,0,measured,60,60,30.5,1,2,3,4,5,6,7,8,9,10,50.25,-3.5,20.0,#a0522d,"))
-    );
+    assert!(lines[1].starts_with(&format!(
+        "{id},A1,0,measured,60,60,30.5,1,2,3,4,5,6,7,8,9,10,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,50.25,-3.5,20.0,#a0522d,"
+    )));
     assert!(lines[2].ends_with(",ochre,,,,,no,"), "{}", lines[2]);
 
     let file = ada.get(&format!("/experiments/{id}/download.json")).await;

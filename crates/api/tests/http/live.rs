@@ -92,6 +92,22 @@ async fn events_of_another_process_arrive_too() {
 }
 
 #[tokio::test]
+async fn a_stream_of_which_nothing_is_to_be_told_still_beats() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 20).await;
+    let id = ada.experiment(1).await;
+    let mut stream = request(&ada, id).send().await.expect("a stream").bytes_stream();
+    let mut text = String::new();
+    let beats = async {
+        while text.lines().filter(|line| line.starts_with(':')).count() < 2 {
+            text.push_str(&String::from_utf8_lossy(&stream.next().await.expect("goes on").expect("a chunk")));
+        }
+    };
+    tokio::time::timeout(PATIENCE, beats).await.expect("two heartbeats");
+    assert!(parse(&text).len() <= 2, "and they are no events: {text}");
+}
+
+#[tokio::test]
 async fn streams_are_bounded_and_end_with_the_server() {
     let lab = TestLab::new().await;
     let ada = lab.person("ada", Role::Student, 20).await;

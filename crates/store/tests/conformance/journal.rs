@@ -44,6 +44,26 @@ pub async fn an_entry_ends_one_operation_and_intends_the_next(database: TestData
     assert!(store.latest_event(id, "progress").await.expect("an answer").is_none());
 }
 
+pub async fn what_may_lie_in_a_well_is_what_was_sent_there(database: TestDatabase) {
+    let store = &database.store;
+    let owner = user(store, 10).await;
+    let (robot, lease) = lane(store, "ot2").await;
+    let detail = running(store, owner, 2, &robot, &lease).await;
+    let id = detail.experiment.id;
+    assert!(store.liquid_in_wells(id).await.expect("an answer").is_empty());
+    for ending in [JournalEvent::Succeeded, JournalEvent::NotReceived, JournalEvent::InDoubt] {
+        let operation = dispense(&detail);
+        store.commit(&lease, intends(&operation, id)).await.expect("a commit");
+        store.commit(&lease, ends(&operation, ending)).await.expect("a commit");
+    }
+    let blow_out = Operation::new(Step::BlowOut { mount: Mount::Right });
+    store.commit(&lease, intends(&blow_out, id)).await.expect("a commit");
+    let held = store.liquid_in_wells(id).await.expect("an answer");
+    let wells = well_ids(&detail);
+    assert_eq!(held.get(&wells[0]), Some(&Volume::from_whole_ul(120)), "what is in doubt may lie there");
+    assert_eq!(held.len(), 1, "nothing went into the other");
+}
+
 pub async fn a_worker_that_lost_its_lane_writes_nothing(database: TestDatabase) {
     let store = &database.store;
     let owner = user(store, 10).await;

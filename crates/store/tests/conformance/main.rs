@@ -86,6 +86,7 @@ on_both! {
     }
     journal {
         an_entry_ends_one_operation_and_intends_the_next,
+        what_may_lie_in_a_well_is_what_was_sent_there,
         a_worker_that_lost_its_lane_writes_nothing,
         an_unlawful_entry_leaves_no_trace,
         a_doubt_is_written_and_settled,

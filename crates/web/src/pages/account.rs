@@ -4,6 +4,7 @@ use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
     fields::Fields,
+    sentences::sentence,
     session::{self, SignedIn},
     when::When,
 };
@@ -11,11 +12,12 @@ use api::{AppState, ClientIp};
 use askama::Template;
 use auth::{AuthError, Identity, Password};
 use axum::{
-    extract::State,
+    extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
+use serde::Deserialize;
 use store::Activity;
 
 /// Activities shown.
@@ -31,6 +33,12 @@ struct AccountPage {
     since: When,
     activity: Vec<Line>,
     problem: Option<String>,
+    password_changed: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Wish {
+    done: Option<String>,
 }
 
 struct Line {
@@ -39,8 +47,12 @@ struct Line {
     address: String,
 }
 
-pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Result<Response, PageError> {
-    page(&state, &me, None).await
+pub async fn show(
+    State(state): State<AppState>,
+    SignedIn(me): SignedIn,
+    Query(wish): Query<Wish>,
+) -> Result<Response, PageError> {
+    page(&state, &me, &wish, None).await
 }
 
 /// Changes the password and signs in anew, since every session ends with the old one.
@@ -56,7 +68,7 @@ pub async fn change_password(
     let problem = match changed {
         Ok(()) => {
             let started = state.auth.start_cookie_session(&me.user.email, next, ip).await?;
-            let mut response = Redirect::to("/account").into_response();
+            let mut response = Redirect::to("/account?done=password").into_response();
             if let Some(cookie) = session::starting_cookie(&state, &headers, &started) {
                 response.headers_mut().insert(header::SET_COOKIE, cookie);
             }
@@ -66,10 +78,10 @@ pub async fn change_password(
         Err(error @ (AuthError::InvalidPassword | AuthError::Throttled { .. } | AuthError::Busy)) => error.to_string(),
         Err(error) => return Err(error.into()),
     };
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&state, &me, Some(problem)).await?).into_response())
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&state, &me, &Wish::default(), Some(problem)).await?).into_response())
 }
 
-async fn page(state: &AppState, me: &Identity, problem: Option<String>) -> Result<Response, PageError> {
+async fn page(state: &AppState, me: &Identity, wish: &Wish, problem: Option<String>) -> Result<Response, PageError> {
     let activity = state.store.activity(Some(me.user_id()), None, SHOWN).await?;
     html(&AccountPage {
         chrome: Chrome::of("Account", "account", Visitor::from(&me.user)),
@@ -78,7 +90,8 @@ async fn page(state: &AppState, me: &Identity, problem: Option<String>) -> Resul
         quota: me.user.quota_remaining,
         since: When::new(me.user.created_at, Utc::now()),
         activity: activity.data.into_iter().map(line).collect(),
-        problem,
+        problem: problem.map(|problem| sentence(&problem)),
+        password_changed: wish.done.as_deref() == Some("password"),
     })
 }
 

@@ -15,6 +15,7 @@ use crate::{
     optics,
     pages::experiments::title,
     plate::{self, PlateView},
+    sentences::sentence,
     session::SignedIn,
     when::{When, duration},
 };
@@ -27,8 +28,9 @@ use axum::{
 };
 use chrono::Utc;
 use detail::{ResultRow, WellDetail};
-use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, WellStatus};
+use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Volume, WellId, WellStatus};
 use serde::Deserialize;
+use std::collections::HashMap;
 use store::{Control, Experiment, ExperimentDetail, Well};
 use timeline::Timeline;
 use uuid::Uuid;
@@ -55,6 +57,7 @@ struct ExperimentPage {
     progress: ProgressView,
     may: Controls,
     plates: Vec<PlateView>,
+    legend: [(&'static str, &'static str, Option<String>); 7],
     selected: Option<WellDetail>,
     dyes: Vec<String>,
     rows: Vec<ResultRow>,
@@ -76,14 +79,9 @@ pub struct FaultView {
 impl From<Fault> for FaultView {
     fn from(fault: Fault) -> Self {
         let Fault { code, what, cause, done, next } = fault;
-        let [what, cause, done, next] = [what, cause, done, next].map(sentence);
+        let [what, cause, done, next] = [what, cause, done, next].map(|text| sentence(&text));
         Self { what, cause, done, next, help: code.help_path() }
     }
-}
-
-/// With a full stop, whether it came with one or not; a cause can be what a device said.
-fn sentence(text: String) -> String {
-    if text.is_empty() || text.ends_with(['.', '!', '?']) { text } else { text + "." }
 }
 
 struct ProgressView {
@@ -187,6 +185,7 @@ async fn shown(
         progress: state.lab.progress(&detail).await?,
         doubts: state.lab.doubts(&detail).await?,
         timeline: timeline::timeline(&state.store, &detail, sequence).await?,
+        liquid: state.store.liquid_in_wells(id).await?,
         sequence,
         notice,
     };
@@ -200,6 +199,7 @@ struct Surroundings {
     progress: Progress,
     doubts: Option<Doubts>,
     timeline: Timeline,
+    liquid: HashMap<WellId, Volume>,
     sequence: i64,
     notice: Option<Notice>,
 }
@@ -238,11 +238,11 @@ async fn owner(state: &AppState, me: &Identity, experiment: &Experiment) -> Resu
 }
 
 fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: Option<&str>) -> ExperimentPage {
-    let Surroundings { owner, trouble, progress, doubts, timeline, sequence, notice } = around;
+    let Surroundings { owner, trouble, progress, doubts, timeline, liquid, sequence, notice } = around;
     let (experiment, now) = (&detail.experiment, Utc::now());
     let dyes = dyes(detail);
     let wanted = wanted.map(str::to_owned).or_else(|| most_interesting(detail));
-    let selected = wanted.as_deref().and_then(|id| detail::find(detail, id));
+    let selected = wanted.as_deref().and_then(|id| detail::find(detail, &liquid, id));
     let wells = detail.wells.iter().filter(|(well, _)| well.replaces.is_none()).count();
     let name = title(experiment.name.as_deref(), u32::try_from(wells).unwrap_or(u32::MAX));
     ExperimentPage {
@@ -262,7 +262,8 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
         doubts: doubts.as_ref().map(DoubtsView::from),
         progress: progress_view(detail, wells, progress, doubts.as_ref()),
         may: controls(detail, doubts.as_ref()),
-        plates: plate::views(detail, wanted.as_deref()),
+        plates: plate::views(detail, &liquid, wanted.as_deref()),
+        legend: plate::legend(),
         selected,
         rows: detail::rows(detail, &dyes),
         dyes: dyes.iter().map(ToString::to_string).collect(),

@@ -8,6 +8,7 @@ use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
     fields::Fields,
+    sentences::sentence,
     session::SignedIn,
 };
 use api::{AppState, ClientIp};
@@ -121,9 +122,9 @@ fn page(me: &Identity, bench: Bench, draft: &Draft, problems: Problems) -> Resul
     let form = FormView {
         token: draft.token,
         name: draft.name.clone(),
-        name_problem: problems.name,
+        name_problem: problems.name.map(|problem| sentence(&problem)),
         priority: me.role().runs_the_lab().then(|| draft.priority.clone()),
-        priority_problem: problems.priority,
+        priority_problem: problems.priority.map(|problem| sentence(&problem)),
         rows: draft.sheet.views(&bench, &problems.wells),
         used: draft.sheet.used(),
         quota: me.user.quota_remaining,
@@ -318,7 +319,8 @@ fn located(objections: Vec<Objection>, places: &[usize]) -> Problems {
     problems.priority = priority;
     if !rest.is_empty() {
         let title = "Nothing was charged, and nothing moved.".to_owned();
-        problems.message = Some(Message { tone: "bad", icon: "failed", title, detail: rest.join("; "), help: None });
+        problems.message =
+            Some(Message { tone: "bad", icon: "failed", title, detail: sentence(&rest.join("; ")), help: None });
     }
     problems
 }

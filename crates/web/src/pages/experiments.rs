@@ -45,6 +45,8 @@ struct ExperimentsPage {
     may_see_everyone: bool,
     everyone: bool,
     entries: Vec<Entry>,
+    /// The address of this very page.
+    here: String,
     /// Links to other pages.
     first: Option<String>,
     next: Option<String>,
@@ -62,15 +64,16 @@ pub async fn show(
         None => None,
     };
     let page = state.store.experiments((!everyone).then(|| me.user_id()), after, PAGE).await?;
-    let here = if everyone { "/experiments?of=everyone" } else { "/experiments?of=me" };
+    let list = if everyone { "/experiments?of=everyone" } else { "/experiments?of=me" };
     let now = Utc::now();
     html(&ExperimentsPage {
         chrome: Chrome::of("Experiments", "experiments", Visitor::from(&me.user)),
         may_see_everyone,
         everyone,
         entries: page.data.into_iter().map(|summary| entry(summary, now)).collect(),
-        first: after.map(|_| here.to_owned()),
-        next: page.next.map(|cursor| format!("{here}&after={cursor}")),
+        here: after.map_or_else(|| list.to_owned(), |cursor| format!("{list}&after={cursor}")),
+        first: after.map(|_| list.to_owned()),
+        next: page.next.map(|cursor| format!("{list}&after={cursor}")),
     })
 }
 

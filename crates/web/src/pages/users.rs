@@ -4,6 +4,7 @@ use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
     fields::Fields,
+    sentences::sentence,
     session::SignedIn,
     when::When,
 };
@@ -169,9 +170,9 @@ async fn page(
     html(&UsersPage {
         chrome: Chrome::of("People", "users", Visitor::from(&me.user)),
         people: users.data.into_iter().map(|user| person(user, me)).collect(),
+        problem: problem.map(|problem| sentence(&problem)),
         roles: Role::ALL.iter().map(|role| role.as_str()).collect(),
         form,
-        problem,
         done: match wish.done.as_deref() {
             Some("created") => {
                 Some("The account is made. Tell its owner the password; they can change it under Account.")

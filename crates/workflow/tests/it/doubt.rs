@@ -57,7 +57,7 @@ async fn a_used_plate_confirmed_as_new_comes_out_doubtful_and_is_named(database:
         let result = result.as_ref().expect("a result");
         let doubt = doubt_of(result).unwrap_or_else(|| panic!("{:?}: {}", well.well_id, result.measurement_data));
         assert!(doubt.delta_e > doubt.limit, "{doubt:?}");
-        assert!(result.measurement_data["predicted"]["reflectance"].as_array().is_some_and(|bands| bands.len() == 8));
+        assert!(result.measurement_data["predicted"]["transmittance"].as_array().is_some_and(|bands| bands.len() == 8));
     }
     let doubts = lab.lab.doubts(&done).await.expect("a database").expect("doubts");
     assert_eq!((doubts.wells.len(), doubts.measured), (8, 8));

@@ -25,8 +25,8 @@ static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const BATCH: u32 = 100;
 /// How often the table is looked at without a signal: other processes' commits send us none.
 const POLL: Duration = Duration::from_secs(1);
-/// A comment this often tells both ends that the other lives.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A comment this often tells silence from death, at both ends: a page that hears none for two of them says so.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// A stream ends after this long, so that who was let in is asked again; its client resumes where it was.
 const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 
@@ -42,7 +42,7 @@ const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 /// - `fault`: a step went wrong: `code`, `what`, `cause`, `done`, `next`, `help`; the experiment may go on by itself
 /// - `progress`: `steps_done`, `steps_total`, `seconds_left`
 ///
-/// 204 says that there is nothing more to follow.
+/// A comment every 2 s says that the server lives. 204 says that there is nothing more to follow.
 #[utoipa::path(get, path = "/experiments/{id}/events", tag = "experiments", operation_id = "experiments_events",
     params(("id" = String, Path), ("Last-Event-ID" = Option<i64>, Header, description = "The last event seen")),
     responses(

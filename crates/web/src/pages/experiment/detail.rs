@@ -2,8 +2,14 @@
 
 use super::{FaultView, predicted, usual_order};
 use crate::{chart, plate::measured_hex};
-use domain::{DyeName, WellStatus, colour::Lab, doubt::Doubt, reading::Channels};
+use domain::{
+    DyeName, Volume, WellId, WellStatus,
+    colour::Lab,
+    doubt::Doubt,
+    reading::{BANDS, Channels},
+};
 use serde::Deserialize;
+use std::collections::HashMap;
 use store::{ExperimentDetail, Measurement, Well};
 
 /// What of a measurement the page shows. All optional: what is stored may be older or newer than this page.
@@ -12,7 +18,9 @@ use store::{ExperimentDetail, Measurement, Well};
 struct Stored {
     channels: Option<Channels>,
     lab: Option<Lab>,
-    reflectance: Option<[f64; 8]>,
+    /// Called `reflectance` in what older versions stored.
+    #[serde(alias = "reflectance")]
+    transmittance: Option<[f64; 8]>,
     doubt: Option<Doubt>,
     settings: Option<Settings>,
 }
@@ -38,6 +46,8 @@ pub struct WellDetail {
     pub predicted_lab: String,
     pub measured: Option<Measured>,
     pub fault: Option<FaultView>,
+    /// What lies in a well that won't be measured, for whoever cleans up.
+    pub left_in_it: Option<String>,
     /// It makes up for a well that was set aside.
     pub is_replacement: bool,
 }
@@ -48,7 +58,8 @@ pub struct Measured {
     /// ΔE2000 from the prediction.
     pub difference: Option<String>,
     pub spectrum: Option<chart::Spectrum>,
-    pub counts: Vec<(&'static str, u16)>,
+    /// Name, what it sees, and count of each channel.
+    pub counts: Vec<(&'static str, String, u16)>,
     /// Why it isn't to be believed.
     pub doubt: Option<String>,
     pub settings: Option<String>,
@@ -67,7 +78,7 @@ pub struct ResultRow {
     pub is_doubtful: bool,
 }
 
-pub fn find(detail: &ExperimentDetail, id: &str) -> Option<WellDetail> {
+pub fn find(detail: &ExperimentDetail, liquid: &HashMap<WellId, Volume>, id: &str) -> Option<WellDetail> {
     let (well, measurement) = detail.wells.iter().find(|(well, _)| well.id.to_string() == id)?;
     let prediction = predicted(&well.recipe);
     let mut recipe: Vec<_> = well.recipe.iter().collect();
@@ -80,7 +91,18 @@ pub fn find(detail: &ExperimentDetail, id: &str) -> Option<WellDetail> {
         predicted_hex: prediction.hex,
         measured: measured(well, measurement.as_ref()),
         fault: well.fault.clone().map(FaultView::from),
+        left_in_it: left_in_it(well, liquid),
         is_replacement: well.replaces.is_some(),
+    })
+}
+
+fn left_in_it(well: &Well, liquid: &HashMap<WellId, Volume>) -> Option<String> {
+    if !matches!(well.status, WellStatus::Cancelled | WellStatus::Failed | WellStatus::Quarantined) {
+        return None;
+    }
+    Some(match liquid.get(&well.id) {
+        Some(held) => format!("Up to {held} of liquid lie in it."),
+        None => "Nothing was put into it.".to_owned(),
     })
 }
 
@@ -95,13 +117,18 @@ fn measured(well: &Well, measurement: Option<&Measurement>) -> Option<Measured> 
         hex,
         lab: data.lab.map(said),
         difference: difference(well, data.lab).map(|difference| format!("{difference:.1}")),
-        spectrum: data.reflectance.map(|shares| chart::spectrum(&shares, &well.recipe)),
-        counts: data.channels.map(|channels| channels.named().collect()).unwrap_or_default(),
+        spectrum: data.transmittance.map(|shares| chart::spectrum(&shares, &well.recipe)),
+        counts: data.channels.map(|channels| counts(&channels)).unwrap_or_default(),
         doubt: data.doubt.map(|doubt| doubt.to_string()),
         settings: data
             .settings
             .map(|settings| format!("gain {}×, {:.1} ms a pass", settings.gain, settings.integration_ms)),
     })
+}
+
+fn counts(channels: &Channels) -> Vec<(&'static str, String, u16)> {
+    let seen = |name: &str| BANDS.iter().find(|band| band.name == name).map(|band| format!("{:.0} nm", band.centre_nm));
+    channels.named().map(|(name, count)| (name, seen(name).unwrap_or_default(), count)).collect()
 }
 
 fn said(lab: Lab) -> [String; 3] {

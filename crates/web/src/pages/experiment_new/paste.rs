@@ -2,58 +2,107 @@
 
 use domain::{DyeName, Recipe, Volume};
 
-/// The recipes of a pasted sheet, or the first thing that is wrong with it and where.
+/// Characters shown of what wasn't understood, and columns named at once.
+const SHOWN: usize = 30;
+const MOST_NAMED: usize = 5;
+
+/// The recipes of a pasted sheet, or the first thing that is wrong with it and where. Nothing is passed over: a column
+/// that isn't understood would be a colour that nobody asked for.
 pub fn parse(text: &str, dyes: &[DyeName]) -> Result<Vec<Recipe>, String> {
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).peekable();
-    let heading = lines.peek().and_then(|(_, line)| heading(line, dyes));
+    let separator = separator(text);
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let mut lines = lines.map(|(index, line)| (index + 1, cells(line, separator))).peekable();
+    let heading = lines.next_if(|(_, cells)| is_heading(cells)).map(|(_, cells)| cells);
+    let lines: Vec<_> = lines.collect();
     let columns = match heading {
-        Some(columns) => {
-            lines.next();
-            columns
-        }
+        Some(heading) => columns(&heading, &lines, dyes)?,
         None => dyes.iter().cloned().map(Some).collect(),
     };
-    let wells: Vec<_> = lines.map(|(index, line)| recipe(index + 1, line, &columns)).collect::<Result<_, _>>()?;
+    let wells: Vec<_> =
+        lines.iter().map(|(number, cells)| recipe(*number, cells, &columns)).collect::<Result<_, _>>()?;
     if wells.is_empty() { Err("There are no wells in it: paste one line a well.".to_owned()) } else { Ok(wells) }
 }
 
-fn cells(line: &str) -> Vec<String> {
-    let separator = ['\t', ';'].into_iter().find(|separator| line.contains(*separator)).unwrap_or(',');
-    // With another separator a comma is a decimal point, as much of the world writes it.
-    let point = |cell: &str| if separator == ',' { cell.to_owned() } else { cell.replace(',', ".") };
-    line.split(separator).map(|cell| point(cell.trim().trim_matches('"'))).collect()
+/// One for the whole sheet. With tabs or semicolons a comma is a decimal point, as much of the world writes it.
+fn separator(text: &str) -> char {
+    ['\t', ';'].into_iter().find(|separator| text.contains(*separator)).unwrap_or(',')
 }
 
-/// The dye of each column, if the line names any; other columns are passed over.
-fn heading(line: &str, dyes: &[DyeName]) -> Option<Vec<Option<DyeName>>> {
-    let cells = cells(line);
-    if cells.iter().all(|cell| cell.is_empty() || cell.parse::<f64>().is_ok()) {
-        return None;
+fn cells(line: &str, separator: char) -> Vec<String> {
+    line.split(separator).map(|cell| cell.trim().trim_matches('"').trim().to_owned()).collect()
+}
+
+fn number(cell: &str) -> Option<f64> {
+    cell.replace(',', ".").parse().ok()
+}
+
+/// A line with words and without a number.
+fn is_heading(cells: &[String]) -> bool {
+    cells.iter().any(|cell| !cell.is_empty()) && cells.iter().all(|cell| number(cell).is_none())
+}
+
+type Line = (usize, Vec<String>);
+
+/// The dye of each column; nothing for one that is empty from top to bottom.
+fn columns(heading: &[String], lines: &[Line], dyes: &[DyeName]) -> Result<Vec<Option<DyeName>>, String> {
+    let named: Vec<_> = heading.iter().map(|cell| dye(cell, dyes)).collect();
+    let has_values =
+        |column: usize| lines.iter().any(|(_, cells)| cells.get(column).is_some_and(|cell| !cell.is_empty()));
+    let strange: Vec<_> = heading
+        .iter()
+        .enumerate()
+        .filter(|(column, _)| named[*column].is_none() && has_values(*column))
+        .map(|(column, cell)| if cell.is_empty() { format!("column {}", column + 1) } else { shown(cell) })
+        .take(MOST_NAMED)
+        .collect();
+    if !strange.is_empty() {
+        return Err(not_dyes(&strange, heading, dyes));
     }
-    let dye = |cell: &String| {
-        let first = cell.to_lowercase();
-        let first = first.split(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
-        dyes.iter().find(|dye| dye.as_str() == first).cloned()
+    if let Some(twice) = dyes.iter().find(|dye| named.iter().flatten().filter(|name| name == dye).count() > 1) {
+        return Err(format!("“{twice}” is the name of two columns. Put its amounts into one."));
+    }
+    Ok(named)
+}
+
+fn not_dyes(strange: &[String], heading: &[String], dyes: &[DyeName]) -> String {
+    let is_place = |cell: &String| ["well", "position", "place"].contains(&first_word(cell).as_str());
+    let known = dyes.iter().map(DyeName::as_str).collect::<Vec<_>>().join(", ");
+    let are = if strange.len() == 1 { "is no dye" } else { "are no dyes" };
+    let order = if heading.iter().any(is_place) {
+        " Wells are filled in the order of the lines; a place can’t be chosen."
+    } else {
+        ""
     };
-    let columns: Vec<_> = cells.iter().map(dye).collect();
-    columns.iter().any(Option::is_some).then_some(columns)
+    format!(
+        "{} {are} here: this lab has {known}.{order} Rename or take away what isn’t meant, and paste again.",
+        strange.join(", ")
+    )
 }
 
-fn recipe(line_number: usize, line: &str, columns: &[Option<DyeName>]) -> Result<Recipe, String> {
-    let mut amounts = Vec::new();
-    let cells = cells(line);
-    if cells.len() > columns.len() {
-        return Err(format!(
-            "Line {line_number} has {} columns, and there are {} to fill.",
-            cells.len(),
-            columns.len()
-        ));
+fn shown(cell: &str) -> String {
+    format!("“{}”", cell.chars().take(SHOWN).collect::<String>())
+}
+
+/// Of `Blue (µL)`: `blue`.
+fn first_word(cell: &str) -> String {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '(' | '[' | '_' | '/');
+    cell.to_lowercase().split(is_end).next().unwrap_or_default().to_owned()
+}
+
+fn dye(cell: &str, dyes: &[DyeName]) -> Option<DyeName> {
+    let word = first_word(cell);
+    dyes.iter().find(|dye| dye.as_str() == word || dye.as_str().eq_ignore_ascii_case(cell)).cloned()
+}
+
+fn recipe(line_number: usize, cells: &[String], columns: &[Option<DyeName>]) -> Result<Recipe, String> {
+    let filled = cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
+    if filled > columns.len() {
+        return Err(format!("Line {line_number} has {filled} columns, and there are {} to fill.", columns.len()));
     }
+    let mut amounts = Vec::new();
     for (cell, dye) in cells.iter().zip(columns) {
         let (Some(dye), false) = (dye, cell.is_empty()) else { continue };
-        let number: f64 = cell.parse().map_err(|_| {
-            format!("Line {line_number}: “{}” is no number.", cell.chars().take(20).collect::<String>())
-        })?;
+        let number = number(cell).ok_or_else(|| format!("Line {line_number}: {} is no number.", shown(cell)))?;
         let volume = Volume::from_ul(number).map_err(|error| format!("Line {line_number}: {error}."))?;
         amounts.push((dye.clone(), volume));
     }
@@ -79,11 +128,31 @@ mod tests {
         assert_eq!(totals("60;30;60,5"), [150.5]);
     }
 
+    fn refusal(text: &str) -> String {
+        parse(text, &dyes()).expect_err(text)
+    }
+
     #[test]
     fn a_heading_says_which_column_is_what() {
-        let wells = parse("Sample,Blue (µL),red\n1,40,60\n", &dyes()).expect("wells");
+        let wells = parse("Blue (µL),RED,notes\n40,60,\n", &dyes()).expect("wells");
         assert_eq!(wells[0].amount(&"blue".parse().expect("dye")).ul(), 40.0);
         assert_eq!(wells[0].total().ul(), 100.0);
+        assert_eq!(totals("red;yellow;blue\n20,5;30;40"), [90.5]);
+        assert!(refusal("red_ul\n20,5").contains("has 2 columns, and there are 1 to fill"));
+    }
+
+    #[test]
+    fn a_column_that_isnt_understood_is_refused_by_its_name() {
+        let green = refusal("red,green\n20,30");
+        assert!(green.contains("“green” is no dye here: this lab has red, yellow, blue"), "{green}");
+        let german = refusal("Red;Gelb;Blau\n20,5;30;40");
+        assert!(german.contains("“Gelb”, “Blau” are no dyes"), "{german}");
+        let placed = refusal("well,red\nA1,20");
+        assert!(placed.contains("“well”") && placed.contains("in the order of the lines"), "{placed}");
+        assert!(refusal("red,red\n20,30").contains("two columns"));
+        assert!(refusal("a,b,c\n1,2,3").contains("“a”, “b”, “c” are no dyes"));
+        assert!(refusal("red,\n20,30").contains("column 2 is no dye"));
+        assert!(refusal("red;yellow\n20,30,40").contains("“20,30,40” is no number"));
     }
 
     #[test]

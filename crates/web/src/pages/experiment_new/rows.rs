@@ -1,7 +1,7 @@
 //! The sheet of wells: one row a well, one column a dye, kept as it was typed.
 
 use super::bench::Bench;
-use crate::{fields::Fields, optics};
+use crate::{fields::Fields, optics, sentences::sentence};
 use domain::{DyeName, Recipe, Volume};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use workflow::{MOST_WELLS, WellRequest};
@@ -157,7 +157,7 @@ impl Sheet {
             is_blank: is_blank(cells),
             is_over: total_ul > bench.capacity_ul,
             problem: (!mine.is_empty())
-                .then(|| mine.iter().map(|problem| problem.detail.as_str()).collect::<Vec<_>>().join("; ")),
+                .then(|| sentence(&mine.iter().map(|problem| problem.detail.as_str()).collect::<Vec<_>>().join("; "))),
         }
     }
 }

@@ -29,7 +29,8 @@ pub struct Choice {
 /// A form that couldn't be taken.
 #[derive(Default)]
 pub struct Typed {
-    pub act: String,
+    /// The form's name; empty for one that this page doesn't have.
+    pub act: &'static str,
     pub place: String,
     pub volume_ml: String,
     pub batch: String,
@@ -64,9 +65,7 @@ impl Forms {
 
     /// A problem of no form on this page.
     pub fn stray_problem(&self) -> Option<&str> {
-        let is_known = ["new_plate", "new_tips", "refill", "empty_waste", "sensor", "nozzle_cleared"];
-        (!self.typed.problem.is_empty() && !is_known.contains(&self.typed.act.as_str()))
-            .then_some(self.typed.problem.as_str())
+        (!self.typed.problem.is_empty() && self.typed.act.is_empty()).then_some(self.typed.problem.as_str())
     }
 }
 
@@ -85,16 +84,26 @@ const fn answer(code: FaultCode) -> &'static str {
 impl Typed {
     pub fn read(fields: &Fields) -> Self {
         let short = |name: &str| fields.get(name).trim().chars().take(200).collect::<String>();
-        let act = short("act");
-        // Two buttons of one form.
-        let act = if act.starts_with("sensor_") { "sensor".to_owned() } else { act };
         Self {
-            act,
+            act: form(fields.get("act")),
             place: short("place"),
             volume_ml: short("volume_ml"),
             batch: short("batch"),
             problem: String::new(),
         }
+    }
+}
+
+/// The form of an act on the page. The sensor's has two buttons.
+pub fn form(act: &str) -> &'static str {
+    match act {
+        "new_plate" => "new_plate",
+        "new_tips" => "new_tips",
+        "refill" => "refill",
+        "empty_waste" => "empty_waste",
+        "sensor" | "sensor_cleaned" | "sensor_charged" => "sensor",
+        "nozzle_cleared" => "nozzle_cleared",
+        _ => "",
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     error::{PageError, html},
     fields::Fields,
     pages::experiment::FaultView,
+    sentences::sentence,
     session::SignedIn,
 };
 use api::{AppState, ClientIp};
@@ -42,7 +43,8 @@ struct RobotPage {
     supplies: Vec<SupplyView>,
     plate: MiniPlate,
     forms: Forms,
-    done: Option<&'static str>,
+    /// The form whose act was just written down.
+    done: &'static str,
     /// Why hands must stay off the deck; nothing when they may go there.
     hands_off: Option<HandsOff>,
     /// Looked at again by itself without a script: not while somebody may be typing.
@@ -68,7 +70,7 @@ pub async fn show(
 ) -> Result<Response, PageError> {
     operator(&me)?;
     let robot = named(&state, &name).await?;
-    page(&state, &me, robot, Typed::default(), wish.done.as_deref().and_then(said)).await
+    page(&state, &me, robot, Typed::default(), acts::form(wish.done.as_deref().unwrap_or_default())).await
 }
 
 /// `POST /robots/{name}/{command}`
@@ -98,12 +100,12 @@ pub async fn deck(
     let (status, problem) = match acts::read(&robot, &fields) {
         Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, problem),
         Ok(act) => match state.lab.act_on_deck(&me.user, robot.id, act, ip).await {
-            Ok(()) => return Ok(Redirect::to(&format!("{}?done=deck", path(&robot))).into_response()),
+            Ok(()) => return Ok(Redirect::to(&done(&robot, &fields)).into_response()),
             Err(error) => (StatusCode::CONFLICT, acts::told(error)?),
         },
     };
-    let typed = Typed { problem, ..Typed::read(&fields) };
-    Ok((status, page(&state, &me, robot, typed, None).await?).into_response())
+    let typed = Typed { problem: sentence(&problem), ..Typed::read(&fields) };
+    Ok((status, page(&state, &me, robot, typed, "").await?).into_response())
 }
 
 /// The robot with this id or this name.
@@ -122,7 +124,7 @@ async fn page(
     me: &Identity,
     robot: Robot,
     typed: Typed,
-    done: Option<&'static str>,
+    done: &'static str,
 ) -> Result<Response, PageError> {
     let inventory = state.store.inventory(robot.id).await?;
     let standing = Standing::of(state, &robot).await?;
@@ -159,6 +161,8 @@ fn hands_off(standing: &Standing) -> Option<HandsOff> {
     (!standing.nozzle_is_free).then_some(HandsOff { why, is_nozzle: true })
 }
 
-fn said(done: &str) -> Option<&'static str> {
-    (done == "deck").then_some("Written down, with your name and the time.")
+/// Back to the form that was sent, where its answer is.
+fn done(robot: &Robot, fields: &Fields) -> String {
+    let form = acts::form(fields.get("act"));
+    format!("{}?done={form}#act-{form}", path(robot))
 }

@@ -1,6 +1,6 @@
 //! What is on a deck, as bars: how much is left, how much the queue needs, and when it runs out.
 
-use crate::{optics, when::duration};
+use crate::{optics, sentences::counted, when::duration};
 use domain::{PLATE_WELLS, WellName};
 use store::{Inventory, Robot};
 use workflow::{RunsOut, Supply};
@@ -93,7 +93,7 @@ fn runs_out(out: &RunsOut) -> RunsOutView {
 fn amount(value: f64, unit: &str) -> String {
     match unit {
         "µL" => format!("{:.1} mL", value / 1_000.0),
-        unit => format!("{value:.0} {unit}"),
+        unit => counted(value, unit),
     }
 }
 

@@ -1,0 +1,26 @@
+//! What fell into an experiment's wells, as the journal tells it.
+
+use crate::{connection::Store, error::Result, sql::sql};
+use domain::{ExperimentId, JournalEvent, Step, Volume, WellId};
+use std::collections::HashMap;
+
+/// More dispenses than any experiment has.
+const MOST_DISPENSES: i64 = 20_000;
+
+impl Store {
+    /// The most that lies in each well into which anything may have fallen, whatever became of the well since.
+    /// A dispense counts from its intent on, unless the robot surely never got it.
+    pub async fn liquid_in_wells(&self, experiment: ExperimentId) -> Result<HashMap<WellId, Volume>> {
+        let dispenses = "SELECT step FROM operations WHERE experiment_id = $1 AND state <> $2
+                         AND CAST(step AS TEXT) LIKE '%\"dispense\"%' LIMIT $3";
+        let rows = sql!(dispenses, experiment, JournalEvent::NotReceived, MOST_DISPENSES).all(self.reader()).await?;
+        let mut wells: HashMap<WellId, Volume> = HashMap::new();
+        for row in &rows {
+            if let Step::Dispense { well, volume, .. } = row.get("step")? {
+                let held = wells.entry(well).or_default();
+                *held = *held + volume;
+            }
+        }
+        Ok(wells)
+    }
+}

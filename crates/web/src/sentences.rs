@@ -1,0 +1,35 @@
+//! What people read, as sentences: with a capital letter and a full stop, and numbers with the noun they count.
+
+/// A whole sentence, however it came: what a rule or a device says often begins small and ends open.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let Some(first) = letters.next() else { return String::new() };
+    let mut sentence: String = first.to_uppercase().chain(letters).collect();
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+/// Like `1 well` and `2 wells`, of a noun that takes an s.
+pub fn counted(count: f64, plural: &str) -> String {
+    let count = count.round();
+    let noun = if count == 1.0 { plural.strip_suffix('s').unwrap_or(plural) } else { plural };
+    format!("{count:.0} {noun}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_small_and_open_is_a_sentence() {
+        let said = ["the vial is empty", "Done.", "really?", "", "été"].map(sentence);
+        assert_eq!(said, ["The vial is empty.", "Done.", "Really?", "", "Été."]);
+    }
+
+    #[test]
+    fn one_is_one() {
+        assert_eq!([0.0, 1.0, 1.2, 2.0].map(|n| counted(n, "wells")), ["0 wells", "1 well", "1 well", "2 wells"]);
+    }
+}
