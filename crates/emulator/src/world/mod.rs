@@ -172,6 +172,8 @@ pub enum View {
 pub struct SensorFaults {
     /// The LED's light as a share of what it should be: 0 is off; above 1, light from elsewhere comes in.
     pub light: f64,
+    /// Every second reading gets this share of the light less.
+    pub flicker: f64,
     /// A band, by its name, that counts nothing.
     pub dead_band: Option<String>,
     /// It sticks in its dock: the nozzle presses on it and comes away empty.
@@ -180,7 +182,7 @@ pub struct SensorFaults {
 
 impl Default for SensorFaults {
     fn default() -> Self {
-        Self { light: 1.0, dead_band: None, is_stuck: false }
+        Self { light: 1.0, flicker: 0.0, dead_band: None, is_stuck: false }
     }
 }
 
@@ -200,6 +202,8 @@ pub struct World {
     state: State,
     ledger: ledger::Ledger,
     sensor_faults: SensorFaults,
+    /// Taken since this world was opened.
+    readings: u64,
 }
 
 impl World {
@@ -210,7 +214,7 @@ impl World {
             None => ledger::Ledger::in_memory(),
             Some(directory) => ledger::Ledger::open(directory, |entry| state.apply(&entry.event))?,
         };
-        Ok(Self { config, state, ledger, sensor_faults: SensorFaults::default() })
+        Ok(Self { config, state, ledger, sensor_faults: SensorFaults::default(), readings: 0 })
     }
 
     /// A deck ready to be shared between the robot's and the sensor's servers.
@@ -230,6 +234,14 @@ impl World {
     /// Breaks the sensor, or mends it with the default.
     pub fn break_sensor(&mut self, faults: SensorFaults) {
         self.sensor_faults = faults;
+    }
+
+    /// What is broken about it in the reading that is taken now.
+    pub(crate) fn faults_of_next_reading(&mut self) -> SensorFaults {
+        self.readings += 1;
+        let is_dimmed = self.readings.is_multiple_of(2);
+        let flicker = if is_dimmed { self.sensor_faults.flicker } else { 0.0 };
+        SensorFaults { light: self.sensor_faults.light * (1.0 - flicker), ..self.sensor_faults.clone() }
     }
 
     /// What stands where and holds what, now.

@@ -50,6 +50,8 @@ pub struct Lane {
     memory: Memory,
     tool: Tool,
     pace: Pace,
+    /// Plates in a row of which a well that should have been empty wasn't.
+    plates_refused: u32,
 }
 
 impl Lane {
@@ -71,6 +73,7 @@ impl Lane {
             homed: false,
             memory: Memory::Forgot,
             pace: Pace::unknown(),
+            plates_refused: 0,
             store,
             lease,
             robot,
