@@ -18,7 +18,8 @@ use std::{collections::BTreeSet, fmt};
 const SIGMAS: f64 = 4.0;
 /// Noise of a band's count in proportion to it, besides shot noise (the lab's simulation study: LED and amplifier).
 const PROPORTIONAL_NOISE: f64 = 0.005;
-/// An empty well further off the white reference than this (ΔE2000) isn't empty: 20 µL of any dye of the library is 8 off.
+/// An empty well further off the white reference than this (ΔE2000), and than the sensor's noise explains (about 5 at the
+/// usual settings), isn't empty: 20 µL of any dye of the library is 8 off.
 const BLANK_DELTA_E: f64 = 3.0;
 
 /// A measured well, and what is to be thought of it.
