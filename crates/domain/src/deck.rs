@@ -1,6 +1,6 @@
 //! What stands on a robot's deck: plate, vials, tips, sensor dock, pipettes. The planner's picture of the world.
 
-use crate::{DyeName, Volume, WellName};
+use crate::{DyeName, Volume, WellName, experiment::named_states};
 use serde::{Deserialize, Serialize};
 
 /// Where a pipette hangs.
@@ -108,17 +108,18 @@ pub struct Deck {
     pub dispense_height_mm: f64,
 }
 
-/// Whether the wells of a plate that is said to be new are read before the first drop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BlankCheck {
-    /// The plate is taken at its word.
-    None,
-    /// Up to four wells of each plate, spread over those that its first experiments are about to use.
-    #[default]
-    Sample,
-    /// Every well that is about to be used.
-    All,
+named_states! {
+    /// Whether the wells of a plate that is said to be new are read before the first drop.
+    #[derive(Default)]
+    BlankCheck {
+        /// The plate is taken at its word.
+        None = "none",
+        /// Up to four wells of each plate, spread over those that its first experiments are about to use.
+        #[default]
+        Sample = "sample",
+        /// Every well that is about to be used.
+        All = "all",
+    }
 }
 
 /// Two samples side by side are seen to differ from ΔE2000 2 to 3 on; two wells of one recipe differ by less than 1.6 in

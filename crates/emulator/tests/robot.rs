@@ -748,6 +748,7 @@ async fn operators_are_told_what_they_got_wrong() {
         (Method::POST, "/emulator/sensor", Some(r#"{"light":0.5,"dead_band":"ch440","stuck":true}"#), 200),
         (Method::POST, "/emulator/sensor", Some(r#"{"light":-1}"#), 422),
         (Method::POST, "/emulator/sensor", Some(r#"{"light":"bright"}"#), 422),
+        (Method::POST, "/emulator/sensor", Some(r#"{"flicker":2}"#), 422),
         (Method::POST, "/emulator/sensor", Some(r#"{"dead_band":"ch999"}"#), 422),
         (Method::POST, "/emulator/sensor", Some(r#"{"stuck":7}"#), 422),
         (Method::GET, "/emulator/ledger?after=x", None, 422),

@@ -6,7 +6,7 @@ pub use steer::{Act, By, Experiment, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat};
 use clap::{Args, Parser, Subcommand};
-use domain::Role;
+use domain::{BlankCheck, Deck, Role};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A self-driving colour lab in one binary: ask for a mixture, a robot makes it, you hold the measured colour.
@@ -203,6 +203,13 @@ pub enum Robot {
         /// A p20 hangs on the left mount
         #[arg(long)]
         with_p20: bool,
+        /// Which wells of a new plate are looked at before the first drop: none, sample (up to four of each plate) or all
+        #[arg(long, default_value_t, value_parser = blank_check)]
+        blank_check: BlankCheck,
+        /// How far from its prediction a measured well may be before it is called doubtful, ΔE2000. Raise it where the
+        /// dyes are unlike the library's
+        #[arg(long, default_value_t = Deck::default().doubt_delta_e, value_parser = delta_e)]
+        doubt_delta_e: f64,
     },
     /// List robots and what they do
     List,
@@ -288,6 +295,17 @@ fn seconds(text: &str) -> Result<f64, String> {
         Ok(seconds) if (0.0..=3_600.0).contains(&seconds) => Ok(seconds),
         _ => Err("it must be a number of seconds, 0–3600".to_owned()),
     }
+}
+
+fn delta_e(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(limit) if (1.0..=100.0).contains(&limit) => Ok(limit),
+        _ => Err("it must be a number from 1 (a lab can't be surer) to 100 (nothing is doubted)".to_owned()),
+    }
+}
+
+fn blank_check(text: &str) -> Result<BlankCheck, String> {
+    text.parse().map_err(|_| "it must be none, sample or all".to_owned())
 }
 
 fn role(text: &str) -> Result<Role, String> {

@@ -1,6 +1,6 @@
 //! Steering the lab from the command line: by the rules of the API, in somebody's name, on the database alone.
 
-use domain::{ExperimentId, Fault, FaultCode, Recipe, Volume, WellId};
+use domain::{BlankCheck, ExperimentId, Fault, FaultCode, Recipe, Volume, WellId};
 use serde_json::json;
 use std::process::{Command, Output};
 use store::{Change, Entry, LeaseClaim, NewExperiment, Options, Store, User};
@@ -64,6 +64,20 @@ impl Lab {
         };
         self.store.accept(asked).await.expect("accepted");
         id
+    }
+}
+
+#[tokio::test]
+async fn what_a_deck_is_believed_is_set_where_its_robot_is_added() {
+    let lab = Lab::new().await;
+    let deck = async || lab.store.robots().await.expect("robots").remove(0).deck;
+    assert_eq!((deck().await.blank_check, deck().await.doubt_delta_e), (BlankCheck::Sample, 3.0));
+    let add = ["robot", "add", "bench-1", "--url", "http://127.0.0.1:1", "--sensor", "tcp://127.0.0.1:1"];
+    lab.done(&[&add[..], &["--blank-check", "all", "--doubt-delta-e", "12.5"]].concat());
+    assert_eq!((deck().await.blank_check, deck().await.doubt_delta_e), (BlankCheck::All, 12.5));
+    for wrong in [["--blank-check", "some"], ["--doubt-delta-e", "NaN"], ["--doubt-delta-e", "0"]] {
+        let said = lab.refused(&[&add[..], &wrong].concat());
+        assert!(said.contains("it must be"), "{said}");
     }
 }
 

@@ -617,7 +617,13 @@ async fn a_cancelled_well_with_liquid_in_it_is_told_from_an_empty_one() {
         volume: domain::Volume::from_whole_ul(60),
     };
     let operation = domain::Operation::new(drop);
-    let intended = store::Intended { operation, experiment_id: Some(id), run_id: Some("run".to_owned()), purpose: store::Purpose::Work, acts: 0 };
+    let intended = store::Intended {
+        operation,
+        experiment_id: Some(id),
+        run_id: Some("run".to_owned()),
+        purpose: store::Purpose::Work,
+        acts: 0,
+    };
     let changes = vec![Change::Well { id: first, to: domain::WellStatus::Dispensing, fault: None }];
     let entry = Entry { intended: Some(intended), changes, ..Entry::default() };
     site.state.store.commit(&lease, entry).await.expect("a commit");
@@ -756,6 +762,7 @@ async fn eight_doubtful_wells_are_shown_as_such_and_retried_free() {
 
     let page = ada.page(&path).await;
     assert!(page.contains("8 of 8 measured wells are doubtful: A1–H1."), "the notice says how many and where");
+    assert!(page.contains("8 measured, 8 of them doubtful"));
     assert_eq!(page.matches("class=\"well measured doubtful").count(), 8 + 1, "each on the plate, and the legend");
     assert_eq!(page.matches(", doubtful: It is ΔE00 21.7 from its prediction").count(), 8, "for who listens");
     assert_eq!(page.matches("</svg>doubtful</span>").count(), 8, "and in the table");

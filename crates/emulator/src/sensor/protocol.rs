@@ -115,7 +115,8 @@ pub fn measure(
     at: DateTime<Utc>,
 ) -> Result<Reading, crate::world::WorldError> {
     let view = world.view();
-    let reading = optics::read(&view, settings, world.config().stray_light, world.sensor_faults(), &mut world.noise());
+    let faults = world.faults_of_next_reading();
+    let reading = optics::read(&view, settings, world.config().stray_light, &faults, &mut world.noise());
     let event = Event::Read {
         spot: spot(view),
         channels: reading.channels.named().map(|(name, count)| (name.to_owned(), count)).collect(),

@@ -175,6 +175,8 @@ pub enum View {
 pub struct SensorFaults {
     /// The LED's light as a share of what it should be: 0 is off; above 1, light from elsewhere comes in.
     pub light: f64,
+    /// Every second reading gets this share of the light less.
+    pub flicker: f64,
     /// A band, by its name, that counts nothing.
     pub dead_band: Option<String>,
     /// It sticks in its dock: the nozzle presses on it and comes away empty.
@@ -183,7 +185,7 @@ pub struct SensorFaults {
 
 impl Default for SensorFaults {
     fn default() -> Self {
-        Self { light: 1.0, dead_band: None, is_stuck: false }
+        Self { light: 1.0, flicker: 0.0, dead_band: None, is_stuck: false }
     }
 }
 
@@ -207,6 +209,8 @@ pub struct World {
     sensor_faults: SensorFaults,
     /// Actions since the start, those too that leave no entry.
     actions: u64,
+    /// Taken since this world was opened.
+    readings: u64,
 }
 
 impl World {
@@ -225,7 +229,8 @@ impl World {
                 (ledger, identity::kept(directory)?)
             }
         };
-        Ok(Self { config, state, ledger, identity, last_key, sensor_faults: SensorFaults::default(), actions: 0 })
+        let sensor_faults = SensorFaults::default();
+        Ok(Self { config, state, ledger, identity, last_key, sensor_faults, actions: 0, readings: 0 })
     }
 
     /// A deck ready to be shared between the robot's and the sensor's servers.
@@ -245,6 +250,14 @@ impl World {
     /// Breaks the sensor, or mends it with the default.
     pub fn break_sensor(&mut self, faults: SensorFaults) {
         self.sensor_faults = faults;
+    }
+
+    /// What is broken about it in the reading that is taken now.
+    pub(crate) fn faults_of_next_reading(&mut self) -> SensorFaults {
+        self.readings += 1;
+        let is_dimmed = self.readings.is_multiple_of(2);
+        let flicker = if is_dimmed { self.sensor_faults.flicker } else { 0.0 };
+        SensorFaults { light: self.sensor_faults.light * (1.0 - flicker), ..self.sensor_faults.clone() }
     }
 
     /// What stands where and holds what, now.

@@ -11,12 +11,13 @@ use workflow::RobotCommand;
 pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
     match command {
-        Robot::Add { name, url, sensor, is_virtual, with_p20 } => {
+        Robot::Add { name, url, sensor, is_virtual, with_p20, blank_check, doubt_delta_e } => {
             check_scheme(url, "http://", "--url")?;
             check_scheme(sensor, "tcp://", "--sensor")?;
             check_one_robot(&store, name, url).await?;
             let attendance = if *is_virtual { Attendance::Virtual } else { Attendance::Operator };
             let deck = if *with_p20 { Deck::with_p20() } else { Deck::default() };
+            let deck = Deck { blank_check: *blank_check, doubt_delta_e: *doubt_delta_e, ..deck };
             let (name, url, sensor_url) = (name.clone(), url.clone(), sensor.clone());
             let robot = store.ensure_robot(NewRobot { name, url, sensor_url, attendance, deck }).await?;
             Ok(writeln!(

@@ -349,7 +349,7 @@ fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress, do
         wells,
         done,
         total,
-        now: now_sentence(&detail.experiment, &progress, measured),
+        now: now_sentence(&detail.experiment, &progress, measured, doubts.map_or(0, |doubts| doubts.wells.len())),
         time_caption,
         time,
     }
@@ -360,7 +360,7 @@ fn took(experiment: &Experiment) -> Option<String> {
     Some(duration(length.num_milliseconds() as f64 / 1_000.0))
 }
 
-fn now_sentence(experiment: &Experiment, progress: &Progress, measured: usize) -> String {
+fn now_sentence(experiment: &Experiment, progress: &Progress, measured: usize, doubtful: usize) -> String {
     match experiment.status {
         ExperimentStatus::Queued => match progress.queue_position {
             Some(1) => "next in the queue".to_owned(),
@@ -369,6 +369,9 @@ fn now_sentence(experiment: &Experiment, progress: &Progress, measured: usize) -
         },
         ExperimentStatus::Running => progress.now.clone().unwrap_or_else(|| "the robot makes itself ready".to_owned()),
         ExperimentStatus::Paused => "paused: nothing moves until it is resumed".to_owned(),
+        ExperimentStatus::Completed if doubtful > 0 => {
+            format!("every well is done, {measured} measured, {doubtful} of them doubtful")
+        }
         ExperimentStatus::Completed => format!("every well is done, {measured} measured"),
         ExperimentStatus::Failed => "ended early; what was measured is kept".to_owned(),
         ExperimentStatus::Cancelled => "cancelled; what was measured is kept".to_owned(),

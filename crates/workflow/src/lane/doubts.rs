@@ -13,6 +13,9 @@ use store::{Attendance, Change};
 /// Plans in a row that ended at a blind sensor, each with its readings asked for again, after which somebody is asked.
 const MOST_BLIND: u32 = 2;
 
+/// Plates in a row that a virtual lab takes for used ones before it takes the sensor for broken.
+const MOST_PLATES_REFUSED: u32 = 3;
+
 impl Lane {
     /// What an experiment that ends now says of its doubtful wells: to its owner, and to the robot's operator.
     pub(super) async fn doubts_at_end(&mut self, id: ExperimentId) -> Result<Vec<Change>, LaneError> {
@@ -56,6 +59,12 @@ impl Lane {
         Change::WhiteReference(value)
     }
 
+    /// Whether another plate may be laid in the place of this one: a sensor that sees stains everywhere would have all.
+    pub(super) fn takes_another_plate(&mut self) -> bool {
+        self.plates_refused += 1;
+        self.plates_refused < MOST_PLATES_REFUSED || self.robot.attendance == Attendance::Operator
+    }
+
     /// A well that should be empty and isn't.
     pub(super) fn stain(&self, step: &Step, reading: Option<&Reading>) -> Option<Shortage> {
         let (Step::CheckBlank { over }, Some(reading)) = (step, reading) else { return None };
@@ -68,8 +77,12 @@ impl Lane {
         let mut white = self.white_reference()?;
         match measure::stain(reading, &white) {
             Some(_) => white.blank.clear(),
-            None if white.blank.contains(&over) => return None,
-            None => white.blank.push(over),
+            None => {
+                self.plates_refused = 0;
+                if !white.blank.contains(&over) {
+                    white.blank.push(over);
+                }
+            }
         }
         Some(self.keep_white(&white))
     }

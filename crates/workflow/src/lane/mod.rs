@@ -86,6 +86,8 @@ pub struct Lane {
     checked: bool,
     pace: Pace,
     inspected_at: Option<Instant>,
+    /// Plates in a row of which a well that should have been empty wasn't.
+    plates_refused: u32,
 }
 
 impl Lane {
@@ -104,6 +106,7 @@ impl Lane {
             checked: false,
             pace: Pace::unknown(),
             inspected_at: None,
+            plates_refused: 0,
             store,
             lease,
             time_to_live,

@@ -133,6 +133,10 @@ impl Lane {
         let fault = fault::of_shortage(shortage);
         let data = serde_json::to_value(&fault).unwrap_or_default();
         metrics::counter!(telemetry::names::FAULTS, "code" => fault.code.as_str()).increment(1);
+        if !self.takes_another_plate() {
+            let refused = std::mem::take(&mut self.plates_refused);
+            return self.end_experiment(id, ExperimentStatus::Failed, Some(fault::too_many(&fault, refused))).await;
+        }
         let mut changes = vec![Change::Event { experiment: id, kind: "fault", data }];
         changes.push(Change::Experiment { id, to: ExperimentStatus::Queued, fault: None });
         match self.robot.attendance {

@@ -151,6 +151,21 @@ async fn a_virtual_lab_lays_a_new_plate_where_the_old_one_was_taken_for_new() {
     lab.check_measured_wells(&done).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sensor_that_takes_every_plate_for_a_used_one_does_not_have_them_all() {
+    let mut lab = TestLab::new(TestDatabase::sqlite().await, f64::INFINITY).await;
+    // The white reference is bright, the first look at a well dim, time after time.
+    lab.tell("/emulator/sensor", json!({ "flicker": 0.5 })).await;
+    lab.start_worker();
+    let id = lab.submit(&EIGHT).await;
+    let failed = lab.wait_for(id, ExperimentStatus::Failed).await;
+    assert_eq!(failed.experiment.fault.map(|fault| fault.code), Some(FaultCode::TooManyFailures));
+    assert_eq!((lab.quota().await, dispenses(&lab).await), (500, 0));
+    let plates = lab.ledger().await.iter().filter(|entry| entry["kind"] == "new_plate").count();
+    assert_eq!(plates, 2, "after three plates the sensor is at fault");
+    lab.check_left_safe().await;
+}
+
 /// At an operator's robot: the sensor breaks so, the operator is asked for this, nothing is judged; mended, it goes on.
 async fn breaks_and_goes_on(fault: serde_json::Value, code: FaultCode) {
     let deck = Deck { blank_check: BlankCheck::None, ..Deck::default() };

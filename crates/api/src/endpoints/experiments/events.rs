@@ -37,7 +37,8 @@ const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 ///
 /// - `status`: `status`, and `fault` where one is the reason
 /// - `well`: `id`, `position`, `well_id`, `status`, `fault` where one is the reason, `replaces` for a fresh one
-/// - `result`: a well was measured
+/// - `result`: a well was measured; `doubt` where it isn't to be believed
+/// - `doubts`: comes before the last `status` of an experiment with doubtful wells: `wells`, `measured`, `shared`, `sentence`
 /// - `operation`: `step`, `sentence` and `well`: what the robot does now
 /// - `fault`: a step went wrong: `code`, `what`, `cause`, `done`, `next`, `help`; the experiment may go on by itself
 /// - `progress`: `steps_done`, `steps_total`, `seconds_left`

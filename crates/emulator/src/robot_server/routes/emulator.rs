@@ -155,25 +155,29 @@ async fn vial(
     Ok(entries(effect))
 }
 
-/// `{"light": 0, "dead_band": "ch440", "stuck": true}` breaks the colour sensor; what is left out works, `{}` mends it.
+/// `{"light": 0, "flicker": 0.2, "dead_band": "ch440", "stuck": true}` breaks the colour sensor; what is left out works, `{}` mends it.
 async fn sensor(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
     let body = read(body)?;
     let usual = SensorFaults::default();
     let mut fields = Fields::of(&body, "");
     let light = fields.optional_number("light").unwrap_or(usual.light);
+    let flicker = fields.optional_number("flicker").unwrap_or(usual.flicker);
     let dead_band = fields.optional_text("dead_band");
     let is_stuck = fields.optional_truth("stuck").unwrap_or(usual.is_stuck);
     fields.finish().map_err(unreadable)?;
     if !(0.0..=MOST_LIGHT).contains(&light) {
         return Err(Problem::bad(format!("'light' must be from 0 (off) to {MOST_LIGHT}; 1 is as it should be")));
     }
+    if !(0.0..=1.0).contains(&flicker) {
+        return Err(Problem::bad("'flicker' must be from 0 (steady) to 1 (every second reading is dark)"));
+    }
     if let Some(name) = dead_band.as_ref().filter(|name| !BANDS.iter().any(|band| band.name == **name)) {
         let known = BANDS.map(|band| band.name).join(", ");
         let name: String = name.chars().take(20).collect();
         return Err(Problem::bad(format!("'{name}' is no band: the sensor has {known}")));
     }
-    let faults = SensorFaults { light, dead_band, is_stuck };
-    let data = json!({ "light": faults.light, "dead_band": faults.dead_band, "stuck": faults.is_stuck });
+    let faults = SensorFaults { light, flicker, dead_band, is_stuck };
+    let data = json!({ "light": faults.light, "flicker": faults.flicker, "dead_band": faults.dead_band, "stuck": faults.is_stuck });
     world::lock(robot.hardware.world()).break_sensor(faults);
     Ok(Json(json!({ "data": data })))
 }
