@@ -22,8 +22,6 @@ const ROUNDS: u32 = 40;
 const QUEUE: usize = 4;
 /// A round that takes longer than this has stopped for good.
 const ONE_ROUND: Duration = Duration::from_secs(120);
-/// From the one aspiration of an experiment to the pause, at first. It is adjusted to where the next experiment is begun.
-const FIRST_GUESS: Duration = Duration::from_millis(250);
 
 fn rounds() -> u32 {
     let asked = std::env::var("TINCTURE_ROUNDS").ok();
@@ -53,7 +51,7 @@ async fn change_plates(kind: Kind, database_delay: Duration, rounds: u32) {
     let feeder = tokio::spawn(feed(Arc::clone(&scene), stop));
     let (go_home, all_over) = watch::channel(false);
     let attendant = tokio::spawn(Arc::clone(&scene.people).stand_by(0, Arc::clone(&scene.database), all_over));
-    let mut aim = Aim { random: ChaCha8Rng::seed_from_u64(SEED), after: FIRST_GUESS };
+    let mut aim = Aim { random: ChaCha8Rng::seed_from_u64(SEED), after: one_experiment(&scene).await };
     for _ in 0..rounds {
         one_round(&scene, &mut aim).await;
     }
@@ -72,6 +70,15 @@ async fn change_plates(kind: Kind, database_delay: Duration, rounds: u32) {
 
 const fn is_new_plate(event: &Event) -> bool {
     matches!(event, Event::NewPlate { .. })
+}
+
+/// How long an experiment takes from its one aspiration to its end.
+async fn one_experiment(scene: &Scene) -> Duration {
+    until_liquid_is_drawn(scene).await;
+    let (began, store) = (Instant::now(), scene.database.store());
+    let in_hand = store.running().await.expect("a list");
+    scene.until("its end", || async { store.running().await.ok().filter(|now| *now != in_hand) }).await;
+    began.elapsed()
 }
 
 /// When to pause, so that it comes while one experiment is ended and the next one begun.
