@@ -1,8 +1,8 @@
 //! New plates without a person's delay: a script pauses, looks until the robot stands still, puts a clean plate there,
 //! confirms it and resumes, again and again, while experiments keep coming. No well is used twice.
 //!
-//! `TINCTURE_ROUNDS` says how many plates (40 where nothing is said, a fifth of that where the database is far away);
-//! 2,000 is a thorough run: `TINCTURE_ROUNDS=2000 cargo test -p tincture-crash --test people rounds`.
+//! `TINCTURE_ROUNDS` says how many plates: 40 where nothing is said, 4 where the database is far away, since an experiment
+//! takes about 10 s there. 2,000 is a thorough run: `TINCTURE_ROUNDS=2000 cargo test -p tincture-crash --test people rounds`.
 
 use crate::scene::Scene;
 use crash::{database::Kind, lab::Plan};
@@ -18,30 +18,30 @@ use tokio::{
 
 const SEED: u64 = 10;
 const ROUNDS: u32 = 40;
+const FAR_ROUNDS: u32 = 4;
 /// Experiments kept waiting.
 const QUEUE: usize = 4;
 /// A round that takes longer than this has stopped for good.
 const ONE_ROUND: Duration = Duration::from_secs(120);
 
-fn rounds() -> u32 {
+fn rounds(usual: u32) -> u32 {
     let asked = std::env::var("TINCTURE_ROUNDS").ok();
-    asked.map_or(ROUNDS, |rounds| rounds.parse().expect("TINCTURE_ROUNDS is a whole number"))
+    asked.map_or(usual, |rounds| rounds.parse().expect("TINCTURE_ROUNDS is a whole number"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_well_is_used_twice_when_plates_change_without_delay_on_sqlite() {
-    change_plates(Kind::Sqlite, Duration::ZERO, rounds()).await;
+    change_plates(Kind::Sqlite, Duration::ZERO, rounds(ROUNDS)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_well_is_used_twice_when_plates_change_without_delay_on_postgres() {
-    change_plates(Kind::Postgres, Duration::ZERO, rounds()).await;
+    change_plates(Kind::Postgres, Duration::ZERO, rounds(ROUNDS)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_well_is_used_twice_when_plates_change_and_the_database_is_far_away() {
-    let rounds = if std::env::var_os("TINCTURE_ROUNDS").is_some() { rounds() } else { ROUNDS / 5 };
-    change_plates(Kind::Postgres, Duration::from_millis(8), rounds).await;
+    change_plates(Kind::Postgres, Duration::from_millis(8), rounds(FAR_ROUNDS)).await;
 }
 
 async fn change_plates(kind: Kind, database_delay: Duration, rounds: u32) {
