@@ -1,7 +1,7 @@
 //! New plates without a person's delay: a script pauses, looks until the robot stands still, puts a clean plate there,
 //! confirms it and resumes, again and again, while experiments keep coming. No well is used twice.
 //!
-//! `TINCTURE_ROUNDS` says how many plates: 40 where nothing is said, 4 where the database is far away, since an experiment
+//! `TINCTURE_ROUNDS` says how many plates: 24 where nothing is said, 2 where the database is far away, since an experiment
 //! takes about 10 s there. 2,000 is a thorough run: `TINCTURE_ROUNDS=2000 cargo test -p tincture-crash --test people rounds`.
 
 use crate::scene::Scene;
@@ -17,8 +17,8 @@ use tokio::{
 };
 
 const SEED: u64 = 10;
-const ROUNDS: u32 = 40;
-const FAR_ROUNDS: u32 = 4;
+const ROUNDS: u32 = 24;
+const FAR_ROUNDS: u32 = 2;
 /// Experiments kept waiting.
 const QUEUE: usize = 4;
 /// A round that takes longer than this has stopped for good.
