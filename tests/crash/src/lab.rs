@@ -20,7 +20,6 @@ use std::{
 use store::Attendance;
 use tokio::{
     io::AsyncWriteExt,
-    process::Command,
     sync::Mutex,
     time::{sleep, timeout},
 };
@@ -450,9 +449,7 @@ impl Maker {
     /// A command of the command line that ends by itself.
     async fn run(&self, arguments: &[&str], input: &str) -> Result<()> {
         let recipe = self.recipe("command", arguments);
-        let mut command = Command::new(&recipe.binary);
-        command.args(&recipe.arguments).envs(recipe.environment).current_dir(&self.directory).kill_on_drop(true);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut child = recipe.command().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let mut stdin = child.stdin.take().context("a process without standard input")?;
         stdin.write_all(input.as_bytes()).await?;
         drop(stdin);

@@ -40,12 +40,8 @@ pub struct Process {
 impl Recipe {
     /// Starts it and waits for the first line on its standard output that contains each of `marks`; gives these lines.
     pub async fn start(&self, marks: &[&str]) -> Result<(Process, Vec<String>)> {
-        let mut command = Command::new(&self.binary);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TINCTURE_")) {
-            command.env_remove(name);
-        }
-        command.args(&self.arguments).envs(self.environment.iter().cloned()).current_dir(&self.directory);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(self.log()?).kill_on_drop(true);
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(self.log()?);
         let mut child = command.spawn().with_context(|| format!("{} can't be started", self.name))?;
         let output = child.stdout.take().context("a process without standard output")?;
         let mut lines = BufReader::new(output).lines();
@@ -68,6 +64,17 @@ impl Recipe {
         }
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok((Process { name: self.name.clone(), child }, found))
+    }
+
+    /// The command, with nothing inherited that would configure it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TINCTURE_")) {
+            command.env_remove(name);
+        }
+        command.args(&self.arguments).envs(self.environment.iter().cloned()).current_dir(&self.directory);
+        command.kill_on_drop(true);
+        command
     }
 
     fn log(&self) -> Result<File> {

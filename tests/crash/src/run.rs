@@ -269,6 +269,11 @@ fn has_ended(shown: &Value) -> bool {
     matches!(shown.get("status").and_then(Value::as_str), Some("completed" | "failed" | "cancelled"))
 }
 
+/// Whether an experiment that waits names what it waits for.
+fn says_why(shown: &Value) -> bool {
+    ["fault", "waits_for", "waiting", "reason"].iter().any(|name| shown.get(name).is_some_and(|why| !why.is_null()))
+}
+
 /// Injects faults until enough have taken effect.
 async fn break_it(running: &Arc<Running>, settings: &Settings) -> Result<()> {
     let mut schedule = Schedule::new(settings.seed, running.lab.targets(settings.gap), settings.mix);
@@ -357,7 +362,7 @@ impl Running {
             if has_ended(&shown) {
                 continue;
             }
-            if shown.get("fault").is_none_or(Value::is_null) {
+            if !says_why(&shown) {
                 let what = format!("experiment {id} waits for a broken robot and doesn't say why: {shown}");
                 violations.push(Violation { promise: verdict::Promise::Final, what });
             }
@@ -379,7 +384,8 @@ impl Running {
     async fn wait_for_the_end(&self, patience: Duration) -> Result<()> {
         let until = Instant::now() + patience;
         while self.unfinished().await? > 0 && Instant::now() < until {
-            if self.broken.is_some() && self.only_the_broken_one_is_left().await? {
+            // What a dead sensor fails ends by itself.
+            if self.broken == Some(Broken::Robot) && self.only_the_broken_one_is_left().await? {
                 break;
             }
             self.resume_paused().await?;

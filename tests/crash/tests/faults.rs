@@ -3,7 +3,13 @@
 //! The tests take turns, also between processes: each runs a whole lab, and a machine that is too busy makes every wait
 //! a fault of its own.
 
-use crash::{Settings, database::Kind, fault::Mix, run::Report, verdict::Promise};
+use crash::{
+    Settings,
+    database::Kind,
+    fault::Mix,
+    run::{Broken, Report},
+    verdict::Promise,
+};
 use std::fs::File;
 
 /// Chosen once. Another seed is another schedule; `crash --seed N` runs as many as you like.
@@ -38,6 +44,45 @@ async fn two_hundred_faults_on_sqlite_break_no_promise() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_faults_on_postgres_break_no_promise() {
     survives(Kind::Postgres).await;
+}
+
+/// People stop, pause and drain robots and renew plates, processes are asked to end, one robot has an operator.
+async fn survives_people(database: Kind) {
+    let _turn = turn().await;
+    let settings = Settings { mix: Mix::People, attended: 1, ..Settings::new(SEED, 60, database) };
+    let report = crash::run(&settings).await.expect("the harness works");
+    assert!(report.violations.is_empty(), "{report}");
+    assert!(report.faults >= 60, "only {} faults took effect", report.faults);
+    assert!(report.summary.measured >= 20, "the lab did hardly anything: {}", report.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_faults_and_people_on_sqlite_break_no_promise() {
+    survives_people(Kind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_faults_and_people_on_postgres_break_no_promise() {
+    survives_people(Kind::Postgres).await;
+}
+
+/// The others go on; what is bound to the broken one ends, or waits with a reason and can be cancelled.
+async fn survives_without_repair(broken: Broken) {
+    let _turn = turn().await;
+    let settings = Settings { broken: Some(broken), ..Settings::new(SEED, 40, Kind::Sqlite) };
+    let report = crash::run(&settings).await.expect("the harness works");
+    assert!(report.violations.is_empty(), "{report}");
+    assert!(report.summary.measured >= 20, "the others did hardly anything: {}", report.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sensor_that_nobody_repairs_holds_nobody_else_up() {
+    survives_without_repair(Broken::Sensor).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_robot_that_nobody_repairs_holds_nobody_else_up() {
+    survives_without_repair(Broken::Robot).await;
 }
 
 /// Runs a lab with a bug until the harness complains.
