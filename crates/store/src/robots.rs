@@ -202,24 +202,25 @@ impl Store {
         Ok(mode)
     }
 
-    /// An operator's act on a robot's deck, logged with who did it. It and what it needs are one transaction.
+    /// An operator's act on a robot's deck, logged with who did it. It and what it needs are one transaction. `robot` is
+    /// what the act was made for: where something else hangs on its nozzle now, it isn't that any more.
     ///
     /// # Errors
     /// `AtWork` or `PlateInUse` where the condition isn't met. Nothing was written then.
     pub async fn attend(
         &self,
-        robot: RobotId,
+        robot: &Robot,
         changes: &[Change],
         condition: DeckCondition,
         by: NewActivity,
     ) -> Result<()> {
         let signals = transact!(self, |tx| {
             // Locked first, asked then: what another transaction has committed meanwhile is seen.
-            self.lock(tx, robot).await?;
+            self.lock(tx, robot.id).await?;
             check_deck(tx, robot, condition).await?;
-            RobotUpdate::of(changes).write(tx, robot, Fence::Person).await?;
+            RobotUpdate::of(changes).write(tx, robot.id, Fence::Person).await?;
             activity::insert(self.backend(), &by).execute(tx).await?;
-            Effects::of(tx, robot, changes).await?.finish(tx).await
+            Effects::of(tx, robot.id, changes).await?.finish(tx).await
         });
         self.signal(signals.into_iter().chain([Signal::Robots]));
         Ok(())
@@ -280,10 +281,10 @@ impl Told {
     }
 }
 
-async fn check_deck(tx: &DatabaseTransaction, robot: RobotId, condition: DeckCondition) -> Result<()> {
-    let row = sql!(format!("{ROBOTS} WHERE r.id = $1"), robot).one(tx).await?.ok_or(StoreError::NotFound("robot"))?;
+async fn check_deck(tx: &DatabaseTransaction, seen: &Robot, condition: DeckCondition) -> Result<()> {
+    let row = sql!(format!("{ROBOTS} WHERE r.id = $1"), seen.id).one(tx).await?.ok_or(StoreError::NotFound("robot"))?;
     let robot = read_robot(&row)?;
-    if !robot.lets_hands(condition) {
+    if !robot.lets_hands(condition) || robot.tool != seen.tool {
         return Err(StoreError::AtWork);
     }
     if condition < DeckCondition::PlateFree {

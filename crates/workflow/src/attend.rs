@@ -168,7 +168,7 @@ impl Lab {
         ip: Option<IpAddr>,
     ) -> Result<(), AttendError> {
         let robot = self.store().robot(robot).await?.ok_or(StoreError::NotFound("robot"))?;
-        let mut changes: Vec<_> = change(&robot, &act)?.into_iter().collect();
+        let mut changes = changes(&robot, &act)?;
         let condition = condition(&act);
         let activity = activity(by, "deck_attended", json!({ "robot_id": robot.id, "act": act }), ip);
         let is_only_seen = matches!(act, DeckAct::NozzleHolds { .. });
@@ -178,7 +178,7 @@ impl Lab {
         if robot.attention.as_ref().is_some_and(|question| answers(&act, question.code)) {
             changes.push(Change::Answered);
         }
-        Ok(self.store().attend(robot.id, &changes, condition, activity).await?)
+        Ok(self.store().attend(&robot, &changes, condition, activity).await?)
     }
 
     /// The hands of the virtual lab. A plate is lifted on record before it is replaced in fact: whoever dies in between
@@ -196,7 +196,7 @@ impl Lab {
         }
         if condition == DeckCondition::PlateFree {
             let lifted = activity(by, "plate_lifted", json!({ "robot_id": robot.id }), ip);
-            self.store().attend(robot.id, &[Change::PlateLifted], condition, lifted).await?;
+            self.store().attend(robot, &[Change::PlateLifted], condition, lifted).await?;
         }
         let attendant = Network::default().attendant(&robot.url)?;
         for change in changes {
@@ -265,9 +265,9 @@ fn seen(tool: &Tool, holds: NozzleContent) -> Result<Tool, AttendError> {
 }
 
 /// What an act changes in the inventory; nothing for one that is only recorded.
-fn change(robot: &Robot, act: &DeckAct) -> Result<Option<Change>, AttendError> {
+fn changes(robot: &Robot, act: &DeckAct) -> Result<Vec<Change>, AttendError> {
     let deck = &robot.deck;
-    Ok(Some(match act {
+    let change = match act {
         DeckAct::NewPlate => Change::PlateReplaced { plate: PlateId::new() },
         DeckAct::NewTips { slot } if deck.pipettes.iter().any(|pipette| pipette.tip_slot == *slot) => {
             Change::TipsReplaced { slot: *slot }
@@ -284,10 +284,22 @@ fn change(robot: &Robot, act: &DeckAct) -> Result<Option<Change>, AttendError> {
             }
         }
         DeckAct::EmptyWaste => Change::WasteEmptied,
-        DeckAct::NozzleCleared => Change::Tool(Tool::Nothing),
-        DeckAct::NozzleHolds { holds } => Change::Tool(seen(&robot.tool, *holds)?),
-        DeckAct::SensorCleaned | DeckAct::SensorCharged => return Ok(None),
-    }))
+        DeckAct::NozzleCleared => return Ok(nozzle(robot, Tool::Nothing)),
+        DeckAct::NozzleHolds { holds } => return Ok(nozzle(robot, seen(&robot.tool, *holds)?)),
+        DeckAct::SensorCleaned | DeckAct::SensorCharged => return Ok(Vec::new()),
+    };
+    Ok(vec![change])
+}
+
+/// What hangs there now. A tip that hung there and doesn't any more isn't back in its rack.
+fn nozzle(robot: &Robot, now: Tool) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if let (Tool::Tip { mount, tip, .. }, Tool::Nothing) = (&robot.tool, &now) {
+        let lost = |pipette: &domain::Pipette| Change::TipLost { slot: pipette.tip_slot, tip: *tip };
+        changes.extend(robot.deck.pipette(*mount).map(lost));
+    }
+    changes.push(Change::Tool(now));
+    changes
 }
 
 /// Does at a virtual deck what a change says of it; what isn't the deck's is left alone.

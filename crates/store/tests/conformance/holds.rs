@@ -104,7 +104,7 @@ pub async fn an_act_on_the_deck_overtakes_whoever_looked_before(database: TestDa
     let before = now(store, &robot).await.acts;
     tell(store, &robot, RobotCommand::Stop).await.expect("told");
     let cleared = [Change::Tool(Tool::Nothing)];
-    store.attend(robot.id, &cleared, DeckCondition::Still, somebody()).await.expect("an act");
+    store.attend(&now(store, &robot).await, &cleared, DeckCondition::Still, somebody()).await.expect("an act");
     tell(store, &robot, RobotCommand::Resume).await.expect("told");
     // Stopped, cleared and resumed between two looks: whoever still believes in the tip is refused all the same.
     let late = intends_for(&dispense(&detail), detail.experiment.id, Purpose::Work, before);
@@ -128,12 +128,13 @@ pub async fn a_robot_stands_still_until_somebody_resumes_it(database: TestDataba
     assert!(!still().await, "a step is in flight");
     store.commit(&lease, ends(&operation, JournalEvent::Succeeded)).await.expect("a commit");
     assert!(!still().await, "the tip will still be put down");
-    let refused = store.attend(robot.id, &[Change::Tool(Tool::Nothing)], DeckCondition::Still, somebody()).await;
+    let refused =
+        store.attend(&now(store, &robot).await, &[Change::Tool(Tool::Nothing)], DeckCondition::Still, somebody()).await;
     assert!(matches!(refused, Err(StoreError::AtWork)), "no hands between two moves: {refused:?}");
     store.commit(&lease, changes([Change::Tool(Tool::Nothing)])).await.expect("a commit");
     assert!(still().await);
     let plate = [Change::PlateReplaced { plate: PlateId::new() }];
-    let refused = store.attend(robot.id, &plate, DeckCondition::PlateFree, somebody()).await;
+    let refused = store.attend(&now(store, &robot).await, &plate, DeckCondition::PlateFree, somebody()).await;
     assert!(matches!(refused, Err(StoreError::PlateInUse)), "{refused:?}");
     for attempt in [Purpose::Work, Purpose::PutDown] {
         let acts = now(store, &robot).await.acts;
@@ -147,7 +148,7 @@ pub async fn a_robot_stands_still_until_somebody_resumes_it(database: TestDataba
     store.commit(&lease, changes([Change::Tool(a_tip())])).await.expect("a commit");
     tell(store, &robot, RobotCommand::Stop).await.expect("told");
     assert!(still().await);
-    let hands_full = store.attend(robot.id, &plate, DeckCondition::HandsFree, somebody()).await;
+    let hands_full = store.attend(&now(store, &robot).await, &plate, DeckCondition::HandsFree, somebody()).await;
     assert!(matches!(hands_full, Err(StoreError::AtWork)));
 }
 
@@ -180,7 +181,7 @@ pub async fn an_experiment_is_not_taken_onto_a_plate_that_was_replaced(database:
     assert!(matches!(take(1, old).await, Err(StoreError::Held)), "paused");
     let new = PlateId::new();
     let replaced = [Change::PlateReplaced { plate: new }];
-    store.attend(robot.id, &replaced, DeckCondition::PlateFree, somebody()).await.expect("an act");
+    store.attend(&now(store, &robot).await, &replaced, DeckCondition::PlateFree, somebody()).await.expect("an act");
     tell(store, &robot, RobotCommand::Resume).await.expect("told");
     let acts = now(store, &robot).await.acts;
     assert!(matches!(take(robot.acts, new).await, Err(StoreError::Held)), "somebody attended the deck since");
@@ -209,7 +210,10 @@ pub async fn a_question_is_raised_once_and_stays_until_it_is_answered(database: 
         .expect("both");
     let stopped = now(store, &robot).await;
     assert_eq!((stopped.mode, stopped.notice), (RobotMode::Stopped, Some(other)));
-    store.attend(robot.id, &[Change::Answered], DeckCondition::Still, somebody()).await.expect("an act");
+    store
+        .attend(&now(store, &robot).await, &[Change::Answered], DeckCondition::Still, somebody())
+        .await
+        .expect("an act");
     store.commit(&lease, changes([Change::Notice(None)])).await.expect("a commit");
     let answered = now(store, &robot).await;
     assert_eq!((answered.attention, answered.notice, answered.mode), (None, None, RobotMode::Stopped));

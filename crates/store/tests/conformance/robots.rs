@@ -106,7 +106,7 @@ pub async fn an_operators_acts_change_the_deck_and_are_logged(database: TestData
     let operator = user(store, 0).await;
     let robot = store.ensure_robot(new_robot("ot2")).await.expect("a robot");
     let by = || NewActivity { user_id: Some(operator), action: "robot_attended", details: json!({}), ip_address: None };
-    let attend = async |change| store.attend(robot.id, &[change], DeckCondition::HandsFree, by()).await;
+    let attend = async |change| store.attend(&robot, &[change], DeckCondition::HandsFree, by()).await;
     let tell = async |command| store.command(robot.id, command, "ada@example.org", by()).await;
     assert!(matches!(attend(Change::WasteEmptied).await, Err(StoreError::AtWork)), "it may move");
     tell(RobotCommand::Stop).await.expect("an act");

@@ -173,6 +173,8 @@ impl Lane {
             Change::Event { experiment: id, kind: "fault", data: serde_json::to_value(&fault).unwrap_or_default() };
         self.record(vec![told]).await?;
         if fault.code == FaultCode::RobotTaken && self.robot.attendance == Attendance::Operator {
+            // Whoever took it has ended this run; after the answer it is taken anew.
+            self.run = None;
             return self.ask_operator(fault).await;
         }
         sleep(self.patience.pause * 2u32.pow(troubles.min(6))).await;

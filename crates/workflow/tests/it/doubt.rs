@@ -143,7 +143,7 @@ async fn a_virtual_lab_lays_a_new_plate_where_the_old_one_was_taken_for_new() {
     let mistaken = Change::PlateReplaced { plate: PlateId::new() };
     command(&lab, RobotCommand::Pause).await;
     lab.wait_until_still().await;
-    lab.store().attend(lab.robot.id, &[mistaken], DeckCondition::PlateFree, by).await.expect("a database");
+    lab.store().attend(&lab.robot, &[mistaken], DeckCondition::PlateFree, by).await.expect("a database");
     command(&lab, RobotCommand::Resume).await;
     let second = lab.submit(&EIGHT).await;
     let done = lab.wait_for(second, ExperimentStatus::Completed).await;

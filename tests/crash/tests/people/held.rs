@@ -52,6 +52,7 @@ async fn a_stopped_robot_stays_where_it_is_when_another_worker_takes_over_and_en
         scene.kill_worker(1).await;
         scene.until_driven(0, epoch).await;
         scene.end_worker(0).await;
+        scene.start_worker(1).await;
     })
     .await;
 }
