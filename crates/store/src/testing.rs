@@ -91,6 +91,16 @@ impl Store {
         }
     }
 
+    /// The column `text` of a query's first row, past everything that the store makes of it.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn read_text(&self, query: String) -> String {
+        use crate::sql::Sql;
+        let row = Sql::new(query, Vec::new()).one(self.reader()).await.expect("the query runs").expect("a row");
+        row.get("text").expect("a text")
+    }
+
     /// Runs statements as they are.
     ///
     /// # Panics

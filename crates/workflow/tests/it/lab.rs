@@ -2,11 +2,13 @@
 
 use domain::{Deck, ExperimentId, ExperimentStatus, Fault, Role, UserId, WellName};
 use emulator::Emulator;
+use hardware::Connect;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use store::{Attendance, ExperimentDetail, NewRobot, NewUser, Options, Robot, Store, User, testing::TestDatabase};
@@ -34,7 +36,7 @@ struct VirtualRobot {
 }
 
 pub struct TestLab {
-    pub database: TestDatabase,
+    pub database: Arc<TestDatabase>,
     emulator: Option<VirtualRobot>,
     pub robot: Robot,
     pub lab: Lab,
@@ -45,6 +47,7 @@ pub struct TestLab {
     _directory: tempfile::TempDir,
     speed: f64,
     worker: Option<Worker>,
+    give_way: Duration,
 }
 
 impl TestLab {
@@ -57,6 +60,10 @@ impl TestLab {
     }
 
     pub async fn on_deck(database: TestDatabase, speed: f64, attendance: Attendance, deck: Deck) -> Self {
+        Self::open(Arc::new(database), "virtual-1", speed, attendance, deck).await
+    }
+
+    async fn open(database: Arc<TestDatabase>, name: &str, speed: f64, attendance: Attendance, deck: Deck) -> Self {
         let logs = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env());
         let _ = logs.with_test_writer().try_init();
         let directory = tempfile::tempdir().expect("a directory");
@@ -67,7 +74,7 @@ impl TestLab {
         let robot = database
             .store
             .ensure_robot(NewRobot {
-                name: "virtual-1".to_owned(),
+                name: name.to_owned(),
                 url: format!("http://{address}"),
                 sensor_url: format!("tcp://{sensor}"),
                 attendance,
@@ -75,7 +82,8 @@ impl TestLab {
             })
             .await
             .expect("a robot");
-        let user = user(&database.store, "ada@example.org", 500).await;
+        let email = if name == "virtual-1" { "ada@example.org" } else { "bea@example.org" };
+        let user = user(&database.store, email, 500).await;
         let lab = Lab::new(database.store.clone());
         Self {
             database,
@@ -89,7 +97,49 @@ impl TestLab {
             _directory: directory,
             speed,
             worker: None,
+            give_way: WorkerConfig::default().give_way,
         }
+    }
+
+    /// Another robot of the same lab, beside this one.
+    pub async fn beside(other: &Self) -> Self {
+        Self::open(Arc::clone(&other.database), "virtual-2", other.speed, Attendance::Virtual, Deck::default()).await
+    }
+
+    /// The same machine, in another lab's database. It stays this lab's to switch off.
+    pub async fn under(&self, database: TestDatabase, attendance: Attendance) -> Self {
+        let robot = NewRobot {
+            name: "virtual-1".to_owned(),
+            url: format!("http://{}", self.address),
+            sensor_url: format!("tcp://{}", self.sensor),
+            attendance,
+            deck: self.robot.deck.clone(),
+        };
+        let robot = database.store.ensure_robot(robot).await.expect("a robot");
+        Self {
+            emulator: None,
+            robot,
+            lab: Lab::new(database.store.clone()),
+            user: user(&database.store, "ada@example.org", 500).await,
+            address: self.address,
+            sensor: self.sensor,
+            state: self.state.clone(),
+            _directory: tempfile::tempdir().expect("a directory"),
+            speed: self.speed,
+            worker: None,
+            give_way: self.give_way,
+            database: Arc::new(database),
+        }
+    }
+
+    /// Until something is so.
+    pub async fn until(&self, what: &str, is_so: impl AsyncFn(&Self) -> bool) {
+        let reached = async {
+            while !is_so(self).await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{what} doesn't come"));
     }
 
     pub fn store(&self) -> &Store {
@@ -97,9 +147,28 @@ impl TestLab {
     }
 
     pub fn start_worker(&mut self) {
+        self.run_worker(None);
+    }
+
+    /// One that reaches its devices in a way of its own.
+    pub fn start_worker_with(&mut self, connect: Arc<dyn Connect>) {
+        self.run_worker(Some(connect));
+    }
+
+    /// How long a robot may be out of reach before its work is offered to others.
+    pub fn give_way_after(&mut self, give_way: Duration) {
+        self.give_way = give_way;
+    }
+
+    fn run_worker(&mut self, connect: Option<Arc<dyn Connect>>) {
         let stop = CancellationToken::new();
-        let config =
-            WorkerConfig { poll: Duration::from_millis(50), lease: Duration::from_secs(1), ..WorkerConfig::default() };
+        let config = WorkerConfig {
+            poll: Duration::from_millis(50),
+            lease: Duration::from_secs(1),
+            give_way: self.give_way,
+            connect,
+            ..WorkerConfig::default()
+        };
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         // With connections of its own, as another process has: they die with its runtime.
         let (url, stopped) = (self.database.url.clone(), stop.clone());
@@ -129,6 +198,10 @@ impl TestLab {
     pub async fn restart_robot(&mut self) {
         self.switch_off();
         self.emulator = Some(start(self.address, self.sensor, &self.state, self.speed).await);
+    }
+
+    pub fn switch_robot_off(&mut self) {
+        self.switch_off();
     }
 
     fn switch_off(&mut self) {
