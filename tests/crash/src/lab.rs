@@ -105,7 +105,7 @@ impl Lab {
         database: &Database,
         timeline: &Timeline,
     ) -> Result<Self> {
-        let url = far_away(database.url(), plan.database_delay).await?;
+        let url = DelayProxy::before(database.url(), plan.database_delay).await?;
         let maker = Maker { binary: binary.to_owned(), directory: directory.to_owned(), database: url };
         let mut benches = Vec::new();
         for index in 0..plan.robots {
@@ -391,19 +391,6 @@ fn address_in(line: Option<&String>, scheme: &str) -> Result<SocketAddr> {
     let after = line.and_then(|line| line.split_once(scheme)).context("a line without an address")?.1;
     let address = after.split_whitespace().next().unwrap_or_default().trim_end_matches('/');
     address.parse().with_context(|| format!("'{address}' is no address"))
-}
-
-/// The database's URL over a line that is so slow.
-async fn far_away(url: &str, by: Duration) -> Result<String> {
-    if by.is_zero() {
-        return Ok(url.to_owned());
-    }
-    let rest = url.strip_prefix("postgres://").context("only PostgreSQL can be far away")?;
-    let (authority, path) = rest.split_once('/').context("a database without a name")?;
-    let (role, server) = authority.rsplit_once('@').map_or((String::new(), authority), |(r, s)| (format!("{r}@"), s));
-    let server = tokio::net::lookup_host(server).await?.next().context("the database's server has no address")?;
-    let line = DelayProxy::start(server, by).await?;
-    Ok(format!("postgres://{role}{}/{path}", line.address()))
 }
 
 /// What every process has in common.

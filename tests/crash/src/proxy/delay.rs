@@ -1,5 +1,6 @@
 //! Between a process and its database: every byte arrives, each direction so much later, as over a slow line.
 
+use anyhow::{Context, Result};
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
@@ -44,6 +45,23 @@ impl DelayProxy {
             }
         });
         Ok(Self { address })
+    }
+
+    /// The URL of a PostgreSQL over a line that is so slow in each direction; the URL as it is where it isn't slow at all.
+    ///
+    /// # Errors
+    /// The URL isn't one over TCP, or there is no free port.
+    pub async fn before(url: &str, by: Duration) -> Result<String> {
+        if by.is_zero() {
+            return Ok(url.to_owned());
+        }
+        let rest = url.strip_prefix("postgres://").context("only PostgreSQL can be far away")?;
+        let (authority, path) = rest.split_once('/').context("a database without a name")?;
+        let (role, server) = authority
+            .rsplit_once('@')
+            .map_or((String::new(), authority), |(role, server)| (format!("{role}@"), server));
+        let server = tokio::net::lookup_host(server).await?.next().context("the database's server has no address")?;
+        Ok(format!("postgres://{role}{}/{path}", Self::start(server, by).await?.address()))
     }
 
     pub const fn address(&self) -> SocketAddr {
