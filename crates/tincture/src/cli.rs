@@ -2,7 +2,7 @@
 
 mod steer;
 
-pub use steer::{Act, By, Experiment, Which, WhichExperiment};
+pub use steer::{Act, By, Experiment, Seen, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat};
 use clap::{Args, Parser, Subcommand};

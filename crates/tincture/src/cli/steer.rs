@@ -1,6 +1,6 @@
 //! What those who run the lab ask for: robots told and attended, experiments steered.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use domain::{ExperimentId, Slot, Volume, WellName};
 
 /// In whose name. Whoever has the database at hand is trusted to say it truly; the log shows it.
@@ -22,6 +22,15 @@ pub struct Which {
     pub all: bool,
     #[command(flatten)]
     pub by: By,
+}
+
+/// What somebody sees on a nozzle.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Seen {
+    Nothing,
+    EmptyTip,
+    TipWithLiquid,
+    Sensor,
 }
 
 /// What was done at a deck.
@@ -55,6 +64,11 @@ pub enum Act {
     SensorCharged,
     /// Whatever hung on the nozzle was taken off by hand
     NozzleCleared,
+    /// Somebody has looked what hangs on the nozzle: the answer to a step in doubt
+    NozzleHolds {
+        #[arg(value_enum)]
+        holds: Seen,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,7 @@
 //! `tincture robot pause|resume|drain|stop|act|show`: the lab's robots, for those who run it.
 
 use super::person;
-use crate::cli::{Act, By, Which};
+use crate::cli::{Act, By, Seen, Which};
 use anyhow::{Context, bail};
 use chrono::Utc;
 use domain::Fault;
@@ -10,7 +10,7 @@ use std::{
     io::{self, Write as _},
 };
 use store::{Driver, Robot, Store};
-use workflow::{DeckAct, Lab, RobotCommand, Supply, emergency};
+use workflow::{DeckAct, Lab, NozzleContent, RobotCommand, Supply, emergency};
 
 /// Tells one robot or all; the worker obeys after the step in flight.
 pub async fn command(store: &Store, which: &Which, command: RobotCommand) -> anyhow::Result<()> {
@@ -52,6 +52,16 @@ fn deck_act(act: &Act) -> DeckAct {
         Act::SensorCleaned => DeckAct::SensorCleaned,
         Act::SensorCharged => DeckAct::SensorCharged,
         Act::NozzleCleared => DeckAct::NozzleCleared,
+        Act::NozzleHolds { holds } => DeckAct::NozzleHolds { holds: content(*holds) },
+    }
+}
+
+const fn content(seen: Seen) -> NozzleContent {
+    match seen {
+        Seen::Nothing => NozzleContent::Nothing,
+        Seen::EmptyTip => NozzleContent::EmptyTip,
+        Seen::TipWithLiquid => NozzleContent::TipWithLiquid,
+        Seen::Sensor => NozzleContent::Sensor,
     }
 }
 
