@@ -314,8 +314,10 @@ impl Bench {
             Some(Fault::Silent) => Err(SensorError::Silent { after: Duration::from_secs(10) }),
             Some(Fault::Device) => Err(SensorError::Device { detail: "I2C".to_owned() }),
             Some(Fault::Implausible) => Err(SensorError::Implausible { detail: "nine bands".to_owned() }),
-            Some(Fault::Dark) => Ok(darkness()),
-            Some(Fault::Saturated) => Ok(glare()),
+            Some(dazzled @ (Fault::Dark | Fault::Saturated)) => {
+                self.lock().world.look(key);
+                Ok(if dazzled == Fault::Dark { darkness() } else { glare() })
+            }
             Some(Fault::Crash(Truth::NeverCame)) => self.killed(Some(key)).await,
             Some(Fault::Crash(_)) => {
                 self.lock().world.look(key);

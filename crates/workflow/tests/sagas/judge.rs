@@ -2,7 +2,7 @@
 
 use crate::{bench::Bench, case, template::Furnished, world::{Cell, Fallen, World}};
 use chrono::{DateTime, Utc};
-use domain::{ExperimentId, ExperimentStatus, JournalEvent, OperationId, Step, Tool, Volume, WellStatus};
+use domain::{DyeName, ExperimentId, ExperimentStatus, JournalEvent, OperationId, Step, Tool, Volume, WellStatus};
 use store::{ExperimentDetail, JournalledOperation, Measurement, Store, StoreError, Well};
 use workflow::doubt_of;
 
@@ -138,7 +138,7 @@ fn check_well(well: &Well, result: &Measurement, world: &World, wrong: &mut Vec<
         wrong.push(format!("{name} is measured and its drops fell into {}", cell.1));
     }
     let asked: Vec<_> = well.recipe.iter().filter(|(_, volume)| !volume.is_zero()).collect();
-    let given = |dye| drops.iter().filter(|drop| drop.dye == *dye).map(|drop| drop.volume).sum::<Volume>();
+    let given = |dye: &DyeName| drops.iter().filter(|drop| drop.dye == *dye).map(|drop| drop.volume).sum::<Volume>();
     if asked.len() != drops.len() || asked.iter().any(|(dye, volume)| given(dye) != *volume) {
         wrong.push(format!("{name} is measured and holds {drops:?}, asked was {asked:?}"));
     }

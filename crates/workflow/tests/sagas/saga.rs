@@ -3,7 +3,7 @@
 
 use crate::{
     bench::{Act, Bench, Due, Moment},
-    case::{Case, Database, Lacking},
+    case::Case,
     judge::{self, Hold, Stood},
     template::{self, Furnished},
     world::{Nozzle, World},
