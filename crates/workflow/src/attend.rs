@@ -169,6 +169,7 @@ impl Lab {
     ) -> Result<(), AttendError> {
         let robot = self.store().robot(robot).await?.ok_or(StoreError::NotFound("robot"))?;
         let mut changes: Vec<_> = change(&robot, &act)?.into_iter().collect();
+        changes.extend(lost_tip(&robot, &changes));
         let condition = condition(&act);
         let activity = activity(by, "deck_attended", json!({ "robot_id": robot.id, "act": act }), ip);
         let is_only_seen = matches!(act, DeckAct::NozzleHolds { .. });
@@ -262,6 +263,14 @@ fn seen(tool: &Tool, holds: NozzleContent) -> Result<Tool, AttendError> {
         (NozzleContent::EmptyTip | NozzleContent::TipWithLiquid, _) => Err(AttendError::Unexpected { seen: "a tip" }),
         (NozzleContent::Sensor, _) => Err(AttendError::Unexpected { seen: "the sensor" }),
     }
+}
+
+/// The tip that isn't on the nozzle any more. Wherever hands have put it, nobody can count on it in its place.
+fn lost_tip(robot: &Robot, changes: &[Change]) -> Option<Change> {
+    let Tool::Tip { mount, tip, .. } = &robot.tool else { return None };
+    let slot = robot.deck.pipette(*mount)?.tip_slot;
+    let is_off = changes.iter().any(|change| matches!(change, Change::Tool(Tool::Nothing)));
+    is_off.then_some(Change::TipLost { slot, tip: *tip })
 }
 
 /// What an act changes in the inventory; nothing for one that is only recorded.

@@ -148,7 +148,10 @@ fn check_well(well: &Well, result: &Measurement, world: &World, wrong: &mut Vec<
     if !look.is_some_and(|look| look.cell == **cell && look.at > last) {
         wrong.push(format!("{name}'s reading is {look:?}; its last drop fell into {cell:?} at {last}"));
     }
-    if let Some(doubt) = doubt_of(result) {
+    let dazzled = result.measurement_data["saturated"] == true;
+    if let Some(doubt) = doubt_of(result)
+        && !dazzled
+    {
         wrong.push(format!("{name} is as it should be and is called doubtful: {doubt}"));
     }
 }

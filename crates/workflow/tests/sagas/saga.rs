@@ -16,8 +16,8 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{Attendance, Control, LeaseClaim, Options, Robot, RobotMode, Signal, Store, StoreError, User};
-use tokio::{runtime::Builder, sync::broadcast, task::JoinHandle};
+use store::{Attendance, Control, LeaseClaim, Options, Robot, RobotMode, Store, StoreError, User};
+use tokio::{runtime::Builder, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use workflow::{
     AttendError, DeckAct, ExperimentRequest, Lab, NozzleContent, RobotCommand, WellRequest, WorkerConfig, run_worker,
@@ -31,7 +31,7 @@ const MOST_LIVES: usize = 12;
 /// Looks at a robot that must not move before people go on.
 const LOOKS: u32 = 2;
 /// Between two looks when nothing calls for one.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(12);
 
 /// What a case left behind.
 pub struct Played {
@@ -114,7 +114,6 @@ impl<'a> People<'a> {
     /// One life of the worker.
     async fn live(&mut self, url: &str) -> Result<Ended, String> {
         let store = Store::connect(url, Options::default()).await.map_err(|error| error.to_string())?;
-        let mut signals = store.signals();
         let stop = CancellationToken::new();
         let config = WorkerConfig {
             holder: "saga".to_owned(),
@@ -128,7 +127,7 @@ impl<'a> People<'a> {
         let worker = tokio::spawn(run_worker(store.clone(), config, stop.clone()));
         let process = Process { lab: Lab::new(store.clone()), store, stop, worker };
         loop {
-            let must_look = self.wait(&mut signals).await;
+            let must_look = self.wait().await;
             if let Some(at) = self.bench.take_kill() {
                 if let Some(key) = at {
                     self.check_intended(&process.store, key).await?;
@@ -157,11 +156,10 @@ impl<'a> People<'a> {
     }
 
     /// Until something calls for a look; `false` where only the bench does.
-    async fn wait(&self, signals: &mut broadcast::Receiver<Signal>) -> bool {
+    async fn wait(&self) -> bool {
         tokio::select! {
             biased;
             () = self.bench.wake.notified() => false,
-            () = of_the_robot(signals) => true,
             () = tokio::time::sleep(TICK) => true,
         }
     }
@@ -430,16 +428,6 @@ impl<'a> People<'a> {
             _ => return false,
         }
         true
-    }
-}
-
-async fn of_the_robot(signals: &mut broadcast::Receiver<Signal>) {
-    loop {
-        match signals.recv().await {
-            Ok(Signal::Robots | Signal::Queue) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-            Ok(_) => {}
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-        }
     }
 }
 
