@@ -14,19 +14,27 @@ use std::{fmt, pin::Pin, sync::Arc};
 /// An answer on its way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A robot that mixes.
+/// A robot that mixes. One that says nothing of itself and remembers nothing leaves out what has a default.
 pub trait Robot: fmt::Debug + Send + Sync {
     /// Who answers at this address. Asks once.
-    fn identify(&self) -> Pending<'_, Result<Identity, RobotError>>;
+    fn identify(&self) -> Pending<'_, Result<Identity, RobotError>> {
+        Box::pin(async { Ok(Identity { serial: None, virtual_deck: None }) })
+    }
 
     /// What was done on it since the newest hold that is one of `known`, newest first.
-    fn since<'a>(&'a self, known: &'a [&'a str]) -> Pending<'a, Result<Vec<RunTrace>, RobotError>>;
+    fn since<'a>(&'a self, _known: &'a [&'a str]) -> Pending<'a, Result<Vec<RunTrace>, RobotError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// The lab that marked it last, if any did and the robot remembers.
-    fn marked_by(&self) -> Pending<'_, Result<Option<String>, RobotError>>;
+    fn marked_by(&self) -> Pending<'_, Result<Option<String>, RobotError>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Marks it as a lab's.
-    fn mark<'a>(&'a self, lab: &'a str) -> Pending<'a, Result<(), RobotError>>;
+    fn mark<'a>(&'a self, _lab: &'a str) -> Pending<'a, Result<(), RobotError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Takes the robot, with this deck. From then on nothing that was sent under an earlier hold can still be carried
     /// out. Waits, within [`Patience`], while the robot boots or still carries out an earlier hold's command.

@@ -71,13 +71,22 @@ impl Store {
     }
 
     /// Waiting experiments that none of these decks can mix, oldest first; at most 20. Those that are bound to `robot`, or
-    /// those that any robot may take where it is nothing.
+    /// those that any robot may take where it is nothing. One that came while this looked is for the next look.
     pub async fn unmixable(&self, robot: Option<RobotId>, decks: &[Deck]) -> Result<Vec<ExperimentId>> {
         let bound = if robot.is_some() { "robot_id = $1" } else { "robot_id IS NULL" };
         let text = format!("SELECT id FROM experiments WHERE status = 'queued' AND dyes IS NOT NULL AND {bound}");
         let mut unmixable = String::from("(TRUE");
         let mut values: Vec<_> = robot.map(Bind::bind).into_iter().collect();
         let dye_sets = self.waiting_dyes().await?;
+        if dye_sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Of a set that wasn't seen, nothing is known: its experiment was accepted or resumed since.
+        for (index, dyes) in dye_sets.iter().enumerate() {
+            values.push(dyes.as_str().bind());
+            let _ = write!(unmixable, "{}${}", if index == 0 { " AND dyes IN (" } else { ", " }, values.len());
+        }
+        unmixable.push(')');
         for deck in decks {
             let mixable: Vec<_> = dye_sets.iter().filter(|dyes| mixes(deck, dyes)).collect();
             if mixable.is_empty() {

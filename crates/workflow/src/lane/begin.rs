@@ -70,7 +70,7 @@ impl Lane {
         for id in lost {
             let Some(experiment) = self.store.experiment(id).await? else { continue };
             let needs = Needs::of(experiment.wells.iter().map(|(well, _)| &well.recipe));
-            let lack = self.robot.deck.lacks(&needs).unwrap_or_default();
+            let Some(lack) = self.robot.deck.lacks(&needs) else { continue };
             if self.store.give_up(id, &fault::unmixable(&lack)).await? {
                 tracing::warn!(experiment = %id, %lack, "no robot can mix an experiment any more; it was ended");
             }

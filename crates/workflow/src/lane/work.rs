@@ -11,6 +11,7 @@ use crate::{
     plan::{self, Reference, Shortage, Tips},
 };
 use domain::{ExperimentId, ExperimentStatus, Fault, FaultCode, Step, WellStatus};
+use hardware::Memory;
 use std::collections::VecDeque;
 use store::{Attendance, Change, Control, ExperimentDetail, StoreError};
 use tokio::time::sleep;
@@ -173,8 +174,9 @@ impl Lane {
             Change::Event { experiment: id, kind: "fault", data: serde_json::to_value(&fault).unwrap_or_default() };
         self.record(vec![told]).await?;
         if fault.code == FaultCode::RobotTaken && self.robot.attendance == Attendance::Operator {
-            // Whoever took it has ended this run; after the answer it is taken anew.
+            // What answers must take the robot back: in the run that was lost, every step would be lost again.
             self.run = None;
+            self.memory = Memory::Forgot;
             return self.ask_operator(fault).await;
         }
         sleep(self.patience.pause * 2u32.pow(troubles.min(6))).await;

@@ -1,0 +1,239 @@
+//! Sagas: the real worker, store and plans over a scripted robot in memory, failing at every step in every way.
+//!
+//! An experiment of two wells and two dyes takes 30 calls to robot and sensor, put-downs not counted. `bench` fails any of
+//! them in any way and kills the worker before or after the robot did it; `world` knows what is physically so; `saga` plays
+//! a case through all lives of the worker, with owner and operator who answer truthfully; `judge` holds the world against
+//! the journal, the results and the quota; `case` lists what can go wrong; `template` copies furnished databases.
+//!
+//! Always: every step × every failure, a crash before and after it among them, at a virtual and at an attended robot in
+//! turn; and of everything else (both attendances, what people do at every call, second faults while the lane picks itself
+//! up, faults that stay, kills between commits) every n-th case, so that each run plays the same. With
+//! `TINCTURE_SAGAS=all` everything. With `TINCTURE_SAGAS=` and a case's name, or the beginning of it, only that:
+//!
+//! ```sh
+//! TINCTURE_SAGAS=operator/10-aspirate/crash-forgotten-moved@10 cargo test -p tincture-workflow --test sagas
+//! ```
+
+mod bench;
+mod case;
+mod judge;
+mod saga;
+mod template;
+mod world;
+
+use bench::{Contact, Fault, Truth, What};
+use case::{Case, Database, Lacking, acts, faults_of, second_faults};
+use std::{
+    env,
+    sync::{
+        LazyLock, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+use store::Attendance;
+
+const ATTENDANCES: [Attendance; 2] = [Attendance::Virtual, Attendance::Operator];
+/// More than there are cores: a lane that picks itself up also waits.
+const PLAYERS: usize = 6;
+
+/// The calls of the experiment when nothing goes wrong.
+static CALLS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let [at_virtual, at_attended] = ATTENDANCES.map(|attendance| {
+        let clean = Case::new(attendance, "", Vec::new());
+        saga::play(&clean).unwrap_or_else(|wrong| panic!("nothing goes wrong: {wrong}")).calls
+    });
+    assert_eq!(at_virtual, at_attended, "whoever attends it, the robot does the same");
+    at_virtual
+});
+
+fn calls() -> impl Iterator<Item = (usize, &'static str)> {
+    CALLS.iter().copied().enumerate()
+}
+
+/// Which cases are played: those that were asked for by name, all, or a sample.
+fn chosen(cases: Vec<Case>, every: usize) -> Vec<Case> {
+    match env::var("TINCTURE_SAGAS") {
+        Ok(all) if all == "all" => cases,
+        Ok(name) => cases.into_iter().filter(|case| case.to_string().starts_with(&name)).collect(),
+        Err(_) => cases.into_iter().enumerate().filter(|(index, _)| index % every == 0).map(|(_, case)| case).collect(),
+    }
+}
+
+/// Plays every n-th of these cases, or what the environment says.
+fn play(cases: Vec<Case>, every: usize) {
+    let cases = chosen(cases, every);
+    let began = Instant::now();
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..PLAYERS {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(wrong) = saga::play(case) {
+                        failed.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{case}: {wrong}"));
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{} cases in {:.1} s", cases.len(), began.elapsed().as_secs_f64());
+    assert!(
+        failed.is_empty(),
+        "{} of {} cases; play one alone with TINCTURE_SAGAS=<its name>\n{}",
+        failed.len(),
+        cases.len(),
+        failed.join("\n")
+    );
+}
+
+fn place(call: usize, step: &str) -> String {
+    format!("{call:02}-{step}")
+}
+
+fn single(attendance: Attendance, call: usize, step: &str, what: What) -> Case {
+    Case::new(attendance, &place(call, step), vec![(call, what)])
+}
+
+/// Each with one of the two attendances in turn, then each with the other.
+fn in_turn(make: impl Fn(Attendance) -> Vec<Case>) -> (Vec<Case>, Vec<Case>) {
+    let [at_virtual, at_attended] = ATTENDANCES.map(make);
+    let pairs = at_virtual.into_iter().zip(at_attended).enumerate();
+    pairs.map(|(index, (one, other))| if index % 2 == 0 { (one, other) } else { (other, one) }).unzip()
+}
+
+fn every_failure(attendance: Attendance) -> Vec<Case> {
+    let of_call =
+        |(call, step)| faults_of(step).into_iter().map(move |fault| single(attendance, call, step, What::Fault(fault)));
+    calls().flat_map(of_call).collect()
+}
+
+#[test]
+fn every_step_fails_in_every_way() {
+    let (first, second) = in_turn(every_failure);
+    play(first, 1);
+    play(second, 23);
+}
+
+#[test]
+fn people_come_at_every_step() {
+    let (first, second) = in_turn(|attendance| {
+        calls()
+            .flat_map(|(call, step)| acts().into_iter().map(move |act| single(attendance, call, step, act)))
+            .collect()
+    });
+    play(first, 5);
+    play(second, 29);
+}
+
+/// The first leaves something to be looked up, put down or both; the second comes while that is done.
+#[test]
+fn a_second_fault_comes_while_the_first_is_put_right() {
+    let firsts = |step: &str| match step {
+        "read" => vec![Fault::Crash(Truth::NeverCame), Fault::TakenMeanwhile],
+        _ => vec![
+            Fault::NotSent,
+            Fault::Crash(Truth::Done),
+            Fault::Crash(Truth::NeverCame),
+            Fault::Unknown(Truth::Forgotten { moved: true }),
+        ],
+    };
+    let mut cases = Vec::new();
+    for (call, step) in calls() {
+        for first in firsts(step) {
+            for second in second_faults(call) {
+                for attendance in ATTENDANCES {
+                    cases.push(Case::new(attendance, &place(call, step), vec![(call, What::Fault(first)), second]));
+                }
+            }
+        }
+    }
+    play(cases, 89);
+}
+
+/// Put down by a robot that knows what it holds: tip blown out and returned, sensor parked.
+#[test]
+fn putting_down_for_a_pause_fails_too() {
+    let pause = What::Act(bench::Act::Pause, bench::Moment::After);
+    let mut cases = Vec::new();
+    for (call, step) in calls() {
+        for (offset, fault) in (1..=2).flat_map(|offset| case::robot_faults().into_iter().map(move |f| (offset, f))) {
+            for attendance in ATTENDANCES {
+                let script = vec![(call, pause), (call + offset, What::Fault(fault))];
+                cases.push(Case::new(attendance, &place(call, step), script));
+            }
+        }
+    }
+    play(cases, 41);
+}
+
+#[test]
+fn what_fails_again_and_again_ends() {
+    let lasting = |step: &str| match step {
+        "read" => vec![Fault::Silent, Fault::Dark, Fault::Saturated, Fault::TakenMeanwhile],
+        _ => vec![
+            Fault::Refused,
+            Fault::Taken,
+            Fault::Failed { started: true, moved: false },
+            Fault::Unknown(Truth::Forgotten { moved: false }),
+        ],
+    };
+    let mut cases = Vec::new();
+    for (call, step) in calls() {
+        for fault in lasting(step) {
+            for attendance in ATTENDANCES {
+                cases.push(single(attendance, call, step, What::Stays(fault, 12)));
+            }
+        }
+    }
+    play(cases, 13);
+}
+
+/// Between any two commits: so many turns of the worker's runtime after it got an answer.
+#[test]
+fn the_worker_is_killed_between_commits() {
+    let mut cases = Vec::new();
+    for (call, step) in calls() {
+        for turns in [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377] {
+            for attendance in ATTENDANCES {
+                cases.push(single(attendance, call, step, What::KillAfter(turns)));
+            }
+        }
+    }
+    play(cases, 17);
+}
+
+#[test]
+fn a_deck_that_lacks_something_is_served_once() {
+    let everywhere = [None, Some(What::KillDone(Contact::Hold)), Some(What::Unanswered(Contact::Hold))];
+    let at_virtual = [What::Unanswered, What::KillAt, What::KillDone].map(|what| Some(what(Contact::Attendant)));
+    let troubles = |attendance| match attendance {
+        Attendance::Virtual => [everywhere, at_virtual].concat(),
+        Attendance::Operator => everywhere.to_vec(),
+    };
+    let mut cases = Vec::new();
+    for lacking in [Lacking::Plate, Lacking::Dye, Lacking::Tips, Lacking::Waste] {
+        for attendance in ATTENDANCES {
+            for trouble in troubles(attendance) {
+                let script = trouble.map(|what| (0, what)).into_iter().collect();
+                cases.push(Case { lacking, ..Case::new(attendance, "", script) });
+            }
+        }
+    }
+    play(cases, 1);
+}
+
+#[test]
+fn on_postgres_it_is_the_same() {
+    let (cases, _) = in_turn(|attendance| {
+        let mut cases = every_failure(attendance);
+        cases.extend(calls().flat_map(|(call, step)| {
+            let acts = acts().into_iter().filter(|act| !matches!(act, What::Act(_, bench::Moment::Gap)));
+            acts.map(move |act| single(attendance, call, step, act))
+        }));
+        cases.into_iter().map(|case| Case { database: Database::Postgres, ..case }).collect()
+    });
+    play(cases, 97);
+}
