@@ -401,7 +401,7 @@ impl Inner {
         let moves = self
             .held
             .as_ref()
-            .is_some_and(|held| !held.intended.contains(&key) && !(held.may_put_down && puts_down(step)));
+            .is_some_and(|held| !(held.intended.contains(&key) || held.may_put_down && puts_down(step)));
         if moves {
             self.world.violation(format!("{} while nothing may move", step.name()));
         }
