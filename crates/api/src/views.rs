@@ -13,7 +13,7 @@ use store::{
     User, Well,
 };
 use utoipa::ToSchema;
-use workflow::{Doubts, Progress, emergency};
+use workflow::{Doubts, Hindered, Progress, Waiting, emergency};
 
 /// One page of a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -318,7 +318,7 @@ pub struct LabSchema {
 /// How far an experiment is.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ProgressView {
-    /// 1 is next; null once it runs.
+    /// 1 is next; null once it runs. A place among all that wait, whatever they wait for.
     pub queue_position: Option<usize>,
     pub seconds_to_start: Option<f64>,
     pub steps_done: u64,
@@ -327,12 +327,65 @@ pub struct ProgressView {
     /// What the robot does for it now.
     #[schema(example = "adding 60 µL of red to B3")]
     pub now: Option<String>,
+    /// What it waits for, when it isn't only its turn. Then nothing is foretold: `seconds_to_start`, `seconds_left` and
+    /// `now` are null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingView>,
 }
 
-impl From<Progress> for ProgressView {
-    fn from(progress: Progress) -> Self {
-        let Progress { queue_position, seconds_to_start, steps_done, steps_total, seconds_left, now } = progress;
-        Self { queue_position, seconds_to_start, steps_done, steps_total, seconds_left, now }
+impl ProgressView {
+    fn of(progress: Progress, reader: Role) -> Self {
+        let Progress { queue_position, seconds_to_start, steps_done, steps_total, seconds_left, now, waiting } =
+            progress;
+        let waiting = waiting.map(|waiting| WaitingView::of(&waiting, reader));
+        Self { queue_position, seconds_to_start, steps_done, steps_total, seconds_left, now, waiting }
+    }
+}
+
+/// That no robot goes on with an experiment now, and why.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct WaitingView {
+    /// `operator` (a robot was paused, stopped, drained, or asks), `robot` (it can't be used, or no worker drives it) or
+    /// `deck` (no robot's deck can mix it; it is ended soon).
+    #[serde(rename = "for")]
+    #[schema(example = "operator")]
+    pub whom: &'static str,
+    /// Since when; null where that isn't known.
+    pub since: Option<DateTime<Utc>>,
+    #[schema(example = "Waiting for an operator: bench-1 is paused by olga@example.org.")]
+    pub sentence: String,
+    /// All robots that it may be mixed on.
+    pub robots: Vec<HinderedView>,
+}
+
+/// A robot that doesn't go on with an experiment.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HinderedView {
+    #[schema(example = "bench-1")]
+    pub robot: String,
+    /// `paused`, `stopped`, `drains`, `asks`, `unusable`, `undriven` or `lacks`.
+    #[schema(example = "paused")]
+    pub why: &'static str,
+    pub since: Option<DateTime<Utc>>,
+    /// Names of people are told to those who run the lab.
+    #[schema(example = "bench-1 is paused by olga@example.org")]
+    pub sentence: String,
+}
+
+impl WaitingView {
+    pub fn of(waiting: &Waiting, reader: Role) -> Self {
+        let robot = |hindered: &Hindered| HinderedView {
+            robot: hindered.name.clone(),
+            why: hindered.by.as_str(),
+            since: hindered.since,
+            sentence: hindered.sentence(reader),
+        };
+        Self {
+            whom: waiting.whom.as_str(),
+            since: waiting.since,
+            sentence: waiting.sentence(reader),
+            robots: waiting.robots.iter().map(robot).collect(),
+        }
     }
 }
 
@@ -370,8 +423,10 @@ pub struct ExperimentView {
 }
 
 impl ExperimentView {
-    pub fn of(detail: ExperimentDetail, progress: Progress, trouble: Option<Fault>, doubts: Option<Doubts>) -> Self {
+    /// As `reader` may see it.
+    pub fn of(detail: ExperimentDetail, progress: Progress, doubts: Option<Doubts>, reader: Role) -> Self {
         let experiment = detail.experiment;
+        let trouble = progress.trouble(&experiment, reader);
         Self {
             id: experiment.id,
             user_id: experiment.user_id,
@@ -384,7 +439,7 @@ impl ExperimentView {
             started_at: experiment.started_at,
             completed_at: experiment.completed_at,
             fault: trouble.map(FaultView::from),
-            progress: progress.into(),
+            progress: ProgressView::of(progress, reader),
             doubts: doubts.map(DoubtsView::from),
             wells: detail.wells.into_iter().map(|(well, result)| WellView::of(well, result)).collect(),
         }
@@ -413,10 +468,13 @@ pub struct ExperimentLine {
     /// Measured colours in the request's order.
     #[schema(example = json!(["#a0522d"]))]
     pub swatches: Vec<String>,
+    /// What it waits for, when it isn't only its turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingView>,
 }
 
-impl From<ExperimentSummary> for ExperimentLine {
-    fn from(summary: ExperimentSummary) -> Self {
+impl ExperimentLine {
+    pub fn of(summary: ExperimentSummary, waiting: Option<WaitingView>) -> Self {
         let experiment = summary.experiment;
         Self {
             id: experiment.id,
@@ -431,6 +489,7 @@ impl From<ExperimentSummary> for ExperimentLine {
             wells: summary.wells,
             measured: summary.measured,
             swatches: summary.swatches,
+            waiting,
         }
     }
 }
@@ -502,7 +561,8 @@ pub struct VialView {
 }
 
 impl RobotView {
-    pub fn of(robot: Robot, inventory: Inventory, now: DateTime<Utc>) -> Self {
+    /// As `reader` may see it.
+    pub fn of(robot: Robot, inventory: Inventory, now: DateTime<Utc>, reader: Role) -> Self {
         let status = match (robot.mode, robot.driver(now)) {
             (RobotMode::Stopped, _) => "stopped",
             _ if robot.attention.is_some() => "attention",
@@ -517,7 +577,7 @@ impl RobotView {
             domain::Tool::Tip { .. } => "tip",
             domain::Tool::Sensor { .. } => "sensor",
         };
-        let attention = emergency(&robot).or(robot.attention).map(FaultView::from);
+        let attention = emergency(&robot, reader).or(robot.attention).map(FaultView::from);
         Self {
             id: robot.id,
             name: robot.name,

@@ -163,7 +163,25 @@ impl Effects {
         for change in changes {
             effects.apply(tx, robot, change).await?;
         }
+        if changes.iter().any(|change| matches!(change, Change::Ask(_) | Change::Answered | Change::Notice(_))) {
+            effects.tell_in_hand(tx, robot).await?;
+        }
         Ok(effects)
+    }
+
+    /// Tells the followers of the experiment in hand, if there is one, how its robot stands: `{"mode", "asks", "unusable"}`.
+    pub async fn tell_in_hand(&mut self, tx: &DatabaseTransaction, robot: RobotId) -> Result<()> {
+        let in_hand = sql!(
+            "SELECT e.id, r.mode, r.attention IS NOT NULL AS asks, r.notice IS NOT NULL AS unusable
+             FROM robots r JOIN experiments e ON e.robot_id = r.id AND e.status = 'running' WHERE r.id = $1",
+            robot,
+        );
+        if let Some(row) = in_hand.one(tx).await? {
+            let (asks, unusable): (bool, bool) = (row.get("asks")?, row.get("unusable")?);
+            let data = json!({ "mode": row.get::<RobotMode>("mode")?, "asks": asks, "unusable": unusable });
+            self.events.push(NewEvent { experiment: row.get("id")?, kind: "robot", data });
+        }
+        Ok(())
     }
 
     /// Writes the events; gives the signals to be sent once it is committed.

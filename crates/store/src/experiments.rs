@@ -334,7 +334,17 @@ pub(crate) fn read_experiment(row: &Row) -> Result<Experiment> {
         started_at: row.get("started_at")?,
         completed_at: row.get("completed_at")?,
         metadata: row.get("metadata")?,
+        needs: read_needs(row)?,
     })
+}
+
+fn read_needs(row: &Row) -> Result<Option<Needs>> {
+    let Some(dyes) = row.get::<Option<String>>("dyes")? else { return Ok(None) };
+    let names = dyes.split(' ').filter(|name| !name.is_empty()).map(str::parse);
+    let dyes = names
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error: domain::DyeNameError| StoreError::Corrupt(error.to_string()))?;
+    Ok(Some(Needs { dyes, least: row.get("least_nl")?, fullest: row.get("fullest_nl")? }))
 }
 
 /// An experiment's row with its wells and their results.

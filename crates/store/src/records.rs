@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ActivityId, Deck, ExperimentId, ExperimentStatus, Fault, JournalEvent, Operation, OperationId, PlateId, Recipe,
-    ResultId, RobotId, Role, SessionId, Slot, Tool, UserId, Volume, WellId, WellName, WellStatus,
+    ActivityId, Deck, ExperimentId, ExperimentStatus, Fault, JournalEvent, Needs, Operation, OperationId, PlateId,
+    Recipe, ResultId, RobotId, Role, SessionId, Slot, Tool, UserId, Volume, WellId, WellName, WellStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -170,6 +170,8 @@ pub struct Experiment {
     pub started_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
     pub metadata: Value,
+    /// What it asks of a deck; nothing for one that is older than that being written down.
+    pub needs: Option<Needs>,
 }
 
 /// A row of `wells`: one well of an experiment.

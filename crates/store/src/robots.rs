@@ -183,7 +183,7 @@ impl Store {
         who: &str,
         by: NewActivity,
     ) -> Result<RobotMode> {
-        let mode = transact!(self, |tx| {
+        let (mode, signals) = transact!(self, |tx| {
             let before = self.lock(tx, robot).await?;
             let mode = before.told(command)?;
             let answers = command == RobotCommand::Resume;
@@ -196,9 +196,11 @@ impl Store {
                 WHERE id = $1";
             sql!(text, robot, mode, who, now(), answers).execute(tx).await?;
             activity::insert(self.backend(), &by).execute(tx).await?;
-            Ok(mode)
+            let mut effects = Effects::default();
+            effects.tell_in_hand(tx, robot).await?;
+            Ok((mode, effects.finish(tx).await?))
         });
-        self.signal([Signal::Robots, Signal::Queue]);
+        self.signal(signals.into_iter().chain([Signal::Robots, Signal::Queue]));
         Ok(mode)
     }
 

@@ -113,6 +113,8 @@ const handlers = {
     if (data.doubt) say(`Well ${data.well_id} is ${data.srgb}, and doubtful`); else mention(`Well ${data.well_id} is ${data.srgb}`);
     refresh();
   },
+  // Its robot was held or let go, asks or was answered: what is waited for is the server's to say.
+  robot() { refresh(); },
   // Comes right before the status, which would talk over it.
   doubts(data) { doubts = ` ${data.sentence}`; },
   status(data) {
@@ -185,7 +187,7 @@ async function follow() {
 if (live.dataset.final !== "true") {
   keep({ lost: () => { connection.abort(); stopTheClock(); }, back: draw });
   // A place in the queue changes without an event of ours.
-  setInterval(() => { if (document.querySelector("#head .status.queued") && !document.hidden) refresh(); }, 4000);
+  setInterval(() => { if (document.querySelector("#head .status.queued, #head .status.waiting") && !document.hidden) refresh(); }, 4000);
   document.addEventListener("visibilitychange", () => { if (document.hidden) connection.abort(); });
   for (let failures = 0; ;) {
     await seen();

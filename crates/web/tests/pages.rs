@@ -650,16 +650,30 @@ async fn a_robot_asks_and_its_experiment_says_so() {
     let asks = trouble(FaultCode::CommandInDoubt, "Nobody knows <script>alert(1)</script>");
     site.commit(&lease, Change::Ask(asks)).await;
     for page in [olga.page("/robots/bench").await, olga.page("/robots").await, ada.page(&path).await] {
-        for told in
-            ["Nobody knows &#60;script", "The cause.", "What was done.", "What to do.", "/docs/faults/command-in-doubt"]
-        {
+        for told in ["Nobody knows &#60;script", "The cause.", "What was done.", "/docs/faults/command-in-doubt"] {
             assert!(page.contains(told), "{told}");
         }
         assert!(!page.contains("<script>alert") && !page.contains("<i>own"));
     }
-    assert!(olga.page("/robots/bench").await.contains(&path), "the experiment in hand is a click away");
+    let asked = olga.page("/robots/bench").await;
+    assert!(asked.contains(&path), "the experiment in hand is a click away");
+    assert!(
+        asked.contains("What to do.") && asked.contains("What hangs on the nozzle?"),
+        "the question has its answers"
+    );
+    let waits = ada.page(&path).await;
+    assert!(
+        waits.contains("status waiting") && waits.contains("Nothing for you to do") && !waits.contains("Time left")
+    );
+    assert!(ada.page("/experiments").await.contains("status waiting"));
     assert!(olga.page(&path).await.contains("Answer it at the robots"));
     assert!(!ada.page(&path).await.contains("Answer it"), "that isn't hers to do");
+
+    // What somebody saw is the answer: the question is gone, and nobody need resume.
+    let seen = olga.post("/robots/bench/deck", &[("act", "holds_nothing")]).await;
+    assert_eq!(seen.status(), StatusCode::SEE_OTHER);
+    assert!(!olga.page("/robots/bench").await.contains("Nobody knows"));
+    assert!(ada.page(&path).await.contains("status running"));
 }
 
 #[tokio::test]
@@ -672,7 +686,7 @@ async fn a_worker_that_waits_for_its_robot_is_said_to_and_nobody_is_asked() {
     let off = trouble(FaultCode::RobotUnreachable, "The robot can't be used at the moment");
     site.commit(&lease, Change::Notice(Some(off))).await;
     for page in [olga.page("/robots/bench").await, olga.page("/robots").await] {
-        for told in ["a worker waits for it", "used at the moment", "the cause.", "what to do.", "status waiting"] {
+        for told in ["a worker waits for it", "used at the moment", "The cause.", "What to do.", "status waiting"] {
             assert!(page.contains(told), "{told}");
         }
         assert!(!page.contains("Answer it") && !page.contains("I have looked; it is safe"), "nothing is asked");

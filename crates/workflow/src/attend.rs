@@ -8,7 +8,7 @@ use crate::{
     forecast::{self, Demand, Supply},
 };
 use chrono::Utc;
-use domain::{Deck, Fault, FaultCode, PlateId, RobotId, Slot, Tool, Volume, WellName};
+use domain::{Deck, Fault, FaultCode, PlateId, RobotId, Role, Slot, Tool, Volume, WellName};
 use hardware::{AddressError, Attendant, Connect, Network, RobotError};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -224,8 +224,8 @@ const fn condition(act: &DeckAct) -> DeckCondition {
     }
 }
 
-/// Whether this act is what a question with this code asks for.
-pub(crate) const fn answers(act: &DeckAct, question: FaultCode) -> bool {
+/// Whether this act is what a question with this code asks for, so that recording it answers the question.
+pub const fn answers(act: &DeckAct, question: FaultCode) -> bool {
     matches!(
         (act, question),
         (DeckAct::NewPlate, FaultCode::PlateFull | FaultCode::PlateUsed | FaultCode::PlateDoubtful)
@@ -237,15 +237,21 @@ pub(crate) const fn answers(act: &DeckAct, question: FaultCode) -> bool {
     )
 }
 
-/// The stop that a robot is under, as people meet it.
-pub fn emergency(robot: &Robot) -> Option<Fault> {
-    (robot.mode == RobotMode::Stopped).then(|| Fault {
+/// The stop that a robot is under, as its reader meets it.
+pub fn emergency(robot: &Robot, reader: Role) -> Option<Fault> {
+    (robot.mode == RobotMode::Stopped).then(|| stopped(robot.mode_by.as_deref(), reader))
+}
+
+/// A stop. Who it was is told to those who run the lab.
+pub(crate) fn stopped(by: Option<&str>, reader: Role) -> Fault {
+    let who = by.filter(|_| reader.runs_the_lab()).unwrap_or("Somebody");
+    Fault {
         code: FaultCode::EmergencyStop,
         what: "The robot was stopped.".to_owned(),
-        cause: format!("{} pressed the emergency stop.", robot.mode_by.as_deref().unwrap_or("Somebody")),
+        cause: format!("{who} pressed the emergency stop."),
         done: "Nothing more is sent. The command that was being carried out ends by itself.".to_owned(),
         next: "Look at the robot. When it is safe, resume it: it puts down what it holds and goes on.".to_owned(),
-    })
+    }
 }
 
 /// What hangs on the nozzle after somebody looked. What the journal can't explain is taken off by hand.

@@ -209,6 +209,17 @@ pub fn of_shortage(shortage: &Shortage) -> Fault {
     Fault { code, what: what.to_owned(), cause: shortage.to_string(), done: done.to_owned(), next: next.to_owned() }
 }
 
+/// What the operator of a robot is asked when an experiment doesn't get on. It is kept, and nothing is given back.
+pub fn no_progress(last: &Fault, troubles: u32) -> Fault {
+    Fault {
+        code: FaultCode::TooManyFailures,
+        what: format!("The robot has failed {troubles} times in a row, and no well got on between."),
+        cause: format!("The last time: {} {}", last.what, last.cause),
+        done: "The machine was made safe. The experiment is kept as it is, and waits.".to_owned(),
+        next: format!("{} When it is put right, resume the robot: it goes on where it was.", last.next),
+    }
+}
+
 pub fn too_many(last: &Fault, troubles: u32) -> Fault {
     Fault {
         code: FaultCode::TooManyFailures,
@@ -347,6 +358,14 @@ mod tests {
         assert!(next(&RobotError::Busy { detail: detail() }).contains("by itself"));
         let remedies: std::collections::BTreeSet<_> = errors().iter().map(next).collect();
         assert_eq!(remedies.len(), errors().len() - 2, "only the three ways of no answer share one");
+    }
+
+    #[test]
+    fn an_operator_isnt_told_that_an_experiment_ended_which_waits() {
+        let last = of_robot(&RobotError::Booting);
+        let [ended, asked] = [too_many(&last, 6), no_progress(&last, 6)].map(|fault| fault.to_string() + &fault.done);
+        assert!(ended.contains("given up") && ended.contains("quota is back"));
+        assert!(!asked.contains("given up") && !asked.contains("quota") && asked.contains("6 times"), "{asked}");
     }
 
     #[test]

@@ -2,10 +2,14 @@
 //!
 //! Both the API and the pages call this and nothing below it, so that a rule holds whichever way a request comes.
 
-use crate::{attend::emergency, estimate};
+use crate::{
+    estimate,
+    waiting::{self, Waiting},
+};
+use chrono::Utc;
 use domain::{
-    Deck, DyeName, DyeNameError, ExperimentId, ExperimentStatus, Fault, FaultCode, Recipe, RecipeError, UserId, Volume,
-    WellId,
+    Deck, DyeName, DyeNameError, ExperimentId, ExperimentStatus, Fault, FaultCode, Recipe, RecipeError, Role, UserId,
+    Volume, WellId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,7 +17,7 @@ use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, ops::RangeInclusive};
 use store::{
     Acceptance, Control, ControlOutcome, Experiment, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment,
-    Robot, Store, StoreError, User,
+    Store, StoreError, User,
 };
 
 /// The most wells of one experiment: a plate.
@@ -78,8 +82,8 @@ pub struct Accepted {
     pub replayed: bool,
 }
 
-/// How far an experiment is.
-#[derive(Clone, Debug, Default, Serialize)]
+/// How far an experiment is. Nothing is foretold while it waits for something else than its turn.
+#[derive(Clone, Debug, Default)]
 pub struct Progress {
     /// 1 is next; nothing once it runs.
     pub queue_position: Option<usize>,
@@ -89,6 +93,24 @@ pub struct Progress {
     pub seconds_left: Option<f64>,
     /// What the robot is doing for it now, like "adding 60 µL of red to B3".
     pub now: Option<String>,
+    /// Why no robot goes on with it.
+    pub waiting: Option<Waiting>,
+}
+
+impl Progress {
+    /// What keeps an experiment from going on, as its reader meets it: its own fault, or what its robot waits for.
+    pub fn trouble(&self, experiment: &Experiment, reader: Role) -> Option<Fault> {
+        let waits_for = || self.waiting.as_ref().and_then(|waiting| waiting.fault(reader));
+        experiment.fault.clone().or_else(waits_for)
+    }
+
+    /// While it waits, nobody knows when it starts or ends, and the last step isn't what happens now.
+    fn without_forecast(self) -> Self {
+        if self.waiting.is_none() {
+            return self;
+        }
+        Self { seconds_to_start: None, seconds_left: None, now: None, ..self }
+    }
 }
 
 /// The queue is looked at this far, which is as far as the store tells it; who stands beyond sees no estimate.
@@ -199,30 +221,49 @@ impl Lab {
         Ok(outcome)
     }
 
-    /// How far an experiment is: its place in the queue, or its steps.
+    /// How far an experiment is: its place in the queue, or its steps, and what it waits for.
     pub async fn progress(&self, experiment: &ExperimentDetail) -> Result<Progress, StoreError> {
-        match experiment.experiment.status {
-            ExperimentStatus::Queued => self.waiting(experiment.experiment.id).await,
-            ExperimentStatus::Running | ExperimentStatus::Paused => self.under_way(experiment.experiment.id).await,
-            ExperimentStatus::Completed | ExperimentStatus::Failed | ExperimentStatus::Cancelled => {
-                Ok(Progress::default())
-            }
+        let experiment = &experiment.experiment;
+        if experiment.status.is_final() {
+            return Ok(Progress::default());
         }
+        let (robots, now) = (self.store.robots().await?, Utc::now());
+        let waiting = Waiting::of(experiment, &robots, now);
+        if experiment.status != ExperimentStatus::Queued {
+            return Ok(Progress { waiting, ..self.under_way(experiment.id).await? }.without_forecast());
+        }
+        let able =
+            waiting::mixing(experiment, &robots).filter(|robot| waiting::hindered_by(robot, experiment, now).is_none());
+        let progress = self.in_queue(experiment.id, able.count()).await?;
+        Ok(Progress { waiting, ..progress }.without_forecast())
     }
 
-    async fn waiting(&self, id: ExperimentId) -> Result<Progress, StoreError> {
+    /// What experiments wait for, in their order. The robots are read once for all of them.
+    pub async fn waiting<'a>(
+        &self,
+        experiments: impl IntoIterator<Item = &'a Experiment>,
+    ) -> Result<Vec<Option<Waiting>>, StoreError> {
+        let experiments: Vec<_> = experiments.into_iter().collect();
+        if experiments.iter().all(|experiment| experiment.status.is_final()) {
+            return Ok(vec![None; experiments.len()]);
+        }
+        let (robots, now) = (self.store.robots().await?, Utc::now());
+        Ok(experiments.into_iter().map(|experiment| Waiting::of(experiment, &robots, now)).collect())
+    }
+
+    /// `lanes` is how many robots will take what waits.
+    async fn in_queue(&self, id: ExperimentId, lanes: usize) -> Result<Progress, StoreError> {
         let queue = self.store.queue(QUEUE_HORIZON).await?;
         let Some(ahead) = queue.iter().position(|queued| queued.experiment == id) else {
             return Ok(Progress::default());
         };
-        let lanes = self.store.robots().await?.len().max(1);
         let wells_ahead: u32 = queue[..ahead].iter().map(|queued| queued.wells).sum();
         let reports = self.reports().await?;
         let in_hand: f64 = reports.iter().map(|report| report.seconds_left).sum();
         let nominal = estimate::experiment_seconds(wells_ahead, ahead);
         Ok(Progress {
             queue_position: Some(ahead + 1),
-            seconds_to_start: Some((in_hand + nominal * mean_pace(&reports)) / lanes as f64),
+            seconds_to_start: Some((in_hand + nominal * mean_pace(&reports)) / lanes.max(1) as f64),
             ..Progress::default()
         })
     }
@@ -254,30 +295,10 @@ impl Lab {
         }))
     }
 
-    /// What keeps an experiment from going on: its own fault, or what its robot waits for.
-    /// One that any robot may take is kept waiting only when all of them wait.
-    pub async fn trouble(&self, experiment: &Experiment) -> Result<Option<Fault>, StoreError> {
-        if experiment.fault.is_some() || experiment.status.is_final() {
-            return Ok(experiment.fault.clone());
-        }
-        let mut robots = self.store.robots().await?;
-        robots.retain(|robot| experiment.robot_id.is_none_or(|bound| bound == robot.id));
-        let mut troubles: Vec<_> = robots.iter().map(trouble_of).collect();
-        if troubles.iter().any(Option::is_none) {
-            return Ok(None);
-        }
-        Ok(troubles.swap_remove(0))
-    }
-
     async fn latest_report(&self, id: ExperimentId) -> Result<Option<estimate::Report>, StoreError> {
         let event = self.store.latest_event(id, "progress").await?;
         Ok(event.and_then(|event| serde_json::from_value(event.data).ok()))
     }
-}
-
-/// What a robot waits for: a stop, an answer, or being reached.
-fn trouble_of(robot: &Robot) -> Option<Fault> {
-    emergency(robot).or_else(|| robot.attention.clone()).or_else(|| robot.notice.clone())
 }
 
 fn mean_pace(reports: &[estimate::Report]) -> f64 {

@@ -2,7 +2,8 @@
 //!
 //! [`Lab`] is what people's requests come to; [`run_worker`] is what drives robots. The two meet only in the store.
 //! Below: `plan` turns what wells lack into steps, `lane` carries them out under the journal, `hand` and `mixture` are
-//! the lane's picture of its experiment, `measure` makes results of readings, `doubts` says which aren't to be believed, `fault` says what went wrong.
+//! the lane's picture of its experiment, `measure` makes results of readings, `doubts` says which aren't to be believed, `fault` says what went wrong,
+//! `waiting` why nobody goes on with an experiment.
 
 mod attend;
 mod breaker;
@@ -19,13 +20,15 @@ mod plan;
 mod retry;
 #[cfg(feature = "sabotage")]
 mod sabotage;
+mod waiting;
 mod worker;
 
-pub use attend::{AttendError, CommandLabError, DeckAct, NotTold, NozzleContent, emergency};
+pub use attend::{AttendError, CommandLabError, DeckAct, NotTold, NozzleContent, answers, emergency};
 pub use doubts::{Doubts, doubt_of};
 pub use forecast::{RunsOut, Supply};
 pub use hardware::Patience;
 pub use lab::*;
 pub use retry::{Retried, RetryError};
 pub use store::RobotCommand;
+pub use waiting::{Hindered, Hindrance, Waiting, WaitsFor};
 pub use worker::{WorkerConfig, run_worker};

@@ -290,10 +290,27 @@ async fn what_waits_says_what_its_robot_waits_for() {
     assert!(ada.get(&format!("/experiments/{id}")).await.json().get("fault").is_none());
     let question = Change::Ask(fault(FaultCode::DyeShort));
     lab.commit(&lab.lane().await, vec![question]).await;
-    let shown = &ada.get(&format!("/experiments/{id}")).await.json()["fault"];
-    let expected = json!({ "code": "dye-short", "what": "The vial of red is empty.", "cause": "It was used up.",
-        "done": "The robot waits.", "next": "Refill it.", "help": "/docs/faults/dye-short" });
-    assert_eq!(shown, &expected);
+    let shown = ada.get(&format!("/experiments/{id}")).await.json();
+    let expected = |next: &str| {
+        json!({ "code": "dye-short", "what": "The vial of red is empty.", "cause": "It was used up.",
+            "done": "The robot waits.", "next": next, "help": "/docs/faults/dye-short" })
+    };
+    let nothing = "Nothing for you to do: those who run the lab see it on their pages.";
+    assert_eq!(shown["fault"], expected(nothing), "a student refills nothing");
+    let (progress, waiting) = (&shown["progress"], &shown["progress"]["waiting"]);
+    assert_eq!((&waiting["for"], &waiting["robots"][0]["why"]), (&json!("operator"), &json!("asks")));
+    assert!(waiting["since"].is_string() && progress["seconds_to_start"].is_null(), "nothing is foretold: {progress}");
+    assert_eq!(ada.get("/experiments").await.json()["data"][0]["waiting"]["for"], "operator");
+    let olga = lab.person("olga", Role::Operator, 10).await;
+    let shown = olga.get(&format!("/experiments/{id}")).await.json();
+    assert_eq!(shown["fault"], expected("Refill it."));
+    assert_eq!(tell(&olga, "/robots/one/stop").await.status, 200);
+    let told = |shown: &Value| shown["progress"]["waiting"]["sentence"].as_str().unwrap_or_default().to_owned();
+    assert!(told(&olga.get(&format!("/experiments/{id}")).await.json()).contains("olga@example.org"));
+    assert!(
+        !told(&ada.get(&format!("/experiments/{id}")).await.json()).contains("olga"),
+        "names are for the lab's own"
+    );
 }
 
 #[tokio::test]

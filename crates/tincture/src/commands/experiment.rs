@@ -39,7 +39,7 @@ async fn list(store: &Store, by: &By, limit: u32) -> anyhow::Result<()> {
 }
 
 async fn show(store: &Store, which: &WhichExperiment) -> anyhow::Result<()> {
-    let (_, detail) = find(store, which).await?;
+    let (by, detail) = find(store, which).await?;
     let lab = Lab::new(store.clone());
     let experiment = &detail.experiment;
     let mut text = format!("{}  {}\n", experiment.id, experiment.name.as_deref().unwrap_or("without a name"));
@@ -48,10 +48,13 @@ async fn show(store: &Store, which: &WhichExperiment) -> anyhow::Result<()> {
     if let Some(place) = progress.queue_position {
         writeln!(text, "  queue       place {place}")?;
     }
-    if let Some(now) = progress.now {
+    if let Some(now) = &progress.now {
         writeln!(text, "  now         {now}")?;
     }
-    if let Some(fault) = lab.trouble(experiment).await? {
+    if let Some(waiting) = &progress.waiting {
+        writeln!(text, "  waits       {}", waiting.sentence(by.role))?;
+    }
+    if let Some(fault) = progress.trouble(experiment, by.role) {
         text.push_str(&steer::in_lines(&fault));
     }
     for (well, result) in &detail.wells {

@@ -4,7 +4,7 @@ use super::person;
 use crate::cli::{Act, By, Seen, Which};
 use anyhow::{Context, bail};
 use chrono::Utc;
-use domain::Fault;
+use domain::{Fault, Role};
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
@@ -76,7 +76,7 @@ pub async fn show(store: &Store, name: &str) -> anyhow::Result<()> {
     if let Some(experiment) = store.in_hand_at(robot.id).await? {
         writeln!(text, "  in hand     {}", experiment.id)?;
     }
-    for fault in emergency(&robot).iter().chain(&robot.attention).chain(&robot.notice) {
+    for fault in emergency(&robot, Role::Operator).iter().chain(&robot.attention).chain(&robot.notice) {
         text.push_str(&in_lines(fault));
     }
     for supply in lab.supplies(&robot).await? {

@@ -28,13 +28,13 @@ use axum::{
 };
 use chrono::Utc;
 use detail::{ResultRow, WellDetail};
-use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Volume, WellId, WellStatus};
+use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Role, Volume, WellId, WellStatus};
 use serde::Deserialize;
 use std::collections::HashMap;
 use store::{Control, Experiment, ExperimentDetail, Well};
 use timeline::Timeline;
 use uuid::Uuid;
-use workflow::{Doubts, Lab, Progress};
+use workflow::{Doubts, Lab, Progress, Waiting};
 
 #[derive(Template)]
 #[template(path = "experiment.html")]
@@ -43,6 +43,8 @@ struct ExperimentPage {
     id: ExperimentId,
     name: String,
     status: &'static str,
+    /// Since when nobody goes on with it.
+    waiting_since: Option<When>,
     is_final: bool,
     owner: Option<String>,
     created: When,
@@ -181,7 +183,6 @@ async fn shown(
     let detail = visible(state, me, id).await?;
     let surroundings = Surroundings {
         owner: owner(state, me, &detail.experiment).await?,
-        trouble: state.lab.trouble(&detail.experiment).await?,
         progress: state.lab.progress(&detail).await?,
         doubts: state.lab.doubts(&detail).await?,
         timeline: timeline::timeline(&state.store, &detail, sequence).await?,
@@ -195,7 +196,6 @@ async fn shown(
 /// All that a page shows besides the experiment itself.
 struct Surroundings {
     owner: Option<String>,
-    trouble: Option<Fault>,
     progress: Progress,
     doubts: Option<Doubts>,
     timeline: Timeline,
@@ -238,8 +238,10 @@ async fn owner(state: &AppState, me: &Identity, experiment: &Experiment) -> Resu
 }
 
 fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: Option<&str>) -> ExperimentPage {
-    let Surroundings { owner, trouble, progress, doubts, timeline, liquid, sequence, notice } = around;
-    let (experiment, now) = (&detail.experiment, Utc::now());
+    let Surroundings { owner, progress, doubts, timeline, liquid, sequence, notice } = around;
+    let (experiment, now, reader) = (&detail.experiment, Utc::now(), me.role());
+    let trouble = progress.trouble(experiment, reader);
+    let waiting_since = progress.waiting.as_ref().and_then(|waiting| waiting.since).map(|at| When::new(at, now));
     let dyes = dyes(detail);
     let wanted = wanted.map(str::to_owned).or_else(|| most_interesting(detail));
     let selected = wanted.as_deref().and_then(|id| detail::find(detail, &liquid, id));
@@ -249,7 +251,8 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
         chrome: Chrome::of(name.clone(), "experiments", Visitor::from(&me.user)),
         id: experiment.id,
         name,
-        status: experiment.status.as_str(),
+        status: status_word(experiment, progress.waiting.as_ref()),
+        waiting_since,
         is_final: experiment.status.is_final(),
         owner,
         created: When::new(experiment.created_at, now),
@@ -260,7 +263,7 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
         notice,
         wish: experiment.control.map(wish),
         doubts: doubts.as_ref().map(DoubtsView::from),
-        progress: progress_view(detail, wells, progress, doubts.as_ref()),
+        progress: progress_view(detail, wells, &progress, doubts.as_ref(), reader),
         may: controls(detail, doubts.as_ref()),
         plates: plate::views(detail, &liquid, wanted.as_deref()),
         legend: plate::legend(),
@@ -324,11 +327,24 @@ fn controls(detail: &ExperimentDetail, doubts: Option<&Doubts>) -> Controls {
     }
 }
 
-fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress, doubts: Option<&Doubts>) -> ProgressView {
+/// What stands for its state: an experiment that nobody goes on with waits, whatever the journal calls it.
+pub fn status_word(experiment: &Experiment, waiting: Option<&Waiting>) -> &'static str {
+    if waiting.is_some() { "waiting" } else { experiment.status.as_str() }
+}
+
+fn progress_view(
+    detail: &ExperimentDetail,
+    wells: usize,
+    progress: &Progress,
+    doubts: Option<&Doubts>,
+    reader: Role,
+) -> ProgressView {
     let measured = detail.wells.iter().filter(|(well, _)| well.status == WellStatus::Measured).count();
     let is_given_up = |well: &Well| well.status == WellStatus::Cancelled && well.makes_up_for.is_some();
     let given_up = detail.wells.iter().filter(|(well, _)| is_given_up(well)).count();
     let (time_caption, time) = match (progress.queue_position, progress.seconds_left) {
+        // Nobody knows how long that takes.
+        _ if progress.waiting.is_some() => ("Waiting since", "—".to_owned()),
         (Some(_), _) => ("Starts in, about", progress.seconds_to_start.map_or_else(|| "—".to_owned(), duration)),
         (None, Some(seconds)) => ("Time left, about", duration(seconds)),
         (None, None) if detail.experiment.status.is_final() => {
@@ -349,7 +365,12 @@ fn progress_view(detail: &ExperimentDetail, wells: usize, progress: Progress, do
         wells,
         done,
         total,
-        now: now_sentence(&detail.experiment, &progress, measured, doubts.map_or(0, |doubts| doubts.wells.len())),
+        now: now_sentence(
+            &detail.experiment,
+            progress,
+            (measured, doubts.map_or(0, |doubts| doubts.wells.len())),
+            reader,
+        ),
         time_caption,
         time,
     }
@@ -360,7 +381,15 @@ fn took(experiment: &Experiment) -> Option<String> {
     Some(duration(length.num_milliseconds() as f64 / 1_000.0))
 }
 
-fn now_sentence(experiment: &Experiment, progress: &Progress, measured: usize, doubtful: usize) -> String {
+fn now_sentence(
+    experiment: &Experiment,
+    progress: &Progress,
+    (measured, doubtful): (usize, usize),
+    reader: Role,
+) -> String {
+    if let Some(waiting) = &progress.waiting {
+        return waiting.sentence(reader);
+    }
     match experiment.status {
         ExperimentStatus::Queued => match progress.queue_position {
             Some(1) => "next in the queue".to_owned(),

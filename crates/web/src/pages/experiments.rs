@@ -3,6 +3,7 @@
 use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
+    pages::experiment::status_word,
     session::SignedIn,
     when::When,
 };
@@ -16,6 +17,7 @@ use chrono::{DateTime, Utc};
 use domain::{ExperimentId, colour::Srgb};
 use serde::Deserialize;
 use store::ExperimentSummary;
+use workflow::Waiting;
 
 /// Experiments on a page.
 const PAGE: u32 = 20;
@@ -64,25 +66,26 @@ pub async fn show(
         None => None,
     };
     let page = state.store.experiments((!everyone).then(|| me.user_id()), after, PAGE).await?;
+    let waiting = state.lab.waiting(page.data.iter().map(|summary| &summary.experiment)).await?;
     let list = if everyone { "/experiments?of=everyone" } else { "/experiments?of=me" };
     let now = Utc::now();
     html(&ExperimentsPage {
         chrome: Chrome::of("Experiments", "experiments", Visitor::from(&me.user)),
         may_see_everyone,
         everyone,
-        entries: page.data.into_iter().map(|summary| entry(summary, now)).collect(),
+        entries: page.data.into_iter().zip(waiting).map(|(summary, waiting)| entry(summary, waiting, now)).collect(),
         here: after.map_or_else(|| list.to_owned(), |cursor| format!("{list}&after={cursor}")),
         first: after.map(|_| list.to_owned()),
         next: page.next.map(|cursor| format!("{list}&after={cursor}")),
     })
 }
 
-fn entry(summary: ExperimentSummary, now: DateTime<Utc>) -> Entry {
+fn entry(summary: ExperimentSummary, waiting: Option<Waiting>, now: DateTime<Utc>) -> Entry {
     let experiment = summary.experiment;
     Entry {
         id: experiment.id,
         name: title(experiment.name.as_deref(), summary.wells),
-        status: experiment.status.as_str(),
+        status: status_word(&experiment, waiting.as_ref()),
         wells: summary.wells.max(1),
         measured: summary.measured,
         // Only what is a colour goes into a drawing.

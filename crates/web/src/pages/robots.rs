@@ -21,7 +21,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use domain::RobotId;
+use domain::{RobotId, Role};
 use state::Standing;
 use store::{Driver, Robot};
 use supplies::{MiniPlate, SupplyView};
@@ -120,7 +120,7 @@ impl Commands {
 
 /// What an operator is asked to look at: a stop comes before a question.
 fn question(robot: &Robot) -> Option<domain::Fault> {
-    emergency(robot).or_else(|| robot.attention.clone())
+    emergency(robot, Role::Operator).or_else(|| robot.attention.clone())
 }
 
 /// Why its worker waits, while there is one and nobody is asked.

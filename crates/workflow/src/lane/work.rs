@@ -193,11 +193,13 @@ impl Lane {
         }
         let outdated = self.outdate_white(&fault);
         self.record(outdated).await?;
-        let given_up = fault::too_many(&fault, troubles);
         match self.robot.attendance {
-            Attendance::Virtual => self.end_experiment(id, ExperimentStatus::Failed, Some(given_up)).await,
+            Attendance::Virtual => {
+                let given_up = fault::too_many(&fault, troubles);
+                self.end_experiment(id, ExperimentStatus::Failed, Some(given_up)).await
+            }
             // A person may put it right and resume: the plan goes on from what the journal says.
-            Attendance::Operator => self.ask_operator(given_up).await,
+            Attendance::Operator => self.ask_operator(fault::no_progress(&fault, troubles)).await,
         }
     }
 }

@@ -132,8 +132,9 @@ async fn an_experiment_waits_for_the_robot_that_has_its_dye() {
         assert_eq!(scene.status(green).await, "queued");
     }
     let shown = scene.user.experiment(green).await.expect("an experiment");
-    let reason = ["fault", "waits_for", "waiting", "reason"].iter().any(|name| !shown[name].is_null());
-    assert!(reason, "it says what it waits for: {shown}");
+    let waiting = &shown["progress"]["waiting"];
+    assert_eq!(waiting["for"], "robot", "it says what it waits for: {shown}");
+    assert!(waiting["robots"].as_array().is_some_and(|robots| robots.iter().any(|robot| robot["why"] == "lacks")));
     bench.robot.switch_on();
     scene.until_completed(green).await;
     scene.judge().await;

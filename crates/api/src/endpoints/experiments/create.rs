@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use domain::Role;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use telemetry::names;
@@ -70,7 +71,7 @@ pub async fn create(
     let CreateExperiment { name, wells, priority } = request;
     let (request, priority) = (ExperimentRequest { name, wells }, priority.unwrap_or(USUAL_PRIORITY));
     let accepted = state.lab.submit_with_priority(&identity.user, request, priority, key, ip).await.map_err(refused)?;
-    created(&state, accepted).await
+    created(&state, accepted, identity.role()).await
 }
 
 /// A refusal, counted.
@@ -81,14 +82,14 @@ pub(super) fn refused(error: SubmitError) -> Problem {
 }
 
 /// The answer to who asked for an experiment that is durable now, or was already.
-pub(super) async fn created(state: &AppState, accepted: Accepted) -> Result<Response, Problem> {
+pub(super) async fn created(state: &AppState, accepted: Accepted, reader: Role) -> Result<Response, Problem> {
     if !accepted.replayed {
         metrics::counter!(names::EXPERIMENTS_ACCEPTED).increment(1);
     }
     let location = format!("/api/v1/experiments/{}", accepted.experiment.experiment.id);
     let location = HeaderValue::from_str(&location).map_err(|error| Problem::internal(&error))?;
     let created = Created {
-        experiment: super::view(state, accepted.experiment).await?,
+        experiment: super::view(state, accepted.experiment, reader).await?,
         quota_remaining: accepted.quota_remaining,
     };
     let mut response = (StatusCode::CREATED, [(header::LOCATION, location)], Json(created)).into_response();

@@ -22,5 +22,5 @@ pub async fn download(
 ) -> Result<Response, Problem> {
     let detail = super::visible(&state, &identity, &id).await?;
     let name = super::saved_as(detail.experiment.id, "json")?;
-    Ok(([name], Json(super::view(&state, detail).await?)).into_response())
+    Ok(([name], Json(super::view(&state, detail, identity.role()).await?)).into_response())
 }

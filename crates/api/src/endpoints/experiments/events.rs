@@ -41,6 +41,8 @@ const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 /// - `doubts`: comes before the last `status` of an experiment with doubtful wells: `wells`, `measured`, `shared`, `sentence`
 /// - `operation`: `step`, `sentence` and `well`: what the robot does now
 /// - `fault`: a step went wrong: `code`, `what`, `cause`, `done`, `next`, `help`; the experiment may go on by itself
+/// - `robot`: what keeps its robot from working, or doesn't any more: `mode`, `asks`, `unusable`. Read the experiment to
+///   see what it waits for
 /// - `progress`: `steps_done`, `steps_total`, `seconds_left`
 ///
 /// A comment every 2 s says that the server lives. 204 says that there is nothing more to follow.

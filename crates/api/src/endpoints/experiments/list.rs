@@ -3,7 +3,7 @@
 use crate::{
     AppState, Caller, Problem, ProblemDocument,
     body::{Paging, Parameters},
-    views::{ExperimentLine, PageView},
+    views::{ExperimentLine, PageView, WaitingView},
 };
 use axum::{Json, extract::State};
 use domain::FaultCode;
@@ -45,5 +45,7 @@ pub async fn list(
         Some(_) => return Err(Problem::bad_parameter("scope", "use mine or all")),
     };
     let page = state.store.experiments(user, paging.after()?, paging.limit()?).await?;
-    Ok(Json(PageView::of(page, ExperimentLine::from)))
+    let waiting = state.lab.waiting(page.data.iter().map(|summary| &summary.experiment)).await?;
+    let mut waiting = waiting.into_iter().map(|waiting| Some(WaitingView::of(&waiting?, identity.role())));
+    Ok(Json(PageView::of(page, |summary| ExperimentLine::of(summary, waiting.next().flatten()))))
 }

@@ -19,7 +19,7 @@ use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
-use domain::ExperimentId;
+use domain::{ExperimentId, Role};
 use std::net::IpAddr;
 use store::{Control, ControlOutcome, ExperimentDetail};
 
@@ -30,11 +30,10 @@ async fn visible(state: &AppState, identity: &Identity, id: &str) -> Result<Expe
     detail.filter(|detail| identity.may_see(detail.experiment.user_id)).ok_or_else(|| Problem::not_found("experiment"))
 }
 
-async fn view(state: &AppState, detail: ExperimentDetail) -> Result<ExperimentView, Problem> {
+async fn view(state: &AppState, detail: ExperimentDetail, reader: Role) -> Result<ExperimentView, Problem> {
     let progress = state.lab.progress(&detail).await?;
-    let trouble = state.lab.trouble(&detail.experiment).await?;
     let doubts = state.lab.doubts(&detail).await?;
-    Ok(ExperimentView::of(detail, progress, trouble, doubts))
+    Ok(ExperimentView::of(detail, progress, doubts, reader))
 }
 
 /// Pauses, resumes or cancels: 200 when it is done, 202 when the robot's worker does it after the step in flight.
@@ -52,7 +51,7 @@ async fn control(
         ControlOutcome::Refused(status) => return Err(Problem::refused(done_word(control), status)),
     };
     let detail = state.store.experiment(id).await?.ok_or_else(|| Problem::not_found("experiment"))?;
-    Ok((status, Json(view(state, detail).await?)))
+    Ok((status, Json(view(state, detail, identity.role()).await?)))
 }
 
 const fn done_word(control: Control) -> &'static str {

@@ -20,5 +20,5 @@ pub async fn read(
     Path(id): Path<String>,
 ) -> Result<Json<ExperimentView>, Problem> {
     let detail = super::visible(&state, &identity, &id).await?;
-    Ok(Json(super::view(&state, detail).await?))
+    Ok(Json(super::view(&state, detail, identity.role()).await?))
 }

@@ -39,9 +39,9 @@ pub async fn retry(
     match state.lab.retry(&identity.user, &failed, key, ip).await.map_err(problem)? {
         Retried::Resumed => {
             let resumed = super::visible(&state, &identity, &id).await?;
-            Ok(Json(super::view(&state, resumed).await?).into_response())
+            Ok(Json(super::view(&state, resumed, identity.role()).await?).into_response())
         }
-        Retried::Anew(accepted) => created(&state, *accepted).await,
+        Retried::Anew(accepted) => created(&state, *accepted, identity.role()).await,
     }
 }
 

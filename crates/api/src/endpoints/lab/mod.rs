@@ -24,7 +24,7 @@ async fn command(
         Err(CommandLabError::Store(error)) => return Err(error.into()),
         Err(CommandLabError::NotTold(not_told)) => return Err(problem(&not_told)),
     }
-    Robots::read(state).await.map(Json)
+    Robots::read(state, identity.role()).await.map(Json)
 }
 
 /// Every other robot was told; what to do about these is urgent, so their names come first.

@@ -3,6 +3,7 @@
 use crate::{AppState, Caller, Problem, views::RobotView};
 use axum::{Json, extract::State};
 use chrono::Utc;
+use domain::Role;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,18 +19,18 @@ pub struct Robots {
 /// there are no pages.
 #[utoipa::path(get, path = "/robots", tag = "lab",
     operation_id = "robots_list", responses((status = 200, body = Robots)))]
-pub async fn list(State(state): State<AppState>, _caller: Caller) -> Result<Json<Robots>, Problem> {
-    Robots::read(&state).await.map(Json)
+pub async fn list(State(state): State<AppState>, Caller(identity): Caller) -> Result<Json<Robots>, Problem> {
+    Robots::read(&state, identity.role()).await.map(Json)
 }
 
 impl Robots {
-    /// All of them, as they are now.
-    pub async fn read(state: &AppState) -> Result<Self, Problem> {
+    /// All of them, as they are now and as `reader` may see them.
+    pub async fn read(state: &AppState, reader: Role) -> Result<Self, Problem> {
         let now = Utc::now();
         let mut data = Vec::new();
         for robot in state.store.robots().await? {
             let inventory = state.store.inventory(robot.id).await?;
-            data.push(RobotView::of(robot, inventory, now));
+            data.push(RobotView::of(robot, inventory, now, reader));
         }
         Ok(Self { data })
     }

@@ -100,7 +100,7 @@ impl RobotDetail {
             nozzle: robot.tool.sentence(),
             experiment_id: in_hand.map(|experiment| experiment.id),
             supplies,
-            robot: RobotView::of(robot, inventory, Utc::now()),
+            robot: RobotView::of(robot, inventory, Utc::now(), identity.role()),
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::{error::PageError, fields::Fields};
 use domain::{FaultCode, Slot, Volume, WellName};
 use store::{Robot, StoreError};
-use workflow::{AttendError, DeckAct};
+use workflow::{AttendError, DeckAct, NozzleContent};
 
 /// The longest batch that is kept.
 const LONGEST_BATCH: usize = 80;
@@ -72,11 +72,16 @@ impl Forms {
 /// The act that a fault asks for; nothing if only looking helps.
 const fn answer(code: FaultCode) -> &'static str {
     match code {
-        FaultCode::PlateFull => "new_plate",
+        FaultCode::PlateFull | FaultCode::PlateUsed | FaultCode::PlateDoubtful => "new_plate",
         FaultCode::DyeShort => "refill",
         FaultCode::TipsShort => "new_tips",
         FaultCode::WasteFull => "empty_waste",
-        FaultCode::SensorSilent | FaultCode::SensorUnreachable | FaultCode::SensorError => "sensor",
+        FaultCode::SensorSilent
+        | FaultCode::SensorUnreachable
+        | FaultCode::SensorError
+        | FaultCode::SensorDark
+        | FaultCode::SensorSaturated => "sensor",
+        FaultCode::CommandInDoubt => "nozzle_holds",
         _ => "",
     }
 }
@@ -120,6 +125,10 @@ pub fn read(robot: &Robot, fields: &Fields) -> Result<DeckAct, String> {
         "sensor_cleaned" => Ok(DeckAct::SensorCleaned),
         "sensor_charged" => Ok(DeckAct::SensorCharged),
         "nozzle_cleared" => Ok(DeckAct::NozzleCleared),
+        "holds_nothing" => Ok(DeckAct::NozzleHolds { holds: NozzleContent::Nothing }),
+        "holds_empty_tip" => Ok(DeckAct::NozzleHolds { holds: NozzleContent::EmptyTip }),
+        "holds_tip_with_liquid" => Ok(DeckAct::NozzleHolds { holds: NozzleContent::TipWithLiquid }),
+        "holds_sensor" => Ok(DeckAct::NozzleHolds { holds: NozzleContent::Sensor }),
         _ => Err("this form isn’t one that this page knows; reload it".to_owned()),
     }
 }
