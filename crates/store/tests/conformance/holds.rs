@@ -41,7 +41,12 @@ pub async fn no_intent_commits_after_a_hold_has(database: TestDatabase) {
             // What is open now was intended before. Nothing may come after it.
             other.open_operations(robot.id).await.expect("operations").len()
         };
-        let (intended, open_at_hold) = tokio::join!(store.commit(&lease, entry), holding);
+        // Now and then late enough that the hold is surely first.
+        let intending = async {
+            tokio::time::sleep(Duration::from_millis(if round % 4 == 3 { 20 } else { 0 })).await;
+            store.commit(&lease, entry).await
+        };
+        let (intended, open_at_hold) = tokio::join!(intending, holding);
         let open = store.open_operations(robot.id).await.expect("operations");
         assert_eq!(open.len(), open_at_hold, "an intent after the hold");
         match intended {
