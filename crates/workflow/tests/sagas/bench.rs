@@ -81,6 +81,9 @@ pub enum Act {
     StopAndKill,
     /// A stop, and then SIGTERM.
     StopAndTerminate,
+    /// The experiment is paused; while its tool is about to be put down, an operator stops the robot, takes the tool off
+    /// and resumes, all between the lane's look at the robot and the commit of its next intent.
+    ClearUnderPutDown,
 }
 
 /// When, at a call.

@@ -182,9 +182,10 @@ pub fn acts() -> Vec<What> {
         Act::StopAndTerminate,
     ];
     let moments = [Moment::Before, Moment::After];
+    let hands = What::Act(Act::ClearUnderPutDown, Moment::After);
     let at_calls = acts.into_iter().flat_map(|act| moments.map(|moment| What::Act(act, moment)));
     let in_gaps = [Act::Stop, Act::Pause, Act::CancelExperiment, Act::PauseExperiment];
-    at_calls.chain(in_gaps.map(|act| What::Act(act, Moment::Gap))).collect()
+    at_calls.chain(in_gaps.map(|act| What::Act(act, Moment::Gap))).chain([hands]).collect()
 }
 
 /// What else can go wrong while the lane picks itself up.

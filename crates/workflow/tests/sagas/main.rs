@@ -8,11 +8,27 @@
 //! Always: every step × every failure, a crash before and after it among them, at a virtual and at an attended robot in
 //! turn; and of everything else (both attendances, what people do at every call, second faults while the lane picks itself
 //! up, faults that stay, kills between commits) every n-th case, so that each run plays the same. With
-//! `TINCTURE_SAGAS=all` everything. With `TINCTURE_SAGAS=` and a case's name, or the beginning of it, only that:
+//! `TINCTURE_SAGAS=all` everything. With `TINCTURE_SAGAS=` and a part of a case's name, only those:
 //!
 //! ```sh
 //! TINCTURE_SAGAS=operator/10-aspirate/crash-forgotten-moved@10 cargo test -p tincture-workflow --test sagas
 //! ```
+//!
+//! # That it can fail
+//!
+//! Tried by hand, each alone, on what is always played unless it says otherwise:
+//!
+//! | bug | caught by |
+//! |---|---|
+//! | recovery looks nothing up (feature `sabotage`, `TINCTURE_TEST_SABOTAGE=no-lookup`) | 184 of 560 single failures: steps happened of which the journal says that they weren't received, dyes fall twice, tools are picked up onto tools |
+//! | the intent is written with the outcome (`late-intent`) | crashes (sent without an intent), drops of which the journal knows nothing |
+//! | the journal's `UPDATE` asks for neither people's acts nor their hold | every `stop-gap` and `pause-gap` that isn't at the plan's end: steps intended while the robot was held |
+//! | it asks for the hold and not for the acts | 17 to 20 of 29 `clear-under-put-down-after`: what hands took off is returned or parked |
+//! | it asks for the acts and not for the hold | nothing here: whoever stops or pauses has acted, and a question is only raised by the lane itself. The store's own test `no_intent_commits_after_a_hold_has` catches it |
+//!
+//! And on the code as it was: a robot that was taken by another client at an attended robot asked again for ever (`taken`);
+//! a tip that hands had taken off was picked up from its empty place (`forgotten`, answered by a cleared nozzle); an
+//! experiment that was resumed while an idle lane inspected the queue was ended as one that no robot can mix.
 
 mod bench;
 mod case;
@@ -56,7 +72,7 @@ fn calls() -> impl Iterator<Item = (usize, &'static str)> {
 fn chosen(cases: Vec<Case>, every: usize) -> Vec<Case> {
     match env::var("TINCTURE_SAGAS") {
         Ok(all) if all == "all" => cases,
-        Ok(name) => cases.into_iter().filter(|case| case.to_string().starts_with(&name)).collect(),
+        Ok(name) => cases.into_iter().filter(|case| case.to_string().contains(&name)).collect(),
         Err(_) => cases.into_iter().enumerate().filter(|(index, _)| index % every == 0).map(|(_, case)| case).collect(),
     }
 }
@@ -114,7 +130,7 @@ fn every_failure(attendance: Attendance) -> Vec<Case> {
 fn every_step_fails_in_every_way() {
     let (first, second) = in_turn(every_failure);
     play(first, 1);
-    play(second, 23);
+    play(second, 47);
 }
 
 #[test]
@@ -124,8 +140,8 @@ fn people_come_at_every_step() {
             .flat_map(|(call, step)| acts().into_iter().map(move |act| single(attendance, call, step, act)))
             .collect()
     });
-    play(first, 5);
-    play(second, 29);
+    play(first, 8);
+    play(second, 47);
 }
 
 /// The first leaves something to be looked up, put down or both; the second comes while that is done.
@@ -150,7 +166,7 @@ fn a_second_fault_comes_while_the_first_is_put_right() {
             }
         }
     }
-    play(cases, 89);
+    play(cases, 149);
 }
 
 /// Put down by a robot that knows what it holds: tip blown out and returned, sensor parked.
@@ -166,7 +182,7 @@ fn putting_down_for_a_pause_fails_too() {
             }
         }
     }
-    play(cases, 41);
+    play(cases, 61);
 }
 
 #[test]
@@ -188,7 +204,7 @@ fn what_fails_again_and_again_ends() {
             }
         }
     }
-    play(cases, 13);
+    play(cases, 17);
 }
 
 /// Between any two commits: so many turns of the worker's runtime after it got an answer.
@@ -202,7 +218,7 @@ fn the_worker_is_killed_between_commits() {
             }
         }
     }
-    play(cases, 17);
+    play(cases, 23);
 }
 
 #[test]

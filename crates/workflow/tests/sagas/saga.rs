@@ -11,13 +11,21 @@ use crate::{
 use chrono::{DateTime, Utc};
 use domain::{ExperimentId, ExperimentStatus, Fault, FaultCode, OperationId, Tool};
 use hardware::Patience;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{Attendance, Control, LeaseClaim, Options, Robot, RobotMode, Store, StoreError, User};
-use tokio::{runtime::Builder, task::JoinHandle};
+use store::{
+    Attendance, Change, Control, DeckCondition, LeaseClaim, NewActivity, Options, Robot, RobotMode, Signal, Store,
+    StoreError, User,
+};
+use tokio::{
+    runtime::Builder,
+    sync::oneshot,
+    task::{JoinError, JoinHandle},
+};
 use tokio_util::sync::CancellationToken;
 use workflow::{
     AttendError, DeckAct, ExperimentRequest, Lab, NozzleContent, RobotCommand, WellRequest, WorkerConfig, run_worker,
@@ -187,6 +195,10 @@ impl<'a> People<'a> {
             self.act_in_gap(process, act, go_on).await?;
             return Ok(false);
         }
+        if act == Act::ClearUnderPutDown {
+            self.clear_under_put_down(process, go_on).await.map_err(|error| error.to_string())?;
+            return Ok(false);
+        }
         self.do_act(process, act).await?;
         match act {
             // The robot carries on with what it was sent, and nobody hears of it.
@@ -217,7 +229,7 @@ impl<'a> People<'a> {
             Act::Pause => self.tell(process, RobotCommand::Pause).await,
             Act::CancelExperiment => self.wish(process, Control::Cancel).await,
             Act::PauseExperiment => self.wish(process, Control::Pause).await,
-            Act::Terminate => Ok(()),
+            Act::Terminate | Act::ClearUnderPutDown => Ok(()),
         };
         told.map_err(|error| error.to_string())
     }
@@ -239,12 +251,7 @@ impl<'a> People<'a> {
 
     /// The journal's writer is kept busy; behind it waits what the person does, and behind that the lane's next intent,
     /// which has already looked whether anybody wishes anything.
-    async fn act_in_gap(
-        &mut self,
-        process: &Process,
-        act: Act,
-        go_on: tokio::sync::oneshot::Sender<()>,
-    ) -> Result<(), String> {
+    async fn act_in_gap(&mut self, process: &Process, act: Act, go_on: oneshot::Sender<()>) -> Result<(), String> {
         let busy = process.store.clone();
         let busy = tokio::spawn(async move { busy.run_sql(template::SLOW).await });
         tokio::task::yield_now().await;
@@ -273,6 +280,37 @@ impl<'a> People<'a> {
         Ok(())
     }
 
+    async fn clear_under_put_down(&mut self, process: &Process, go_on: oneshot::Sender<()>) -> Result<(), StoreError> {
+        self.wish(process, Control::Pause).await?;
+        let mut signals = process.store.signals();
+        let _ = go_on.send(());
+        // The experiment has left the lane's hand, and the lane reads what hangs on its nozzle.
+        while !matches!(signals.recv().await, Ok(Signal::Queue) | Err(_)) {}
+        let store = process.store.clone();
+        let busy = tokio::spawn(async move { store.run_sql(template::SLOW).await });
+        let robot = process.store.robot(self.robot.id).await?.ok_or(StoreError::NotFound("robot"))?;
+        let stopped = self.command_behind(process, RobotCommand::Stop);
+        let (store, off) = (process.store.clone(), taken_off(&robot));
+        let by = NewActivity { user_id: None, action: "deck_attended", details: json!({}), ip_address: None };
+        let cleared = tokio::spawn(async move { store.attend(&robot, &off, DeckCondition::Still, by).await });
+        let resumed = self.command_behind(process, RobotCommand::Resume);
+        let lost = |error: JoinError| StoreError::Database(error.to_string());
+        busy.await.map_err(lost)?;
+        stopped.await.map_err(lost)??;
+        match cleared.await.map_err(lost)? {
+            Ok(()) => self.bench.lock().world.clear_nozzle(),
+            // The put-down was faster, and is under way: no hands then.
+            Err(StoreError::AtWork) => {}
+            Err(error) => return Err(error),
+        }
+        resumed.await.map_err(lost)?.map(drop)
+    }
+
+    fn command_behind(&self, process: &Process, command: RobotCommand) -> JoinHandle<Result<RobotMode, StoreError>> {
+        let (lab, user, robot) = (process.lab.clone(), self.user.clone(), self.robot.id);
+        tokio::spawn(async move { lab.command_robot(&user, robot, command, None).await })
+    }
+
     /// One look at the lab; whether all is over.
     async fn look(&mut self, process: &Process) -> Result<bool, StoreError> {
         let robot = process.store.robot(self.robot.id).await?.ok_or(StoreError::NotFound("robot"))?;
@@ -297,7 +335,7 @@ impl<'a> People<'a> {
         Ok(false)
     }
 
-    /// Another experiment on the same deck; an operator lays a new plate first.
+    /// Another experiment on the same deck.
     async fn follow(&mut self, process: &Process) -> Result<(), StoreError> {
         let wells = vec![WellRequest { volumes: BTreeMap::from([("yellow".to_owned(), 50.0)]) }];
         let request = ExperimentRequest { name: None, wells };
@@ -427,6 +465,17 @@ impl<'a> People<'a> {
         }
         true
     }
+}
+
+/// What an operator confirms who takes off what hangs on the nozzle.
+fn taken_off(robot: &Robot) -> Vec<Change> {
+    let lost = match &robot.tool {
+        Tool::Tip { mount, tip, .. } => {
+            robot.deck.pipette(*mount).map(|hand| Change::TipLost { slot: hand.tip_slot, tip: *tip })
+        }
+        _ => None,
+    };
+    lost.into_iter().chain([Change::Tool(Tool::Nothing)]).collect()
 }
 
 async fn open(store: &Store, robot: &Robot) -> Result<HashSet<OperationId>, StoreError> {
