@@ -48,11 +48,14 @@ async fn two_labs_on_one_database_have_two_robots() {
     for _ in 0..2 {
         experiments.push(client.submit(&eight_wells()).await["id"].as_str().expect("an id").to_owned());
     }
-    let mut ledgers = vec![ledger::read(&first.robot).await, ledger::read(&second.robot).await];
+    let mut completed = Vec::new();
     for id in &experiments {
-        let completed = client.until_completed(id).await;
-        ledgers = vec![ledger::read(&first.robot).await, ledger::read(&second.robot).await];
-        let wells = measured(&completed);
+        completed.push(client.until_completed(id).await);
+    }
+    // Only now: while one robot is done with A1, the other may still be mixing its own.
+    let ledgers = vec![ledger::read(&first.robot).await, ledger::read(&second.robot).await];
+    for experiment in &completed {
+        let wells = measured(experiment);
         let at = wells[0]["well_id"].as_str().expect("allotted");
         // Either robot may have taken it; the one that did has all of it.
         let robot = ledgers.iter().filter(|ledger| !ledger::dispensed(ledger, at).is_empty());

@@ -217,8 +217,14 @@ pub struct Reading {
 impl Reading {
     /// Flags saturation by itself.
     pub fn new(channels: Channels, settings: SensorSettings) -> Self {
-        let saturated = channels.named().any(|(_, count)| count >= settings.full_scale());
-        Self { channels, settings, saturated }
+        let reading = Self { channels, settings, saturated: false };
+        Self { saturated: reading.at_full_scale().is_some(), ..reading }
+    }
+
+    /// The first channel that counted all it can, and its count.
+    pub fn at_full_scale(&self) -> Option<(&'static str, u16)> {
+        let full = self.settings.full_scale();
+        self.channels.named().find(|(_, count)| *count >= full)
     }
 
     pub fn basic_counts(&self) -> BasicCounts {
@@ -270,7 +276,7 @@ impl Reading {
     /// compare with.
     pub fn check_white(&self, last: Option<&Self>) -> Result<(), WhiteFlaw> {
         let full = self.settings.full_scale();
-        if let Some((channel, count)) = self.channels.named().find(|(_, count)| *count >= full) {
+        if let Some((channel, count)) = self.at_full_scale() {
             return Err(WhiteFlaw::Saturated { channel, count });
         }
         let bands = || BANDS.iter().map(|band| band.name).zip(self.channels.bands());

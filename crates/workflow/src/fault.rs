@@ -72,7 +72,7 @@ pub fn of_reading(step: &Step, error: &SensorError) -> Fault {
 /// A reading that was taken and is worth nothing.
 pub fn of_flaw(step: &Step, flaw: &Flaw) -> Fault {
     let (code, next) = match flaw {
-        Flaw::White(WhiteFlaw::Saturated { .. }) => {
+        Flaw::Glaring { .. } | Flaw::White(WhiteFlaw::Saturated { .. }) => {
             (FaultCode::SensorSaturated, "Shade the sensor from the room's light, then resume the robot.")
         }
         Flaw::White(WhiteFlaw::Dimmed { .. }) => (

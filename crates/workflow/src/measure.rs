@@ -32,6 +32,9 @@ pub struct WhiteReference {
 pub enum Flaw {
     #[error("every channel is as dark as in the sensor's dock")]
     Dark,
+    /// Of a look at an empty well: the clearest of wells would be taken for a stained one.
+    #[error("{channel} is at the sensor's full scale ({count})")]
+    Glaring { channel: &'static str, count: u16 },
     #[error(transparent)]
     White(#[from] WhiteFlaw),
 }
@@ -41,11 +44,17 @@ pub fn check(step: &Step, reading: &Reading, last: Option<&WhiteReference>) -> R
     if reading.is_dark() {
         return Err(Flaw::Dark);
     }
-    if !matches!(step, Step::Read { well: None, .. }) {
-        return Ok(());
+    match step {
+        Step::Read { well: None, .. } => {
+            let comparable = last.filter(|white| !white.is_outdated).map(|white| &white.reading);
+            Ok(reading.check_white(comparable)?)
+        }
+        Step::CheckBlank { .. } => match reading.at_full_scale() {
+            Some((channel, count)) => Err(Flaw::Glaring { channel, count }),
+            None => Ok(()),
+        },
+        _ => Ok(()),
     }
-    let comparable = last.filter(|white| !white.is_outdated).map(|white| &white.reading);
-    Ok(reading.check_white(comparable)?)
 }
 
 /// How far a well that should be empty is off the white reference, if it is too far.

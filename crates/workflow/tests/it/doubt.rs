@@ -2,7 +2,10 @@
 
 use super::EIGHT;
 use crate::lab::TestLab;
-use domain::{BlankCheck, Deck, ExperimentId, ExperimentStatus, FaultCode, PlateId, WellStatus, doubt::Shared};
+use domain::{
+    BlankCheck, Deck, ExperimentId, ExperimentStatus, FaultCode, PlateId, WellStatus,
+    doubt::{Shared, Why},
+};
 use serde_json::json;
 use std::time::Duration;
 use store::{Attendance, Change, DeckCondition, NewActivity, testing::TestDatabase};
@@ -164,6 +167,20 @@ async fn a_sensor_that_takes_every_plate_for_a_used_one_does_not_have_them_all()
     let plates = lab.ledger().await.iter().filter(|entry| entry["kind"] == "new_plate").count();
     assert_eq!(plates, 2, "after three plates the sensor is at fault");
     lab.check_left_safe().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_into_glaring_light_takes_no_plate_for_a_used_one() {
+    let mut lab = attended(TestDatabase::sqlite().await, BlankCheck::Sample).await;
+    // Every second reading glares: the white reference is as it should be, the first look at a well isn't.
+    lab.tell("/emulator/sensor", json!({ "flicker": -3 })).await;
+    let id = lab.submit(&EIGHT).await;
+    let done = lab.wait_for(id, ExperimentStatus::Completed).await;
+    let whys = done.wells.iter().filter_map(|(_, result)| doubt_of(result.as_ref()?)).map(|doubt| doubt.why);
+    let whys: Vec<_> = whys.collect();
+    assert!(!whys.is_empty() && whys.iter().all(|why| *why == Why::Saturated), "{whys:?}");
+    lab.check_left_safe().await;
+    lab.stop_worker().await;
 }
 
 /// At an operator's robot: the sensor breaks so, the operator is asked for this, nothing is judged; mended, it goes on.

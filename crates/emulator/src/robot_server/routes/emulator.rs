@@ -168,8 +168,10 @@ async fn sensor(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiEr
     if !(0.0..=MOST_LIGHT).contains(&light) {
         return Err(Problem::bad(format!("'light' must be from 0 (off) to {MOST_LIGHT}; 1 is as it should be")));
     }
-    if !(0.0..=1.0).contains(&flicker) {
-        return Err(Problem::bad("'flicker' must be from 0 (steady) to 1 (every second reading is dark)"));
+    if !(-9.0..=1.0).contains(&flicker) {
+        return Err(Problem::bad(
+            "'flicker' must be from 0 (steady) to 1 (every second reading is dark), or below 0 (every second one glares)",
+        ));
     }
     if let Some(name) = dead_band.as_ref().filter(|name| !BANDS.iter().any(|band| band.name == **name)) {
         let known = BANDS.map(|band| band.name).join(", ");
