@@ -5,7 +5,8 @@
 
 use crate::{
     AddressError, ColourSensor, Identity, Lookup, Memory, Patience, PerformError, RobotError, RunTrace,
-    attendant::VirtualAttendant, robot::Ot2, sensor::connect_sensor,
+    ot2::{Ot2, VirtualAttendant},
+    sensor::connect_sensor,
 };
 use domain::{Deck, DyeName, Operation, OperationId, Slot, Volume, WellName};
 use serde_json::Value;
@@ -36,12 +37,18 @@ pub trait Robot: fmt::Debug + Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
-    /// Takes the robot, with this deck. From then on nothing that was sent under an earlier hold can still be carried
-    /// out. Waits, within [`Patience`], while the robot boots or still carries out an earlier hold's command.
+    /// Whether [`Robot::hold`] shuts out what was sent under earlier holds. After each takeover of one that can't, a
+    /// person is asked before anything is sent: it may still carry out what somebody told it before.
+    fn fences(&self) -> bool {
+        false
+    }
+
+    /// Takes the robot, with this deck. If it fences, nothing that was sent under an earlier hold can be carried out from
+    /// then on. Waits, within [`Patience`], while the robot boots or still carries out an earlier hold's command.
     fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>>;
 
     /// What became of the command that was sent in `hold` under `key`. Take the robot first, so that
-    /// [`Lookup::Absent`] can't be overtaken.
+    /// [`Lookup::Absent`] can't be overtaken, if it fences.
     fn lookup<'a>(&'a self, hold: &'a str, key: OperationId) -> Pending<'a, Result<Lookup, RobotError>>;
 }
 

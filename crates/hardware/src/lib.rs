@@ -4,20 +4,20 @@
 //! failure says which of three things is true: the device certainly didn't do it, it did it and failed, or nobody
 //! knows yet ([`PerformError`]). What nobody knows is looked up by the operation's id ([`Ot2::lookup`]).
 //!
-//! Read `device` first: what the workflow knows of a robot; then [`robot`], the OT-2. This crate stores nothing and decides nothing: journal, retries and recovery are the workflow's.
+//! Read `device` first: what the workflow knows of a robot, whatever kind it is; then [`ot2`], the kind that there is.
+//! This crate stores nothing and decides nothing: journal, retries and recovery are the workflow's.
 
-pub mod robot;
+pub mod ot2;
 pub mod sensor;
 
-mod attendant;
 mod device;
+mod error;
+mod facts;
 mod patience;
 
-pub use attendant::VirtualAttendant;
 pub use device::{Attendant, Connect, Hold, Network, Pending, Robot};
+pub use error::{CommandFailure, PerformError, RobotError};
+pub use facts::{Identity, Lookup, Memory, RunEntry, RunTrace, TracedCommand, VirtualDeck};
+pub use ot2::{Health, Ot2, Run, VirtualAttendant};
 pub use patience::{AddressError, Patience};
-pub use robot::{
-    CommandFailure, Health, Identity, Lookup, Memory, Ot2, PerformError, RobotError, Run, RunEntry, RunTrace,
-    TracedCommand, VirtualDeck,
-};
 pub use sensor::{ColourSensor, PendingReading, ReadRequest, SensorError, connect_sensor};

@@ -263,6 +263,17 @@ pub fn unknown_deck() -> Fault {
     }
 }
 
+/// Of a robot that may still do what it was told before this worker took it.
+pub fn not_fenced() -> Fault {
+    Fault {
+        code: FaultCode::CommandInDoubt,
+        what: "The robot may still carry out what it was told before.".to_owned(),
+        cause: "Its worker has changed, and a robot of this kind can't be told to forget.".to_owned(),
+        done: "Nothing is sent to it.".to_owned(),
+        next: "Wait until the robot stands still and look what hangs on its nozzles; then resume it.".to_owned(),
+    }
+}
+
 /// Of a machine that isn't the one this robot was.
 pub fn another_machine(before: &str, now: &str) -> Fault {
     Fault {

@@ -147,10 +147,11 @@ impl Lane {
         }
         if !self.checked {
             self.check_machine().await?;
+            self.ask_unless_fenced().await?;
             self.checked = true;
             return Ok(());
         }
-        if self.is_mistaken() {
+        if self.is_mistaken() || self.may_hear_of_old_commands() {
             self.rest().await;
             return Ok(());
         }

@@ -91,6 +91,10 @@ impl Lane {
                     let ending = if failure.started { Ending::Unsure } else { Ending::NotDone };
                     return Ok((JournalEvent::Failed, ending, json!({ "failure": failure })));
                 }
+                Lookup::Absent if !self.machine.fences() => {
+                    let reason = "the robot hasn't got it, and may get it yet";
+                    return Ok((JournalEvent::InDoubt, Ending::Unsure, json!({ "reason": reason })));
+                }
                 Lookup::Absent => {
                     return Ok((
                         JournalEvent::NotReceived,

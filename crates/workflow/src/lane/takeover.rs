@@ -43,6 +43,19 @@ impl Lane {
         }
     }
 
+    /// A robot that can't shut out what it was told earlier may still do it. Somebody has to see it stand still.
+    pub(super) async fn ask_unless_fenced(&mut self) -> Result<(), LaneError> {
+        if self.machine.fences() || self.robot.run_id.is_none() {
+            return Ok(());
+        }
+        self.ask_operator(fault::not_fenced()).await
+    }
+
+    /// Whether the robot isn't taken before somebody has answered.
+    pub(super) fn may_hear_of_old_commands(&self) -> bool {
+        !self.settled && !self.machine.fences() && self.robot.attention.is_some()
+    }
+
     async fn check_identity(&mut self, identity: &Identity) -> Result<Option<Strange>, LaneError> {
         let Some(name) = identity.name() else { return Ok(None) };
         let before = self.robot.identity.clone();

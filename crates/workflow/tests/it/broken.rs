@@ -1,8 +1,9 @@
 //! What can't work ends, and holds nobody else up; what nobody knows is asked.
 
+use super::EIGHT;
 use crate::lab::TestLab;
-use domain::{ExperimentStatus, FaultCode, WellStatus};
-use hardware::{AddressError, Attendant, ColourSensor, Connect, Network, Robot};
+use domain::{Deck, ExperimentStatus, FaultCode, OperationId, WellStatus};
+use hardware::{AddressError, Attendant, ColourSensor, Connect, Hold, Lookup, Network, Pending, Robot, RobotError};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, Ordering},
@@ -59,6 +60,56 @@ impl Connect for Trapped {
     fn attendant(&self, url: &str) -> Result<Arc<dyn Attendant>, AddressError> {
         self.network.attendant(url)
     }
+}
+
+/// OT-2s that are taken for robots which can't shut out what they were told earlier.
+#[derive(Debug, Default)]
+struct Unfenced(Network);
+
+#[derive(Debug)]
+struct UnfencedRobot(Arc<dyn Robot>);
+
+impl Connect for Unfenced {
+    fn robot(&self, url: &str) -> Result<Arc<dyn Robot>, AddressError> {
+        Ok(Arc::new(UnfencedRobot(self.0.robot(url)?)))
+    }
+
+    fn sensor(&self, url: &str) -> Result<Arc<dyn ColourSensor>, AddressError> {
+        self.0.sensor(url)
+    }
+
+    fn attendant(&self, url: &str) -> Result<Arc<dyn Attendant>, AddressError> {
+        self.0.attendant(url)
+    }
+}
+
+impl Robot for UnfencedRobot {
+    fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
+        self.0.hold(deck)
+    }
+
+    fn lookup<'a>(&'a self, hold: &'a str, key: OperationId) -> Pending<'a, Result<Lookup, RobotError>> {
+        self.0.lookup(hold, key)
+    }
+}
+
+/// The first worker asks nothing; whoever comes after it asks before it sends anything.
+pub async fn a_robot_that_cannot_fence_is_asked_about_at_each_takeover(database: TestDatabase) {
+    let mut lab = TestLab::new(database, 150.0).await;
+    lab.start_worker_with(Arc::new(Unfenced::default()));
+    let id = lab.submit(&EIGHT).await;
+    lab.wait_for_step(id, "dispense").await;
+    lab.kill_worker();
+    let before = lab.store().robot(lab.robot.id).await.expect("a database").expect("the robot").run_id;
+    lab.start_worker_with(Arc::new(Unfenced::default()));
+    let question = lab.wait_for_question().await;
+    assert_eq!(question.code, FaultCode::CommandInDoubt, "{question:?}");
+    let asked = lab.store().robot(lab.robot.id).await.expect("a database").expect("the robot");
+    assert_eq!(asked.run_id, before, "it isn't even taken");
+    lab.lab.command_robot(&lab.user, lab.robot.id, RobotCommand::Resume, None).await.expect("a database");
+    let done = lab.wait_for(id, ExperimentStatus::Completed).await;
+    lab.check_measured_wells(&done).await;
+    lab.check_left_safe().await;
 }
 
 /// A lane that panics is seen and begun again; when the bug is gone the work goes on.

@@ -39,13 +39,14 @@ mod doubt;
 use broken::{
     a_damaged_experiment_is_parked_and_the_next_is_served,
     a_lab_wide_stop_tells_every_robot_whatever_the_first_answers, a_lane_that_panics_is_begun_again,
-    an_experiment_whose_robot_is_gone_goes_on_at_another,
+    a_robot_that_cannot_fence_is_asked_about_at_each_takeover, an_experiment_whose_robot_is_gone_goes_on_at_another,
 };
 
 on_both!(
     a_damaged_experiment_is_parked_and_the_next_is_served,
     a_lab_wide_stop_tells_every_robot_whatever_the_first_answers,
     a_lane_that_panics_is_begun_again,
+    a_robot_that_cannot_fence_is_asked_about_at_each_takeover,
     an_experiment_whose_robot_is_gone_goes_on_at_another,
     eight_wells_are_mixed_and_measured,
     a_killed_worker_loses_nothing_and_repeats_nothing,

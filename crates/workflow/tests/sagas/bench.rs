@@ -497,6 +497,10 @@ impl Connect for Bench {
 }
 
 impl Robot for Bench {
+    fn fences(&self) -> bool {
+        true
+    }
+
     fn hold<'a>(&'a self, _: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
         Box::pin(async move {
             self.contact(Contact::Hold).await?;

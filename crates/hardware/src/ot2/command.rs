@@ -2,7 +2,8 @@
 //!
 //! Heights are those the training lab uses; flow rates are Opentrons' defaults for GEN2 pipettes.
 
-use super::{Memory, RobotError, labware::SENSOR_REACH_MM};
+use super::labware::SENSOR_REACH_MM;
+use crate::{Memory, RobotError};
 use domain::{Deck, Mount, PipetteModel, Step, Volume, WellName};
 use serde_json::{Value, json};
 

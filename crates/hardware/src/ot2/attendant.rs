@@ -1,6 +1,7 @@
 //! The virtual lab's operator: puts new plates and tips, fills vials, where there are no hands.
 
-use crate::{AddressError, Attendant, Patience, Pending, RobotError, robot::Wire};
+use super::wire::Wire;
+use crate::{AddressError, Attendant, Patience, Pending, RobotError};
 use domain::{DyeName, Slot, Volume, WellName};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -3,11 +3,11 @@
 //! [`Ot2`] is the robot; [`Run`] is our hold on it: a protocol-less run in which every step is one `setup` command whose
 //! `key` is the operation's id. `wire` speaks HTTP and classifies what went wrong; `answer` is what the server says;
 //! `command` turns steps into commands; `labware` has the lab's own definitions; `lookup` finds out what became of a key,
-//! `history` what else the robot was told, and `identity` which robot it is.
+//! `history` what else the robot was told, and `identity` which robot it is. `attendant` serves a virtual one's deck.
 
 mod answer;
+mod attendant;
 mod command;
-mod error;
 mod history;
 mod identity;
 mod labware;
@@ -16,18 +16,18 @@ mod mark;
 mod run;
 mod wire;
 
-pub use error::{CommandFailure, PerformError, RobotError};
-pub use history::{MOST_RUNS, RunEntry, RunTrace, TracedCommand};
-pub use identity::{Identity, VirtualDeck};
-pub use lookup::Lookup;
-pub use run::{Memory, Run};
+pub use attendant::VirtualAttendant;
+pub use history::MOST_RUNS;
+pub use run::Run;
 
-use crate::{AddressError, Hold, Patience, Pending, Robot};
+use crate::{
+    AddressError, Hold, Identity, Lookup, Memory, Patience, Pending, PerformError, Robot, RobotError, RunTrace,
+};
 use domain::{Deck, Operation, OperationId};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
-pub(crate) use wire::Wire;
+use wire::Wire;
 
 /// One OT-2's HTTP API. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -83,6 +83,10 @@ impl Robot for Ot2 {
 
     fn mark<'a>(&'a self, lab: &'a str) -> Pending<'a, Result<(), RobotError>> {
         Box::pin(Self::mark(self, lab))
+    }
+
+    fn fences(&self) -> bool {
+        true
     }
 
     fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {

@@ -1,6 +1,6 @@
 //! What the robot-server answers, as far as the driver reads it.
 
-use super::CommandFailure;
+use crate::CommandFailure;
 use serde::Deserialize;
 use serde_json::Value;
 

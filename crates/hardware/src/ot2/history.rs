@@ -1,11 +1,12 @@
 //! What a robot has been told, newest first, by whomever: so that commands no journal knows of are seen.
 
 use super::{
-    Ot2, RobotError,
+    Ot2,
     answer::{Command, Page, RunState, Runs, word},
     lookup::PAGE,
     wire::is_id,
 };
+use crate::{RobotError, RunEntry, RunTrace, TracedCommand};
 
 /// The most runs that are looked at. An OT-2 keeps 20 (`MAXIMUM_RUNS` of its robot-server).
 pub const MOST_RUNS: usize = 20;
@@ -33,38 +34,6 @@ const HARMLESS: [&str; 17] = [
     "waitForDuration",
     "waitForResume",
 ];
-
-/// A run as the robot lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunEntry {
-    pub id: String,
-    /// As the robot's clock had it, which may be wrong.
-    pub created_at: String,
-    pub current: bool,
-    /// False when a restart of the robot's server lost what happened in it.
-    pub ok: bool,
-}
-
-/// A run and what was told the robot in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunTrace {
-    pub run: RunEntry,
-    /// Oldest first. Nothing when the run's history is lost.
-    pub commands: Vec<TracedCommand>,
-    /// False when there are more than were read.
-    pub complete: bool,
-}
-
-/// A command somebody gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TracedCommand {
-    /// The operation's id, if it was ours.
-    pub key: String,
-    /// Like `aspirate`.
-    pub command_type: String,
-    /// Whether the deck may be otherwise for it. Not when it failed before it began.
-    pub changes_deck: bool,
-}
 
 impl Ot2 {
     /// The robot's newest runs, newest first, at most [`MOST_RUNS`] of them. Their commands are [`Ot2::trace`]'s to tell.

@@ -1,10 +1,11 @@
 //! Finding out what became of a command: the robot keeps each command's key, so the operation's id finds it again.
 
 use super::{
-    CommandFailure, Ot2, RobotError,
+    Ot2,
     answer::{Command, One, Page, RunState, Status},
     wire::{Wire, is_id},
 };
+use crate::{Lookup, RobotError};
 use domain::OperationId;
 use serde_json::Value;
 
@@ -12,19 +13,6 @@ use serde_json::Value;
 pub(super) const PAGE: usize = 100;
 /// 100,000 commands; the longest experiment has a few thousand.
 const MOST_PAGES: usize = 1_000;
-
-/// What became of a command.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Lookup {
-    /// The robot hasn't got it. Final once another run is open; until then it may still be under way.
-    Absent,
-    /// Waiting its turn or being carried out.
-    Running,
-    Succeeded(Value),
-    Failed(CommandFailure),
-    /// The robot's server restarted and forgot, or the run is too old: nobody can say.
-    HistoryLost,
-}
 
 impl Ot2 {
     /// What became of the command that was sent to run `run_id` under `key`.

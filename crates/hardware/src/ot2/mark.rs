@@ -3,7 +3,11 @@
 //! The robot-server keeps a client's notes under `/clientData/{key}` until it restarts. A mark that is gone says nothing;
 //! one that is another lab's says that this lab isn't the only one.
 
-use super::{Ot2, RobotError, answer::One, answer::word};
+use super::{
+    Ot2,
+    answer::{One, word},
+};
+use crate::RobotError;
 use serde::Deserialize;
 use serde_json::json;
 

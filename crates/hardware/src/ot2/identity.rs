@@ -1,40 +1,14 @@
 //! Asking a robot who it is, so that one machine can't pass for two, nor another machine for ours.
 
 use super::{
-    Health, Ot2, RobotError,
+    Health, Ot2,
     answer::{shortened, word},
 };
+use crate::{Identity, RobotError, VirtualDeck};
 use serde::Deserialize;
 
 /// What the robot-server's simulation calls itself: every simulation the same, so it tells nobody apart.
 const SIMULATION: &str = "simulator";
-
-/// Who a robot says it is. All text is the robot's, cut and without control characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Like `OT2CEP20190604A02`. Nothing where the robot tells none, as a simulation.
-    pub serial: Option<String>,
-    /// Only a virtual robot has one.
-    pub virtual_deck: Option<VirtualDeck>,
-}
-
-/// A virtual robot's deck, which remembers what happened to it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct VirtualDeck {
-    /// Like `OT2VIRT-` and 32 hexadecimal digits.
-    pub identity: String,
-    /// How much has happened on it: the number of its ledger's newest entry.
-    pub sequence: u64,
-    /// The key of the newest command that changed it.
-    pub last_key: Option<String>,
-}
-
-impl Identity {
-    /// What this machine, and no other, is called; nothing when it doesn't say.
-    pub fn name(&self) -> Option<&str> {
-        self.virtual_deck.as_ref().map(|deck| deck.identity.as_str()).or(self.serial.as_deref())
-    }
-}
 
 impl Ot2 {
     /// Asks who this is. Moves nothing, and each of its two or three questions is asked once.

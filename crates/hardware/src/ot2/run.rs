@@ -1,13 +1,13 @@
 //! Our hold on a robot: opening a run, performing steps in it one at a time, letting go.
 
 use super::{
-    Lookup, PerformError, RobotError,
     answer::{Command, One, RunState, Runs, Status},
     command::{Hand, Places, RobotCommand, command},
     labware,
     lookup::look_up,
     wire::{Wire, is_id},
 };
+use crate::{Lookup, Memory, PerformError, RobotError};
 use domain::{Deck, Operation, OperationId, Pipette, Slot};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -20,15 +20,6 @@ use tokio::{
 const HELD: Duration = Duration::from_secs(20);
 /// Between two polls.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// Whether the robot's server knows what hangs on the nozzle. It forgets with every new run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Memory {
-    /// It knows, or nothing hangs there.
-    Knows,
-    /// A tip or the sensor may hang there of which this run doesn't know.
-    Forgot,
-}
 
 /// A run of which we are the only user. Cheap to clone; clones share the one command in flight.
 #[derive(Clone, Debug)]
