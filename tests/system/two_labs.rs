@@ -98,9 +98,9 @@ async fn a_robot_from_before_machines_had_names_is_found_again_unless_it_is_ther
     let mut alive =
         Process::spawn(tincture(&["emulator", "--listen", "127.0.0.1:0", "--sensor-listen", "127.0.0.1:0"]));
     let robots = [
-        old("virtual-1", &alive.word_after("Virtual OT-2 "), store::Attendance::Virtual),
-        old("virtual-2", "http://127.0.0.1:9", store::Attendance::Operator),
-        old("virtual-3", "http://127.0.0.1:9", store::Attendance::Virtual),
+        old("virtual-1", &alive.word_after("Virtual OT-2 "), domain::Attendance::Virtual),
+        old("virtual-2", "http://127.0.0.1:9", domain::Attendance::Operator),
+        old("virtual-3", "http://127.0.0.1:9", domain::Attendance::Virtual),
     ];
     for robot in robots.clone() {
         database.store.ensure_robot(robot).await.expect("a robot");

@@ -1,6 +1,7 @@
 //! The API's description of itself: OpenAPI 3.1, made from the endpoints, and the page to try them on.
 
 use crate::{AppState, PROBLEM_JSON, endpoints};
+use domain::EventKind;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -11,6 +12,8 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+/// Stands in a description for the kinds of events.
+const KINDS: &str = "{kinds}";
 const DOCUMENT: &str = "/api/v1/openapi.json";
 
 #[derive(OpenApi)]
@@ -84,6 +87,7 @@ pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) 
     let (router, mut document) =
         OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1).split_for_parts();
     promise_problems(&mut document);
+    tell_kinds(&mut document);
     (router, document)
 }
 
@@ -94,6 +98,15 @@ fn promise_problems(document: &mut utoipa::openapi::OpenApi) {
     let items = document.paths.paths.values_mut();
     for operation in items.flat_map(|item| [&mut item.get, &mut item.post, &mut item.patch]).flatten() {
         operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
+    }
+}
+
+/// Puts the one list of event kinds where a description asks for it.
+fn tell_kinds(document: &mut utoipa::openapi::OpenApi) {
+    let kinds: Vec<_> = EventKind::ALL.iter().map(|kind| format!("- `{kind}`: {}", kind.says())).collect();
+    let operations = document.paths.paths.values_mut().flat_map(|item| &mut item.get);
+    for description in operations.flat_map(|operation| &mut operation.description) {
+        *description = description.replace(KINDS, &kinds.join("\n"));
     }
 }
 

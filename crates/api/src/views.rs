@@ -3,15 +3,12 @@
 use auth::Tokens;
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
-    Deck, ExperimentId, ExperimentStatus, Fault, FaultCode, PlateId, Recipe, RobotId, Role, UserId, WellId, WellName,
-    WellStatus, doubt::Shared,
+    Attendance, Control, Deck, ExperimentId, ExperimentStatus, Fault, FaultCode, Inventory, PlateId, Recipe, RobotId,
+    RobotMode, Role, UserId, WellId, WellName, WellStatus, doubt::Shared,
 };
 use serde::Serialize;
 use serde_json::Value;
-use store::{
-    Attendance, Control, Driver, ExperimentDetail, ExperimentSummary, Inventory, Measurement, Page, Robot, RobotMode,
-    User, Well,
-};
+use store::{Driver, ExperimentDetail, ExperimentSummary, Measurement, Page, Robot, User, Well};
 use utoipa::ToSchema;
 use workflow::{Doubts, Hindered, Progress, Waiting, emergency};
 
@@ -606,7 +603,7 @@ impl LimitsView {
 impl From<Inventory> for InventoryView {
     fn from(inventory: Inventory) -> Self {
         let used = inventory.used_wells.len();
-        let vial = |vial: store::Vial| VialView {
+        let vial = |vial: domain::Vial| VialView {
             vial: vial.vial,
             dye: vial.dye.to_string(),
             volume_ul: vial.volume.ul(),

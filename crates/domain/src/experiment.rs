@@ -76,6 +76,15 @@ impl ExperimentStatus {
 }
 
 named_states! {
+    /// What a person has asked of an experiment that a worker holds; the worker answers between two operations.
+    Control {
+        Pause = "pause",
+        Resume = "resume",
+        Cancel = "cancel",
+    }
+}
+
+named_states! {
     /// Where one well of an experiment stands.
     WellStatus {
         Pending = "pending",

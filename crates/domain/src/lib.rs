@@ -1,27 +1,35 @@
 //! The rules and the vocabulary of the lab. This crate does no I/O: it knows nothing of HTTP, SQL or files.
 
+mod change;
 pub mod colour;
 mod deck;
 pub mod doubt;
 pub mod dye;
+mod event;
 mod experiment;
 mod fault;
 mod ids;
+mod inventory;
 mod needs;
 mod operation;
 pub mod pipetting;
 mod plate;
 pub mod reading;
 mod recipe;
+mod robot;
 pub mod spectrum;
 mod volume;
 
+pub use change::*;
 pub use deck::*;
-pub use experiment::{ExperimentStatus, Role, UnknownName, WellStatus};
+pub use event::*;
+pub use experiment::{Control, ExperimentStatus, Role, UnknownName, WellStatus};
 pub use fault::*;
 pub use ids::*;
+pub use inventory::*;
 pub use needs::*;
 pub use operation::*;
 pub use plate::*;
 pub use recipe::*;
+pub use robot::*;
 pub use volume::*;

@@ -5,7 +5,7 @@
 
 use crate::{
     error::{Result, StoreError},
-    events::{self, NewEvent, add_if_some},
+    events::{self, NewEvent},
     experiments,
     records::*,
     sql::{Sql, now, row_values, sql},
@@ -13,7 +13,7 @@ use crate::{
 };
 use domain::*;
 use sea_orm::DatabaseTransaction;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// All changes to a robot's row in one statement. What is `None` stays as it is.
 #[derive(Debug, Default)]
@@ -169,7 +169,7 @@ impl Effects {
         Ok(effects)
     }
 
-    /// Tells the followers of the experiment in hand, if there is one, how its robot stands: `{"mode", "asks", "unusable"}`.
+    /// Tells the followers of the experiment in hand, if there is one, how its robot stands.
     pub async fn tell_in_hand(&mut self, tx: &DatabaseTransaction, robot: RobotId) -> Result<()> {
         let in_hand = sql!(
             "SELECT e.id, r.mode, r.attention IS NOT NULL AS asks, r.notice IS NOT NULL AS unusable
@@ -178,8 +178,8 @@ impl Effects {
         );
         if let Some(row) = in_hand.one(tx).await? {
             let (asks, unusable): (bool, bool) = (row.get("asks")?, row.get("unusable")?);
-            let data = json!({ "mode": row.get::<RobotMode>("mode")?, "asks": asks, "unusable": unusable });
-            self.events.push(NewEvent { experiment: row.get("id")?, kind: "robot", data });
+            let event = ExperimentEvent::Robot { mode: row.get("mode")?, asks, unusable };
+            self.events.push(NewEvent { experiment: row.get("id")?, event });
         }
         Ok(())
     }
@@ -213,8 +213,8 @@ impl Effects {
                 self.events.extend(wells::replace(tx, *quarantined, *fresh, *at, fault).await?);
             }
             Change::Result { id, well, measurement_data } => self.measure(tx, *id, *well, measurement_data).await?,
-            Change::Event { experiment, kind, data } => {
-                self.events.push(NewEvent { experiment: *experiment, kind, data: data.clone() });
+            Change::Event { experiment, event } => {
+                self.events.push(NewEvent { experiment: *experiment, event: event.clone() });
             }
             Change::Document { collection, id, body } => keep_document(tx, collection, *id, body).await?,
             on_deck => {
@@ -252,12 +252,17 @@ impl Effects {
         )
         .execute(tx)
         .await?;
-        let mut result = json!({ "well": well, "position": place.position, "well_id": place.well_id });
-        add_if_some(&mut result, "srgb", data.get("srgb"));
-        add_if_some(&mut result, "lab", data.get("lab"));
-        add_if_some(&mut result, "doubt", data.get("doubt"));
+        let part = |key: &str| data.get(key).cloned();
+        let event = ExperimentEvent::Result {
+            well,
+            position: place.position,
+            well_id: place.well_id,
+            srgb: part("srgb"),
+            lab: part("lab"),
+            doubt: part("doubt"),
+        };
         self.events.push(place.event(WellStatus::Measured, None));
-        self.events.push(NewEvent { experiment: place.experiment, kind: "result", data: result });
+        self.events.push(NewEvent { experiment: place.experiment, event });
         Ok(())
     }
 }

@@ -6,9 +6,8 @@ use crate::{
     records::Event,
     sql::{Row, Sql, now, row_values, sql},
 };
-use domain::{ExperimentId, ExperimentStatus, Fault};
+use domain::{EventKind, ExperimentEvent, ExperimentId, ExperimentStatus, Fault};
 use sea_orm::DatabaseTransaction;
-use serde_json::{Value, json};
 
 /// The most events of one answer.
 const MOST_EVENTS: u32 = 1_000;
@@ -17,23 +16,12 @@ const MOST_EVENTS: u32 = 1_000;
 #[derive(Clone, Debug)]
 pub(crate) struct NewEvent {
     pub experiment: ExperimentId,
-    pub kind: &'static str,
-    pub data: Value,
+    pub event: ExperimentEvent,
 }
 
 impl NewEvent {
-    /// `{"status", "fault"?}`
     pub fn status(experiment: ExperimentId, status: ExperimentStatus, fault: Option<&Fault>) -> Self {
-        let mut data = json!({ "status": status });
-        add_if_some(&mut data, "fault", fault);
-        Self { experiment, kind: "status", data }
-    }
-}
-
-/// Leaves the key out rather than writing a null.
-pub(crate) fn add_if_some<T: serde::Serialize>(data: &mut Value, key: &str, value: Option<&T>) {
-    if let (Some(object), Some(value)) = (data.as_object_mut(), value) {
-        object.insert(key.to_owned(), crate::sql::json(value));
+        Self { experiment, event: ExperimentEvent::Status { status, fault: fault.cloned() } }
     }
 }
 
@@ -70,7 +58,7 @@ async fn append_to(tx: &DatabaseTransaction, experiment: ExperimentId, events: V
     let rows = events
         .into_iter()
         .zip(first..)
-        .map(|(event, sequence)| row_values![experiment, sequence, event.kind, event.data, at])
+        .map(|(event, sequence)| row_values![experiment, sequence, event.event.kind().as_str(), event.event.data(), at])
         .collect();
     Sql::with_rows("INSERT INTO events (experiment_id, sequence, kind, data, at) VALUES", Vec::new(), rows, "")
         .execute(tx)
@@ -90,12 +78,18 @@ impl Store {
         rows.all(self.reader()).await?.iter().map(read_event).collect()
     }
 
-    /// The newest event of a kind, like `progress`.
-    pub async fn latest_event(&self, experiment: ExperimentId, kind: &str) -> Result<Option<Event>> {
+    /// The number of the newest event; 0 when there is none.
+    pub async fn latest_sequence(&self, experiment: ExperimentId) -> Result<i64> {
+        let row = sql!("SELECT last_sequence FROM experiments WHERE id = $1", experiment).one(self.reader()).await?;
+        row.map_or(Ok(0), |row| row.get("last_sequence"))
+    }
+
+    /// The newest event of a kind.
+    pub async fn latest_event(&self, experiment: ExperimentId, kind: EventKind) -> Result<Option<Event>> {
         let row = sql!(
             "SELECT * FROM events WHERE experiment_id = $1 AND kind = $2 ORDER BY sequence DESC LIMIT 1",
             experiment,
-            kind,
+            kind.as_str(),
         );
         row.one(self.reader()).await?.map(|row| read_event(&row)).transpose()
     }

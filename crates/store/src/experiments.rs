@@ -5,12 +5,12 @@ use crate::{
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
-    events::{self, NewEvent, add_if_some},
+    events::{self, NewEvent},
     records::*,
     sql::{Row, Sql, now, row_values, sql},
     wells::{self, sql_list},
 };
-use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, Needs, UserId, WellId, WellStatus};
+use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, Needs, UserId, WellId, WellStatus};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -189,8 +189,7 @@ async fn insert_wells(tx: &DatabaseTransaction, experiment: &NewExperiment) -> R
         .zip(makes_up_for)
         .zip(0i32..)
         .map(|(((id, recipe), makes_up_for), position)| {
-            let mut metadata = json!({});
-            add_if_some(&mut metadata, wells::MAKES_UP_FOR, makes_up_for);
+            let metadata = makes_up_for.map_or_else(|| json!({}), |well| json!({ wells::MAKES_UP_FOR: well }));
             row_values![*id, experiment.id, WellStatus::Pending, metadata, position, recipe]
         })
         .collect();

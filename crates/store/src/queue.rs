@@ -11,7 +11,7 @@ use crate::{
     sql::{Bind, Row, Sql, now, row_values, sql},
     wells::{self, check_untaken},
 };
-use domain::{Deck, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, RobotId, WellId, WellName};
+use domain::{Control, Deck, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, RobotId, WellId, WellName};
 use sea_orm::DatabaseTransaction;
 use std::{collections::HashMap, fmt::Write as _};
 

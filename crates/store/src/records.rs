@@ -2,39 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ActivityId, Deck, ExperimentId, ExperimentStatus, Fault, JournalEvent, Needs, Operation, OperationId, PlateId,
-    Recipe, ResultId, RobotId, Role, SessionId, Slot, Tool, UserId, Volume, WellId, WellName, WellStatus,
+    ActivityId, Attendance, Change, Control, Deck, DeckCondition, ExperimentEvent, ExperimentId, ExperimentStatus,
+    Fault, JournalEvent, Needs, Operation, OperationId, PlateId, Recipe, ResultId, RobotId, RobotMode, Role, SessionId,
+    Tool, UserId, WellId, WellName, WellStatus,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use std::{fmt, net::IpAddr, str::FromStr};
-
-/// The names under which an enum's values are stored; the same as in JSON.
-macro_rules! stored_names {
-    ($name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
-        impl $name {
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = domain::UnknownName;
-            fn from_str(text: &str) -> Result<Self, domain::UnknownName> {
-                match text {
-                    $($text => Ok(Self::$variant),)+
-                    _ => Err(domain::UnknownName { what: stringify!($name), name: text.chars().take(40).collect() }),
-                }
-            }
-        }
-    };
-}
+use std::{fmt, net::IpAddr};
 
 /// A person's account. Its `Debug` never shows the password hash.
 #[derive(Clone)]
@@ -127,19 +101,6 @@ pub struct NewActivity {
     pub details: Value,
     pub ip_address: Option<IpAddr>,
 }
-
-/// What a person has asked of an experiment that a worker holds; the worker answers between two operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Control {
-    Pause,
-    Resume,
-    Cancel,
-}
-
-stored_names!(Control { Pause = "pause", Resume = "resume", Cancel = "cancel" });
-stored_names!(Attendance { Virtual = "virtual", Operator = "operator" });
-stored_names!(RobotMode { Active = "active", Paused = "paused", Draining = "draining", Stopped = "stopped" });
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -277,67 +238,17 @@ pub enum Acceptance {
 pub struct Event {
     pub experiment_id: ExperimentId,
     pub sequence: i64,
-    /// Like `status`, `well`, `result`, `operation`, `progress`.
+    /// One of [`EventKind`](domain::EventKind), unless another release wrote it.
     pub kind: String,
     pub data: Value,
     pub at: DateTime<Utc>,
 }
 
-/// How a robot is driven and who answers its questions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Attendance {
-    /// The virtual lab: plates, tips and vials are renewed through the emulator, doubts settled by policy.
-    Virtual,
-    /// A person does and answers.
-    Operator,
-}
-
-/// What people have told a robot. Only they change it; a worker obeys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RobotMode {
-    Active,
-    /// Puts down what it holds and sends nothing more until resumed.
-    Paused,
-    /// Finishes what it has and takes nothing new.
-    Draining,
-    /// Sends nothing more at all, not even to put things down, until resumed.
-    Stopped,
-}
-
-impl RobotMode {
-    /// Whether a person holds it: nothing is begun until they let go.
-    pub const fn is_held(self) -> bool {
-        matches!(self, Self::Paused | Self::Stopped)
+impl Event {
+    /// What it says; nothing where another release wrote something else.
+    pub fn read(&self) -> Option<ExperimentEvent> {
+        ExperimentEvent::read(&self.kind, &self.data)
     }
-}
-
-/// What people tell a robot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RobotCommand {
-    /// Finish the operation in flight, put everything down, send nothing more. Changes nothing at a stopped robot, which
-    /// must not move even to put things down.
-    Pause,
-    /// Go on. Also the answer to a question: "I have looked, it is safe to go on". A robot that was draining goes on so.
-    Resume,
-    /// Finish the experiment in hand and take nothing new. A robot that is held isn't drained: it would have to move.
-    Drain,
-    /// Emergency stop: send nothing more, not even to put things down. An OT-2 can't break off the command it is
-    /// carrying out; whoever is in danger uses the robot's own button.
-    Stop,
-}
-
-/// What must be so, under the robot's row, for an act on its deck; each asks for what those before it ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DeckCondition {
-    /// It stands still ([`Robot::stands_still`]).
-    Still,
-    /// And nothing hangs on its nozzle.
-    HandsFree,
-    /// And no experiment that is under way has its wells on the plate.
-    PlateFree,
 }
 
 /// A robot as it is added or configured.
@@ -492,133 +403,6 @@ pub enum Purpose {
     Work,
     /// Leaves nothing on the nozzle: passes a pause.
     PutDown,
-}
-
-/// A change that commits together with the journal entry that causes it.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// Checked against [`ExperimentStatus::may_become`]. A final status sets `completed_at` and ends the wells that
-    /// haven't ended (failed or cancelled), which returns their quota. Leaving `running` frees the lane. Clears `control`.
-    Experiment {
-        id: ExperimentId,
-        to: ExperimentStatus,
-        fault: Option<Fault>,
-    },
-    /// Checked against [`WellStatus::may_become`]. A final status that isn't charged returns the well's quota, once.
-    Well {
-        id: WellId,
-        to: WellStatus,
-        fault: Option<Fault>,
-    },
-    /// Quarantines a well and puts a fresh one in its place, at a free well of the same or another plate; or at none
-    /// yet, where the plate is full. The old well's quota is returned and the fresh one's charged, in one: nothing
-    /// changes for its owner.
-    Replace {
-        quarantined: WellId,
-        fresh: WellId,
-        at: Option<(PlateId, WellName)>,
-        fault: Fault,
-    },
-    /// A measurement; the well becomes `measured`.
-    Result {
-        id: ResultId,
-        well: WellId,
-        measurement_data: Value,
-    },
-    Tool(Tool),
-    Run(Option<String>),
-    WhiteReference(Value),
-    /// Liquid drawn from a vial.
-    VialDrawn {
-        vial: WellName,
-        volume: Volume,
-    },
-    /// Liquid that went to the waste vial.
-    WasteAdded {
-        volume: Volume,
-    },
-    /// A tip that must not be used again (discarded or in doubt).
-    TipLost {
-        slot: Slot,
-        tip: WellName,
-    },
-    /// Nobody knows which tips of a rack are still new: none is used before the rack was replaced.
-    TipsUnknown {
-        slot: Slot,
-    },
-    /// The tip now standing for a dye.
-    TipAssigned {
-        slot: Slot,
-        tip: WellName,
-        dye: domain::DyeName,
-    },
-    /// No plate is known to lie on the robot: it is being replaced, or nobody knows any more which one lies there.
-    PlateLifted,
-    /// A new, empty plate lies on the robot.
-    PlateReplaced {
-        plate: PlateId,
-    },
-    /// A full rack lies on the slot; assignments start anew.
-    TipsReplaced {
-        slot: Slot,
-    },
-    /// The vial holds this much now, of this batch.
-    VialRefilled {
-        vial: WellName,
-        volume: Volume,
-        batch: Option<String>,
-    },
-    WasteEmptied,
-    /// A question to the operator; nothing moves until it is answered. One that is open already stays as it is.
-    Ask(Fault),
-    /// A person has answered the open question.
-    Answered,
-    /// What the worker can't do at the moment, or that it can again. Holds nothing.
-    Notice(Option<Fault>),
-    /// Somebody has been asked about this command or run, of which the journal doesn't know.
-    Accounted(String),
-    /// A raw reading or command record, kept as a document under its operation's id.
-    Document {
-        collection: &'static str,
-        id: OperationId,
-        body: Value,
-    },
-    Event {
-        experiment: ExperimentId,
-        kind: &'static str,
-        data: Value,
-    },
-}
-
-/// A robot's consumables as the journal counts them.
-#[derive(Clone, Debug, Default)]
-pub struct Inventory {
-    pub plate: Option<PlateId>,
-    /// Wells of that plate that were ever allotted.
-    pub used_wells: Vec<WellName>,
-    pub vials: Vec<Vial>,
-    pub waste: Volume,
-    pub tips: Vec<Tip>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Vial {
-    pub vial: WellName,
-    pub dye: domain::DyeName,
-    /// What the journal's outcomes leave in it; what went into the air since `filled_at` isn't counted.
-    pub volume: Volume,
-    /// The bottle it was filled from.
-    pub batch: Option<String>,
-    pub filled_at: DateTime<Utc>,
-}
-
-/// A tip that isn't simply new.
-#[derive(Clone, Debug)]
-pub struct Tip {
-    pub slot: Slot,
-    pub tip: WellName,
-    /// `None`: lost.
-    pub dye: Option<domain::DyeName>,
 }
 
 /// One place in the queue, in the order in which lanes will take it (fair between users).

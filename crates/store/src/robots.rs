@@ -9,7 +9,9 @@ use crate::{
     sql::{Bind, Row, Sql, now, row_values, sql},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Deck, Fault, PlateId, RobotId, Tool, WellName};
+use domain::{
+    Change, Deck, DeckCondition, Fault, Inventory, PlateId, RobotCommand, RobotId, RobotMode, Tip, Tool, Vial, WellName,
+};
 use sea_orm::{DatabaseTransaction, Value};
 use std::time::Duration;
 use uuid::Uuid;

@@ -4,7 +4,7 @@
 //! Texts are trusted, values never are: no value is ever formatted into a text.
 
 use crate::error::{Result, StoreError};
-use crate::records::{Attendance, Control, RobotMode};
+
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::*;
 use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable, Value};

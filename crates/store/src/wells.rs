@@ -3,12 +3,11 @@
 use crate::{
     connection::Store,
     error::{Result, StoreError},
-    events::{NewEvent, add_if_some},
+    events::NewEvent,
     sql::{Row, Sql, now, row_values, sql},
 };
-use domain::{ExperimentId, Fault, PlateId, UserId, WellId, WellName, WellStatus};
+use domain::{ExperimentEvent, ExperimentId, Fault, PlateId, UserId, WellId, WellName, WellStatus};
 use sea_orm::DatabaseTransaction;
-use serde_json::json;
 
 /// A well as its events show it.
 #[derive(Clone, Debug)]
@@ -34,11 +33,14 @@ impl Place {
         })
     }
 
-    /// `{"id", "position", "well_id", "status", "fault"?}`
     pub fn event(&self, status: WellStatus, fault: Option<&Fault>) -> NewEvent {
-        let mut data = json!({ "id": self.id, "position": self.position, "well_id": self.well_id, "status": status });
-        add_if_some(&mut data, "fault", fault);
-        NewEvent { experiment: self.experiment, kind: "well", data }
+        self.event_in_place_of(None, status, fault)
+    }
+
+    fn event_in_place_of(&self, replaces: Option<WellId>, status: WellStatus, fault: Option<&Fault>) -> NewEvent {
+        let (position, fault) = (self.position, fault.cloned());
+        let event = ExperimentEvent::Well { id: self.id, position, well_id: self.well_id, status, fault, replaces };
+        NewEvent { experiment: self.experiment, event }
     }
 }
 
@@ -221,7 +223,6 @@ pub(crate) async fn replace(
     .execute(tx)
     .await?;
     let place = Place { id: fresh, well_id, ..old.clone() };
-    let mut placed = place.event(WellStatus::Pending, None);
-    add_if_some(&mut placed.data, "replaces", Some(&quarantined));
+    let placed = place.event_in_place_of(Some(quarantined), WellStatus::Pending, None);
     Ok([old.event(WellStatus::Quarantined, Some(fault)), placed])
 }

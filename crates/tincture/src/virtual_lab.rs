@@ -2,9 +2,9 @@
 
 use crate::{http, machines};
 use anyhow::{Context, bail};
-use domain::Deck;
+use domain::{Attendance, Deck};
 use emulator::{Config, Emulator, StartError};
-use store::{Attendance, NewRobot, Robot, Store};
+use store::{NewRobot, Robot, Store};
 
 /// What a lab's first virtual robot is called.
 pub const FIRST_NAME: &str = "virtual-1";

@@ -1,9 +1,9 @@
 //! Steering the lab from the command line: by the rules of the API, in somebody's name, on the database alone.
 
-use domain::{BlankCheck, ExperimentId, Fault, FaultCode, Recipe, Volume, WellId};
+use domain::{BlankCheck, Change, ExperimentId, Fault, FaultCode, Recipe, Volume, WellId};
 use serde_json::json;
 use std::process::{Command, Output};
-use store::{Change, Entry, LeaseClaim, NewExperiment, Options, Store, User};
+use store::{Entry, LeaseClaim, NewExperiment, Options, Store, User};
 use tempfile::TempDir;
 
 /// A lab of which nothing runs: a database with a robot and people.

@@ -50,3 +50,22 @@ pub async fn serve(Path((edition, name)): Path<(String, String)>) -> Response {
     let caching = if edition == *EDITION { "public, max-age=31536000, immutable" } else { "no-store" };
     ([(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, caching)], asset.body).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::EventKind;
+
+    #[test]
+    fn the_live_page_listens_to_events_that_there_are() {
+        let script = include_str!("../assets/live.js");
+        let (_, handlers) = script.split_once("const handlers = {\n").expect("handlers");
+        let (handlers, _) = handlers.split_once("\n};").expect("their end");
+        // A handler stands two spaces deep, like `  robot() { refresh(); },`.
+        let names = handlers.lines().filter_map(|line| line.strip_prefix("  ")?.split_once('(').map(|(name, _)| name));
+        let names: Vec<_> = names.filter(|name| name.chars().all(char::is_alphabetic)).collect();
+        assert!(names.len() > 3, "{names:?}");
+        for name in names {
+            assert!(name.parse::<EventKind>().is_ok(), "{name} is no kind of event");
+        }
+    }
+}

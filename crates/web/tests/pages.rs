@@ -2,10 +2,13 @@
 
 use api::AppState;
 use auth::{NewAccount, Password};
-use domain::{Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, Mount, Role, Step, Tool, WellStatus};
+use domain::{
+    Attendance, Change, Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, Mount, RobotMode, Role, Step,
+    Tool, WellStatus,
+};
 use reqwest::{Client, Response, StatusCode, header, redirect};
 use std::{net::SocketAddr, time::Duration};
-use store::{Attendance, Change, Entry, Lease, LeaseClaim, NewRobot, RobotMode, testing::TestDatabase};
+use store::{Entry, Lease, LeaseClaim, NewRobot, testing::TestDatabase};
 use workflow::Lab;
 
 const PASSWORD: &str = "a password for tests";

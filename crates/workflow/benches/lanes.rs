@@ -3,7 +3,7 @@
 //! `cargo bench -p tincture-workflow [-- --speed 100 --experiments 100 --robots 3]`: 10 users' experiments of 8 wells over
 //! virtual robots, once on SQLite and once on PostgreSQL, in one run on one machine. Prints, and judges nothing.
 
-use domain::{Deck, ExperimentId, Role, UserId};
+use domain::{Attendance, Deck, ExperimentId, Role, UserId};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
-use store::{Attendance, NewRobot, NewUser, Store, testing::TestDatabase};
+use store::{NewRobot, NewUser, Store, testing::TestDatabase};
 use tokio_util::sync::CancellationToken;
 use workflow::{ExperimentRequest, Lab, WellRequest, WorkerConfig, run_worker};
 

@@ -8,12 +8,15 @@ use crate::{
     forecast::{self, Demand, Supply},
 };
 use chrono::Utc;
-use domain::{Deck, Fault, FaultCode, PlateId, RobotId, Role, Slot, Tool, Volume, WellName};
+use domain::{
+    Attendance, Change, Deck, DeckCondition, Fault, FaultCode, PlateId, RobotCommand, RobotId, RobotMode, Role, Slot,
+    Tool, Volume, WellName,
+};
 use hardware::{AddressError, Attendant, Connect, Network, RobotError};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use store::{Attendance, Change, DeckCondition, NewActivity, Robot, RobotCommand, RobotMode, StoreError, User};
+use store::{NewActivity, Robot, StoreError, User};
 
 /// What was done at a deck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,18 +1,7 @@
 //! How long things take: nominal times of an OT-2, corrected by the pace at which this robot really goes.
 
 use domain::Step;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// What a `progress` event says.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Report {
-    pub steps_done: u64,
-    pub steps_total: u64,
-    pub seconds_left: f64,
-    /// Real seconds a nominal second.
-    pub pace: f64,
-}
 
 /// Seconds that a step takes on an OT-2 at its usual speeds: means over the emulated motion model.
 fn nominal_seconds(step: &Step) -> f64 {

@@ -2,10 +2,9 @@
 
 use crate::estimate;
 use chrono::{DateTime, Utc};
-use domain::{Deck, DyeName, ExperimentId, Recipe, Volume};
+use domain::{Deck, DyeName, ExperimentId, Inventory, Recipe, Vial, Volume};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Inventory, Vial};
 
 /// What an open 15 mL vial loses to the air in an hour, as the training lab observed it.
 pub const EVAPORATION_UL_PER_HOUR: f64 = 5.0;

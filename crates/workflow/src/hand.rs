@@ -1,9 +1,8 @@
 //! The experiment that a lane has in hand: its unfinished wells, and what each ended step means for them.
 
 use crate::{fault, mixture::Mixture};
-use domain::{Ending, ExperimentId, PlateId, Slot, Step, Tool, Volume, WellId, WellName, WellStatus};
+use domain::{Change, Ending, ExperimentId, PlateId, Slot, Step, Tool, Volume, WellId, WellName, WellStatus};
 use std::collections::VecDeque;
-use store::Change;
 
 /// What a lane must know of its experiment between two operations.
 #[derive(Debug)]

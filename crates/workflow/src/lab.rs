@@ -8,16 +8,16 @@ use crate::{
 };
 use chrono::Utc;
 use domain::{
-    Deck, DyeName, DyeNameError, ExperimentId, ExperimentStatus, Fault, FaultCode, Recipe, RecipeError, Role, UserId,
-    Volume, WellId,
+    Control, Deck, DyeName, DyeNameError, EventKind, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode,
+    Recipe, RecipeError, Report, Role, UserId, Volume, WellId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, ops::RangeInclusive};
 use store::{
-    Acceptance, Control, ControlOutcome, Experiment, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment,
-    Store, StoreError, User,
+    Acceptance, ControlOutcome, Experiment, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, Store,
+    StoreError, User,
 };
 
 /// The most wells of one experiment: a plate.
@@ -274,7 +274,7 @@ impl Lab {
     }
 
     /// How far the experiments in hand are: as many as there are busy robots.
-    async fn reports(&self) -> Result<Vec<estimate::Report>, StoreError> {
+    async fn reports(&self) -> Result<Vec<Report>, StoreError> {
         let mut reports = Vec::new();
         for id in self.store.running().await? {
             reports.extend(self.latest_report(id).await?);
@@ -284,8 +284,11 @@ impl Lab {
 
     async fn under_way(&self, id: ExperimentId) -> Result<Progress, StoreError> {
         let report = self.latest_report(id).await?;
-        let doing = self.store.latest_event(id, "operation").await?;
-        let now = doing.and_then(|event| event.data.get("sentence")?.as_str().map(str::to_owned));
+        let doing = self.store.latest_event(id, EventKind::Operation).await?.and_then(|event| event.read());
+        let now = doing.and_then(|event| match event {
+            ExperimentEvent::Operation { sentence, .. } => Some(sentence),
+            _ => None,
+        });
         Ok(report.map_or_else(Progress::default, |report| Progress {
             steps_done: report.steps_done,
             steps_total: report.steps_total,
@@ -295,13 +298,16 @@ impl Lab {
         }))
     }
 
-    async fn latest_report(&self, id: ExperimentId) -> Result<Option<estimate::Report>, StoreError> {
-        let event = self.store.latest_event(id, "progress").await?;
-        Ok(event.and_then(|event| serde_json::from_value(event.data).ok()))
+    async fn latest_report(&self, id: ExperimentId) -> Result<Option<Report>, StoreError> {
+        let event = self.store.latest_event(id, EventKind::Progress).await?.and_then(|event| event.read());
+        Ok(event.and_then(|event| match event {
+            ExperimentEvent::Progress(report) => Some(report),
+            _ => None,
+        }))
     }
 }
 
-fn mean_pace(reports: &[estimate::Report]) -> f64 {
+fn mean_pace(reports: &[Report]) -> f64 {
     let sum: f64 = reports.iter().map(|report| report.pace).sum();
     if reports.is_empty() { 1.0 } else { sum / reports.len() as f64 }
 }

@@ -24,11 +24,11 @@ mod waiting;
 mod worker;
 
 pub use attend::{AttendError, CommandLabError, DeckAct, NotTold, NozzleContent, answers, emergency};
+pub use domain::RobotCommand;
 pub use doubts::{Doubts, doubt_of};
 pub use forecast::{RunsOut, Supply};
 pub use hardware::Patience;
 pub use lab::*;
 pub use retry::{Retried, RetryError};
-pub use store::RobotCommand;
 pub use waiting::{Hindered, Hindrance, Waiting, WaitsFor};
 pub use worker::{WorkerConfig, run_worker};

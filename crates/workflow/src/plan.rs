@@ -5,10 +5,9 @@
 
 use crate::{forecast::left_in, mixture::Mixture};
 use chrono::{DateTime, Utc};
-use domain::{BlankCheck, Deck, DyeName, Mount, Pipette, Slot, Step, Tool, Volume, WellName};
+use domain::{BlankCheck, Deck, DyeName, Inventory, Mount, Pipette, Slot, Step, Tip, Tool, Volume, WellName};
 use hardware::Memory;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Inventory, Tip};
 
 /// What a deck lacks for an experiment; each is for the lab's attendant to put right.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -460,7 +459,7 @@ mod tests {
     fn an_empty_vial_is_seen_before_anything_moves() {
         let deck = Deck::default();
         let inventory = Inventory {
-            vials: vec![store::Vial {
+            vials: vec![domain::Vial {
                 vial: deck.dyes[0].vial,
                 dye: dye("red"),
                 volume: Volume::from_whole_ul(550),

@@ -5,10 +5,10 @@ use crate::{
     doubts::Again,
     lab::{Order, USUAL_PRIORITY},
 };
-use domain::{ExperimentStatus, Recipe};
+use domain::{Control, ExperimentStatus, Recipe};
 use serde_json::json;
 use std::net::IpAddr;
-use store::{Control, ControlOutcome, Experiment, ExperimentDetail, NewActivity, StoreError, User};
+use store::{ControlOutcome, Experiment, ExperimentDetail, NewActivity, StoreError, User};
 
 /// What a retry led to.
 #[derive(Clone, Debug)]

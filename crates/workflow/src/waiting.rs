@@ -5,8 +5,8 @@
 
 use crate::attend::stopped;
 use chrono::{DateTime, Utc};
-use domain::{ExperimentStatus, Fault, Lack, Needs, RobotId, Role};
-use store::{Driver, Experiment, Robot, RobotMode};
+use domain::{ExperimentStatus, Fault, Lack, Needs, RobotId, RobotMode, Role};
+use store::{Driver, Experiment, Robot};
 
 /// Whom or what it takes for an experiment to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

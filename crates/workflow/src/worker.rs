@@ -4,10 +4,10 @@ use crate::{
     breaker::{Breaker, Concern, is_by_nature},
     lane::{Keeping, Lane, LaneError},
 };
-use domain::{ExperimentId, ExperimentStatus, RobotId};
+use domain::{Change, Control, ExperimentId, ExperimentStatus, RobotId};
 use hardware::{Connect, Network, Patience};
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use store::{Change, Control, Entry, Lease, LeaseClaim, Robot, Signal, Store, StoreError};
+use store::{Entry, Lease, LeaseClaim, Robot, Signal, Store, StoreError};
 use telemetry::names;
 use tokio::{
     task::JoinHandle,

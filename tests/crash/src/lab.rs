@@ -10,6 +10,7 @@ use crate::{
     timeline::Timeline,
 };
 use anyhow::{Context, Result, bail};
+use domain::Attendance;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -17,7 +18,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use store::Attendance;
+
 use tokio::{
     io::AsyncWriteExt,
     sync::Mutex,

@@ -287,7 +287,7 @@ impl People {
 
     async fn put_plate(&self, robot: usize) -> Result<()> {
         let bench = &self.robot(robot)?.bench;
-        if bench.attendance == store::Attendance::Operator {
+        if bench.attendance == domain::Attendance::Operator {
             bench.hands()?.put_plate().await?;
         }
         self.confirm_until_heard(robot, &json!({ "act": "new_plate" })).await

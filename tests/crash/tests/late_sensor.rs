@@ -9,7 +9,7 @@ use crash::{
     timeline::Timeline,
     verdict,
 };
-use domain::{Deck, ExperimentId, ExperimentStatus, Role, UserId};
+use domain::{Attendance, Deck, ExperimentId, ExperimentStatus, Role, UserId};
 use emulator::Emulator;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use store::{Attendance, NewRobot, NewUser, User};
+use store::{NewRobot, NewUser, User};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},

@@ -11,7 +11,7 @@ use crash::{
     proxy::DelayProxy,
     verdict,
 };
-use domain::{Deck, ExperimentId, Role, UserId};
+use domain::{Attendance, Deck, ExperimentId, Role, UserId};
 use emulator::{Emulator, world::Event};
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -20,7 +20,7 @@ use std::{
     net::SocketAddr,
     time::Duration,
 };
-use store::{Attendance, NewRobot, NewUser, Options, Robot, Store, StoreError, User};
+use store::{NewRobot, NewUser, Options, Robot, Store, StoreError, User};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use workflow::{AttendError, DeckAct, ExperimentRequest, Lab, RobotCommand, WellRequest, WorkerConfig, run_worker};

@@ -2,11 +2,13 @@
 
 use api::AppState;
 use auth::{NewAccount, Service};
-use domain::{Deck, ExperimentId, ExperimentStatus, RobotId, Role, UserId, WellId, WellName, WellStatus};
+use domain::{
+    Attendance, Change, Deck, ExperimentId, ExperimentStatus, RobotId, Role, UserId, WellId, WellName, WellStatus,
+};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
-use store::{Attendance, Change, Entry, Lease, LeaseClaim, NewRobot, testing::TestDatabase};
+use store::{Entry, Lease, LeaseClaim, NewRobot, testing::TestDatabase};
 use workflow::Lab;
 
 pub const PASSWORD: &str = "correct horse";

@@ -1,12 +1,11 @@
 //! Live events: everything once, in order, from anywhere, to the end.
 
 use crate::lab::{Answer, Person, TestLab};
-use domain::{ExperimentId, Role, WellStatus};
+use domain::{Change, ExperimentId, Role, WellStatus};
 use futures::StreamExt;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use std::time::Duration;
-use store::Change;
 
 /// Longer than any of these streams takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);

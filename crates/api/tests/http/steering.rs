@@ -2,12 +2,12 @@
 
 use crate::lab::{Answer, Person, TestLab, measurement, ochre};
 use domain::{
-    Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, JournalEvent, Mount, Operation, Role, Step, Tool,
-    Volume, WellStatus,
+    Attendance, Change, Deck, Ending, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode, JournalEvent,
+    Mount, Operation, Role, Step, Tool, Volume, WellStatus,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::{Attendance, Change, Ended, Entry, Intended, NewRobot, Purpose};
+use store::{Ended, Entry, Intended, NewRobot, Purpose};
 
 fn fault(code: FaultCode) -> Fault {
     Fault {
@@ -335,7 +335,7 @@ async fn the_journal_is_its_owners_to_read() {
         store.commit(&lease, Entry { intended: Some(intended), ..Entry::default() }).await.expect("intended");
         store.commit(&lease, Entry { ended: Some(ended), ..Entry::default() }).await.expect("ended");
     }
-    let told = Change::Event { experiment: id, kind: "fault", data: json!(fault(FaultCode::CommandFailed)) };
+    let told = Change::Event { experiment: id, event: ExperimentEvent::Fault(fault(FaultCode::CommandFailed)) };
     lab.commit(&lease, vec![told, Change::Experiment { id, to: ExperimentStatus::Cancelled, fault: None }]).await;
 
     let path = format!("/experiments/{id}/operations");

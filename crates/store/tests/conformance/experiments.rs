@@ -1,7 +1,7 @@
 //! Asking for experiments, paying for them, steering them.
 
 use crate::given::*;
-use domain::{ExperimentId, ExperimentStatus, UserId, WellId, WellStatus};
+use domain::{Change, Control, ExperimentId, ExperimentStatus, UserId, WellId, WellStatus};
 use serde_json::json;
 use std::collections::BTreeSet;
 use store::{testing::TestDatabase, *};

@@ -19,10 +19,12 @@ pub async fn an_entry_ends_one_operation_and_intends_the_next(database: TestData
     assert_eq!((open[0].run_id.as_deref(), open[0].ended_at, &open[0].outcome), (Some("run-1"), None, &None));
 
     let tip = Tool::Tip { mount: Mount::Right, tip: well("B1"), dye: dye("red"), liquid: Volume::ZERO, certain: true };
+    let dispensing =
+        ExperimentEvent::Operation { step: "dispense".to_owned(), sentence: "dispensing".to_owned(), well: None };
     let entry = Entry {
         changes: vec![
             Change::Tool(tip.clone()),
-            Change::Event { experiment: id, kind: "operation", data: json!({ "step": "dispense" }) },
+            Change::Event { experiment: id, event: dispensing.clone() },
             Change::Document { collection: "commands", id: first.id, body: json!({ "status": "succeeded" }) },
         ],
         ..Entry { intended: intends(&second, id).intended, ..ends(&first, JournalEvent::Succeeded) }
@@ -39,9 +41,10 @@ pub async fn an_entry_ends_one_operation_and_intends_the_next(database: TestData
     let document = store.document("commands", first.id).await.expect("an answer");
     assert_eq!(document, Some(json!({ "status": "succeeded" })));
     assert_eq!(store.document("readings", first.id).await.expect("an answer"), None);
-    let latest = store.latest_event(id, "operation").await.expect("an answer").expect("the event");
-    assert_eq!((latest.sequence, latest.data), (3, json!({ "step": "dispense" })));
-    assert!(store.latest_event(id, "progress").await.expect("an answer").is_none());
+    let latest = store.latest_event(id, EventKind::Operation).await.expect("an answer").expect("the event");
+    assert_eq!((latest.sequence, latest.read()), (3, Some(dispensing)));
+    assert_eq!(store.latest_sequence(id).await.expect("an answer"), 3);
+    assert!(store.latest_event(id, EventKind::Progress).await.expect("an answer").is_none());
 }
 
 pub async fn what_may_lie_in_a_well_is_what_was_sent_there(database: TestDatabase) {
@@ -299,8 +302,8 @@ pub async fn events_have_no_gaps_however_many_write(database: TestDatabase) {
             let (store, lease) = (if writer % 2 == 0 { store.clone() } else { other.clone() }, lease.clone());
             tokio::spawn(async move {
                 for number in 0..10 {
-                    let data = json!({ "writer": writer, "number": number });
-                    let told = Change::Event { experiment: id, kind: "progress", data };
+                    let report = Report { steps_done: number, steps_total: writer, seconds_left: 0.0, pace: 1.0 };
+                    let told = Change::Event { experiment: id, event: ExperimentEvent::Progress(report) };
                     store.commit(&lease, changes([told.clone(), told])).await.expect("a commit");
                 }
             })

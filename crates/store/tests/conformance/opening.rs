@@ -1,6 +1,7 @@
 //! Opening, migrating, opening again.
 
 use crate::given::*;
+use domain::{Control, RobotMode};
 use store::{testing::TestDatabase, *};
 
 pub async fn a_migrated_database_stays_as_it_is(database: TestDatabase) {

@@ -1,7 +1,7 @@
 //! Whose turn it is, and that nobody takes it twice.
 
 use crate::given::*;
-use domain::{ExperimentId, ExperimentStatus, WellId};
+use domain::{Change, Control, ExperimentId, ExperimentStatus, WellId};
 use serde_json::json;
 use store::{testing::TestDatabase, *};
 

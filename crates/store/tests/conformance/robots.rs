@@ -1,7 +1,7 @@
 //! Robots, their leases and what stands on them.
 
 use crate::given::*;
-use domain::{Deck, PlateId, RobotId, Slot, Tool, Volume};
+use domain::{Attendance, Change, Deck, DeckCondition, PlateId, RobotCommand, RobotId, RobotMode, Slot, Tool, Volume};
 use serde_json::json;
 use std::time::Duration;
 use store::{testing::TestDatabase, *};

@@ -7,11 +7,12 @@ use crate::{
     settings::Settings,
 };
 use anyhow::{Context, bail};
+use domain::Control;
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
 };
-use store::{Control, ControlOutcome, ExperimentDetail, Store, User};
+use store::{ControlOutcome, ExperimentDetail, Store, User};
 use workflow::{Lab, Retried};
 
 pub async fn run(settings: &Settings, command: &Experiment) -> anyhow::Result<()> {

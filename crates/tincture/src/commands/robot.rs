@@ -3,9 +3,9 @@
 use super::steer;
 use crate::{cli::Robot, database, machines, settings::Settings};
 use anyhow::bail;
-use domain::Deck;
+use domain::{Attendance, Deck};
 use std::io::{self, Write};
-use store::{Attendance, NewRobot, Store};
+use store::{NewRobot, Store};
 use workflow::RobotCommand;
 
 pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
@@ -70,5 +70,9 @@ async fn list(store: &Store) -> anyhow::Result<()> {
 }
 
 fn mode(robot: &store::Robot) -> &'static str {
-    if robot.mode != store::RobotMode::Stopped && robot.attention.is_some() { "attention" } else { robot.mode.as_str() }
+    if robot.mode != domain::RobotMode::Stopped && robot.attention.is_some() {
+        "attention"
+    } else {
+        robot.mode.as_str()
+    }
 }

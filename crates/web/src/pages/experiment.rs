@@ -28,10 +28,10 @@ use axum::{
 };
 use chrono::Utc;
 use detail::{ResultRow, WellDetail};
-use domain::{DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Role, Volume, WellId, WellStatus};
+use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Role, Volume, WellId, WellStatus};
 use serde::Deserialize;
 use std::collections::HashMap;
-use store::{Control, Experiment, ExperimentDetail, Well};
+use store::{Experiment, ExperimentDetail, Well};
 use timeline::Timeline;
 use uuid::Uuid;
 use workflow::{Doubts, Lab, Progress, Waiting};
@@ -179,7 +179,7 @@ async fn shown(
     notice: Option<Notice>,
 ) -> Result<Response, PageError> {
     // Before the tables: what happens in between is then told by an event.
-    let sequence = timeline::latest_sequence(&state.store, id).await?;
+    let sequence = state.store.latest_sequence(id).await?;
     let detail = visible(state, me, id).await?;
     let surroundings = Surroundings {
         owner: owner(state, me, &detail.experiment).await?,

@@ -109,7 +109,7 @@ async fn card(state: &AppState, robot: Robot) -> Result<Card, PageError> {
 
 impl Commands {
     fn of(robot: &Robot) -> Self {
-        use store::RobotMode::{Active, Draining, Paused, Stopped};
+        use domain::RobotMode::{Active, Draining, Paused, Stopped};
         Self {
             pause: matches!(robot.mode, Active | Draining),
             resume: matches!(robot.mode, Paused | Stopped) || robot.attention.is_some(),

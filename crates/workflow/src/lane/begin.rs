@@ -7,8 +7,8 @@ use crate::{
     plan::{self, Shortage},
 };
 use chrono::Utc;
-use domain::{Fault, FaultCode, Needs, PlateId, WellId, WellName, WellStatus};
-use store::{Attendance, Change, ExperimentDetail, JournalledOperation};
+use domain::{Attendance, Change, Fault, FaultCode, Needs, PlateId, WellId, WellName, WellStatus};
+use store::{ExperimentDetail, JournalledOperation};
 use tokio::time::Instant;
 
 impl Lane {

@@ -2,7 +2,6 @@
 
 use super::{Lane, LaneError, step::Outcome};
 use crate::{
-    estimate::Report,
     forecast,
     hand::{Hand, robot_changes},
     measure::{self, WhiteReference},
@@ -10,11 +9,11 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    Ending, ExperimentId, Fault, FaultCode, JournalEvent, Mount, Operation, ResultId, Slot, Step, WellId, WellStatus,
-    reading::Reading,
+    Change, Control, Ending, ExperimentEvent, ExperimentId, Fault, FaultCode, Inventory, JournalEvent, Mount,
+    Operation, Report, ResultId, Slot, Step, WellId, WellStatus, reading::Reading,
 };
 use serde_json::{Value, json};
-use store::{Change, Control, Ended, Entry, Intended, Inventory, Purpose, StoreError};
+use store::{Ended, Entry, Intended, Purpose, StoreError};
 use tokio::time::Instant;
 
 /// Readings asked for again in place before the sensor is parked and everything looked at anew.
@@ -365,7 +364,7 @@ impl Lane {
             seconds_left: self.pace.seconds(rest),
             pace: self.pace.factor(),
         };
-        Change::Event { experiment, kind: "progress", data: serde_json::to_value(report).unwrap_or_default() }
+        Change::Event { experiment, event: ExperimentEvent::Progress(report) }
     }
 }
 
@@ -379,6 +378,7 @@ pub(super) fn end(operation: &Operation, event: JournalEvent, outcome: Value) ->
 }
 
 fn doing(experiment: ExperimentId, step: &Step) -> Change {
-    let data = json!({ "step": step.name(), "sentence": step.sentence(), "well": step.well() });
-    Change::Event { experiment, kind: "operation", data }
+    let event =
+        ExperimentEvent::Operation { step: step.name().to_owned(), sentence: step.sentence(), well: step.well() };
+    Change::Event { experiment, event }
 }

@@ -6,9 +6,8 @@ use crate::{
     measure::{self, WhiteReference},
     plan::Shortage,
 };
-use domain::{ExperimentId, Fault, FaultCode, Step, reading::Reading};
+use domain::{Attendance, Change, ExperimentEvent, ExperimentId, Fault, FaultCode, Step, reading::Reading};
 use serde_json::Value;
-use store::{Attendance, Change};
 
 /// Plans in a row that ended at a blind sensor, each with its readings asked for again, after which somebody is asked.
 const MOST_BLIND: u32 = 2;
@@ -21,11 +20,13 @@ impl Lane {
     pub(super) async fn doubts_at_end(&mut self, id: ExperimentId) -> Result<Vec<Change>, LaneError> {
         let Some(experiment) = self.store.experiment(id).await? else { return Ok(Vec::new()) };
         let Some(doubts) = doubts::doubts(&self.store, &experiment).await? else { return Ok(Vec::new()) };
-        let mut data = serde_json::to_value(&doubts).unwrap_or_default();
-        if let Some(fields) = data.as_object_mut() {
-            fields.insert("sentence".to_owned(), format!("{} {}", doubts.headline(), doubts.causes()).into());
-        }
-        let mut changes = vec![Change::Event { experiment: id, kind: "doubts", data }];
+        let event = ExperimentEvent::Doubts {
+            wells: doubts.wells.clone(),
+            measured: doubts.measured,
+            shared: doubts.shared.clone(),
+            sentence: format!("{} {}", doubts.headline(), doubts.causes()),
+        };
+        let mut changes = vec![Change::Event { experiment: id, event }];
         if self.robot.attendance == Attendance::Operator && !self.robot.is_held() {
             changes.push(self.asking(fault::of_doubts(&doubts)));
         }

@@ -15,10 +15,10 @@ mod takeover;
 mod work;
 
 use crate::{breaker::Concern, estimate::Pace, mixture};
-use domain::{ExperimentId, ExperimentStatus, FaultCode, Tool};
+use domain::{ExperimentId, ExperimentStatus, FaultCode, RobotMode, Tool};
 use hardware::{AddressError, Attendant, ColourSensor, Connect, Hold, Memory, Patience, RobotError};
 use std::{sync::Arc, time::Duration};
-use store::{JournalledOperation, Lease, Robot, RobotMode, Signal, Store, StoreError};
+use store::{JournalledOperation, Lease, Robot, Signal, Store, StoreError};
 use tokio::{
     sync::broadcast,
     time::{Instant, sleep},

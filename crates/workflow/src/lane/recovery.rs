@@ -7,11 +7,11 @@ use super::{
     step::Outcome,
 };
 use crate::{fault, plan};
-use domain::{Ending, JournalEvent, Operation, Step, Tool};
+use domain::{Attendance, Change, Ending, JournalEvent, Operation, Step, Tool};
 use hardware::{Lookup, Memory, RobotError};
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{Attendance, Change, Entry, JournalledOperation, Purpose};
+use store::{Entry, JournalledOperation, Purpose};
 use tokio::time::{Instant, sleep};
 
 impl Lane {

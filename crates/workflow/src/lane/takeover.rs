@@ -6,9 +6,9 @@
 
 use super::{Lane, LaneError};
 use crate::{attend, fault};
-use domain::{Fault, FaultCode, OperationId, PlateId, Volume};
+use domain::{Attendance, Change, Fault, FaultCode, OperationId, PlateId, Volume};
 use hardware::{Identity, RobotError, RunTrace};
-use store::{Attendance, Change, StoreError};
+use store::StoreError;
 
 /// What of a robot speaks against going on as if nothing had happened.
 struct Strange {

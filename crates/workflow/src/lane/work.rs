@@ -10,10 +10,12 @@ use crate::{
     mixture,
     plan::{self, Reference, Shortage, Tips},
 };
-use domain::{ExperimentId, ExperimentStatus, Fault, FaultCode, Step, WellStatus};
+use domain::{
+    Attendance, Change, Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode, Step, WellStatus,
+};
 use hardware::Memory;
 use std::collections::VecDeque;
-use store::{Attendance, Change, Control, ExperimentDetail, StoreError};
+use store::{ExperimentDetail, StoreError};
 use tokio::time::sleep;
 
 /// Troubles in a row, without a single well getting on between them, after which an experiment is given up.
@@ -132,13 +134,12 @@ impl Lane {
     /// The plate isn't what it was said to be. Nothing was dispensed: the experiment waits for another one.
     async fn leave_plate(&mut self, id: ExperimentId, shortage: &Shortage) -> Result<(), LaneError> {
         let fault = fault::of_shortage(shortage);
-        let data = serde_json::to_value(&fault).unwrap_or_default();
         metrics::counter!(telemetry::names::FAULTS, "code" => fault.code.as_str()).increment(1);
         if !self.takes_another_plate() {
             let refused = std::mem::take(&mut self.plates_refused);
             return self.end_experiment(id, ExperimentStatus::Failed, Some(fault::too_many(&fault, refused))).await;
         }
-        let mut changes = vec![Change::Event { experiment: id, kind: "fault", data }];
+        let mut changes = vec![Change::Event { experiment: id, event: ExperimentEvent::Fault(fault.clone()) }];
         changes.push(Change::Experiment { id, to: ExperimentStatus::Queued, fault: None });
         match self.robot.attendance {
             Attendance::Operator => {
@@ -170,8 +171,7 @@ impl Lane {
         troubles: u32,
     ) -> Result<(), LaneError> {
         metrics::counter!(telemetry::names::FAULTS, "code" => fault.code.as_str()).increment(1);
-        let told =
-            Change::Event { experiment: id, kind: "fault", data: serde_json::to_value(&fault).unwrap_or_default() };
+        let told = Change::Event { experiment: id, event: ExperimentEvent::Fault(fault.clone()) };
         self.record(vec![told]).await?;
         if fault.code == FaultCode::RobotTaken && self.robot.attendance == Attendance::Operator {
             // What answers must take the robot back: in the run that was lost, every step would be lost again.

@@ -2,13 +2,13 @@
 
 use super::EIGHT;
 use crate::lab::TestLab;
-use domain::{Deck, ExperimentStatus, FaultCode, OperationId, WellStatus};
+use domain::{Attendance, Control, Deck, ExperimentStatus, FaultCode, OperationId, RobotMode, WellStatus};
 use hardware::{AddressError, Attendant, ColourSensor, Connect, Hold, Lookup, Network, Pending, Robot, RobotError};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
-use store::{Attendance, Backend, Control, NewRobot, RobotMode, testing::TestDatabase};
+use store::{Backend, NewRobot, testing::TestDatabase};
 use workflow::{CommandLabError, DeckAct, RobotCommand};
 
 const ONE: [(f64, f64, f64); 1] = [(60.0, 0.0, 0.0)];

@@ -3,12 +3,13 @@
 use super::EIGHT;
 use crate::lab::TestLab;
 use domain::{
-    BlankCheck, Deck, ExperimentId, ExperimentStatus, FaultCode, PlateId, WellStatus,
+    Attendance, BlankCheck, Change, Deck, DeckCondition, EventKind, ExperimentId, ExperimentStatus, FaultCode, PlateId,
+    WellStatus,
     doubt::{Shared, Why},
 };
 use serde_json::json;
 use std::time::Duration;
-use store::{Attendance, Change, DeckCondition, NewActivity, testing::TestDatabase};
+use store::{NewActivity, testing::TestDatabase};
 use workflow::{DeckAct, Retried, RetryError, RobotCommand, doubt_of};
 
 on_both!(
@@ -65,7 +66,7 @@ async fn a_used_plate_confirmed_as_new_comes_out_doubtful_and_is_named(database:
     let doubts = lab.lab.doubts(&done).await.expect("a database").expect("doubts");
     assert_eq!((doubts.wells.len(), doubts.measured), (8, 8));
     assert!(matches!(&doubts.shared[0], Shared::UsedWells { wells } if wells.len() == 8), "{:?}", doubts.shared);
-    let told = lab.store().latest_event(second, "doubts").await.expect("a database").expect("an event");
+    let told = lab.store().latest_event(second, EventKind::Doubts).await.expect("a database").expect("an event");
     assert!(
         told.data["sentence"].as_str().is_some_and(|said| said.contains("used by an earlier experiment")),
         "{told:?}"

@@ -1,6 +1,6 @@
 //! A whole lab in one process, for the tests here: database, emulator, worker.
 
-use domain::{Deck, ExperimentId, ExperimentStatus, Fault, Role, UserId, WellName};
+use domain::{Attendance, Deck, EventKind, ExperimentId, ExperimentStatus, Fault, Role, UserId, WellName};
 use emulator::Emulator;
 use hardware::Connect;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use store::{Attendance, ExperimentDetail, NewRobot, NewUser, Options, Robot, Store, User, testing::TestDatabase};
+use store::{ExperimentDetail, NewRobot, NewUser, Options, Robot, Store, User, testing::TestDatabase};
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinHandle,
@@ -254,7 +254,7 @@ impl TestLab {
     pub async fn wait_for_step(&self, id: ExperimentId, step: &str) {
         let reached = async {
             loop {
-                let doing = self.store().latest_event(id, "operation").await.expect("a database");
+                let doing = self.store().latest_event(id, EventKind::Operation).await.expect("a database");
                 if doing.is_some_and(|event| event.data["step"] == step) {
                     // It is intended; a moment later it has been sent.
                     return tokio::time::sleep(Duration::from_millis(15)).await;

@@ -2,10 +2,10 @@
 
 mod lab;
 
-use domain::{ExperimentStatus, FaultCode, WellStatus};
+use domain::{Attendance, Control, ExperimentStatus, FaultCode, WellStatus};
 use lab::TestLab;
 use std::time::Duration;
-use store::{Attendance, Control, StoreError, testing::TestDatabase};
+use store::{StoreError, testing::TestDatabase};
 use workflow::{AttendError, DeckAct, RobotCommand};
 
 const EIGHT: [(f64, f64, f64); 8] = [

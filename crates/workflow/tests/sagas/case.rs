@@ -1,8 +1,8 @@
 //! What can be told apart as a case: who serves the deck, what it lacks, and what happens at which call.
 
 use crate::bench::{Act, Contact, Fault, Moment, Truth, What};
+use domain::Attendance;
 use std::fmt;
-use store::Attendance;
 
 /// What the deck lacks when the experiment is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

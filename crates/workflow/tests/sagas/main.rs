@@ -39,6 +39,7 @@ mod world;
 
 use bench::{Contact, Fault, Truth, What};
 use case::{Case, Database, Lacking, acts, faults_of, second_faults};
+use domain::Attendance;
 use std::{
     env,
     sync::{
@@ -48,7 +49,6 @@ use std::{
     thread,
     time::Instant,
 };
-use store::Attendance;
 
 const ATTENDANCES: [Attendance; 2] = [Attendance::Virtual, Attendance::Operator];
 /// More than there are cores: a lane that picks itself up also waits.

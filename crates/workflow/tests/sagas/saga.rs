@@ -9,7 +9,10 @@ use crate::{
     world::{Nozzle, World},
 };
 use chrono::{DateTime, Utc};
-use domain::{ExperimentId, ExperimentStatus, Fault, FaultCode, OperationId, Tool};
+use domain::{
+    Attendance, Change, Control, DeckCondition, ExperimentId, ExperimentStatus, Fault, FaultCode, OperationId,
+    RobotMode, Tool,
+};
 use hardware::Patience;
 use serde_json::json;
 use std::{
@@ -17,10 +20,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{
-    Attendance, Change, Control, DeckCondition, LeaseClaim, NewActivity, Options, Robot, RobotMode, Signal, Store,
-    StoreError, User,
-};
+use store::{LeaseClaim, NewActivity, Options, Robot, Signal, Store, StoreError, User};
 use tokio::{
     runtime::Builder,
     sync::oneshot,

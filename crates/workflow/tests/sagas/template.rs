@@ -4,17 +4,14 @@ use crate::{
     case::{Case, Database, Lacking},
     world::World,
 };
-use domain::{Deck, ExperimentId, Role, Slot, UserId, Volume, WellName};
+use domain::{Attendance, Change, Deck, DeckCondition, ExperimentId, Role, Slot, UserId, Volume, WellName};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
-use store::{
-    Attendance, Change, DeckCondition, NewActivity, NewRobot, NewUser, Options, Robot, Store, User,
-    testing::TestDatabase,
-};
+use store::{NewActivity, NewRobot, NewUser, Options, Robot, Store, User, testing::TestDatabase};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use workflow::{ExperimentRequest, Lab, WellRequest};

@@ -6,11 +6,11 @@ use crash::{
     lab::Plan,
     proxy::{Aim, RobotFault},
 };
-use domain::Deck;
+use domain::{Attendance, Deck};
 use emulator::world::{Event, ToolName};
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{Attendance, NewRobot};
+use store::NewRobot;
 use tokio::time::Instant;
 
 /// The promised six tries, and one for the white reference before them.

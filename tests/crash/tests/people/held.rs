@@ -3,9 +3,9 @@
 
 use crate::scene::{Scene, one_well, slow, two_wells};
 use crash::{database::Kind, lab::Plan};
+use domain::Attendance;
 use serde_json::json;
 use std::time::Duration;
-use store::Attendance;
 
 /// A robot was stopped with liquid in its tip and `meanwhile` has happened: it goes on only when somebody resumes it.
 async fn stays_stopped(plan: Plan, what: &str, meanwhile: impl AsyncFn(&Scene)) {

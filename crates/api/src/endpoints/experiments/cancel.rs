@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use store::Control;
+use domain::Control;
 
 /// Cancel an experiment
 ///

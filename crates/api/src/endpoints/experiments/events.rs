@@ -12,7 +12,7 @@ use axum::{
         sse::{self, KeepAlive, Sse},
     },
 };
-use domain::{ExperimentId, ExperimentStatus, FaultCode};
+use domain::{EventKind, ExperimentEvent, ExperimentId, FaultCode};
 use futures::stream;
 use serde_json::Value;
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
@@ -35,15 +35,7 @@ const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 /// Server-sent events: first all that happened (after `Last-Event-ID`, if given), then what happens, until the
 /// experiment ends. `id` is the event's sequence, `event` its kind, `data` a JSON object:
 ///
-/// - `status`: `status`, and `fault` where one is the reason
-/// - `well`: `id`, `position`, `well_id`, `status`, `fault` where one is the reason, `replaces` for a fresh one
-/// - `result`: a well was measured; `doubt` where it isn't to be believed
-/// - `doubts`: comes before the last `status` of an experiment with doubtful wells: `wells`, `measured`, `shared`, `sentence`
-/// - `operation`: `step`, `sentence` and `well`: what the robot does now
-/// - `fault`: a step went wrong: `code`, `what`, `cause`, `done`, `next`, `help`; the experiment may go on by itself
-/// - `robot`: what keeps its robot from working, or doesn't any more: `mode`, `asks`, `unusable`. Read the experiment to
-///   see what it waits for
-/// - `progress`: `steps_done`, `steps_total`, `seconds_left`
+/// {kinds}
 ///
 /// A comment every 2 s says that the server lives. 204 says that there is nothing more to follow.
 #[utoipa::path(get, path = "/experiments/{id}/events", tag = "experiments", operation_id = "experiments_events",
@@ -146,14 +138,13 @@ async fn about(signals: &mut broadcast::Receiver<Signal>, experiment: Experiment
 }
 
 fn is_final(event: &Event) -> bool {
-    let status = event.data.get("status").and_then(|status| status.as_str()?.parse::<ExperimentStatus>().ok());
-    event.kind == "status" && status.is_some_and(ExperimentStatus::is_final)
+    matches!(event.read(), Some(ExperimentEvent::Status { status, .. }) if status.is_final())
 }
 
 fn as_sse(event: &Event) -> sse::Event {
     let mut data = event.data.clone();
-    match event.kind.as_str() {
-        "fault" => add_help(&mut data),
+    match event.kind.parse() {
+        Ok(EventKind::Fault) => add_help(&mut data),
         _ => data.get_mut("fault").into_iter().for_each(add_help),
     }
     sse::Event::default().id(event.sequence.to_string()).event(&event.kind).data(data.to_string())

@@ -19,9 +19,9 @@ use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
-use domain::{ExperimentId, Role};
+use domain::{Control, ExperimentId, Role};
 use std::net::IpAddr;
-use store::{Control, ControlOutcome, ExperimentDetail};
+use store::{ControlOutcome, ExperimentDetail};
 
 /// An experiment that this person may see. Somebody else's is not told apart from none.
 async fn visible(state: &AppState, identity: &Identity, id: &str) -> Result<ExperimentDetail, Problem> {

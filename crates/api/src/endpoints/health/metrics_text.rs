@@ -5,7 +5,8 @@ use axum::{
     extract::State,
     http::{HeaderName, header},
 };
-use store::RobotMode;
+use domain::RobotMode;
+
 use telemetry::{PROMETHEUS_CONTENT_TYPE, names};
 
 /// The queue is counted this far.

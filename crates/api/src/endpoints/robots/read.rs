@@ -7,9 +7,9 @@ use axum::{
     extract::{Path, State},
 };
 use chrono::{DateTime, Utc};
-use domain::ExperimentId;
+use domain::{ExperimentId, RobotMode};
 use serde::Serialize;
-use store::{Robot, RobotMode};
+use store::Robot;
 use utoipa::ToSchema;
 use workflow::Supply;
 

@@ -2,7 +2,7 @@
 
 use crate::error::PageError;
 use chrono::Utc;
-use domain::ExperimentId;
+use domain::{ExperimentEvent, Fault, WellId, WellName, WellStatus};
 use serde_json::Value;
 use std::collections::HashMap;
 use store::{Event, ExperimentDetail, Store};
@@ -28,48 +28,41 @@ pub struct Moment {
     pub is_major: bool,
 }
 
-/// The sequence of the newest event.
-pub async fn latest_sequence(store: &Store, id: ExperimentId) -> Result<i64, PageError> {
-    let mut latest = 0;
-    for kind in ["status", "well", "result", "operation", "progress"] {
-        let event = store.latest_event(id, kind).await?;
-        latest = latest.max(event.map_or(0, |event| event.sequence));
-    }
-    Ok(latest)
-}
-
 pub async fn timeline(store: &Store, detail: &ExperimentDetail, latest: i64) -> Result<Timeline, PageError> {
     let after = (latest - LOOK_BACK).max(0);
     let events = store.events(detail.experiment.id, after, 200).await?;
-    let names: HashMap<String, String> =
-        detail.wells.iter().filter_map(|(well, _)| Some((well.id.to_string(), well.well_id?.to_string()))).collect();
+    let names = detail.wells.iter().filter_map(|(well, _)| Some((well.id, well.well_id?))).collect();
     let mut recent: Vec<_> = events.iter().rev().filter_map(|event| moment(event, &names)).take(SHOWN).collect();
     let earlier = recent.split_off(recent.len().min(RECENT));
     Ok(Timeline { recent, earlier })
 }
 
-fn moment(event: &Event, names: &HashMap<String, String>) -> Option<Moment> {
-    let (sentence, is_major) = sentence(&event.kind, &event.data, names)?;
+fn moment(event: &Event, names: &HashMap<WellId, WellName>) -> Option<Moment> {
+    let (sentence, is_major) = sentence(event.read()?, names)?;
     let mut letters = sentence.chars();
     let sentence = letters.next().map(|first| first.to_uppercase().chain(letters).collect())?;
     Some(Moment { at: When::new(event.at, Utc::now()), sentence, is_major })
 }
 
-fn sentence(kind: &str, data: &Value, names: &HashMap<String, String>) -> Option<(String, bool)> {
-    let text = |key: &str| data.get(key).and_then(Value::as_str);
-    let fault = data.pointer("/fault/what").and_then(Value::as_str).map(|what| format!(": {what}")).unwrap_or_default();
-    match kind {
-        "status" => Some((format!("{}{fault}", text("status")?), true)),
-        "operation" => Some((text("sentence")?.to_owned(), false)),
-        "result" => {
-            let well = text("well_id").or_else(|| names.get(text("well")?).map(String::as_str)).unwrap_or("a well");
-            let doubt = if data.get("doubt").is_some() { ", and doubtful" } else { "" };
-            Some((format!("{well} is {}{doubt}", text("srgb").unwrap_or("measured")), true))
+fn sentence(event: ExperimentEvent, names: &HashMap<WellId, WellName>) -> Option<(String, bool)> {
+    let because = |fault: Option<Fault>| fault.map(|fault| format!(": {}", fault.what)).unwrap_or_default();
+    let named = |well: Option<WellName>| well.map_or_else(|| "a well".to_owned(), |well| well.to_string());
+    match event {
+        ExperimentEvent::Status { status, fault } => Some((format!("{status}{}", because(fault)), true)),
+        ExperimentEvent::Operation { sentence, .. } => Some((sentence, false)),
+        ExperimentEvent::Result { well, well_id, srgb, doubt, .. } => {
+            let well = named(well_id.or_else(|| names.get(&well).copied()));
+            let colour = srgb.as_ref().and_then(Value::as_str).unwrap_or("measured");
+            let doubtful = if doubt.is_some() { ", and doubtful" } else { "" };
+            Some((format!("{well} is {colour}{doubtful}"), true))
         }
-        "doubts" => Some((text("sentence")?.to_owned(), true)),
-        "well" if matches!(text("status"), Some("quarantined" | "failed")) => {
-            Some((format!("{} {}{fault}", text("well_id").unwrap_or("a well"), text("status")?), true))
-        }
+        ExperimentEvent::Doubts { sentence, .. } => Some((sentence, true)),
+        ExperimentEvent::Well {
+            well_id,
+            status: status @ (WellStatus::Quarantined | WellStatus::Failed),
+            fault,
+            ..
+        } => Some((format!("{} {status}{}", named(well_id), because(fault)), true)),
         _ => None,
     }
 }

@@ -24,9 +24,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use domain::RobotId;
+use domain::{Attendance, RobotId};
 use serde::Deserialize;
-use store::{Attendance, Robot};
+use store::Robot;
 
 #[derive(Template)]
 #[template(path = "robot.html")]

@@ -3,8 +3,8 @@
 use crate::{error::PageError, when::When};
 use api::AppState;
 use chrono::Utc;
-use domain::{ExperimentId, Tool};
-use store::{Driver, Experiment, Robot, RobotMode};
+use domain::{ExperimentId, RobotMode, Tool};
+use store::{Driver, Experiment, Robot};
 
 /// How a robot stands.
 pub struct Standing {

@@ -1,8 +1,8 @@
 //! What is on a deck, as bars: how much is left, how much the queue needs, and when it runs out.
 
 use crate::{optics, sentences::counted, when::duration};
-use domain::{PLATE_WELLS, WellName};
-use store::{Inventory, Robot};
+use domain::{Inventory, PLATE_WELLS, WellName};
+use store::Robot;
 use workflow::{RunsOut, Supply};
 
 /// One consumable. Bars are 100 wide.

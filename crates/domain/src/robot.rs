@@ -1,0 +1,62 @@
+//! What people and workers say of a robot: who answers its questions, what it was told, when hands may go to it.
+
+use crate::experiment::named_states;
+use serde::{Deserialize, Serialize};
+
+named_states! {
+    /// How a robot is driven and who answers its questions.
+    Attendance {
+        /// The virtual lab: plates, tips and vials are renewed through the emulator, doubts settled by policy.
+        Virtual = "virtual",
+        /// A person does and answers.
+        Operator = "operator",
+    }
+}
+
+named_states! {
+    /// What people have told a robot. Only they change it; a worker obeys.
+    RobotMode {
+        Active = "active",
+        /// Puts down what it holds and sends nothing more until resumed.
+        Paused = "paused",
+        /// Finishes what it has and takes nothing new.
+        Draining = "draining",
+        /// Sends nothing more at all, not even to put things down, until resumed.
+        Stopped = "stopped",
+    }
+}
+
+impl RobotMode {
+    /// Whether a person holds it: nothing is begun until they let go.
+    pub const fn is_held(self) -> bool {
+        matches!(self, Self::Paused | Self::Stopped)
+    }
+}
+
+named_states! {
+    /// What people tell a robot.
+    RobotCommand {
+        /// Finish the operation in flight, put everything down, send nothing more. Changes nothing at a stopped robot, which
+        /// must not move even to put things down.
+        Pause = "pause",
+        /// Go on. Also the answer to a question: "I have looked, it is safe to go on". A robot that was draining goes on so.
+        Resume = "resume",
+        /// Finish the experiment in hand and take nothing new. A robot that is held isn't drained: it would have to move.
+        Drain = "drain",
+        /// Emergency stop: send nothing more, not even to put things down. An OT-2 can't break off the command it is
+        /// carrying out; whoever is in danger uses the robot's own button.
+        Stop = "stop",
+    }
+}
+
+/// What must be so, under the robot's row, for an act on its deck; each asks for what those before it ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeckCondition {
+    /// It stands still: nothing is open, nothing can begin, and nothing that will still be put down hangs on its nozzle.
+    Still,
+    /// And nothing hangs on its nozzle.
+    HandsFree,
+    /// And no experiment that is under way has its wells on the plate.
+    PlateFree,
+}
