@@ -53,6 +53,25 @@ install_missing() {
     $sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 sh -c "apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages >/dev/null"
 }
 
+# ---- what it may be made of
+
+deny_version=0.20.2
+
+# Kept under target/, so that it is compiled once.
+prepare_deny() {
+    deny=$target/tools/bin/cargo-deny
+    [ "$("$deny" --version 2>/dev/null)" != "cargo-deny $deny_version" ] || return 0
+    CARGO_TARGET_DIR=$work/deny CARGO_PROFILE_DEV_DEBUG=0 \
+        cargo install --quiet --debug --no-default-features --locked --root "$target/tools" "cargo-deny@$deny_version"
+    rm -rf "$work/deny"
+}
+
+check_dependencies() {
+    step "Dependencies: licences, second versions, sources"
+    prepare_deny
+    "$deny" check --deny unmatched-skip --deny license-not-encountered bans licenses sources
+}
+
 # ---- PostgreSQL: a private cluster, never as root
 
 as_database_user() {
@@ -139,6 +158,8 @@ cargo fmt --all --check
 
 step "Lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
+
+check_dependencies
 
 step "PostgreSQL"
 start_postgres
