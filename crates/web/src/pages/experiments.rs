@@ -16,7 +16,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use domain::{ExperimentId, colour::Srgb};
 use serde::Deserialize;
-use store::ExperimentSummary;
+use store::{ExperimentSummary, Robot};
 use workflow::Waiting;
 
 /// Experiments on a page.
@@ -66,22 +66,25 @@ pub async fn show(
         None => None,
     };
     let page = state.store.experiments((!everyone).then(|| me.user_id()), after, PAGE).await?;
-    let waiting = state.lab.waiting(page.data.iter().map(|summary| &summary.experiment)).await?;
     let list = if everyone { "/experiments?of=everyone" } else { "/experiments?of=me" };
+    // Only what hasn't ended can wait for a robot.
+    let is_over = page.data.iter().all(|summary| summary.experiment.status.is_final());
+    let robots = if may_see_everyone || !is_over { state.store.robots().await? } else { Vec::new() };
     let now = Utc::now();
     html(&ExperimentsPage {
-        chrome: Chrome::of("Experiments", "experiments", Visitor::from(&me.user)),
+        chrome: Chrome::of("Experiments", "experiments", Visitor::among(&robots, &me.user)),
         may_see_everyone,
         everyone,
-        entries: page.data.into_iter().zip(waiting).map(|(summary, waiting)| entry(summary, waiting, now)).collect(),
+        entries: page.data.into_iter().map(|summary| entry(summary, &robots, now)).collect(),
         here: after.map_or_else(|| list.to_owned(), |cursor| format!("{list}&after={cursor}")),
         first: after.map(|_| list.to_owned()),
         next: page.next.map(|cursor| format!("{list}&after={cursor}")),
     })
 }
 
-fn entry(summary: ExperimentSummary, waiting: Option<Waiting>, now: DateTime<Utc>) -> Entry {
+fn entry(summary: ExperimentSummary, robots: &[Robot], now: DateTime<Utc>) -> Entry {
     let experiment = summary.experiment;
+    let waiting = Waiting::of(&experiment, robots, now);
     Entry {
         id: experiment.id,
         name: title(experiment.name.as_deref(), summary.wells),

@@ -55,6 +55,21 @@ fn moment(event: &Event, names: &HashMap<String, String>) -> Option<Moment> {
     Some(Moment { at: When::new(event.at, Utc::now()), sentence, is_major })
 }
 
+/// How its robot stands from then on.
+fn robot(data: &Value) -> String {
+    let is = |key: &str| data.get(key).and_then(Value::as_bool) == Some(true);
+    let mode = data.get("mode").and_then(Value::as_str).unwrap_or_default();
+    let said = match mode {
+        "paused" => "the robot was paused",
+        "stopped" => "the robot was stopped",
+        _ if is("asks") => "the robot asks its operator",
+        _ if is("unusable") => "the robot can’t be used at the moment",
+        "draining" => "the robot takes nothing new after this",
+        _ => "the robot goes on",
+    };
+    said.to_owned()
+}
+
 fn sentence(kind: &str, data: &Value, names: &HashMap<String, String>) -> Option<(String, bool)> {
     let text = |key: &str| data.get(key).and_then(Value::as_str);
     let fault = data.pointer("/fault/what").and_then(Value::as_str).map(|what| format!(": {what}")).unwrap_or_default();
@@ -66,6 +81,7 @@ fn sentence(kind: &str, data: &Value, names: &HashMap<String, String>) -> Option
             let doubt = if data.get("doubt").is_some() { ", and doubtful" } else { "" };
             Some((format!("{well} is {}{doubt}", text("srgb").unwrap_or("measured")), true))
         }
+        "robot" => Some((robot(data), true)),
         "doubts" => Some((text("sentence")?.to_owned(), true)),
         "well" if matches!(text("status"), Some("quarantined" | "failed")) => {
             Some((format!("{} {}{fault}", text("well_id").unwrap_or("a well"), text("status")?), true))
