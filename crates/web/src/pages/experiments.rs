@@ -14,7 +14,7 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use domain::{ExperimentId, colour::Srgb};
+use domain::{ExperimentId, Role, colour::Srgb};
 use serde::Deserialize;
 use store::{ExperimentSummary, Robot};
 use workflow::Waiting;
@@ -33,6 +33,8 @@ struct Entry {
     id: ExperimentId,
     name: String,
     status: &'static str,
+    /// What it waits for, for its reader.
+    waits: Option<String>,
     wells: u32,
     measured: u32,
     swatches: Vec<String>,
@@ -75,20 +77,21 @@ pub async fn show(
         chrome: Chrome::of("Experiments", "experiments", Visitor::among(&robots, &me.user)),
         may_see_everyone,
         everyone,
-        entries: page.data.into_iter().map(|summary| entry(summary, &robots, now)).collect(),
+        entries: page.data.into_iter().map(|summary| entry(summary, &robots, me.role(), now)).collect(),
         here: after.map_or_else(|| list.to_owned(), |cursor| format!("{list}&after={cursor}")),
         first: after.map(|_| list.to_owned()),
         next: page.next.map(|cursor| format!("{list}&after={cursor}")),
     })
 }
 
-fn entry(summary: ExperimentSummary, robots: &[Robot], now: DateTime<Utc>) -> Entry {
+fn entry(summary: ExperimentSummary, robots: &[Robot], reader: Role, now: DateTime<Utc>) -> Entry {
     let experiment = summary.experiment;
     let waiting = Waiting::of(&experiment, robots, now);
     Entry {
         id: experiment.id,
         name: title(experiment.name.as_deref(), summary.wells),
         status: status_word(&experiment, waiting.as_ref()),
+        waits: waiting.map(|waiting| waits(&waiting, reader)),
         wells: summary.wells.max(1),
         measured: summary.measured,
         // Only what is a colour goes into a drawing.
@@ -100,6 +103,14 @@ fn entry(summary: ExperimentSummary, robots: &[Robot], now: DateTime<Utc>) -> En
             .collect(),
         email: summary.email,
         created: When::new(experiment.created_at, now),
+    }
+}
+
+/// Like "waiting for an operator"; who runs the lab is told which robot, if it is one.
+fn waits(waiting: &Waiting, reader: Role) -> String {
+    match waiting.robots.as_slice() {
+        [robot] if reader.runs_the_lab() => robot.sentence(reader),
+        _ => waiting.headline().to_owned(),
     }
 }
 

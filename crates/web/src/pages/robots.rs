@@ -24,9 +24,12 @@ use axum::{
 use chrono::Utc;
 use domain::{RobotId, Role};
 use state::Standing;
-use store::{Driver, Robot};
+use store::{Driver, Robot, RobotMode};
 use supplies::{MiniPlate, SupplyView};
 use workflow::{CommandLabError, RobotCommand, emergency, is_in_need};
+
+/// The queue is counted this far.
+const QUEUE_SHOWN: u32 = 1_000;
 
 #[derive(Template)]
 #[template(path = "robots.html")]
@@ -34,6 +37,8 @@ struct RobotsPage {
     chrome: Chrome,
     robots: Vec<Card>,
     queued: usize,
+    /// Whether any robot will take what is queued.
+    is_served: bool,
     /// Resuming all would also answer what these ask.
     asking: usize,
     may: Commands,
@@ -63,6 +68,7 @@ pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Resu
     operator(&me)?;
     let robots = state.store.robots().await?;
     let asking = robots.iter().filter(|robot| is_in_need(robot)).count();
+    let is_served = robots.iter().any(takes_work);
     let all: Vec<_> = robots.iter().map(Commands::of).collect();
     let may = Commands {
         pause: all.iter().any(|may| may.pause),
@@ -74,9 +80,9 @@ pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Resu
     for robot in robots {
         cards.push(card(&state, robot).await?);
     }
-    let queued = state.store.queue(1_000).await?.len();
+    let queued = state.store.queue(QUEUE_SHOWN).await?.len();
     let chrome = Chrome::of("Robots", "robots", visitor);
-    html(&RobotsPage { chrome, robots: cards, queued, asking, may })
+    html(&RobotsPage { chrome, robots: cards, queued, is_served, asking, may })
 }
 
 /// `POST /lab/{command}`
@@ -111,13 +117,19 @@ async fn card(state: &AppState, robot: Robot) -> Result<Card, PageError> {
 
 impl Commands {
     fn of(robot: &Robot) -> Self {
-        use store::RobotMode::{Active, Draining, Paused, Stopped};
+        use RobotMode::{Active, Draining, Paused, Stopped};
         Self {
             pause: matches!(robot.mode, Active | Draining),
             resume: matches!(robot.mode, Paused | Stopped) || robot.attention.is_some(),
             drain: matches!(robot.mode, Active) && robot.attention.is_none(),
         }
     }
+}
+
+/// Whether it takes an experiment in its turn.
+fn takes_work(robot: &Robot) -> bool {
+    let is_free = robot.mode == RobotMode::Active && robot.attention.is_none();
+    is_free && matches!(robot.driver(Utc::now()), Driver::Drives(_))
 }
 
 /// What an operator is asked to look at: a stop comes before a question.

@@ -38,6 +38,11 @@ async fn what_waits_is_called_waiting_and_names_nobody_to_students() {
     }
     let list = ada.page("/experiments").await;
     assert_eq!(list.matches("class=\"status waiting\"").count(), 2, "a word, and an icon with it");
+    assert_eq!(list.matches("<span>waiting for").count(), 2, "and for whom");
+    assert!(!list.contains("bench is paused"));
+    let all = olga.page("/experiments?of=everyone").await;
+    assert!(all.contains("<span>bench is paused by olga@example.org</span>"), "who runs the lab is told which robot");
+    assert!(olga.page("/robots").await.contains("<strong>No robot takes it now.</strong>"));
     assert!(!list.contains("class=\"status queued\"") && !list.contains("class=\"status running\""));
     olga.post("/robots/bench/stop", &[]).await;
     let stopped = ada.page(&in_hand).await;
@@ -142,7 +147,10 @@ async fn a_deck_that_isnt_believed_is_renewed_thing_by_thing() {
         "B1: 15 mL of red",
         "A1: room in the waste vial",
     ] {
-        assert!(page.contains(&format!("<span>{item}")) || page.contains(&format!(", {item}</span>")), "{item}");
+        assert!(
+            page.contains(&format!("<span class=\"label\">{item}")) || page.contains(&format!(", {item}</span>")),
+            "{item}"
+        );
     }
     assert_eq!(left, Deck::default().pipettes.len() + 4, "plate, racks and vials");
     assert!(olga.page("/robots/bench").await.contains("Resume it without the rest"));

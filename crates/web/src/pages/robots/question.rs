@@ -170,7 +170,8 @@ fn nozzle(tool: &Tool) -> Vec<(&'static str, String)> {
 
 /// The form filled in as the question has it: which vial or rack it names, and that a vial is full again.
 fn guess(robot: &Robot, fault: &Fault, form: &'static str) -> Typed {
-    let names = |word: &str| fault.cause.split(|c: char| !c.is_alphanumeric() && c != '-').any(|part| part == word);
+    let told = format!("{} {}", fault.cause, fault.what);
+    let names = |word: &str| told.split(|c: char| !c.is_alphanumeric() && c != '-').any(|part| part == word);
     let (place, volume_ml) = match form {
         "refill" => {
             let is_named = |vial: &&DyeVial| names(vial.name.as_str()) || names(&vial.vial.to_string());

@@ -64,6 +64,12 @@ impl RobotPage {
         acts.retain(|(form, _)| self.questions.iter().all(|question| question.form != *form));
         acts
     }
+
+    /// What hangs on the nozzle is dealt with in a question.
+    fn asks_for_nozzle(&self) -> bool {
+        let is_in_the_way = |question: &QuestionView| question.hands_off.as_ref().is_some_and(|off| off.is_nozzle);
+        self.questions.iter().any(|question| !question.nozzle.is_empty() || is_in_the_way(question))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
