@@ -10,40 +10,50 @@ use serde_json::json;
 use std::process::Command;
 use store::testing::TestDatabase;
 
-/// `serve`, `worker` and `emulator`, whose robot is kept by an operator and trusts its plates.
-struct Bench {
-    /// Of pages and API.
-    address: String,
-    /// Of the virtual OT-2.
+/// A virtual OT-2 and its sensor, which know nothing of labs.
+struct Machine {
     robot: String,
-    _processes: [Process; 3],
-    _database: TestDatabase,
+    sensor: String,
+    _process: Process,
 }
 
-impl Bench {
-    async fn open() -> Self {
-        let database = TestDatabase::sqlite().await;
-        let on = |arguments: &[&str]| -> Command {
-            let mut command = tincture(arguments);
-            command.env("TINCTURE_DATABASE_URL", &database.url).env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
-            command
-        };
+impl Machine {
+    fn switch_on() -> Self {
         let emulated = ["emulator", "--listen", "127.0.0.1:0", "--sensor-listen", "127.0.0.1:0", "--speed", "600"];
-        let mut emulator = Process::spawn(tincture(&emulated));
-        let robot = emulator.word_after("Virtual OT-2 ");
-        let sensor = emulator.word_after("Sensor ");
-        let added = run(on(&["robot", "add", "bench", "--url", &robot, "--sensor", &sensor, "--blank-check", "none"]));
-        assert!(added.status.success(), "{added:?}");
-        let mut serve = Process::spawn(on(&["serve", "--listen", "127.0.0.1:0"]));
-        let address = serve.word_after("Tincture is ready: ");
-        let worker = Process::spawn(on(&["worker", "--robot", "bench"]));
-        Self { address, robot, _processes: [emulator, serve, worker], _database: database }
+        let mut process = Process::spawn(tincture(&emulated));
+        Self { robot: process.word_after("Virtual OT-2 "), sensor: process.word_after("Sensor "), _process: process }
     }
 
     /// Lays a new plate, in fact.
     async fn lay_new_plate(&self) {
         let laid = reqwest::Client::new().post(format!("{}/emulator/plate", self.robot)).json(&json!({})).send().await;
         assert!(laid.expect("an answer").status().is_success());
+    }
+}
+
+/// A lab whose one robot is kept by an operator and trusts its plates: `serve` and `worker`.
+struct Bench {
+    /// Of pages and API.
+    address: String,
+    _processes: [Process; 2],
+    _database: TestDatabase,
+}
+
+impl Bench {
+    async fn with(machine: &Machine) -> Self {
+        let database = TestDatabase::sqlite().await;
+        let on = |arguments: &[&str]| -> Command {
+            let mut command = tincture(arguments);
+            command.env("TINCTURE_DATABASE_URL", &database.url).env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
+            command
+        };
+        let Machine { robot, sensor, .. } = machine;
+        let added = run(on(&["robot", "add", "bench", "--url", robot, "--sensor", sensor, "--blank-check", "none"]));
+        assert!(added.status.success(), "{added:?}");
+        let mut serve = Process::spawn(on(&["serve", "--listen", "127.0.0.1:0"]));
+        let address = serve.word_after("Tincture is ready: ");
+        let worker = Process::spawn(on(&["worker", "--robot", "bench"]));
+        Self { address, _processes: [serve, worker], _database: database }
     }
 
     /// Says that a new plate lies there, and does nothing at the deck.
@@ -72,7 +82,8 @@ async fn shown(browser: &Browser, selector: &str) -> usize {
 
 #[tokio::test]
 async fn eight_wells_on_a_used_plate_are_shown_as_doubtful_and_retried_free_on_a_new_one() {
-    let bench = Bench::open().await;
+    let machine = Machine::switch_on();
+    let bench = Bench::with(&machine).await;
     let client = Client::sign_in(&bench.address, ADMIN, PASSWORD).await;
     let browser = Browser::open().await;
     sign_in_at(&browser, &bench.address).await;
@@ -111,7 +122,7 @@ async fn eight_wells_on_a_used_plate_are_shown_as_doubtful_and_retried_free_on_a
     let retry = browser.address().await;
     browser.click("#waiting a[href='/robots/bench']").await;
     browser.find("#q-act-new_plate button").await;
-    bench.lay_new_plate().await;
+    machine.lay_new_plate().await;
     browser.click("#q-act-new_plate button").await;
     browser.find("#questions [role=status]").await;
     assert!(browser.text("#questions").await.contains("The question is answered"));
@@ -119,4 +130,41 @@ async fn eight_wells_on_a_used_plate_are_shown_as_doubtful_and_retried_free_on_a
     browser.go(&retry).await;
     browser.find("#head .status.completed").await;
     assert_eq!(shown(&browser, ".doubtful").await, 0, "on a clean plate all are believed");
+}
+
+const ENTER: &str = "\u{e007}";
+/// The first thing on the checklist that is to be done and can be said to be.
+const NEXT: &str = "#questions .checklist li:has(.status.attention) button:enabled";
+
+#[tokio::test]
+async fn a_deck_that_isnt_believed_is_gone_through_with_the_keyboard() {
+    let machine = Machine::switch_on();
+    let first = Bench::with(&machine).await;
+    let client = Client::sign_in(&first.address, ADMIN, PASSWORD).await;
+    client.until_completed(&mix(&client, &eight_wells()[..1]).await).await;
+    drop(first);
+    // Another lab finds the first one's mark on the machine.
+    let second = Bench::with(&machine).await;
+    let client = Client::sign_in(&second.address, ADMIN, PASSWORD).await;
+    let id = mix(&client, &eight_wells()[..1]).await;
+    let browser = Browser::open().await;
+    sign_in_at(&browser, &second.address).await;
+    browser.go(&format!("{}/robots/bench", second.address)).await;
+    browser.find("#questions .checklist").await;
+    assert!(browser.text("#questions").await.contains("Slot 1: a new, empty plate"));
+    machine.lay_new_plate().await;
+    let left = "return document.querySelectorAll('#questions .status.attention').length";
+    let all = browser.script(left, json!([])).await.as_u64().expect("a count");
+    assert_eq!(all, 5, "plate, tips and three vials");
+    for done in 1..=all {
+        browser.find(NEXT).await;
+        browser.script("document.querySelector(arguments[0]).focus()", json!([NEXT])).await;
+        browser.press(ENTER).await;
+        browser.until("it is ticked", &format!("{left} === {}", all - done)).await;
+        let focus = "return document.getElementById('questions').contains(document.activeElement)";
+        browser.until("the keyboard goes on from there", focus).await;
+    }
+    browser.click("#questions form[action$='/resume'] button").await;
+    browser.until("nothing is asked", "return document.querySelector('#questions .question') === null").await;
+    client.until_completed(&id).await;
 }

@@ -49,7 +49,7 @@ struct RobotPage {
     forms: Forms,
     /// The form whose act was just written down.
     done: &'static str,
-    /// What was said by the act that answered the robot's question.
+    /// What was said by the act that answers the robot's question, or part of it.
     answered: Option<&'static str>,
     /// Why hands must stay off the deck; nothing when they may go there.
     hands_off: Option<HandsOff>,
@@ -77,7 +77,7 @@ pub struct Wish {
     /// The form whose act was written down.
     #[serde(default)]
     done: String,
-    /// The same, where the act answered the robot's question.
+    /// The same, where the act answers the robot's question or was sent from there.
     #[serde(default)]
     answered: String,
 }
@@ -178,9 +178,9 @@ async fn page(
 /// Back to where the form was sent from: the question, which is answered or asks for more, or the form itself.
 fn done(robot: &Robot, fields: &Fields, is_answer: bool) -> String {
     let (path, form) = (path(robot), acts::form(fields.get("act")));
-    match fields.get("at") {
-        _ if is_answer => format!("{path}?answered={form}#questions"),
-        "question" => format!("{path}?done={form}#questions"),
-        _ => format!("{path}?done={form}#act-{form}"),
+    if is_answer || fields.get("at") == "question" {
+        format!("{path}?answered={form}#questions")
+    } else {
+        format!("{path}?done={form}#act-{form}")
     }
 }
