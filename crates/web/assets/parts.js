@@ -72,7 +72,7 @@ document.addEventListener("submit", event => {
 
 async function send(form, button) {
   const body = new URLSearchParams(new FormData(form, button));
-  if (button) button.disabled = true;
+  if (button) { button.disabled = true; button.setAttribute("aria-busy", "true"); }
   try {
     const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { accept: "text/html" }, signal: AbortSignal.timeout(ACT_TIME) });
     const text = await response.text();
@@ -81,6 +81,7 @@ async function send(form, button) {
   } catch {
     noAnswer(button?.textContent.trim() || "it");
   }
+  button?.removeAttribute("aria-busy");
   if (button && !isLost()) button.disabled = false;
 }
 

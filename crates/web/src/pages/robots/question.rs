@@ -142,11 +142,13 @@ const fn asks_for_everything(code: FaultCode) -> bool {
 const fn looked(code: FaultCode, left: usize) -> Option<&'static str> {
     match code {
         FaultCode::PlateFull
+        | FaultCode::PlateUsed
         | FaultCode::DyeShort
         | FaultCode::TipsShort
         | FaultCode::WasteFull
         | FaultCode::CommandInDoubt => None,
         _ if left > 0 => Some("Resume it without the rest"),
+        FaultCode::RobotMistaken => Some("It is the right machine, and only this lab drives it: go on"),
         _ => Some("I have looked; it is safe to go on"),
     }
 }
