@@ -13,7 +13,11 @@ async fn pour(browser: &Browser, dye: &str, volume_ul: &str) {
 }
 
 async fn sign_in(browser: &Browser, lab: &Lab) {
-    browser.go(&lab.address).await;
+    sign_in_at(browser, &lab.address).await;
+}
+
+pub async fn sign_in_at(browser: &Browser, address: &str) {
+    browser.go(address).await;
     browser.type_into("input[name=email]", ADMIN).await;
     browser.type_into("input[name=password]", PASSWORD).await;
     browser.click("form.sign-in button").await;

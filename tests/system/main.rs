@@ -2,6 +2,7 @@
 //!
 //! `process` runs the binary, `client` speaks its API, `ledger` reads what physically happened; one file a promise.
 
+mod bench;
 mod browser;
 mod client;
 mod command_line;

@@ -7,7 +7,7 @@ const part = name => document.getElementById(name);
 const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
 const CONNECT_TIME = 4000;
 let sequence = Number(live.dataset.sequence);
-let lastFetch = 0, fetching = false, dirty = false;
+let lastFetch = 0, lastEvent = Date.now(), fetching = false, dirty = false;
 
 // ---- the server's rendering of what changed
 
@@ -114,7 +114,10 @@ const handlers = {
     refresh();
   },
   // Its robot was held or let go, asks or was answered: what is waited for is the server's to say.
-  robot() { refresh(); },
+  robot(data) {
+    if (["paused", "stopped"].includes(data.mode) || data.asks || data.unusable) stopTheClock();
+    refresh();
+  },
   // Comes right before the status, which would talk over it.
   doubts(data) { doubts = ` ${data.sentence}`; },
   status(data) {
@@ -156,6 +159,7 @@ function take(block) {
   const id = Number(fields.id);
   if (!fields.data || !Number.isFinite(id) || id <= sequence) return;
   sequence = id;
+  lastEvent = Date.now();
   handlers[fields.event]?.(JSON.parse(fields.data));
 }
 
@@ -186,8 +190,11 @@ async function follow() {
 
 if (live.dataset.final !== "true") {
   keep({ lost: () => { connection.abort(); stopTheClock(); }, back: draw });
-  // A place in the queue changes without an event of ours.
-  setInterval(() => { if (document.querySelector("#head .status.queued, #head .status.waiting") && !document.hidden) refresh(); }, 4000);
+  // A place in the queue, other robots, a worker that is gone: they change without an event of ours.
+  setInterval(() => {
+    const isQuiet = Date.now() - lastEvent > 8000 || document.querySelector("#head .status.queued, #head .status.waiting");
+    if (isQuiet && !document.hidden) refresh();
+  }, 4000);
   document.addEventListener("visibilitychange", () => { if (document.hidden) connection.abort(); });
   for (let failures = 0; ;) {
     await seen();

@@ -30,13 +30,13 @@ function mayReplace(old, fresh) {
 }
 
 /** Like `pause` of `/robots/one/pause`, to find it again among the new ones. */
-const keyOf = element => element && (element.id || [element.closest("form")?.getAttribute("action"), element.value, element.getAttribute("popovertarget"), element.getAttribute("href")].join(" "));
+const keyOf = element => element && (element.id || [element.closest("form")?.getAttribute("action"), element.value, element.getAttribute("popovertarget"), element.getAttribute("href"), element.querySelector(".hidden-text")?.textContent].join(" "));
 
 function replace(old, fresh) {
   const key = old.contains(document.activeElement) ? keyOf(document.activeElement) : null;
   const open = [...old.querySelectorAll("details")].map(details => details.open);
   const scrolled = [...old.querySelectorAll(".scroll")].map(box => [box.scrollLeft, box.scrollTop]);
-  if (fresh.dataset.opening) old.dataset.opening = fresh.dataset.opening;
+  if (fresh.dataset.opening !== undefined) old.dataset.opening = fresh.dataset.opening;
   old.replaceChildren(...fresh.childNodes);
   old.querySelectorAll("details").forEach((details, index) => { details.open = open[index] ?? details.open; });
   old.querySelectorAll(".scroll").forEach((box, index) => { if (scrolled[index]) box.scrollTo(...scrolled[index]); });
@@ -72,7 +72,7 @@ document.addEventListener("submit", event => {
 
 async function send(form, button) {
   const body = new URLSearchParams(new FormData(form, button));
-  if (button) button.disabled = true;
+  if (button) { button.disabled = true; button.setAttribute("aria-busy", "true"); }
   try {
     const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { accept: "text/html" }, signal: AbortSignal.timeout(ACT_TIME) });
     const text = await response.text();
@@ -81,6 +81,7 @@ async function send(form, button) {
   } catch {
     noAnswer(button?.textContent.trim() || "it");
   }
+  button?.removeAttribute("aria-busy");
   if (button && !isLost()) button.disabled = false;
 }
 
@@ -100,4 +101,6 @@ function show(response, text) {
   if (!said) return;
   part("announce").textContent = said.textContent;
   said.scrollIntoView({ block: "nearest" });
+  // What was pressed is gone with what it asked: who uses a keyboard goes on from the answer.
+  if (document.activeElement === document.body) { said.tabIndex = -1; said.focus({ preventScroll: true }); }
 }

@@ -1,7 +1,9 @@
-//! What every page has around it: title, navigation, who is signed in.
+//! What every page has around it: title, navigation, who is signed in, how many robots wait for a person.
 
 use crate::assets;
 use domain::Role;
+use store::{Robot, Store, StoreError, User};
+use workflow::is_in_need;
 
 /// The person a page is for.
 #[derive(Clone, Debug)]
@@ -11,18 +13,33 @@ pub struct Visitor {
     pub quota: i32,
     pub runs_the_lab: bool,
     pub administers: bool,
+    /// Robots that wait for a person; none for who doesn't run the lab.
+    pub in_need: usize,
 }
 
 impl Visitor {
-    pub fn new(email: &str, role: Role, quota: i32) -> Self {
-        Self { email: email.to_owned(), quota, runs_the_lab: role.runs_the_lab(), administers: role.administers() }
+    /// `robots` are all that the lab has, as the page has read them.
+    pub fn among(robots: &[Robot], user: &User) -> Self {
+        let role: Role = user.role;
+        let runs_the_lab = role.runs_the_lab();
+        Self {
+            email: user.email.clone(),
+            quota: user.quota_remaining,
+            runs_the_lab,
+            administers: role.administers(),
+            in_need: if runs_the_lab { robots.iter().filter(|robot| is_in_need(robot)).count() } else { 0 },
+        }
+    }
+
+    /// For a page that needs the robots for nothing else.
+    pub async fn of(store: &Store, user: &User) -> Result<Self, StoreError> {
+        Ok(Self::among(&robots_for(store, user).await?, user))
     }
 }
 
-impl From<&store::User> for Visitor {
-    fn from(user: &store::User) -> Self {
-        Self::new(&user.email, user.role, user.quota_remaining)
-    }
+/// The lab's robots for who runs it. Others are told nothing of them, so they aren't read.
+pub async fn robots_for(store: &Store, user: &User) -> Result<Vec<Robot>, StoreError> {
+    if user.role.runs_the_lab() { store.robots().await } else { Ok(Vec::new()) }
 }
 
 /// The frame of one page.
@@ -39,12 +56,20 @@ impl Chrome {
         Self { title: title.into(), here: "", visitor: None }
     }
 
-    pub fn of(title: impl Into<String>, here: &'static str, visitor: impl Into<Visitor>) -> Self {
-        Self { title: title.into(), here, visitor: Some(visitor.into()) }
+    pub fn of(title: impl Into<String>, here: &'static str, visitor: Visitor) -> Self {
+        Self { title: title.into(), here, visitor: Some(visitor) }
     }
 
     pub fn is(&self, section: &str) -> bool {
         self.here == section
+    }
+
+    /// Before the title in the browser's tab: how many robots wait for a person, on the pages about robots.
+    pub fn tab_badge(&self) -> String {
+        match &self.visitor {
+            Some(visitor) if visitor.in_need > 0 && self.is("robots") => format!("({}) ", visitor.in_need),
+            _ => String::new(),
+        }
     }
 
     pub fn asset(&self, name: &str) -> String {

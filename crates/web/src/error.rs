@@ -140,7 +140,7 @@ pub async fn designed(State(state): State<AppState>, request: Request, next: Nex
     let response = next.run(request).await;
     let Some(error) = response.extensions().get::<PageError>().cloned() else { return response };
     let visitor = match session::who(&state, &headers).await {
-        Ok(Some(identity)) => Some(Visitor::from(&identity.user)),
+        Ok(Some(identity)) => Visitor::of(&state.store, &identity.user).await.ok(),
         Ok(None) | Err(_) => None,
     };
     let chrome = match visitor {

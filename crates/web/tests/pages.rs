@@ -1,5 +1,8 @@
 //! The pages as a browser without JavaScript uses them: plain HTTP, forms and cookies, on a real port.
 
+#[path = "pages/asked.rs"]
+mod asked;
+
 use api::AppState;
 use auth::{NewAccount, Password};
 use domain::{
@@ -639,64 +642,6 @@ async fn a_cancelled_well_with_liquid_in_it_is_told_from_an_empty_one() {
         let page = ada.page(&format!("{path}?well={well}")).await;
         assert!(page.contains(said) && page.contains(left), "{said}");
     }
-}
-
-#[tokio::test]
-async fn a_robot_asks_and_its_experiment_says_so() {
-    let site = Site::open().await;
-    site.bench("bench").await;
-    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
-    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
-    let path = ada.ask("Ada's <i>own</i>", "60").await;
-    let lease = site.lane("bench").await;
-    site.start(&lease, &path).await;
-    let asks = trouble(FaultCode::CommandInDoubt, "Nobody knows <script>alert(1)</script>");
-    site.commit(&lease, Change::Ask(asks)).await;
-    for page in [olga.page("/robots/bench").await, olga.page("/robots").await, ada.page(&path).await] {
-        for told in ["Nobody knows &#60;script", "The cause.", "What was done.", "/docs/faults/command-in-doubt"] {
-            assert!(page.contains(told), "{told}");
-        }
-        assert!(!page.contains("<script>alert") && !page.contains("<i>own"));
-    }
-    let asked = olga.page("/robots/bench").await;
-    assert!(asked.contains(&path), "the experiment in hand is a click away");
-    assert!(
-        asked.contains("What to do.") && asked.contains("What hangs on the nozzle?"),
-        "the question has its answers"
-    );
-    let waits = ada.page(&path).await;
-    assert!(
-        waits.contains("status waiting") && waits.contains("Nothing for you to do") && !waits.contains("Time left")
-    );
-    assert!(ada.page("/experiments").await.contains("status waiting"));
-    assert!(olga.page(&path).await.contains("Answer it at the robots"));
-    assert!(!ada.page(&path).await.contains("Answer it"), "that isn't hers to do");
-
-    // What somebody saw is the answer: the question is gone, and nobody need resume.
-    let seen = olga.post("/robots/bench/deck", &[("act", "holds_nothing")]).await;
-    assert_eq!(seen.status(), StatusCode::SEE_OTHER);
-    assert!(!olga.page("/robots/bench").await.contains("Nobody knows"));
-    assert!(ada.page(&path).await.contains("status running"));
-}
-
-#[tokio::test]
-async fn a_worker_that_waits_for_its_robot_is_said_to_and_nobody_is_asked() {
-    let site = Site::open().await;
-    site.bench("bench").await;
-    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
-    assert!(olga.page("/robots/bench").await.contains("no worker drives it"));
-    let lease = site.lane("bench").await;
-    let off = trouble(FaultCode::RobotUnreachable, "The robot can't be used at the moment");
-    site.commit(&lease, Change::Notice(Some(off))).await;
-    for page in [olga.page("/robots/bench").await, olga.page("/robots").await] {
-        for told in ["a worker waits for it", "used at the moment", "The cause.", "What to do.", "status waiting"] {
-            assert!(page.contains(told), "{told}");
-        }
-        assert!(!page.contains("Answer it") && !page.contains("I have looked; it is safe"), "nothing is asked");
-    }
-    site.state.store.release(&lease).await.expect("released");
-    let gone = olga.page("/robots/bench").await;
-    assert!(gone.contains("no worker drives it") && !gone.contains("a worker waits"));
 }
 
 #[tokio::test]

@@ -240,6 +240,11 @@ pub const fn answers(act: &DeckAct, question: FaultCode) -> bool {
     )
 }
 
+/// Whether a robot waits for a person: it was stopped, or asks.
+pub const fn is_in_need(robot: &Robot) -> bool {
+    matches!(robot.mode, RobotMode::Stopped) || robot.attention.is_some()
+}
+
 /// The stop that a robot is under, as its reader meets it.
 pub fn emergency(robot: &Robot, reader: Role) -> Option<Fault> {
     (robot.mode == RobotMode::Stopped).then(|| stopped(robot.mode_by.as_deref(), reader))

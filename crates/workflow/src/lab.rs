@@ -16,7 +16,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, ops::RangeInclusive};
 use store::{
-    Acceptance, ControlOutcome, Experiment, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, Store,
+    Acceptance, ControlOutcome, Experiment, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, Robot, Store,
     StoreError, User,
 };
 
@@ -223,17 +223,28 @@ impl Lab {
 
     /// How far an experiment is: its place in the queue, or its steps, and what it waits for.
     pub async fn progress(&self, experiment: &ExperimentDetail) -> Result<Progress, StoreError> {
-        let experiment = &experiment.experiment;
+        if experiment.experiment.status.is_final() {
+            return Ok(Progress::default());
+        }
+        self.progress_among(experiment, &self.store.robots().await?).await
+    }
+
+    /// The same for who has read the lab's robots already.
+    pub async fn progress_among(
+        &self,
+        experiment: &ExperimentDetail,
+        robots: &[Robot],
+    ) -> Result<Progress, StoreError> {
+        let (experiment, now) = (&experiment.experiment, Utc::now());
         if experiment.status.is_final() {
             return Ok(Progress::default());
         }
-        let (robots, now) = (self.store.robots().await?, Utc::now());
-        let waiting = Waiting::of(experiment, &robots, now);
+        let waiting = Waiting::of(experiment, robots, now);
         if experiment.status != ExperimentStatus::Queued {
             return Ok(Progress { waiting, ..self.under_way(experiment.id).await? }.without_forecast());
         }
         let able =
-            waiting::mixing(experiment, &robots).filter(|robot| waiting::hindered_by(robot, experiment, now).is_none());
+            waiting::mixing(experiment, robots).filter(|robot| waiting::hindered_by(robot, experiment, now).is_none());
         let progress = self.in_queue(experiment.id, able.count()).await?;
         Ok(Progress { waiting, ..progress }.without_forecast())
     }

@@ -23,7 +23,7 @@ mod sabotage;
 mod waiting;
 mod worker;
 
-pub use attend::{AttendError, CommandLabError, DeckAct, NotTold, NozzleContent, answers, emergency};
+pub use attend::{AttendError, CommandLabError, DeckAct, NotTold, NozzleContent, answers, emergency, is_in_need};
 pub use domain::RobotCommand;
 pub use doubts::{Doubts, doubt_of};
 pub use forecast::{RunsOut, Supply};

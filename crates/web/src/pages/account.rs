@@ -84,7 +84,7 @@ pub async fn change_password(
 async fn page(state: &AppState, me: &Identity, wish: &Wish, problem: Option<String>) -> Result<Response, PageError> {
     let activity = state.store.activity(Some(me.user_id()), None, SHOWN).await?;
     html(&AccountPage {
-        chrome: Chrome::of("Account", "account", Visitor::from(&me.user)),
+        chrome: Chrome::of("Account", "account", Visitor::of(&state.store, &me.user).await?),
         email: me.user.email.clone(),
         role: me.role().as_str(),
         quota: me.user.quota_remaining,

@@ -6,11 +6,12 @@
 mod detail;
 mod retry;
 mod timeline;
+mod waiting;
 
 pub use retry::retry;
 
 use crate::{
-    chrome::{Chrome, Visitor},
+    chrome::{Chrome, Visitor, robots_for},
     error::{PageError, html},
     optics,
     pages::experiments::title,
@@ -28,12 +29,13 @@ use axum::{
 };
 use chrono::Utc;
 use detail::{ResultRow, WellDetail};
-use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Role, Volume, WellId, WellStatus};
+use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Volume, WellId, WellStatus};
 use serde::Deserialize;
 use std::collections::HashMap;
 use store::{Experiment, ExperimentDetail, Well};
 use timeline::Timeline;
 use uuid::Uuid;
+use waiting::WaitingView;
 use workflow::{Doubts, Lab, Progress, Waiting};
 
 #[derive(Template)]
@@ -43,16 +45,14 @@ struct ExperimentPage {
     id: ExperimentId,
     name: String,
     status: &'static str,
-    /// Since when nobody goes on with it.
-    waiting_since: Option<When>,
     is_final: bool,
     owner: Option<String>,
     created: When,
     completed: Option<When>,
-    /// What keeps it from going on, or why it ended early.
+    /// Why it is paused or ended early.
     fault: Option<FaultView>,
-    /// The way to the robot that asks, for who may answer.
-    answer: Option<&'static str>,
+    /// Why no robot goes on with it.
+    waiting: Option<WaitingView>,
     notice: Option<Notice>,
     doubts: Option<DoubtsView>,
     wish: Option<&'static str>,
@@ -67,6 +67,13 @@ struct ExperimentPage {
     /// The last event this page knows of.
     sequence: i64,
     average: Option<String>,
+}
+
+impl ExperimentPage {
+    /// In the place of the time to come, while nobody knows it.
+    fn waiting_since(&self) -> Option<&When> {
+        self.waiting.as_ref()?.since.as_ref()
+    }
 }
 
 /// A fault with the way to its help page.
@@ -181,9 +188,12 @@ async fn shown(
     // Before the tables: what happens in between is then told by an event.
     let sequence = state.store.latest_sequence(id).await?;
     let detail = visible(state, me, id).await?;
+    let is_over = detail.experiment.status.is_final();
+    let robots = if is_over { robots_for(&state.store, &me.user).await? } else { state.store.robots().await? };
     let surroundings = Surroundings {
         owner: owner(state, me, &detail.experiment).await?,
-        progress: state.lab.progress(&detail).await?,
+        visitor: Visitor::among(&robots, &me.user),
+        progress: state.lab.progress_among(&detail, &robots).await?,
         doubts: state.lab.doubts(&detail).await?,
         timeline: timeline::timeline(&state.store, &detail, sequence).await?,
         liquid: state.store.liquid_in_wells(id).await?,
@@ -196,6 +206,7 @@ async fn shown(
 /// All that a page shows besides the experiment itself.
 struct Surroundings {
     owner: Option<String>,
+    visitor: Visitor,
     progress: Progress,
     doubts: Option<Doubts>,
     timeline: Timeline,
@@ -238,32 +249,28 @@ async fn owner(state: &AppState, me: &Identity, experiment: &Experiment) -> Resu
 }
 
 fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: Option<&str>) -> ExperimentPage {
-    let Surroundings { owner, progress, doubts, timeline, liquid, sequence, notice } = around;
+    let Surroundings { owner, visitor, progress, doubts, timeline, liquid, sequence, notice } = around;
     let (experiment, now, reader) = (&detail.experiment, Utc::now(), me.role());
-    let trouble = progress.trouble(experiment, reader);
-    let waiting_since = progress.waiting.as_ref().and_then(|waiting| waiting.since).map(|at| When::new(at, now));
     let dyes = dyes(detail);
     let wanted = wanted.map(str::to_owned).or_else(|| most_interesting(detail));
     let selected = wanted.as_deref().and_then(|id| detail::find(detail, &liquid, id));
     let wells = detail.wells.iter().filter(|(well, _)| well.replaces.is_none()).count();
     let name = title(experiment.name.as_deref(), u32::try_from(wells).unwrap_or(u32::MAX));
     ExperimentPage {
-        chrome: Chrome::of(name.clone(), "experiments", Visitor::from(&me.user)),
+        chrome: Chrome::of(name.clone(), "experiments", visitor),
         id: experiment.id,
         name,
         status: status_word(experiment, progress.waiting.as_ref()),
-        waiting_since,
         is_final: experiment.status.is_final(),
         owner,
         created: When::new(experiment.created_at, now),
         completed: experiment.completed_at.map(|at| When::new(at, now)),
-        // Its own fault is its own to try again; what a robot asks is answered at the robots.
-        answer: (trouble.is_some() && experiment.fault.is_none() && me.role().runs_the_lab()).then_some("/robots"),
-        fault: trouble.map(FaultView::from),
+        fault: experiment.fault.clone().map(FaultView::from),
+        waiting: progress.waiting.as_ref().map(|waiting| WaitingView::of(waiting, reader)),
         notice,
         wish: experiment.control.map(wish),
         doubts: doubts.as_ref().map(DoubtsView::from),
-        progress: progress_view(detail, wells, &progress, doubts.as_ref(), reader),
+        progress: progress_view(detail, wells, &progress, doubts.as_ref()),
         may: controls(detail, doubts.as_ref()),
         plates: plate::views(detail, &liquid, wanted.as_deref()),
         legend: plate::legend(),
@@ -337,7 +344,6 @@ fn progress_view(
     wells: usize,
     progress: &Progress,
     doubts: Option<&Doubts>,
-    reader: Role,
 ) -> ProgressView {
     let measured = detail.wells.iter().filter(|(well, _)| well.status == WellStatus::Measured).count();
     let is_given_up = |well: &Well| well.status == WellStatus::Cancelled && well.makes_up_for.is_some();
@@ -365,12 +371,7 @@ fn progress_view(
         wells,
         done,
         total,
-        now: now_sentence(
-            &detail.experiment,
-            progress,
-            (measured, doubts.map_or(0, |doubts| doubts.wells.len())),
-            reader,
-        ),
+        now: now_sentence(&detail.experiment, progress, (measured, doubts.map_or(0, |doubts| doubts.wells.len()))),
         time_caption,
         time,
     }
@@ -381,14 +382,11 @@ fn took(experiment: &Experiment) -> Option<String> {
     Some(duration(length.num_milliseconds() as f64 / 1_000.0))
 }
 
-fn now_sentence(
-    experiment: &Experiment,
-    progress: &Progress,
-    (measured, doubtful): (usize, usize),
-    reader: Role,
-) -> String {
+fn now_sentence(experiment: &Experiment, progress: &Progress, (measured, doubtful): (usize, usize)) -> String {
     if let Some(waiting) = &progress.waiting {
-        return waiting.sentence(reader);
+        let place = progress.queue_position.filter(|place| *place > 1);
+        let place = place.map(|place| format!("; number {place} in the queue")).unwrap_or_default();
+        return format!("{}{place}", waiting.headline());
     }
     match experiment.status {
         ExperimentStatus::Queued => match progress.queue_position {

@@ -75,13 +75,14 @@ pub async fn show(
     SignedIn(me): SignedIn,
     Query(wish): Query<Wish>,
 ) -> Result<Response, PageError> {
-    let bench = Bench::of(&state.lab.decks().await?);
+    let robots = state.store.robots().await?;
+    let bench = Bench::of(&robots);
     let mut draft = Draft::blank(&bench);
     if let Some(id) = wish.from.as_deref().and_then(|text| text.parse::<ExperimentId>().ok()) {
         draft.copy(&state, &me, id).await?;
     }
     let problems = Problems::of_strangers(&draft.strangers);
-    page(&me, bench, &draft, problems)
+    page(Visitor::among(&robots, &me.user), &me, bench, &draft, problems)
 }
 
 pub async fn submit(
@@ -90,7 +91,8 @@ pub async fn submit(
     ClientIp(ip): ClientIp,
     fields: Fields,
 ) -> Result<Response, PageError> {
-    let bench = Bench::of(&state.lab.decks().await?);
+    let robots = state.store.robots().await?;
+    let bench = Bench::of(&robots);
     let mut draft = Draft::read(&bench, &fields);
     let problems = match fields.get("do") {
         _ if !draft.strangers.is_empty() => Problems::of_strangers(&draft.strangers),
@@ -115,10 +117,16 @@ pub async fn submit(
         },
     };
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    Ok((status, page(&me, bench, &draft, problems)?).into_response())
+    Ok((status, page(Visitor::among(&robots, &me.user), &me, bench, &draft, problems)?).into_response())
 }
 
-fn page(me: &Identity, bench: Bench, draft: &Draft, problems: Problems) -> Result<Response, PageError> {
+fn page(
+    visitor: Visitor,
+    me: &Identity,
+    bench: Bench,
+    draft: &Draft,
+    problems: Problems,
+) -> Result<Response, PageError> {
     let form = FormView {
         token: draft.token,
         name: draft.name.clone(),
@@ -132,7 +140,7 @@ fn page(me: &Identity, bench: Bench, draft: &Draft, problems: Problems) -> Resul
         paste_problem: problems.paste,
         message: problems.message,
     };
-    html(&NewPage { chrome: Chrome::of("New experiment", "experiments", Visitor::from(&me.user)), bench, form })
+    html(&NewPage { chrome: Chrome::of("New experiment", "experiments", visitor), bench, form })
 }
 
 /// What was typed so far, kept whatever happens.

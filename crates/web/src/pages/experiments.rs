@@ -14,9 +14,9 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use domain::{ExperimentId, colour::Srgb};
+use domain::{ExperimentId, Role, colour::Srgb};
 use serde::Deserialize;
-use store::ExperimentSummary;
+use store::{ExperimentSummary, Robot};
 use workflow::Waiting;
 
 /// Experiments on a page.
@@ -33,6 +33,8 @@ struct Entry {
     id: ExperimentId,
     name: String,
     status: &'static str,
+    /// What it waits for, for its reader.
+    waits: Option<String>,
     wells: u32,
     measured: u32,
     swatches: Vec<String>,
@@ -66,26 +68,30 @@ pub async fn show(
         None => None,
     };
     let page = state.store.experiments((!everyone).then(|| me.user_id()), after, PAGE).await?;
-    let waiting = state.lab.waiting(page.data.iter().map(|summary| &summary.experiment)).await?;
     let list = if everyone { "/experiments?of=everyone" } else { "/experiments?of=me" };
+    // Only what hasn't ended can wait for a robot.
+    let is_over = page.data.iter().all(|summary| summary.experiment.status.is_final());
+    let robots = if may_see_everyone || !is_over { state.store.robots().await? } else { Vec::new() };
     let now = Utc::now();
     html(&ExperimentsPage {
-        chrome: Chrome::of("Experiments", "experiments", Visitor::from(&me.user)),
+        chrome: Chrome::of("Experiments", "experiments", Visitor::among(&robots, &me.user)),
         may_see_everyone,
         everyone,
-        entries: page.data.into_iter().zip(waiting).map(|(summary, waiting)| entry(summary, waiting, now)).collect(),
+        entries: page.data.into_iter().map(|summary| entry(summary, &robots, me.role(), now)).collect(),
         here: after.map_or_else(|| list.to_owned(), |cursor| format!("{list}&after={cursor}")),
         first: after.map(|_| list.to_owned()),
         next: page.next.map(|cursor| format!("{list}&after={cursor}")),
     })
 }
 
-fn entry(summary: ExperimentSummary, waiting: Option<Waiting>, now: DateTime<Utc>) -> Entry {
+fn entry(summary: ExperimentSummary, robots: &[Robot], reader: Role, now: DateTime<Utc>) -> Entry {
     let experiment = summary.experiment;
+    let waiting = Waiting::of(&experiment, robots, now);
     Entry {
         id: experiment.id,
         name: title(experiment.name.as_deref(), summary.wells),
         status: status_word(&experiment, waiting.as_ref()),
+        waits: waiting.map(|waiting| waits(&waiting, reader)),
         wells: summary.wells.max(1),
         measured: summary.measured,
         // Only what is a colour goes into a drawing.
@@ -97,6 +103,14 @@ fn entry(summary: ExperimentSummary, waiting: Option<Waiting>, now: DateTime<Utc
             .collect(),
         email: summary.email,
         created: When::new(experiment.created_at, now),
+    }
+}
+
+/// Like "waiting for an operator"; who runs the lab is told which robot, if it is one.
+fn waits(waiting: &Waiting, reader: Role) -> String {
+    match waiting.robots.as_slice() {
+        [robot] if reader.runs_the_lab() => robot.sentence(reader),
+        _ => waiting.headline().to_owned(),
     }
 }
 

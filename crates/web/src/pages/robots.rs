@@ -1,6 +1,7 @@
 //! `/robots`: what the lab has and what it does, for who runs it. `POST /lab/{command}` tells all robots at once.
 
 mod acts;
+mod question;
 mod robot;
 mod state;
 mod supplies;
@@ -21,11 +22,14 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use domain::{RobotId, Role};
+use domain::{RobotId, RobotMode, Role};
 use state::Standing;
 use store::{Driver, Robot};
 use supplies::{MiniPlate, SupplyView};
-use workflow::{CommandLabError, RobotCommand, emergency};
+use workflow::{CommandLabError, RobotCommand, emergency, is_in_need};
+
+/// The queue is counted this far.
+const QUEUE_SHOWN: u32 = 1_000;
 
 #[derive(Template)]
 #[template(path = "robots.html")]
@@ -33,6 +37,8 @@ struct RobotsPage {
     chrome: Chrome,
     robots: Vec<Card>,
     queued: usize,
+    /// Whether any robot will take what is queued.
+    is_served: bool,
     /// Resuming all would also answer what these ask.
     asking: usize,
     may: Commands,
@@ -61,20 +67,22 @@ struct Commands {
 pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Result<Response, PageError> {
     operator(&me)?;
     let robots = state.store.robots().await?;
-    let asking = robots.iter().filter(|robot| question(robot).is_some()).count();
+    let asking = robots.iter().filter(|robot| is_in_need(robot)).count();
+    let is_served = robots.iter().any(takes_work);
     let all: Vec<_> = robots.iter().map(Commands::of).collect();
     let may = Commands {
         pause: all.iter().any(|may| may.pause),
         resume: all.iter().any(|may| may.resume),
         drain: all.iter().any(|may| may.drain),
     };
+    let visitor = Visitor::among(&robots, &me.user);
     let mut cards = Vec::with_capacity(robots.len());
     for robot in robots {
         cards.push(card(&state, robot).await?);
     }
-    let queued = state.store.queue(1_000).await?.len();
-    let chrome = Chrome::of("Robots", "robots", Visitor::from(&me.user));
-    html(&RobotsPage { chrome, robots: cards, queued, asking, may })
+    let queued = state.store.queue(QUEUE_SHOWN).await?.len();
+    let chrome = Chrome::of("Robots", "robots", visitor);
+    html(&RobotsPage { chrome, robots: cards, queued, is_served, asking, may })
 }
 
 /// `POST /lab/{command}`
@@ -109,13 +117,19 @@ async fn card(state: &AppState, robot: Robot) -> Result<Card, PageError> {
 
 impl Commands {
     fn of(robot: &Robot) -> Self {
-        use domain::RobotMode::{Active, Draining, Paused, Stopped};
+        use RobotMode::{Active, Draining, Paused, Stopped};
         Self {
             pause: matches!(robot.mode, Active | Draining),
             resume: matches!(robot.mode, Paused | Stopped) || robot.attention.is_some(),
             drain: matches!(robot.mode, Active) && robot.attention.is_none(),
         }
     }
+}
+
+/// Whether it takes an experiment in its turn.
+fn takes_work(robot: &Robot) -> bool {
+    let is_free = robot.mode == RobotMode::Active && robot.attention.is_none();
+    is_free && matches!(robot.driver(Utc::now()), Driver::Drives(_))
 }
 
 /// What an operator is asked to look at: a stop comes before a question.
@@ -125,18 +139,18 @@ fn question(robot: &Robot) -> Option<domain::Fault> {
 
 /// Why its worker waits, while there is one and nobody is asked.
 fn notice(robot: &Robot) -> Option<domain::Fault> {
-    let waits = matches!(robot.driver(Utc::now()), Driver::Waits(_)) && question(robot).is_none();
+    let waits = matches!(robot.driver(Utc::now()), Driver::Waits(_)) && !is_in_need(robot);
     robot.notice.clone().filter(|_| waits)
 }
 
 /// Where a robot's page is: under its name if that is one plain word, under its id otherwise.
 fn path(robot: &Robot) -> String {
+    path_of(&robot.name, robot.id)
+}
+
+pub fn path_of(name: &str, id: RobotId) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !robot.name.is_empty() && robot.name.bytes().all(is_plain) {
-        format!("/robots/{}", robot.name)
-    } else {
-        format!("/robots/{}", robot.id)
-    }
+    if !name.is_empty() && name.bytes().all(is_plain) { format!("/robots/{name}") } else { format!("/robots/{id}") }
 }
 
 fn read_command(word: &str) -> Result<RobotCommand, PageError> {

@@ -168,7 +168,7 @@ async fn page(
     let after = wish.after.as_deref().and_then(|text| text.parse().ok());
     let users = state.store.users(after, PAGE).await?;
     html(&UsersPage {
-        chrome: Chrome::of("People", "users", Visitor::from(&me.user)),
+        chrome: Chrome::of("People", "users", Visitor::of(&state.store, &me.user).await?),
         people: users.data.into_iter().map(|user| person(user, me)).collect(),
         problem: problem.map(|problem| sentence(&problem)),
         roles: Role::ALL.iter().map(|role| role.as_str()).collect(),

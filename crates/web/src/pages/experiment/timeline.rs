@@ -2,7 +2,7 @@
 
 use crate::error::PageError;
 use chrono::Utc;
-use domain::{ExperimentEvent, Fault, WellId, WellName, WellStatus};
+use domain::{ExperimentEvent, Fault, RobotMode, WellId, WellName, WellStatus};
 use serde_json::Value;
 use std::collections::HashMap;
 use store::{Event, ExperimentDetail, Store};
@@ -44,6 +44,18 @@ fn moment(event: &Event, names: &HashMap<WellId, WellName>) -> Option<Moment> {
     Some(Moment { at: When::new(event.at, Utc::now()), sentence, is_major })
 }
 
+/// How its robot stands from then on.
+const fn standing(mode: RobotMode, asks: bool, unusable: bool) -> &'static str {
+    match mode {
+        RobotMode::Paused => "the robot was paused",
+        RobotMode::Stopped => "the robot was stopped",
+        _ if asks => "the robot asks its operator",
+        _ if unusable => "the robot can’t be used at the moment",
+        RobotMode::Draining => "the robot takes nothing new after this",
+        RobotMode::Active => "the robot goes on",
+    }
+}
+
 fn sentence(event: ExperimentEvent, names: &HashMap<WellId, WellName>) -> Option<(String, bool)> {
     let because = |fault: Option<Fault>| fault.map(|fault| format!(": {}", fault.what)).unwrap_or_default();
     let named = |well: Option<WellName>| well.map_or_else(|| "a well".to_owned(), |well| well.to_string());
@@ -56,6 +68,7 @@ fn sentence(event: ExperimentEvent, names: &HashMap<WellId, WellName>) -> Option
             let doubtful = if doubt.is_some() { ", and doubtful" } else { "" };
             Some((format!("{well} is {colour}{doubtful}"), true))
         }
+        ExperimentEvent::Robot { mode, asks, unusable } => Some((standing(mode, asks, unusable).to_owned(), true)),
         ExperimentEvent::Doubts { sentence, .. } => Some((sentence, true)),
         ExperimentEvent::Well {
             well_id,

@@ -2,6 +2,7 @@
 
 use crate::optics;
 use domain::{Deck, DyeName, Recipe, Volume};
+use store::Robot;
 
 /// The dyes and limits the form offers.
 #[derive(Debug)]
@@ -27,17 +28,18 @@ pub struct BenchDye {
 }
 
 impl Bench {
-    /// Every dye of any deck. Which deck can mix a recipe is checked when it is sent.
-    pub fn of(decks: &[Deck]) -> Self {
-        let fallback = [Deck::default()];
-        let decks = if decks.is_empty() { &fallback } else { decks };
+    /// Every dye of any robot's deck. Which deck can mix a recipe is checked when it is sent.
+    pub fn of(robots: &[Robot]) -> Self {
+        let fallback = Deck::default();
+        let decks: Vec<&Deck> =
+            if robots.is_empty() { vec![&fallback] } else { robots.iter().map(|robot| &robot.deck).collect() };
         let mut names: Vec<DyeName> = Vec::new();
         for dye in decks.iter().flat_map(|deck| &deck.dyes) {
             if !names.contains(&dye.name) {
                 names.push(dye.name.clone());
             }
         }
-        let least_ul = decks.iter().map(Deck::least_volume).min().unwrap_or_default().ul();
+        let least_ul = decks.iter().map(|deck| deck.least_volume()).min().unwrap_or_default().ul();
         let capacity_ul = decks.iter().map(|deck| deck.well_capacity).max().unwrap_or_default().ul();
         Self {
             dyes: names.iter().map(|name| BenchDye { name: name.to_string(), hex: optics::emblem(name) }).collect(),

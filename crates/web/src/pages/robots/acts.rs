@@ -8,14 +8,21 @@ use workflow::{AttendError, DeckAct, NozzleContent};
 /// The longest batch that is kept.
 const LONGEST_BATCH: usize = 80;
 
+/// The forms of acts at a deck, with their titles.
+pub const FORMS: [(&str, &str); 5] = [
+    ("new_plate", "New plate"),
+    ("new_tips", "New tips"),
+    ("refill", "Refilled vial"),
+    ("empty_waste", "Emptied waste"),
+    ("sensor", "Sensor"),
+];
+
 /// The forms of one deck.
 pub struct Forms {
     pub vials: Vec<Choice>,
     pub racks: Vec<Choice>,
     /// Of the largest vial, mL.
     pub full_ml: String,
-    /// The act that answers what the robot asks, open to the eye.
-    pub wanted: &'static str,
     /// What came back, with its problem.
     pub typed: Typed,
 }
@@ -27,13 +34,15 @@ pub struct Choice {
 }
 
 /// A form that couldn't be taken.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Typed {
     /// The form's name; empty for one that this page doesn't have.
     pub act: &'static str,
     pub place: String,
     pub volume_ml: String,
     pub batch: String,
+    /// It was sent from within the robot's question.
+    pub at_question: bool,
     pub problem: String,
 }
 
@@ -53,7 +62,6 @@ impl Forms {
             vials: robot.deck.dyes.iter().map(vial).collect(),
             racks: robot.deck.pipettes.iter().map(rack).collect(),
             full_ml: format!("{}", full / 1_000.0),
-            wanted: robot.attention.as_ref().map_or("", |fault| answer(fault.code)),
             typed,
         }
     }
@@ -69,19 +77,14 @@ impl Forms {
     }
 }
 
-/// The act that a fault asks for; nothing if only looking helps.
-const fn answer(code: FaultCode) -> &'static str {
+/// The form whose act a fault asks for; empty if only looking helps.
+pub const fn answer(code: FaultCode) -> &'static str {
     match code {
         FaultCode::PlateFull | FaultCode::PlateUsed | FaultCode::PlateDoubtful => "new_plate",
         FaultCode::DyeShort => "refill",
         FaultCode::TipsShort => "new_tips",
         FaultCode::WasteFull => "empty_waste",
-        FaultCode::SensorSilent
-        | FaultCode::SensorUnreachable
-        | FaultCode::SensorError
-        | FaultCode::SensorDark
-        | FaultCode::SensorSaturated => "sensor",
-        FaultCode::CommandInDoubt => "nozzle_holds",
+        FaultCode::SensorDark | FaultCode::SensorSaturated => "sensor",
         _ => "",
     }
 }
@@ -94,6 +97,7 @@ impl Typed {
             place: short("place"),
             volume_ml: short("volume_ml"),
             batch: short("batch"),
+            at_question: fields.get("at") == "question",
             problem: String::new(),
         }
     }
@@ -107,7 +111,7 @@ pub fn form(act: &str) -> &'static str {
         "refill" => "refill",
         "empty_waste" => "empty_waste",
         "sensor" | "sensor_cleaned" | "sensor_charged" => "sensor",
-        "nozzle_cleared" => "nozzle_cleared",
+        "nozzle_cleared" | "nozzle_holds" => "nozzle_cleared",
         _ => "",
     }
 }
@@ -125,11 +129,32 @@ pub fn read(robot: &Robot, fields: &Fields) -> Result<DeckAct, String> {
         "sensor_cleaned" => Ok(DeckAct::SensorCleaned),
         "sensor_charged" => Ok(DeckAct::SensorCharged),
         "nozzle_cleared" => Ok(DeckAct::NozzleCleared),
-        "holds_nothing" => Ok(DeckAct::NozzleHolds { holds: NozzleContent::Nothing }),
-        "holds_empty_tip" => Ok(DeckAct::NozzleHolds { holds: NozzleContent::EmptyTip }),
-        "holds_tip_with_liquid" => Ok(DeckAct::NozzleHolds { holds: NozzleContent::TipWithLiquid }),
-        "holds_sensor" => Ok(DeckAct::NozzleHolds { holds: NozzleContent::Sensor }),
+        "nozzle_holds" => nozzle(fields.get("holds")),
         _ => Err("this form isn’t one that this page knows; reload it".to_owned()),
+    }
+}
+
+fn nozzle(seen: &str) -> Result<DeckAct, String> {
+    let holds = match seen {
+        "nothing" => NozzleContent::Nothing,
+        "empty_tip" => NozzleContent::EmptyTip,
+        "tip_with_liquid" => NozzleContent::TipWithLiquid,
+        "sensor" => NozzleContent::Sensor,
+        _ => return Err("say what hangs on the nozzle".to_owned()),
+    };
+    Ok(DeckAct::NozzleHolds { holds })
+}
+
+/// What was done by an act, after it was written down; nothing for a form that this page doesn't have.
+pub fn said(form: &str) -> Option<&'static str> {
+    match form {
+        "new_plate" => Some("a new plate lies there"),
+        "new_tips" => Some("a full rack lies there"),
+        "refill" => Some("the vial is filled"),
+        "empty_waste" => Some("the waste is emptied"),
+        "sensor" => Some("the sensor is seen to"),
+        "nozzle_cleared" => Some("what hangs on the nozzle is known"),
+        _ => None,
     }
 }
 

@@ -4,7 +4,9 @@
 use super::{
     Commands,
     acts::{self, Forms, Typed},
-    notice, operator, path, question, read_command,
+    notice, operator, path,
+    question::{HandsOff, QuestionView, Seen, hands_off},
+    read_command,
     state::Standing,
     supplies::{self, MiniPlate, SupplyView},
 };
@@ -24,9 +26,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use domain::{Attendance, RobotId};
+use chrono::Utc;
+use domain::{Attendance, DeckCondition, RobotId};
 use serde::Deserialize;
 use store::Robot;
+use workflow::answers;
 
 #[derive(Template)]
 #[template(path = "robot.html")]
@@ -36,7 +40,7 @@ struct RobotPage {
     path: String,
     is_virtual: bool,
     standing: Standing,
-    question: Option<FaultView>,
+    questions: Vec<QuestionView>,
     /// What its worker waits for; nobody need answer.
     notice: Option<FaultView>,
     may: Commands,
@@ -45,21 +49,37 @@ struct RobotPage {
     forms: Forms,
     /// The form whose act was just written down.
     done: &'static str,
+    /// What was said by the act that answers the robot's question, or part of it.
+    answered: Option<&'static str>,
     /// Why hands must stay off the deck; nothing when they may go there.
     hands_off: Option<HandsOff>,
     /// Looked at again by itself without a script: not while somebody may be typing.
     refreshes: bool,
 }
 
-struct HandsOff {
-    why: &'static str,
-    /// Only what hangs on the nozzle is in the way, and it may be taken off by hand.
-    is_nozzle: bool,
+impl RobotPage {
+    /// The forms of acts and their titles, without those that a question has in it.
+    fn unasked_acts(&self) -> Vec<(&'static str, &'static str)> {
+        let mut acts = acts::FORMS.to_vec();
+        acts.retain(|(form, _)| self.questions.iter().all(|question| question.form != *form));
+        acts
+    }
+
+    /// What hangs on the nozzle is dealt with in a question.
+    fn asks_for_nozzle(&self) -> bool {
+        let is_in_the_way = |question: &QuestionView| question.hands_off.as_ref().is_some_and(|off| off.is_nozzle);
+        self.questions.iter().any(|question| !question.nozzle.is_empty() || is_in_the_way(question))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
 pub struct Wish {
-    done: Option<String>,
+    /// The form whose act was written down.
+    #[serde(default)]
+    done: String,
+    /// The same, where the act answers the robot's question or was sent from there.
+    #[serde(default)]
+    answered: String,
 }
 
 pub async fn show(
@@ -69,8 +89,8 @@ pub async fn show(
     Query(wish): Query<Wish>,
 ) -> Result<Response, PageError> {
     operator(&me)?;
-    let robot = named(&state, &name).await?;
-    page(&state, &me, robot, Typed::default(), acts::form(wish.done.as_deref().unwrap_or_default())).await
+    let (robot, visitor) = named(&state, &me, &name).await?;
+    page(&state, visitor, robot, Typed::default(), &wish).await
 }
 
 /// `POST /robots/{name}/{command}`
@@ -82,7 +102,7 @@ pub async fn command(
 ) -> Result<Response, PageError> {
     operator(&me)?;
     let command = read_command(&command)?;
-    let robot = named(&state, &name).await?;
+    let (robot, _) = named(&state, &me, &name).await?;
     state.lab.command_robot(&me.user, robot.id, command, ip).await?;
     Ok(Redirect::to(&path(&robot)).into_response())
 }
@@ -96,73 +116,71 @@ pub async fn deck(
     fields: Fields,
 ) -> Result<Response, PageError> {
     operator(&me)?;
-    let robot = named(&state, &name).await?;
+    let (robot, visitor) = named(&state, &me, &name).await?;
     let (status, problem) = match acts::read(&robot, &fields) {
         Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, problem),
-        Ok(act) => match state.lab.act_on_deck(&me.user, robot.id, act, ip).await {
-            Ok(()) => return Ok(Redirect::to(&done(&robot, &fields)).into_response()),
-            Err(error) => (StatusCode::CONFLICT, acts::told(error)?),
-        },
+        Ok(act) => {
+            let is_answer = robot.attention.as_ref().is_some_and(|asked| answers(&act, asked.code));
+            match state.lab.act_on_deck(&me.user, robot.id, act, ip).await {
+                Ok(()) => return Ok(Redirect::to(&done(&robot, &fields, is_answer)).into_response()),
+                Err(error) => (StatusCode::CONFLICT, acts::told(error)?),
+            }
+        }
     };
     let typed = Typed { problem: sentence(&problem), ..Typed::read(&fields) };
-    Ok((status, page(&state, &me, robot, typed, "").await?).into_response())
+    Ok((status, page(&state, visitor, robot, typed, &Wish::default()).await?).into_response())
 }
 
-/// The robot with this id or this name.
-async fn named(state: &AppState, name: &str) -> Result<Robot, PageError> {
-    if let Ok(id) = name.parse::<RobotId>()
-        && let Some(robot) = state.store.robot(id).await?
-    {
-        return Ok(robot);
-    }
+/// The robot with this id or this name, and how many of the lab's wait for a person.
+async fn named(state: &AppState, me: &Identity, name: &str) -> Result<(Robot, Visitor), PageError> {
     let robots = state.store.robots().await?;
-    robots.into_iter().find(|robot| robot.name == name).ok_or(PageError::NotFound("robot"))
+    let visitor = Visitor::among(&robots, &me.user);
+    let id = name.parse::<RobotId>().ok();
+    let mut robots = robots.into_iter();
+    let robot = robots.find(|robot| Some(robot.id) == id || robot.name == name);
+    Ok((robot.ok_or(PageError::NotFound("robot"))?, visitor))
 }
 
 async fn page(
     state: &AppState,
-    me: &Identity,
+    visitor: Visitor,
     robot: Robot,
     typed: Typed,
-    done: &'static str,
+    wish: &Wish,
 ) -> Result<Response, PageError> {
     let inventory = state.store.inventory(robot.id).await?;
     let standing = Standing::of(state, &robot).await?;
-    let hands_off = hands_off(&standing);
+    let driver = robot.driver(Utc::now());
+    let hands_off = hands_off(&robot, DeckCondition::HandsFree, driver);
+    let (to_question, to_form) = match robot.attention {
+        Some(_) if typed.at_question => (typed.clone(), Typed::default()),
+        _ => (Typed::default(), typed.clone()),
+    };
     html(&RobotPage {
-        chrome: Chrome::of(robot.name.clone(), "robots", Visitor::from(&me.user)),
+        chrome: Chrome::of(robot.name.clone(), "robots", visitor),
         path: path(&robot),
         is_virtual: robot.attendance == Attendance::Virtual,
         may: Commands::of(&robot),
         supplies: supplies::views(&robot, &inventory, state.lab.supplies(&robot).await?),
         plate: MiniPlate::of(&inventory),
         refreshes: hands_off.is_some() && typed.problem.is_empty(),
-        forms: Forms::of(&robot, typed),
-        done,
+        questions: QuestionView::all(&robot, &inventory, driver, to_question),
+        forms: Forms::of(&robot, to_form),
+        done: acts::form(&wish.done),
+        answered: acts::said(&wish.answered),
         hands_off,
         standing,
         notice: notice(&robot).map(FaultView::from),
-        question: question(&robot).map(FaultView::from),
         name: robot.name,
     })
 }
 
-fn hands_off(standing: &Standing) -> Option<HandsOff> {
-    if !standing.is_still {
-        let why = match standing.word {
-            "paused" => "It is putting everything down. The forms open as soon as it stands still.",
-            "attention" | "stopped" => "A step has no known end yet. The forms open as soon as it is settled.",
-            _ => "It may move. Pause it first; the forms open as soon as it stands still.",
-        };
-        return Some(HandsOff { why, is_nozzle: false });
+/// Back to where the form was sent from: the question, which is answered or asks for more, or the form itself.
+fn done(robot: &Robot, fields: &Fields, is_answer: bool) -> String {
+    let (path, form) = (path(robot), acts::form(fields.get("act")));
+    if is_answer || fields.get("at") == "question" {
+        format!("{path}?answered={form}#questions")
+    } else {
+        format!("{path}?done={form}#act-{form}")
     }
-    let why = "Something hangs on the nozzle. Resume the robot and it puts that down by itself; or take it off by hand, \
-               and say so here.";
-    (!standing.nozzle_is_free).then_some(HandsOff { why, is_nozzle: true })
-}
-
-/// Back to the form that was sent, where its answer is.
-fn done(robot: &Robot, fields: &Fields) -> String {
-    let form = acts::form(fields.get("act"));
-    format!("{}?done={form}#act-{form}", path(robot))
 }

@@ -13,7 +13,6 @@ pub struct Standing {
     pub now: String,
     pub since: Option<When>,
     pub nozzle: String,
-    pub nozzle_is_free: bool,
     /// No step is in flight and none can begin.
     pub is_still: bool,
     pub in_hand: Option<InHand>,
@@ -42,7 +41,6 @@ impl Standing {
             now,
             since: step.map(|(_, at)| When::new(at, Utc::now())),
             nozzle: robot.tool.sentence(),
-            nozzle_is_free: robot.tool == Tool::Nothing,
             is_still: robot.stands_still,
             in_hand,
         })
@@ -55,6 +53,9 @@ fn sentence(robot: &Robot, step: Option<&str>, has_work: bool, driver: Driver<'_
         (RobotMode::Stopped, Some(step)) => ("stopped", format!("stopped while {step}")),
         (_, None) if robot.attention.is_some() => ("attention", "waiting for your answer; nothing moves".to_owned()),
         (_, Some(step)) if robot.attention.is_some() => ("attention", format!("stopped while {step}")),
+        (RobotMode::Paused, None) if robot.tool != Tool::Nothing && !matches!(driver, Driver::Drives(_)) => {
+            ("paused", "paused; no worker drives it, so what it holds isn’t put down yet".to_owned())
+        }
         (RobotMode::Paused, None) => ("paused", "standing still until it is resumed".to_owned()),
         (RobotMode::Paused, Some(step)) => ("paused", format!("{step}; then it puts everything down and stands still")),
         (_, step) if driver == Driver::Nobody => ("offline", format!("no worker drives it{}", last(step))),
