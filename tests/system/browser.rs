@@ -153,6 +153,25 @@ async fn an_act_is_answered_in_its_place() {
 }
 
 #[tokio::test]
+async fn what_a_robot_asks_meanwhile_is_shown_counted_and_read_out() {
+    let lab = Lab::up(20);
+    let browser = Browser::open().await;
+    sign_in(&browser, &lab).await;
+    for path in ["/robots/virtual-1", "/robots"] {
+        browser.go(&format!("{}{path}", lab.address)).await;
+        browser.find("form[action$='/pause'] button:enabled").await;
+        // As somebody else's page would.
+        browser.script("return fetch('/lab/stop', { method: 'POST' }).then(answer => answer.ok)", json!([])).await;
+        let spoken = "return document.getElementById('announce').textContent.includes('The robot was stopped.')";
+        browser.until("it is read out", spoken).await;
+        assert!(browser.text("#main").await.contains("pressed the emergency stop"), "{path}");
+        assert_eq!(browser.text("#in-need .in-need").await, "1", "{path}");
+        browser.script("return fetch('/lab/resume', { method: 'POST' }).then(answer => answer.ok)", json!([])).await;
+        browser.until("nobody is waited for", "return document.querySelector('#in-need .in-need') === null").await;
+    }
+}
+
+#[tokio::test]
 async fn every_question_fits_its_view_closes_with_escape_and_starts_on_the_safe_choice() {
     let lab = Lab::up(1);
     let browser = Browser::open().await;

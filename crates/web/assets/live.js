@@ -7,11 +7,17 @@ const part = name => document.getElementById(name);
 const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
 const CONNECT_TIME = 4000;
 let sequence = Number(live.dataset.sequence);
+/** The last event that is in what the server has drawn: it isn't painted over with less. */
+let drawn = sequence;
 let lastFetch = 0, lastEvent = Date.now(), fetching = false, dirty = false;
 
 // ---- the server's rendering of what changed
 
-const draw = async (parts = PARTS) => swap(await read(), parts);
+async function draw(parts = PARTS) {
+  const next = await read();
+  swap(next, parts);
+  if (parts === PARTS) drawn = Math.max(drawn, Number(next.getElementById(live.id)?.dataset.sequence) || 0);
+}
 
 /** Once a second at most, again if something came in between, and not while nobody looks. */
 async function refresh() {
@@ -83,13 +89,13 @@ live.addEventListener("keydown", event => {
 
 const spotOf = data => document.getElementById(`w-${data.id ?? data.well}`);
 
-const handlers = {
+/** What is painted at once, before the server has drawn it. */
+const painters = {
   operation(data) {
     if (part("now")) part("now").textContent = data.sentence;
     document.querySelectorAll(".well.working").forEach(spot => spot.classList.remove("working"));
     const spot = data.well && document.getElementById(`w-${data.well}`);
     if (spot) spot.classList.add("working");
-    refresh();
   },
   progress(data) {
     const bar = part("bar");
@@ -99,17 +105,25 @@ const handlers = {
   well(data) {
     const spot = spotOf(data);
     if (spot) spot.setAttribute("class", spot.getAttribute("class").replace(/\b(pending|dispensing|mixed|measured|failed|quarantined|cancelled)\b/, data.status));
+  },
+  result(data) {
+    const spot = spotOf(data);
+    if (!spot) return;
+    spot.querySelector(".liquid").setAttribute("fill", data.srgb);
+    spot.setAttribute("aria-label", `Well ${data.well_id}, measured ${data.srgb}${data.doubt ? ", doubtful" : ""}`);
+    spot.classList.toggle("doubtful", Boolean(data.doubt));
+    spot.setAttribute("class", spot.getAttribute("class").replace(/\b(pending|dispensing|mixed)\b/, "measured"));
+  },
+};
+
+/** What is said of it, and that there is more to draw. */
+const handlers = {
+  operation() { refresh(); },
+  well(data) {
     if (["failed", "quarantined"].includes(data.status)) say(`Well ${data.well_id ?? ""} ${data.status}`);
     refresh();
   },
   result(data) {
-    const spot = spotOf(data);
-    if (spot) {
-      spot.querySelector(".liquid").setAttribute("fill", data.srgb);
-      spot.setAttribute("aria-label", `Well ${data.well_id}, measured ${data.srgb}${data.doubt ? ", doubtful" : ""}`);
-      spot.classList.toggle("doubtful", Boolean(data.doubt));
-      spot.setAttribute("class", spot.getAttribute("class").replace(/\b(pending|dispensing|mixed)\b/, "measured"));
-    }
     if (data.doubt) say(`Well ${data.well_id} is ${data.srgb}, and doubtful`); else mention(`Well ${data.well_id} is ${data.srgb}`);
     refresh();
   },
@@ -160,7 +174,9 @@ function take(block) {
   if (!fields.data || !Number.isFinite(id) || id <= sequence) return;
   sequence = id;
   lastEvent = Date.now();
-  handlers[fields.event]?.(JSON.parse(fields.data));
+  const data = JSON.parse(fields.data);
+  if (id > drawn) painters[fields.event]?.(data);
+  handlers[fields.event]?.(data);
 }
 
 /** A connection that is cut doesn't always end: whoever notices gives it up. */

@@ -5,7 +5,16 @@ import { read, swap } from "./parts.js";
 
 const EVERY = 2000;
 let hurry = () => {};
-const refresh = async () => swap(await read());
+
+/** What robots wait for a person about, as it is read out. */
+const asked = () => [...document.querySelectorAll("#questions h2, #cards .notice.bad strong")].map(what => what.textContent).join(" ");
+
+async function refresh() {
+  const before = asked();
+  swap(await read());
+  const now = asked();
+  if (now && now !== before) document.getElementById("announce").textContent = now;
+}
 
 keep({ back: refresh });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) hurry(); });

@@ -1,10 +1,12 @@
 //! What people read, as sentences: with a capital letter and a full stop, and numbers with the noun they count.
 
-/// A whole sentence, however it came: what a rule or a device says often begins small and ends open.
+/// A whole sentence, however it came: what a rule or a device says often begins small and ends open. An address stays as
+/// its owner writes it.
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let Some(first) = letters.next() else { return String::new() };
-    let mut sentence: String = first.to_uppercase().chain(letters).collect();
+    let is_address = text.split_whitespace().next().is_some_and(|word| word.contains('@'));
+    let mut sentence: String = if is_address { text.to_owned() } else { first.to_uppercase().chain(letters).collect() };
     if !sentence.ends_with(['.', '!', '?']) {
         sentence.push('.');
     }
@@ -24,8 +26,8 @@ mod tests {
 
     #[test]
     fn what_comes_small_and_open_is_a_sentence() {
-        let said = ["the vial is empty", "Done.", "really?", "", "été"].map(sentence);
-        assert_eq!(said, ["The vial is empty.", "Done.", "Really?", "", "Été."]);
+        let said = ["the vial is empty", "Done.", "really?", "", "été", "ada@example.org asks"].map(sentence);
+        assert_eq!(said, ["The vial is empty.", "Done.", "Really?", "", "Été.", "ada@example.org asks."]);
     }
 
     #[test]

@@ -176,6 +176,22 @@ async fn a_deck_that_isnt_believed_is_renewed_thing_by_thing() {
 }
 
 #[tokio::test]
+async fn who_resumes_a_stopped_robot_is_told_that_it_asks_something_too() {
+    let site = Site::open().await;
+    site.bench("bench").await;
+    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    let lease = site.lane("bench").await;
+    site.commit(&lease, Change::Ask(trouble(FaultCode::DyeShort, "It asks"))).await;
+    olga.post("/robots/bench/stop", &[]).await;
+    let page = olga.page("/robots/bench").await;
+    assert!(page.contains("without an answer to what is asked below") && !page.contains("safe to go on"));
+    assert_eq!(page.matches("action=\"/robots/bench/resume\"").count(), 1);
+    let fill = [("act", "refill"), ("place", "B1")];
+    assert_eq!(olga.post("/robots/bench/deck", &fill).await.status(), StatusCode::SEE_OTHER);
+    assert!(olga.page("/robots/bench").await.contains("I have looked; it is safe to go on"), "only the stop is left");
+}
+
+#[tokio::test]
 async fn what_hangs_on_the_nozzle_comes_before_the_rest_of_the_deck() {
     let site = Site::open().await;
     site.bench("bench").await;

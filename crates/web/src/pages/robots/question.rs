@@ -24,6 +24,8 @@ pub struct QuestionView {
     pub problem: Option<String>,
     /// What the button says that resumes the robot; nothing where the act alone is the answer.
     pub looked: Option<&'static str>,
+    /// What is asked besides should be answered first.
+    has_better: bool,
     /// It is redrawn on an open page when this changes, and only then: somebody may be typing.
     pub version: String,
 }
@@ -63,9 +65,17 @@ pub enum Seen {
 impl QuestionView {
     /// All that this robot waits for, the most urgent first. What was typed into a form comes back with it.
     pub fn all(robot: &Robot, inventory: &Inventory, driver: Driver<'_>, typed: Typed) -> Vec<Self> {
-        let stop =
-            emergency(robot, Role::Operator).map(|stop| Self::of(robot, inventory, driver, stop, Typed::default()));
-        let asked = robot.attention.clone().map(|asked| Self::of(robot, inventory, driver, asked, typed));
+        let view = |fault, typed| Self::of(robot, inventory, driver, fault, typed);
+        let mut stop = emergency(robot, Role::Operator).map(|stop| view(stop, Typed::default()));
+        let mut asked = robot.attention.clone().map(|asked| view(asked, typed));
+        // Who resumes a stopped robot has answered what it asks, too, so that is said at one button.
+        if let (Some(stop), Some(asked)) = (&mut stop, &mut asked) {
+            asked.looked = None;
+            if !asked.is_looking() {
+                stop.looked = Some("Resume it without an answer to what is asked below");
+                stop.has_better = true;
+            }
+        }
         stop.into_iter().chain(asked).collect()
     }
 
@@ -91,6 +101,7 @@ impl QuestionView {
             checklist,
             hands_off,
             problem,
+            has_better: false,
             version,
         }
     }
@@ -103,7 +114,10 @@ impl QuestionView {
 
     /// Whether resuming is the answer that is looked for, and not only one that is possible too.
     pub fn is_looking(&self) -> bool {
-        self.form.is_empty() && self.checklist.iter().all(|check| check.seen != Seen::Missing)
+        !self.has_better
+            && self.form.is_empty()
+            && self.nozzle.is_empty()
+            && self.checklist.iter().all(|check| check.seen != Seen::Missing)
     }
 }
 
