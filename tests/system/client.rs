@@ -58,6 +58,22 @@ impl Client {
         self.get(&format!("/api/v1/experiments/{id}")).await
     }
 
+    /// The events of an experiment from its first to its last.
+    pub async fn follow(&self, id: &str) -> String {
+        let stream = self.http.get(format!("{}/api/v1/experiments/{id}/events", self.address)).timeout(PATIENCE);
+        stream.bearer_auth(&self.token).send().await.expect("a stream").text().await.expect("it ends")
+    }
+
+    /// What lies at a path, whatever it is.
+    pub async fn text(&self, path: &str) -> String {
+        let request = self.http.get(format!("{}{path}", self.address));
+        request.bearer_auth(&self.token).send().await.expect("an answer").text().await.expect("text")
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
     /// Looks until `reached` says so.
     pub async fn until(&self, id: &str, reached: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
