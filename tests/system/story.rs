@@ -89,7 +89,8 @@ async fn what_a_problem_tells_to_quote_is_in_the_log_with_its_cause_and_no_passw
     let log = lab.log();
     let lines: Vec<Value> = log.iter().map(|line| serde_json::from_str(line).expect("one object a line")).collect();
     let about = |quoted: &Value| -> Vec<&Value> {
-        let spans = |line: &&Value| line["spans"].as_array().is_some_and(|all| all.iter().any(|s| s["request_id"] == *quoted));
+        let spans =
+            |line: &&Value| line["spans"].as_array().is_some_and(|all| all.iter().any(|s| s["request_id"] == *quoted));
         lines.iter().filter(spans).collect()
     };
     let refused = about(&problem["request_id"]);
@@ -113,7 +114,8 @@ async fn what_a_problem_tells_to_quote_is_in_the_log_with_its_cause_and_no_passw
 async fn the_filter_is_a_setting() {
     let lab = {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut command: Command = tincture(&["up", "--listen", "127.0.0.1:0", "--robot-listen", "127.0.0.1:0", "--data-dir"]);
+        let mut command: Command =
+            tincture(&["up", "--listen", "127.0.0.1:0", "--robot-listen", "127.0.0.1:0", "--data-dir"]);
         command.arg(directory.path().join("data")).env("TINCTURE_LOG", "warn").env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
         command.stderr(File::create(directory.path().join("log")).expect("a file"));
         let mut process = Process::spawn(command);

@@ -4,7 +4,7 @@ use crate::{
     chrome::{Chrome, Visitor},
     session,
 };
-use api::AppState;
+use api::{AppState, Failure};
 use askama::Template;
 use auth::AuthError;
 use axum::{
@@ -89,7 +89,10 @@ impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(what) => Self::NotFound(what),
-            StoreError::Unreachable(_) => Self::Unavailable,
+            StoreError::Unreachable(_) => {
+                tracing::warn!(%error, "a page can't be shown now");
+                Self::Unavailable
+            }
             other => Self::internal(&other),
         }
     }
@@ -154,7 +157,9 @@ pub async fn designed(State(state): State<AppState>, request: Request, next: Nex
         explanation: error.to_string(),
         help: error.code().help_path(),
     };
-    (error.status(), Html(page.render().unwrap_or_default())).into_response()
+    let mut response = (error.status(), Html(page.render().unwrap_or_default())).into_response();
+    response.extensions_mut().insert(Failure { code: error.code(), cause: error.to_string() });
+    response
 }
 
 /// A template as an answer.
