@@ -1,11 +1,13 @@
 //! The whole system as people meet it: the real binary as a process, spoken to over HTTP, killed, started again.
 //!
-//! `process` runs the binary, `client` speaks its API, `ledger` reads what physically happened; one file a promise.
+//! `process` runs the binary, `client` speaks its API, `ledger` reads what physically happened, `cut`
+//! takes the database away; one file a promise.
 
 mod browser;
 mod client;
 mod command_line;
 mod crash;
+mod cut;
 mod first_minute;
 mod full_disk;
 mod ledger;
@@ -14,4 +16,5 @@ mod refusals;
 mod separate;
 mod story;
 mod two_labs;
+mod watched;
 mod webdriver;

@@ -2,10 +2,10 @@
 
 use crate::{
     client::{Client, eight_wells},
-    process::{ADMIN, PASSWORD, Process, tincture, up},
+    process::{ADMIN, PASSWORD, Process, up},
 };
 use serde_json::{Value, json};
-use std::{fs, fs::File, path::PathBuf, process::Command};
+use std::{fs, fs::File, path::PathBuf};
 use tempfile::TempDir;
 
 /// A lab whose log is kept in a file.
@@ -17,10 +17,15 @@ struct Lab {
 
 impl Lab {
     fn up(format: &str) -> Self {
+        Self::with(format, None)
+    }
+
+    fn with(format: &str, filter: Option<&str>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut command = up(&directory.path().join("data"));
         command.args(["--speed", "200", "--seed", "7", "--log-format", format]);
-        command.env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
+        command.env("TINCTURE_ADMIN_PASSWORD", PASSWORD).env_remove("TINCTURE_LOG");
+        command.envs(filter.map(|filter| ("TINCTURE_LOG", filter)));
         command.stderr(File::create(directory.path().join("log")).expect("a file"));
         let mut process = Process::spawn(command);
         let address = process.word_after("Tincture is ready: ");
@@ -112,16 +117,7 @@ async fn what_a_problem_tells_to_quote_is_in_the_log_with_its_cause_and_no_passw
 
 #[tokio::test]
 async fn the_filter_is_a_setting() {
-    let lab = {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut command: Command =
-            tincture(&["up", "--listen", "127.0.0.1:0", "--robot-listen", "127.0.0.1:0", "--data-dir"]);
-        command.arg(directory.path().join("data")).env("TINCTURE_LOG", "warn").env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
-        command.stderr(File::create(directory.path().join("log")).expect("a file"));
-        let mut process = Process::spawn(command);
-        let address = process.word_after("Tincture is ready: ");
-        Lab { directory, process, address }
-    };
+    let lab = Lab::with("human", Some("warn"));
     Client::sign_in(&lab.address, ADMIN, PASSWORD).await;
     assert_eq!(lab.log(), Vec::<String>::new());
 }
