@@ -22,6 +22,7 @@ mod views;
 
 pub use body::JsonBody;
 pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session_cookie};
+pub use endpoints::auth::login::count as count_sign_in;
 pub use health::{Health, Readiness, ScrapeToken, ScrapeTokens, health_router};
 pub use observe::{Failure, RequestId, observe};
 pub use openapi::document as openapi;

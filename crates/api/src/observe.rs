@@ -166,8 +166,8 @@ fn known(method: &Method) -> &'static str {
 /// Makes every refusal a complete problem document: those of the handlers get the request's id and path, the
 /// framework's own (no such route, wrong method, timeout) become one.
 pub async fn finish_problems(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
-    let path = request.uri().path().to_owned();
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.as_str().into());
+    let path = request.uri().path().into();
     let mut response = next.run(request).await;
     let status = response.status();
     let problem = response.extensions_mut().remove::<Problem>();

@@ -28,10 +28,10 @@ pub struct Problem {
     challenge: Challenge,
     /// Whole seconds.
     retry_after: Option<u32>,
-    pub(crate) instance: Option<String>,
-    pub(crate) request_id: Option<String>,
+    pub(crate) instance: Option<Box<str>>,
+    pub(crate) request_id: Option<Box<str>>,
     /// For the log alone: what the client isn't told.
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 /// What `WWW-Authenticate` says on a 401 (RFC 6750, 3).
@@ -59,7 +59,8 @@ pub struct ProblemDocument {
     detail: String,
     /// The path that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    instance: Option<String>,
+    #[schema(value_type = Option<String>)]
+    instance: Option<Box<str>>,
     /// The last part of `type`, for programs.
     #[schema(value_type = String, example = "invalid-recipe")]
     code: FaultCode,
@@ -68,7 +69,8 @@ pub struct ProblemDocument {
     errors: Vec<FieldProblem>,
     /// Quote it when you ask for help; it is in the server's log.
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
+    #[schema(value_type = Option<String>)]
+    request_id: Option<Box<str>>,
 }
 
 /// One thing to change in a request.
@@ -136,7 +138,7 @@ impl Problem {
 
     #[must_use]
     fn caused_by(mut self, cause: &dyn std::fmt::Display) -> Self {
-        self.cause = Some(cause.to_string());
+        self.cause = Some(cause.to_string().into());
         self
     }
 
@@ -144,7 +146,7 @@ impl Problem {
     /// may be a password.
     pub(crate) fn cause(&self) -> String {
         match &self.cause {
-            Some(cause) => cause.clone(),
+            Some(cause) => cause.to_string(),
             None if self.code == FaultCode::InvalidRequest && !self.errors.is_empty() => {
                 let places: Vec<_> = self.errors.iter().take(3).map(|error| error.pointer.as_str()).collect();
                 format!("at {}", places.join(", "))

@@ -192,6 +192,7 @@ impl Lab {
         let (id, quota_remaining, replayed) = match acceptance {
             Acceptance::Accepted { quota_remaining } => {
                 tracing::info!(experiment = %id, owner = %owner, wells = wanted, "an experiment was accepted");
+                metrics::counter!(telemetry::names::EXPERIMENTS_ACCEPTED).increment(1);
                 (id, quota_remaining, false)
             }
             Acceptance::Replayed { experiment, quota_remaining } => (experiment, quota_remaining, true),

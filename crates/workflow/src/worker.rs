@@ -67,6 +67,8 @@ pub async fn run_worker(store: Store, config: WorkerConfig, shutdown: Cancellati
     let mut lanes: HashMap<RobotId, JoinHandle<()>> = HashMap::new();
     let mut signals = store.signals();
     while !shutdown.is_cancelled() {
+        // What was signalled until now is in what is read now; one look is enough for all of it.
+        signals = signals.resubscribe();
         match store.robots().await {
             Ok(robots) => start_lanes(&store, &config, &shutdown, robots, &mut lanes),
             Err(error) => tracing::warn!(%error, "the robots can't be read; trying again"),
