@@ -58,6 +58,21 @@ impl Client {
         self.get(&format!("/api/v1/experiments/{id}")).await
     }
 
+    /// The events of an experiment from its first to its last.
+    pub async fn follow(&self, id: &str) -> String {
+        let stream = self.http.get(format!("{}/api/v1/experiments/{id}/events", self.address)).timeout(PATIENCE);
+        stream.bearer_auth(&self.token).send().await.expect("a stream").text().await.expect("it ends")
+    }
+
+    /// What lies at a path, whatever it is.
+    pub async fn text(&self, path: &str) -> String {
+        ask(&self.address, path, &self.token).await.1
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
     /// Looks until `reached` says so.
     pub async fn until(&self, id: &str, reached: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
@@ -86,6 +101,26 @@ impl Client {
         let response = request.send().await.expect("an answer");
         let status = response.status();
         (status, response.json().await.expect("JSON"))
+    }
+}
+
+/// One question with a bearer token, whatever the answer is.
+pub async fn ask(address: &str, path: &str, token: &str) -> (StatusCode, String) {
+    let http = reqwest::Client::builder().timeout(ONE_REQUEST).build().expect("a client");
+    let response = http.get(format!("{address}{path}")).bearer_auth(token).send().await.expect("an answer");
+    (response.status(), response.text().await.expect("text"))
+}
+
+/// Asks until the answer has this status, and returns its JSON.
+pub async fn ask_until(address: &str, path: &str, token: &str, wanted: u16) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (status, text) = ask(address, path, token).await;
+        if status == wanted {
+            return serde_json::from_str(&text).expect("JSON");
+        }
+        assert!(Instant::now() < deadline, "{path} doesn't become {wanted}: {status} {text}");
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

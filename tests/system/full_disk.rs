@@ -4,7 +4,7 @@
 //! The full disk is a limit on the size of files (`RLIMIT_FSIZE`), set on the running process: a write beyond it fails.
 
 use crate::{
-    client::{Client, eight_wells, measured},
+    client::{Client, ask_until, eight_wells, measured},
     ledger,
     process::{ADMIN, PASSWORD, Process},
 };
@@ -60,9 +60,13 @@ async fn a_full_disk_loses_nothing_and_passes() {
     };
     let problem = tokio::time::timeout(PATIENCE, refused).await.expect("the disk is noticed to be full");
     assert_eq!(problem["code"], "unavailable", "{problem}");
+    let ready = ask_until(&address, "/readyz", "", 503).await;
+    assert_eq!(ready["checks"]["writes"]["ok"], false, "{ready}");
+    assert_eq!(ready["checks"]["database"]["ok"], true, "{ready}");
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     limit_files(&process, "unlimited");
+    assert_eq!(ask_until(&address, "/readyz", "", 200).await["ready"], true);
     let completed = client.until_completed(&id).await;
     let wells = measured(&completed);
     assert_eq!(wells.len(), 8, "{completed:#}");

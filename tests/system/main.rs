@@ -1,17 +1,21 @@
 //! The whole system as people meet it: the real binary as a process, spoken to over HTTP, killed, started again.
 //!
-//! `process` runs the binary, `client` speaks its API, `ledger` reads what physically happened; one file a promise.
+//! `process` runs the binary, `client` speaks its API, `ledger` reads what physically happened, `cut`
+//! takes the database away; one file a promise.
 
 mod bench;
 mod browser;
 mod client;
 mod command_line;
 mod crash;
+mod cut;
 mod first_minute;
 mod full_disk;
 mod ledger;
 mod process;
 mod refusals;
 mod separate;
+mod story;
 mod two_labs;
+mod watched;
 mod webdriver;

@@ -23,7 +23,8 @@ pub fn tincture(arguments: &[&str]) -> Command {
     for (name, _) in env::vars().filter(|(name, _)| name.starts_with("TINCTURE_")) {
         command.env_remove(name);
     }
-    command.args(arguments);
+    // A test that fails shows what went wrong, and not each request before it.
+    command.args(arguments).env("TINCTURE_LOG", "warn");
     command
 }
 

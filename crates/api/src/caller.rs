@@ -37,13 +37,21 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let auth = AppState::from_ref(state).auth;
         if let Some(token) = bearer(&parts.headers)? {
-            return Ok(Self(auth.authenticate(token).await?));
+            return Ok(Self::told(auth.authenticate(token).await?));
         }
         let cookie = session_cookie(&parts.headers).ok_or(AuthError::Missing)?;
         if !is_safe(&parts.method) && !same_origin(&parts.headers) {
             return Err(Problem::new(FaultCode::NotAllowed, "a request from another site can't act with your cookie"));
         }
-        Ok(Self(auth.by_cookie(cookie).await?))
+        Ok(Self::told(auth.by_cookie(cookie).await?))
+    }
+}
+
+impl Caller {
+    /// From here on the request's lines in the log say whose it is.
+    fn told(identity: Identity) -> Self {
+        tracing::Span::current().record("user", tracing::field::display(identity.user_id()));
+        Self(identity)
     }
 }
 

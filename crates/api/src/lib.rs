@@ -10,6 +10,7 @@ mod csv;
 mod docs;
 mod endpoints;
 pub mod faults;
+mod health;
 mod idempotency;
 mod observe;
 mod openapi;
@@ -21,13 +22,14 @@ mod views;
 
 pub use body::JsonBody;
 pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session_cookie};
-pub use observe::{RequestId, observe};
+pub use endpoints::auth::login::count as count_sign_in;
+pub use health::{Health, Readiness, ScrapeToken, ScrapeTokens, health_router};
+pub use observe::{Failure, RequestId, observe};
 pub use openapi::document as openapi;
 pub use problem::{FieldProblem, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
 pub use state::{AppState, ClientAddress};
 
 use axum::{Router, http::StatusCode, middleware::from_fn, routing::get};
-use endpoints::health;
 use std::time::Duration;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
 
@@ -43,14 +45,12 @@ pub fn router(state: AppState) -> Router {
         .route("/api/{*rest}", axum::routing::any(nothing_here))
         .merge(docs::routes())
         .merge(openapi::ui(document))
-        .route("/healthz", get(health::alive::alive))
-        .route("/readyz", get(health::ready::ready))
-        .route("/metrics", get(health::metrics_text::metrics_text))
-        .route("/.well-known/jwks.json", get(health::jwks::jwks))
+        .route("/.well-known/jwks.json", get(endpoints::health::jwks::jwks))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_REQUEST))
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(from_fn(observe::finish_problems))
         .layer(CompressionLayer::new())
         .layer(from_fn(observe))
+        .merge(health::routes())
         .with_state(state)
 }

@@ -28,8 +28,10 @@ pub struct Problem {
     challenge: Challenge,
     /// Whole seconds.
     retry_after: Option<u32>,
-    pub(crate) instance: Option<String>,
-    pub(crate) request_id: Option<String>,
+    pub(crate) instance: Option<Box<str>>,
+    pub(crate) request_id: Option<Box<str>>,
+    /// For the log alone: what the client isn't told.
+    cause: Option<Box<str>>,
 }
 
 /// What `WWW-Authenticate` says on a 401 (RFC 6750, 3).
@@ -57,7 +59,8 @@ pub struct ProblemDocument {
     detail: String,
     /// The path that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    instance: Option<String>,
+    #[schema(value_type = Option<String>)]
+    instance: Option<Box<str>>,
     /// The last part of `type`, for programs.
     #[schema(value_type = String, example = "invalid-recipe")]
     code: FaultCode,
@@ -66,7 +69,8 @@ pub struct ProblemDocument {
     errors: Vec<FieldProblem>,
     /// Quote it when you ask for help; it is in the server's log.
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
+    #[schema(value_type = Option<String>)]
+    request_id: Option<Box<str>>,
 }
 
 /// One thing to change in a request.
@@ -90,6 +94,7 @@ impl Problem {
             retry_after: None,
             instance: None,
             request_id: None,
+            cause: None,
         }
     }
 
@@ -124,11 +129,30 @@ impl Problem {
 
     /// A failure of ours: the log has the cause, the client gets none of it.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
-        tracing::error!(%cause, "a request failed inside");
         Self::new(
             FaultCode::Internal,
             "something went wrong inside the lab's server; nothing was charged by this answer",
         )
+        .caused_by(cause)
+    }
+
+    #[must_use]
+    fn caused_by(mut self, cause: &dyn std::fmt::Display) -> Self {
+        self.cause = Some(cause.to_string().into());
+        self
+    }
+
+    /// Why it was refused, for the log. What was wrong with a body tells only where: its words quote what was sent, which
+    /// may be a password.
+    pub(crate) fn cause(&self) -> String {
+        match &self.cause {
+            Some(cause) => cause.to_string(),
+            None if self.code == FaultCode::InvalidRequest && !self.errors.is_empty() => {
+                let places: Vec<_> = self.errors.iter().take(3).map(|error| error.pointer.as_str()).collect();
+                format!("at {}", places.join(", "))
+            }
+            None => self.detail.clone(),
+        }
     }
 
     /// A parameter or header with a value it can't have.
@@ -236,6 +260,7 @@ impl From<AuthError> for Problem {
             AuthError::Store(_) => {
                 Self::new(FaultCode::Unavailable, "the database can't be reached; try again shortly")
                     .with_retry_after(Duration::from_secs(5))
+                    .caused_by(&error)
             }
             AuthError::Throttled { retry_after } => problem(&error).with_retry_after(*retry_after),
             AuthError::Busy => problem(&error).with_retry_after(Duration::from_secs(3)),
@@ -253,9 +278,9 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unreachable(_) => {
-                tracing::warn!(%error, "the database can't be reached");
                 Self::new(FaultCode::Unavailable, "the database can't be reached; try again shortly")
                     .with_retry_after(Duration::from_secs(5))
+                    .caused_by(&error)
             }
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::EmailTaken => Self::new(FaultCode::EmailTaken, error.to_string()),

@@ -1,6 +1,10 @@
 //! What every request shares: the store, who people are, the lab, and the bounds on live streams.
 
-use crate::streams::Streams;
+use crate::{
+    health::{Health, ScrapeTokens},
+    streams::Streams,
+};
+use axum::extract::FromRef;
 use store::Store;
 use workflow::Lab;
 
@@ -21,12 +25,14 @@ pub struct AppState {
     pub auth: auth::Service,
     pub lab: Lab,
     pub client_address: ClientAddress,
+    pub(crate) health: Health,
     pub(crate) streams: Streams,
 }
 
 impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
-        Self { store, auth, lab, client_address: ClientAddress::default(), streams: Streams::default() }
+        let health = Health::new(store.clone(), ScrapeTokens::default());
+        Self { store, auth, lab, client_address: ClientAddress::default(), health, streams: Streams::default() }
     }
 
     /// For a server behind one trusted proxy.
@@ -36,8 +42,21 @@ impl AppState {
         self
     }
 
+    /// Guards the figures with tokens.
+    #[must_use]
+    pub fn with_scrape_tokens(mut self, tokens: ScrapeTokens) -> Self {
+        self.health = Health::new(self.store.clone(), tokens);
+        self
+    }
+
     /// Ends all live streams, so that a server can shut down; their clients resume elsewhere.
     pub fn close_streams(&self) {
         self.streams.close();
+    }
+}
+
+impl FromRef<AppState> for Health {
+    fn from_ref(state: &AppState) -> Self {
+        state.health.clone()
     }
 }

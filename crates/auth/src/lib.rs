@@ -5,6 +5,7 @@
 
 mod account;
 mod error;
+mod failure;
 mod identity;
 mod password;
 mod secret;

@@ -3,6 +3,7 @@
 use crate::{
     ACCESS_TOKEN_LIFE, AuthError, EmailAddress, Identity, NewAccount, OneTimePassword, Password, Secret,
     account::check_quota,
+    failure,
     password::Hasher,
     secret::{Purpose, stored_hash},
     throttle::Throttle,
@@ -239,12 +240,20 @@ impl Service {
     // ---- shared
 
     async fn verified(&self, email: &str, password: Password, ip: Option<IpAddr>) -> Result<User, AuthError> {
-        let Ok(email) = email.parse::<EmailAddress>() else { return Err(AuthError::SignInFailed) };
-        self.throttle.begin(email.as_str(), ip, Instant::now())?;
+        let Ok(email) = email.parse::<EmailAddress>() else {
+            failure::tell("no address", None, email, ip);
+            return Err(AuthError::SignInFailed);
+        };
+        self.throttle
+            .begin(email.as_str(), ip, Instant::now())
+            .inspect_err(|_| failure::tell("too many attempts", None, email.as_str(), ip))?;
         let user = self.store.user_by_email(email.as_str()).await?;
         let hash = user.as_ref().map(|user| user.hashed_password.clone());
         let right = self.hasher.verify(password, hash).await?;
+        let account = user.as_ref().map(|user| user.id);
         let Some(user) = user.filter(|_| right) else {
+            let reason = if account.is_some() { "wrong password" } else { "no such account" };
+            failure::tell(reason, account, email.as_str(), ip);
             self.log(None, "sign_in_failed", json!({ "email": email.as_str() }), ip).await?;
             return Err(AuthError::SignInFailed);
         };

@@ -8,7 +8,7 @@ pub mod names;
 mod recorder;
 
 pub use logs::{LogFormat, init_logs};
-pub use recorder::{PROMETHEUS_CONTENT_TYPE, install_metrics, metrics_text};
+pub use recorder::{PROMETHEUS_CONTENT_TYPE, install_metrics, metrics_text, service_metrics_text};
 
 /// Telemetry that couldn't be set up.
 #[derive(Debug, thiserror::Error)]

@@ -1,4 +1,7 @@
-//! Every metric of the lab: its name, its kind, its labels and what it means.
+//! Every metric: its name, its kind, its labels and what it means.
+//!
+//! [`INSTANCE`] are figures of one process, which a collector asks of each and may add up. [`SERVICE`] are figures of the
+//! whole lab, read from its database: the same wherever they are asked for, so that adding them up would be wrong.
 
 /// How a metric behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +40,6 @@ pub const EXPERIMENTS_ENDED: &str = "tincture_experiments_total";
 pub const EXPERIMENTS_PARKED: &str = "tincture_experiments_parked_total";
 /// Lanes that panicked and were begun again.
 pub const LANE_PANICS: &str = "tincture_lane_panics_total";
-/// Experiments waiting for a robot.
-pub const QUEUE_LENGTH: &str = "tincture_queue_length";
 /// Operations that ended. Labels: `kind` (a step's name), `outcome` (a journal event).
 pub const OPERATIONS: &str = "tincture_operations_total";
 /// Seconds an operation took, sent to ended. Label: `kind`.
@@ -53,11 +54,25 @@ pub const LEASES_HELD: &str = "tincture_leases_held";
 pub const LEASES_LOST: &str = "tincture_leases_lost_total";
 /// Faults that steps and robots ran into. Label: `code` (a fault code).
 pub const FAULTS: &str = "tincture_faults_total";
+/// 1. Label: `version`.
+pub const BUILD_INFO: &str = "tincture_build_info";
+
+/// Experiments waiting for a robot.
+pub const QUEUE_LENGTH: &str = "tincture_queue_length";
+/// Experiments that a robot has in hand.
+pub const EXPERIMENTS_RUNNING: &str = "tincture_experiments_running";
+/// Robots. Label: `mode` (what people told them).
+pub const ROBOTS: &str = "tincture_robots";
 /// Robots that wait for a person.
 pub const ROBOTS_WAITING: &str = "tincture_robots_needing_attention";
+/// Robots that their worker can't use now.
+pub const ROBOTS_UNUSABLE: &str = "tincture_robots_unusable";
+/// Robots that no worker drives.
+pub const ROBOTS_UNDRIVEN: &str = "tincture_robots_undriven";
 
-/// All of them, as described to Prometheus.
-pub const ALL: &[Metric] = &[
+/// Figures of one process.
+pub const INSTANCE: &[Metric] = &[
+    Metric { name: BUILD_INFO, kind: Kind::Gauge, help: "1, by the version that runs" },
     Metric { name: HTTP_REQUESTS, kind: Kind::Counter, help: "HTTP requests answered, by method, route and status" },
     Metric { name: HTTP_SECONDS, kind: Kind::Seconds, help: "Seconds to a response's head, by method and route" },
     Metric { name: EVENT_STREAMS, kind: Kind::Gauge, help: "Live event streams open now" },
@@ -71,7 +86,6 @@ pub const ALL: &[Metric] = &[
         help: "Experiments that broke their lane and were set aside",
     },
     Metric { name: LANE_PANICS, kind: Kind::Counter, help: "Lanes that panicked and were begun again" },
-    Metric { name: QUEUE_LENGTH, kind: Kind::Gauge, help: "Experiments waiting for a robot" },
     Metric { name: OPERATIONS, kind: Kind::Counter, help: "Operations that ended, by kind and outcome" },
     Metric { name: OPERATION_SECONDS, kind: Kind::Seconds, help: "Seconds an operation took, by kind" },
     Metric { name: OPERATION_OVERHEAD_SECONDS, kind: Kind::Seconds, help: "Seconds the lab adds to an operation" },
@@ -79,7 +93,16 @@ pub const ALL: &[Metric] = &[
     Metric { name: LEASES_HELD, kind: Kind::Gauge, help: "Robots whose lane this process holds" },
     Metric { name: LEASES_LOST, kind: Kind::Counter, help: "Leases lost to another worker" },
     Metric { name: FAULTS, kind: Kind::Counter, help: "Faults that steps and robots ran into, by code" },
+];
+
+/// Figures of the whole lab.
+pub const SERVICE: &[Metric] = &[
+    Metric { name: QUEUE_LENGTH, kind: Kind::Gauge, help: "Experiments waiting for a robot" },
+    Metric { name: EXPERIMENTS_RUNNING, kind: Kind::Gauge, help: "Experiments that a robot has in hand" },
+    Metric { name: ROBOTS, kind: Kind::Gauge, help: "Robots, by what people told them" },
     Metric { name: ROBOTS_WAITING, kind: Kind::Gauge, help: "Robots that wait for a person" },
+    Metric { name: ROBOTS_UNUSABLE, kind: Kind::Gauge, help: "Robots that their worker can't use now" },
+    Metric { name: ROBOTS_UNDRIVEN, kind: Kind::Gauge, help: "Robots that no worker drives" },
 ];
 
 #[cfg(test)]
@@ -88,7 +111,7 @@ mod tests {
 
     #[test]
     fn names_follow_prometheus_conventions() {
-        for metric in ALL {
+        for metric in INSTANCE.iter().chain(SERVICE) {
             assert!(metric.name.starts_with("tincture_"), "{}", metric.name);
             assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
             assert_eq!(metric.kind == Kind::Seconds, metric.name.ends_with("_seconds"), "{}", metric.name);

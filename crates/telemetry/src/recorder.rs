@@ -6,13 +6,17 @@ use crate::{
 };
 use metrics::Unit;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::sync::Mutex;
+use std::{sync::Mutex, thread, time::Duration};
 
 /// The content type of [`metrics_text`]: Prometheus' text format, version 0.0.4.
 pub const PROMETHEUS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// From a fast database read to a slow robot movement, seconds.
 const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
+/// Observations pile up until they are put into their buckets, which a scrape does; this is for a process that nobody
+/// scrapes.
+const BETWEEN_UPKEEPS: Duration = Duration::from_secs(10);
 
 static HANDLE: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
@@ -26,7 +30,9 @@ pub fn install_metrics() -> Result<(), TelemetryError> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
         .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
     let installed = builder.install_recorder().map_err(|error| TelemetryError::Metrics(error.to_string()))?;
-    names::ALL.iter().for_each(describe);
+    names::INSTANCE.iter().for_each(describe);
+    metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1);
+    keep_up(installed.clone())?;
     *handle = Some(installed);
     Ok(())
 }
@@ -38,6 +44,29 @@ pub fn metrics_text() -> String {
         handle.run_upkeep();
         handle.render()
     })
+}
+
+/// Beside the runtime, so that it works before and without one.
+fn keep_up(handle: PrometheusHandle) -> Result<(), TelemetryError> {
+    let upkeep = move || {
+        loop {
+            thread::sleep(BETWEEN_UPKEEPS);
+            handle.run_upkeep();
+        }
+    };
+    let started = thread::Builder::new().name("metrics".to_owned()).spawn(upkeep);
+    started.map(drop).map_err(|error| TelemetryError::Metrics(error.to_string()))
+}
+
+/// What `record` sets of [`names::SERVICE`], in Prometheus' text format. Nothing of it is kept: figures that were read
+/// once and can't be read again would otherwise be told for ever.
+pub fn service_metrics_text(record: impl FnOnce()) -> String {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        names::SERVICE.iter().for_each(describe);
+        record();
+    });
+    recorder.handle().render()
 }
 
 fn describe(metric: &names::Metric) {
@@ -62,5 +91,16 @@ mod tests {
         assert!(text.contains("# HELP tincture_http_requests_total HTTP requests answered"), "{text}");
         assert!(text.contains(r#"tincture_http_requests_total{route="/healthz"} 2"#), "{text}");
         assert!(text.contains(r#"tincture_http_request_seconds_bucket{route="/healthz",le="0.005"} 1"#), "{text}");
+    }
+
+    #[test]
+    fn the_labs_figures_are_apart_from_the_processs() {
+        install_metrics().expect("installed");
+        let text = service_metrics_text(|| metrics::gauge!(names::QUEUE_LENGTH).set(3));
+        assert!(text.contains("# HELP tincture_queue_length Experiments waiting"), "{text}");
+        assert!(text.contains("tincture_queue_length 3\n"), "{text}");
+        assert!(!text.contains(names::BUILD_INFO), "{text}");
+        assert!(!metrics_text().contains(names::QUEUE_LENGTH));
+        assert!(!service_metrics_text(|| ()).contains("tincture_queue_length 3"));
     }
 }

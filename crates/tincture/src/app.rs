@@ -26,6 +26,7 @@ pub async fn build(settings: &Settings, store: Store) -> anyhow::Result<App> {
     let made = auth.ensure_first_admin(given).await;
     let one_time_password = made.context("the first administrator can't be made")?;
     let state = AppState::new(store.clone(), auth, Lab::new(store));
+    let state = state.with_scrape_tokens(settings.scrape_tokens());
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let router = api::router(state.clone()).merge(web::router(state.clone()));
     Ok(App { state, router, one_time_password })

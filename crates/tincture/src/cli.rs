@@ -36,7 +36,7 @@ For an institution, with PostgreSQL and real robots:
   tincture migrate
   tincture robot add bench-1 --url http://10.0.0.21:31950 --sensor tcp://10.0.0.31:5000
   tincture serve --listen 0.0.0.0:8080
-  tincture worker --robot bench-1
+  tincture worker --robot bench-1 --listen 127.0.0.1:9100
 
 Every setting is also a key of tincture.toml and a variable TINCTURE_<KEY>; flags win over the environment,
 the environment over the file.";
@@ -109,6 +109,9 @@ pub struct Worker {
     /// A robot to drive, by name; may be given more than once [default: every robot that nobody drives]
     #[arg(long, value_name = "NAME")]
     pub robot: Vec<String>,
+    /// Answer /healthz, /readyz and /metrics here; port 0 takes a free one [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
     /// Where the embedded database is, when TINCTURE_DATABASE_URL isn't set [default: ./tincture-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -251,7 +254,10 @@ impl Cli {
                 flags.set("listen", serve.listen);
                 flags.set("data_dir", serve.data_dir.as_ref().map(|path| path.display()));
             }
-            Command::Worker(worker) => flags.set("data_dir", worker.data_dir.as_ref().map(|path| path.display())),
+            Command::Worker(worker) => {
+                flags.set("worker_listen", worker.listen);
+                flags.set("data_dir", worker.data_dir.as_ref().map(|path| path.display()));
+            }
             Command::Emulator(emulator) => {
                 flags.set("robot_listen", emulator.listen);
                 flags.set("sensor_listen", emulator.sensor_listen);

@@ -4,6 +4,7 @@
 //! unknown key is an error that names it, since a misspelt setting that is silently ignored costs an afternoon.
 
 use anyhow::{Context, bail};
+use api::{ScrapeToken, ScrapeTokens};
 use config::{Config, Environment, File, FileFormat, Map, Source, Value};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -37,6 +38,9 @@ const fn key(name: &'static str, default: &'static str, meaning: &'static str) -
 /// Every setting.
 pub const KEYS: &[Key] = &[
     key("listen", "\"127.0.0.1:8080\"", "address of the pages and the API"),
+    key("worker_listen", "", "address of a worker's health and metrics; none when not set"),
+    key("metrics_token", "", "asked of whoever reads /metrics, as a bearer token; anybody may when not set"),
+    key("service_metrics_token", "", "the same of /metrics/service, the figures of the whole lab"),
     key("data_dir", "\"./tincture-data\"", "embedded database and virtual lab"),
     key("database_url", "", "sqlite://… or postgres://…; the embedded database when not set"),
     key("database_connections", "10", "most connections to the database, 1-200"),
@@ -48,7 +52,7 @@ pub const KEYS: &[Key] = &[
     key("seed", "", "makes the virtual lab's noise repeatable"),
     key("lease_seconds", "15", "after so long a silent worker loses its robots to another, 1-600"),
     key("patience", "1", "share of the usual waits for devices, 0.01-10; less than 1 only for fast virtual ones"),
-    key("log", "\"warn,tincture=info\"", "what is logged, like `info` or `warn,workflow=debug`"),
+    key("log", "\"info\"", "what is logged, like `warn` or `info,workflow=debug`"),
     key("log_format", "\"human\"", "human or json"),
 ];
 
@@ -57,6 +61,9 @@ pub const KEYS: &[Key] = &[
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub listen: SocketAddr,
+    pub worker_listen: Option<SocketAddr>,
+    pub metrics_token: Option<Secret>,
+    pub service_metrics_token: Option<Secret>,
     pub data_dir: PathBuf,
     /// May hold a password.
     pub database_url: Option<Secret>,
@@ -89,6 +96,13 @@ impl Settings {
     pub fn worker(&self) -> WorkerConfig {
         let lease = Duration::from_secs(self.lease_seconds.into());
         WorkerConfig { lease, patience: Patience::default().scaled(self.patience), ..WorkerConfig::default() }
+    }
+
+    /// What whoever reads the figures has to show.
+    pub fn scrape_tokens(&self) -> ScrapeTokens {
+        let token =
+            |set: &Option<Secret>| set.as_ref().map(|token| ScrapeToken::new(token.expose())).unwrap_or_default();
+        ScrapeTokens { instance: token(&self.metrics_token), service: token(&self.service_metrics_token) }
     }
 }
 
@@ -241,7 +255,7 @@ fn line(key: Key, value: Option<Value>, origin: impl Fn(&str) -> String) -> Line
 fn shown(name: &str, value: Value) -> String {
     let text = value.into_string().unwrap_or_default();
     match name {
-        "admin_password" => quoted("****"),
+        "admin_password" | "metrics_token" | "service_metrics_token" => quoted("****"),
         "database_url" => quoted(&mask_url(&text)),
         "speed" | "seed" | "behind_proxy" | "database_connections" | "lease_seconds" | "patience" => text,
         _ => quoted(&text),

@@ -4,7 +4,7 @@ use crate::{
     chrome::{Chrome, Visitor},
     session,
 };
-use api::AppState;
+use api::{AppState, Failure, RequestId};
 use askama::Template;
 use auth::AuthError;
 use axum::{
@@ -89,7 +89,10 @@ impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(what) => Self::NotFound(what),
-            StoreError::Unreachable(_) => Self::Unavailable,
+            StoreError::Unreachable(_) => {
+                tracing::warn!(%error, "a page can't be shown now");
+                Self::Unavailable
+            }
             other => Self::internal(&other),
         }
     }
@@ -132,11 +135,14 @@ struct ErrorPage {
     heading: &'static str,
     explanation: String,
     help: String,
+    /// To be quoted: the log has it. Only where the fault isn't the visitor's.
+    quote: Option<String>,
 }
 
 /// Turns a [`PageError`] into a page with the navigation of whoever asked.
 pub async fn designed(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let headers = request.headers().clone();
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
     let response = next.run(request).await;
     let Some(error) = response.extensions().get::<PageError>().cloned() else { return response };
     let visitor = match session::who(&state, &headers).await {
@@ -153,8 +159,11 @@ pub async fn designed(State(state): State<AppState>, request: Request, next: Nex
         heading: error.heading(),
         explanation: error.to_string(),
         help: error.code().help_path(),
+        quote: id.filter(|_| error.status().is_server_error()),
     };
-    (error.status(), Html(page.render().unwrap_or_default())).into_response()
+    let mut response = (error.status(), Html(page.render().unwrap_or_default())).into_response();
+    response.extensions_mut().insert(Failure { code: error.code(), cause: error.to_string() });
+    response
 }
 
 /// A template as an answer.

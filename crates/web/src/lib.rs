@@ -61,5 +61,6 @@ pub fn router(state: AppState) -> Router {
         .merge(pages)
         .layer(from_fn(security::headers))
         .layer(CompressionLayer::new())
+        .layer(from_fn(api::observe))
         .with_state(state)
 }

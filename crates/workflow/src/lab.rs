@@ -171,7 +171,7 @@ impl Lab {
         ip: Option<IpAddr>,
     ) -> Result<Accepted, SubmitError> {
         let recipes = check(&order.request, &self.decks().await?)?;
-        let wanted = recipes.len();
+        let (owner, wanted) = (order.owner, recipes.len());
         let idempotency = idempotency.map(|key| IdempotencyKey { key, request_hash: order.fingerprint() });
         let metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
         let id = ExperimentId::new();
@@ -179,7 +179,7 @@ impl Lab {
             .store
             .accept(NewExperiment {
                 id,
-                user_id: order.owner,
+                user_id: owner,
                 name: order.request.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
                 wells: recipes.into_iter().map(|recipe| (WellId::new(), recipe)).collect(),
                 priority: order.priority,
@@ -190,7 +190,11 @@ impl Lab {
             })
             .await?;
         let (id, quota_remaining, replayed) = match acceptance {
-            Acceptance::Accepted { quota_remaining } => (id, quota_remaining, false),
+            Acceptance::Accepted { quota_remaining } => {
+                tracing::info!(experiment = %id, owner = %owner, wells = wanted, "an experiment was accepted");
+                metrics::counter!(telemetry::names::EXPERIMENTS_ACCEPTED).increment(1);
+                (id, quota_remaining, false)
+            }
             Acceptance::Replayed { experiment, quota_remaining } => (experiment, quota_remaining, true),
             Acceptance::KeyReused => return Err(SubmitError::KeyReused),
             Acceptance::AlreadyGivenBack => return Err(SubmitError::AlreadyGivenBack),
@@ -217,6 +221,7 @@ impl Lab {
             };
             let details = json!({ "experiment_id": id });
             self.store.log_activity(NewActivity { user_id: Some(by.id), action, details, ip_address: ip }).await?;
+            tracing::info!(experiment = %id, ?control, by = %by.id, "an experiment was told");
         }
         Ok(outcome)
     }

@@ -14,6 +14,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// How a worker goes about it.
 #[derive(Clone, Debug)]
@@ -66,6 +67,8 @@ pub async fn run_worker(store: Store, config: WorkerConfig, shutdown: Cancellati
     let mut lanes: HashMap<RobotId, JoinHandle<()>> = HashMap::new();
     let mut signals = store.signals();
     while !shutdown.is_cancelled() {
+        // What was signalled until now is in what is read now; one look is enough for all of it.
+        signals = signals.resubscribe();
         match store.robots().await {
             Ok(robots) => start_lanes(&store, &config, &shutdown, robots, &mut lanes),
             Err(error) => tracing::warn!(%error, "the robots can't be read; trying again"),
@@ -109,7 +112,8 @@ fn start_lanes(
         let ours = config.robots.as_ref().is_none_or(|names| names.contains(&robot.name));
         if ours && !lanes.contains_key(&robot.id) {
             let lane = keep_lane(store.clone(), config.clone(), robot.id, shutdown.clone());
-            lanes.insert(robot.id, tokio::spawn(lane));
+            let span = tracing::info_span!("lane", robot = robot.name);
+            lanes.insert(robot.id, tokio::spawn(lane.instrument(span)));
         }
     }
 }
@@ -126,14 +130,14 @@ async fn keep_lane(store: Store, config: WorkerConfig, robot: RobotId, shutdown:
             Ok(Some(lease)) => {
                 let concern = Concern::default();
                 let held = hold(store.clone(), config.clone(), lease, concern.clone(), shutdown.clone());
-                let cause = match tokio::spawn(held).await {
+                let cause = match tokio::spawn(held.in_current_span()).await {
                     Ok(Ok(())) => None,
                     Ok(Err(error)) => {
-                        tracing::warn!(%robot, %error, "the lane was left; it begins again with recovery");
+                        tracing::warn!(%error, "the lane was left; it begins again with recovery");
                         is_by_nature(&error).then(|| error.to_string())
                     }
                     Err(panic) => {
-                        tracing::error!(%robot, %panic, "a lane panicked; it begins again with recovery");
+                        tracing::error!(%panic, "a lane panicked; it begins again with recovery");
                         metrics::counter!(names::LANE_PANICS).increment(1);
                         Some("Tincture met a bug of its own while it worked on this experiment.".to_owned())
                     }
@@ -149,7 +153,7 @@ async fn keep_lane(store: Store, config: WorkerConfig, robot: RobotId, shutdown:
             }
             Ok(None) => pause = config.poll,
             Err(error) => {
-                tracing::warn!(%robot, %error, "no lease");
+                tracing::warn!(%error, "no lease");
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
@@ -169,7 +173,7 @@ async fn hold(
     shutdown: CancellationToken,
 ) -> Result<(), LaneError> {
     let robot = store.robot(lease.robot_id).await?.ok_or(StoreError::NotFound("robot"))?;
-    tracing::info!(robot = robot.name, epoch = lease.epoch, "lane leased");
+    tracing::info!(epoch = lease.epoch, holder = lease.holder, "lane leased");
     let keeping = Keeping {
         store: store.clone(),
         lease: lease.clone(),
@@ -187,12 +191,13 @@ async fn hold(
         error = keep_lease(&store, config.lease, &lease) => Err(error.into()),
         error = grant_wishes(&store, &lease, config.poll) => Err(error.into()),
         () = overdue(&shutdown, config.farewell) => {
-            tracing::warn!(robot = %lease.robot_id, "the lane was left in the middle of its work: its time to end is over");
+            tracing::warn!("the lane was left in the middle of its work: its time to end is over");
             Ok(())
         }
     };
     metrics::gauge!(names::LEASES_HELD).decrement(1.0);
     if matches!(outcome, Err(LaneError::Store(StoreError::LeaseLost))) {
+        tracing::warn!(epoch = lease.epoch, "lease lost");
         metrics::counter!(names::LEASES_LOST).increment(1);
         return outcome;
     }
@@ -200,7 +205,7 @@ async fn hold(
     match timeout(config.poll.max(Duration::from_secs(1)), store.release(&lease)).await {
         Ok(Err(error)) => tracing::debug!(%error, "the lease could not be released; it runs out by itself"),
         Err(_) => tracing::debug!("the lease was not released in time; it runs out by itself"),
-        Ok(Ok(())) => {}
+        Ok(Ok(())) => tracing::info!(epoch = lease.epoch, "lane released"),
     }
     outcome
 }
@@ -225,7 +230,7 @@ async fn keep_driving(
         if began.elapsed() > LONGEST_PAUSE + config.patience.answer {
             (pause, failing_since) = (FIRST_PAUSE, None);
         }
-        tracing::debug!(robot = %lease.robot_id, %error, "the robot is tried again");
+        tracing::debug!(%error, "the robot is tried again");
         let since = *failing_since.get_or_insert(began);
         if since.elapsed() >= config.give_way {
             offer_elsewhere(store, lease).await?;

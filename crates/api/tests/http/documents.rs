@@ -3,7 +3,7 @@
 use crate::lab::TestLab;
 use domain::{FaultCode, Role};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn the_description_lists_every_endpoint() {
@@ -79,14 +79,22 @@ async fn machines_learn_how_it_does() {
     telemetry::install_metrics().expect("metrics");
     let lab = TestLab::new().await;
     assert_eq!(lab.get("/healthz").await.text, "ok\n");
-    assert_eq!(lab.get("/readyz").await.text, "ready\n");
+    let ready = lab.get("/readyz").await.json();
+    assert_eq!(
+        (&ready["ready"], &ready["checks"]["writes"]["ok"], &ready["checks"]["disk"]["ok"]),
+        (&json!(true), &json!(true), &json!(true))
+    );
     let ada = lab.person("ada", Role::Student, 10).await;
     let id = ada.experiment(1).await;
     ada.get(&format!("/experiments/{id}")).await;
     let metrics = lab.get("/metrics").await.text;
     assert!(metrics.contains(r#"route="/api/v1/experiments/{id}",status="200""#), "{metrics}");
     assert!(!metrics.contains(&id.to_string()), "a label never holds an id");
-    assert!(metrics.contains("tincture_queue_length 1"), "{metrics}");
+    assert!(!metrics.contains("tincture_queue_length"), "what is the lab's isn't each process's: {metrics}");
+    let service = lab.get("/metrics/service").await.text;
+    assert!(service.contains("tincture_queue_length 1\n"), "{service}");
+    assert!(service.contains(r#"tincture_robots{mode="active"} 1"#), "{service}");
+    assert!(!service.contains("tincture_http_requests_total"), "{service}");
     let keys = lab.get("/.well-known/jwks.json").await.json();
     assert_eq!((keys["keys"][0]["crv"].as_str(), keys["keys"][0].get("d")), (Some("Ed25519"), None));
 }

@@ -9,6 +9,7 @@ mod model;
 mod opening;
 mod queue;
 mod robots;
+mod watch;
 
 /// Each test of each module, on SQLite and on PostgreSQL.
 macro_rules! on_both {
@@ -99,6 +100,10 @@ on_both! {
     }
     model {
         whatever_two_workers_try_only_the_lawful_is_kept,
+    }
+    watch {
+        figures_are_of_the_whole_lab,
+        a_database_that_takes_no_writes_is_found_out,
     }
     opening {
         a_migrated_database_stays_as_it_is,

@@ -1,19 +1,45 @@
 //! `tincture worker`: drives robots, and nothing else. As many as you like may run; a robot has one driver at a time.
 
-use crate::{database, settings::Settings, shutdown};
+use crate::{banner::reachable, database, http, settings::Settings, shutdown};
 use anyhow::bail;
+use api::Health;
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+};
 use store::Store;
 use workflow::WorkerConfig;
 
 pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
+    telemetry::install_metrics()?;
+    let listener = match settings.worker_listen {
+        Some(address) => Some(http::bind(address, "--listen").await?),
+        None => None,
+    };
     let store = database::open(settings).await?;
     check_names(&store, robots).await?;
     let robots = (!robots.is_empty()).then(|| robots.to_vec());
     tracing::info!(robots = ?robots, "driving");
-    workflow::run_worker(store.clone(), WorkerConfig { robots, ..settings.worker() }, shutdown).await;
+    let config = WorkerConfig { robots, ..settings.worker() };
+    let work = workflow::run_worker(store.clone(), config, shutdown.clone());
+    match listener {
+        Some(listener) => {
+            announce(listener.local_addr()?);
+            let health = Health::new(store.clone(), settings.scrape_tokens());
+            let told = http::serve(listener, api::health_router(health), shutdown.clone());
+            tokio::join!(told, work);
+        }
+        None => work.await,
+    }
     store.close().await?;
     Ok(())
+}
+
+/// A closed standard output is no reason to stop a worker.
+fn announce(address: SocketAddr) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "\n  Health and metrics  http://{}\n", reachable(address)).and_then(|()| out.flush());
 }
 
 /// A misspelt robot would otherwise be waited for in silence.

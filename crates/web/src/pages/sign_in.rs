@@ -57,7 +57,9 @@ pub async fn submit(
 ) -> Result<Response, PageError> {
     let next = safe_next(fields.get("next")).map(str::to_owned);
     let email = fields.get("email");
-    match state.auth.start_cookie_session(email, Password::from(fields.get("password")), ip).await {
+    let signed_in = state.auth.start_cookie_session(email, Password::from(fields.get("password")), ip).await;
+    api::count_sign_in(&signed_in);
+    match signed_in {
         Ok(started) => {
             let mut response = Redirect::to(next.as_deref().unwrap_or("/experiments")).into_response();
             let cookie =

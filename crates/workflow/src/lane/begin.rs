@@ -48,6 +48,7 @@ impl Lane {
         self.hold_robot().await?;
         let places: Vec<_> = unplaced.iter().copied().zip(free.iter().copied()).collect();
         if self.store.take(&self.lease, self.robot.acts, id, plate, &places).await? {
+            tracing::info!(experiment = %id, robot = self.robot.name, %plate, wells = mixtures.len(), "an experiment was begun");
             let fresh = free.into_iter().skip(places.len());
             self.replace_stranded(&stranded, fresh, plate).await?;
             self.work(id).await?;
@@ -122,7 +123,9 @@ impl Lane {
             self.record(vec![Change::PlateLifted]).await?;
         }
         attend::do_virtually(&*self.attendant, &self.robot.deck, &change).await?;
-        self.record(vec![change]).await
+        self.record(vec![change]).await?;
+        tracing::info!(robot = self.robot.name, %shortage, "the virtual deck was renewed");
+        Ok(())
     }
 
     /// The robot stands still until somebody has answered.

@@ -35,9 +35,13 @@ impl Lane {
 
     /// The change that asks the robot's operator.
     pub(super) fn asking(&mut self, question: Fault) -> Change {
-        tracing::warn!(robot = self.robot.name, code = %question.code, question = question.what, "the operator is asked");
+        self.tell_question(&question);
         self.robot.attention.get_or_insert_with(|| question.clone());
         Change::Ask(question)
+    }
+
+    pub(super) fn tell_question(&self, question: &Fault) {
+        tracing::warn!(robot = self.robot.name, code = %question.code, question = question.what, "the operator is asked");
     }
 
     /// Whether the sensor has been blind often enough for its operator to be asked.

@@ -24,6 +24,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 /// Between two looks for waiting experiments that no robot can mix any more.
 const BETWEEN_INSPECTIONS: Duration = Duration::from_secs(2);
@@ -175,7 +176,9 @@ impl Lane {
             return self.make_safe().await;
         }
         match (self.robot.mode, in_hand) {
-            (RobotMode::Active | RobotMode::Draining, Some(experiment)) => self.work(experiment.id).await,
+            (RobotMode::Active | RobotMode::Draining, Some(experiment)) => {
+                self.work(experiment.id).instrument(about(experiment.id)).await
+            }
             (RobotMode::Active, None) => self.look_for_work().await,
             _ => {
                 self.let_go().await;
@@ -194,7 +197,8 @@ impl Lane {
         };
         self.concern.set(Some(next));
         let Some(next) = self.store.experiment(next).await? else { return Ok(()) };
-        self.begin(next).await
+        let span = about(next.experiment.id);
+        self.begin(next).instrument(span).await
     }
 
     /// The way out: nothing is left on the nozzle, unless the robot must not move.
@@ -242,4 +246,9 @@ impl Lane {
     async fn journal(&self, id: ExperimentId) -> Result<Vec<JournalledOperation>, LaneError> {
         Ok(mixture::journal(&self.store, id).await?)
     }
+}
+
+/// What is logged within it is about this experiment.
+fn about(id: ExperimentId) -> Span {
+    tracing::info_span!("experiment", experiment = %id)
 }

@@ -48,7 +48,8 @@ impl Lane {
             }
             _ => self.look_up(open).await?,
         };
-        tracing::info!(operation = %open.operation.id, step = step.name(), %event, "reconciled after an interruption");
+        let experiment = open.experiment_id.map(tracing::field::display);
+        tracing::info!(experiment, operation = %open.operation.id, step = step.name(), %event, "reconciled after an interruption");
         let mut conclusion = Conclusion {
             ended: end(&open.operation, event, outcome),
             robot: self.robot_consequences(step, ending),
@@ -64,6 +65,7 @@ impl Lane {
         if event == JournalEvent::InDoubt && self.robot.attendance == Attendance::Operator {
             // In one commit with the doubt: a worker that dies right after it must not take the question with it.
             let fault = fault::in_doubt(step, "the robot's server restarted and forgot its commands");
+            self.tell_question(&fault);
             self.robot.attention.get_or_insert_with(|| fault.clone());
             conclusion.robot.push(Change::Ask(fault));
         }

@@ -7,6 +7,7 @@ use hardware::{PerformError, ReadRequest, RobotError};
 use serde_json::{Value, json};
 use telemetry::names;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// What became of one step.
 pub(super) enum Outcome {
@@ -23,10 +24,14 @@ impl Lane {
     /// Sends one intended operation and waits for its end.
     pub(super) async fn perform(&mut self, operation: &Operation, experiment: Option<ExperimentId>) -> Outcome {
         let began = Instant::now();
-        let outcome = match &operation.step {
-            Step::Read { .. } | Step::CheckBlank { .. } => self.read(operation, experiment).await,
-            _ => self.command(operation).await,
+        let span = tracing::info_span!("operation", operation = %operation.id, step = operation.step.name());
+        let sent = async {
+            match &operation.step {
+                Step::Read { .. } | Step::CheckBlank { .. } => self.read(operation, experiment).await,
+                _ => self.command(operation).await,
+            }
         };
+        let outcome = sent.instrument(span).await;
         let label = match &outcome {
             Outcome::Done(..) => "succeeded",
             Outcome::Not(event, ..) => event.as_str(),
@@ -51,7 +56,10 @@ impl Lane {
         };
         match self.sensor.read(request).await {
             Ok(reading) => self.confirmed(operation, reading).await,
-            Err(error) => Outcome::Missed(fault::of_reading(&operation.step, &error)),
+            Err(error) => {
+                tracing::warn!(%error, "no reading");
+                Outcome::Missed(fault::of_reading(&operation.step, &error))
+            }
         }
     }
 
@@ -67,7 +75,11 @@ impl Lane {
                     json!({ "channels": reading.channels, "saturated": reading.saturated }),
                     Some(reading),
                 ),
-                Err(flaw) => Outcome::Missed(fault::of_flaw(&operation.step, &flaw)),
+                Err(flaw) => {
+                    let fault = fault::of_flaw(&operation.step, &flaw);
+                    tracing::warn!(code = %fault.code, cause = fault.cause, "a reading can't be used");
+                    Outcome::Missed(fault)
+                }
             },
             Err(error) => {
                 let fault = fault::of_command(&operation.step, &PerformError::LostControl(error));
@@ -89,7 +101,7 @@ impl Lane {
             Ok(answer) => return Outcome::Done(answer, None),
             Err(error) => error,
         };
-        tracing::warn!(operation = %operation.id, step = operation.step.name(), %error, "a step did not succeed");
+        tracing::warn!(%error, "a step did not succeed");
         let fault = fault::of_command(&operation.step, &error);
         match error {
             PerformError::NotSent(_) | PerformError::Refused(_) | PerformError::LostControl(_) => {

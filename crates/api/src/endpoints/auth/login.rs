@@ -32,11 +32,16 @@ pub async fn login(
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<Json<TokensView>, Problem> {
     let signed_in = state.auth.sign_in(&request.email, request.password, ip).await;
-    let outcome = match &signed_in {
+    count(&signed_in);
+    Ok(Json(signed_in?.into()))
+}
+
+/// Counts a sign-in, of a program or of a browser.
+pub fn count<T>(signed_in: &Result<T, AuthError>) {
+    let outcome = match signed_in {
         Ok(_) => "ok",
         Err(AuthError::Throttled { .. }) => "throttled",
         Err(_) => "refused",
     };
     metrics::counter!(names::SIGN_INS, "outcome" => outcome).increment(1);
-    Ok(Json(signed_in?.into()))
 }

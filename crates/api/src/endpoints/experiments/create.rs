@@ -83,9 +83,6 @@ pub(super) fn refused(error: SubmitError) -> Problem {
 
 /// The answer to who asked for an experiment that is durable now, or was already.
 pub(super) async fn created(state: &AppState, accepted: Accepted, reader: Role) -> Result<Response, Problem> {
-    if !accepted.replayed {
-        metrics::counter!(names::EXPERIMENTS_ACCEPTED).increment(1);
-    }
     let location = format!("/api/v1/experiments/{}", accepted.experiment.experiment.id);
     let location = HeaderValue::from_str(&location).map_err(|error| Problem::internal(&error))?;
     let created = Created {

@@ -1,6 +1,9 @@
 //! What machines ask: is it alive, is it ready, how does it do, and with which key does it sign.
+//!
+//! All but the key is answered by every process that has a listener, a worker too, and needs no [`AppState`](crate::AppState).
 
 pub mod alive;
+pub mod instance_metrics;
 pub mod jwks;
-pub mod metrics_text;
 pub mod ready;
+pub mod service_metrics;

@@ -1,18 +1,11 @@
 //! `GET /readyz`
 
-use crate::{AppState, Problem};
-use axum::extract::State;
-use domain::FaultCode;
-use std::time::Duration;
+use crate::health::{Health, Readiness};
+use axum::{Json, extract::State, http::StatusCode};
 
-/// How long the database may take to say anything.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
-
-/// Requests can be served: the database answers.
-pub async fn ready(State(state): State<AppState>) -> Result<&'static str, Problem> {
-    match tokio::time::timeout(LONGEST_WAIT, state.store.ping()).await {
-        Ok(Ok(())) => Ok("ready\n"),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(Problem::new(FaultCode::Unavailable, "the database doesn't answer")),
-    }
+/// Whether this process can do its work, and what was looked at to know: 200, or 503 with the reason beside what failed.
+pub async fn ready(State(health): State<Health>) -> (StatusCode, Json<Readiness>) {
+    let readiness = health.readiness().await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
 }

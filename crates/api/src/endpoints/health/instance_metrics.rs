@@ -1,0 +1,12 @@
+//! `GET /metrics`
+
+use super::service_metrics::Text;
+use crate::{Problem, health::Health};
+use axum::{extract::State, http::HeaderMap};
+
+/// This process's figures for Prometheus, to be asked of each process. The database isn't asked for any of them: they are
+/// wanted most when it is gone.
+pub async fn instance_metrics(State(health): State<Health>, headers: HeaderMap) -> Result<Text, Problem> {
+    health.tokens.instance.check(&headers)?;
+    Ok(Text(telemetry::metrics_text()))
+}

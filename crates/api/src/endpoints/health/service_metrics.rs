@@ -1,0 +1,44 @@
+//! `GET /metrics/service`
+
+use crate::{Problem, health::Health};
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use store::Figures;
+use telemetry::{PROMETHEUS_CONTENT_TYPE, names, service_metrics_text};
+
+/// Prometheus' text format.
+#[derive(Debug)]
+pub struct Text(pub String);
+
+impl IntoResponse for Text {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE)], self.0).into_response()
+    }
+}
+
+/// The whole lab's figures, read from the database at most every few seconds. The same from every process: ask one.
+pub async fn service_metrics(State(health): State<Health>, headers: HeaderMap) -> Result<Text, Problem> {
+    health.tokens.service.check(&headers)?;
+    let figures = health.figures().await?;
+    Ok(Text(service_metrics_text(|| record(&figures))))
+}
+
+fn record(figures: &Figures) {
+    metrics::gauge!(names::QUEUE_LENGTH).set(figures.queued);
+    metrics::gauge!(names::EXPERIMENTS_RUNNING).set(figures.running);
+    let modes = [
+        ("active", figures.active),
+        ("paused", figures.paused),
+        ("draining", figures.draining),
+        ("stopped", figures.stopped),
+    ];
+    for (mode, robots) in modes {
+        metrics::gauge!(names::ROBOTS, "mode" => mode).set(robots);
+    }
+    metrics::gauge!(names::ROBOTS_WAITING).set(figures.waiting);
+    metrics::gauge!(names::ROBOTS_UNUSABLE).set(figures.unusable);
+    metrics::gauge!(names::ROBOTS_UNDRIVEN).set(figures.undriven);
+}

@@ -1,0 +1,258 @@
+//! Health and figures of a process and of the lab, for whoever watches over them: `/healthz`, `/readyz`, `/metrics` and
+//! `/metrics/service`, which servers and workers answer alike.
+//!
+//! Nobody signs in for these, so none of them costs more for being asked often: what the database is asked is asked by one
+//! at a time, and its answer is kept for a few seconds. Answers name no host, address or person.
+
+use crate::{
+    Problem,
+    endpoints::health::{alive, instance_metrics, ready, service_metrics},
+    observe,
+};
+use axum::{
+    Router,
+    extract::FromRef,
+    http::{HeaderMap, StatusCode, header},
+    middleware::from_fn,
+    routing::get,
+};
+use domain::FaultCode;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+use store::{Figures, Store, StoreError};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+
+/// How long an answer of the database is kept.
+const KEPT: Duration = Duration::from_secs(3);
+/// How long the database may take for one.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// An experiment of a full plate writes about 2 MB. With less than this nothing new should be begun.
+const LEAST_SPACE: u64 = 64 * 1024 * 1024;
+
+/// The routes, for a process that has no others. [`crate::router`] has them already.
+pub fn health_router(health: Health) -> Router {
+    routes().with_state(health)
+}
+
+pub(crate) fn routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Health: FromRef<S>,
+{
+    Router::new()
+        .route("/healthz", get(alive::alive))
+        .route("/readyz", get(ready::ready))
+        .route("/metrics", get(instance_metrics::instance_metrics))
+        .route("/metrics/service", get(service_metrics::service_metrics))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_WAIT * 5))
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn(observe::observe))
+}
+
+/// What these routes need. Cheap to clone; clones share what is kept.
+#[derive(Clone, Debug)]
+pub struct Health {
+    store: Store,
+    pub(crate) tokens: ScrapeTokens,
+    readiness: Arc<Kept<Readiness>>,
+    figures: Arc<Kept<Result<Figures, Problem>>>,
+    /// What `/readyz` said last, so that the log tells of changes and not of questions.
+    failing: Arc<RwLock<Vec<&'static str>>>,
+}
+
+impl Health {
+    pub fn new(store: Store, tokens: ScrapeTokens) -> Self {
+        let (readiness, figures) = (Arc::new(Kept::new(KEPT)), Arc::new(Kept::new(KEPT)));
+        Self { store, tokens, readiness, figures, failing: Arc::default() }
+    }
+
+    pub(crate) async fn figures(&self) -> Result<Figures, Problem> {
+        let read = async {
+            match timeout(LONGEST_WAIT, self.store.figures()).await {
+                Ok(Ok(figures)) => Ok(figures),
+                Ok(Err(error)) => Err(error.into()),
+                Err(_) => Err(Problem::new(FaultCode::Unavailable, "the database doesn't answer in time")),
+            }
+        };
+        self.figures.or_make(read).await
+    }
+
+    pub(crate) async fn readiness(&self) -> Readiness {
+        self.readiness.or_make(self.look()).await
+    }
+
+    async fn look(&self) -> Readiness {
+        let (answers, writes, space) = tokio::join!(
+            in_time(self.store.ping()),
+            in_time(self.store.check_writable()),
+            in_time(self.store.free_space()),
+        );
+        let space = match space {
+            Ok(Some(free)) if free < LEAST_SPACE => Some(Err(format!("{free} bytes are free"))),
+            Ok(Some(_)) => Some(Ok(())),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        };
+        let looked_at = [
+            Some(("database", answers, "it doesn't answer")),
+            Some(("writes", writes, "it takes no writes: its disk is full, or it is read-only or gone")),
+            space.map(|space| ("disk", space, "less than 64 MiB is free where the database lies")),
+        ];
+        let looked_at: Vec<_> = looked_at.into_iter().flatten().collect();
+        self.tell_changes(&looked_at);
+        let checks: BTreeMap<_, _> =
+            looked_at.into_iter().map(|(name, outcome, why)| (name, Check::of(outcome.is_ok(), why))).collect();
+        Readiness { ready: checks.values().all(|check| check.ok), checks }
+    }
+
+    fn tell_changes(&self, looked_at: &[(&'static str, Result<(), String>, &str)]) {
+        let failing: Vec<_> =
+            looked_at.iter().filter(|(_, outcome, _)| outcome.is_err()).map(|(name, ..)| *name).collect();
+        let mut before = self.failing.write().unwrap_or_else(PoisonError::into_inner);
+        for (name, outcome, _) in looked_at {
+            match outcome {
+                Err(cause) if !before.contains(name) => tracing::warn!(check = name, cause, "not ready"),
+                Ok(()) if before.contains(name) => tracing::info!(check = name, "ready again"),
+                _ => {}
+            }
+        }
+        *before = failing;
+    }
+}
+
+async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+    match timeout(LONGEST_WAIT, asked).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer in {} s", LONGEST_WAIT.as_secs())),
+    }
+}
+
+/// What `/readyz` looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Readiness {
+    pub ready: bool,
+    pub checks: BTreeMap<&'static str, Check>,
+}
+
+/// One thing that was looked at, and what is wrong with it. The cause is in the log: it may name a host.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    pub ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl Check {
+    fn of(ok: bool, why: &str) -> Self {
+        Self { ok, why: (!ok).then(|| why.to_owned()) }
+    }
+}
+
+/// One answer, kept for a while and made by one at a time: the others wait for it.
+#[derive(Debug)]
+struct Kept<T> {
+    life: Duration,
+    answer: Mutex<Option<(Instant, T)>>,
+}
+
+impl<T: Clone> Kept<T> {
+    const fn new(life: Duration) -> Self {
+        Self { life, answer: Mutex::const_new(None) }
+    }
+
+    async fn or_make(&self, make: impl Future<Output = T>) -> T {
+        let mut kept = self.answer.lock().await;
+        if let Some((made, value)) = &*kept
+            && made.elapsed() < self.life
+        {
+            return value.clone();
+        }
+        let value = make.await;
+        *kept = Some((Instant::now(), value.clone()));
+        value
+    }
+}
+
+/// What a collector has to show for each set of figures.
+#[derive(Clone, Debug, Default)]
+pub struct ScrapeTokens {
+    /// For `/metrics`.
+    pub instance: ScrapeToken,
+    /// For `/metrics/service`.
+    pub service: ScrapeToken,
+}
+
+/// A bearer token, or that none is asked for. Only its hash is kept, and hashes are compared, so that how long the
+/// comparison takes tells nothing.
+#[derive(Clone, Default)]
+pub struct ScrapeToken(Option<[u8; 32]>);
+
+impl ScrapeToken {
+    pub fn new(token: &str) -> Self {
+        Self(Some(Sha256::digest(token).into()))
+    }
+
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let Some(wanted) = self.0 else { return Ok(()) };
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+        match given {
+            Some((scheme, token))
+                if scheme.eq_ignore_ascii_case("bearer") && wanted == *Sha256::digest(token.trim()) =>
+            {
+                Ok(())
+            }
+            _ => {
+                Err(Problem::new(FaultCode::NotSignedIn, "these figures need the token that this lab was set up with"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ScrapeToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "****" } else { "none" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn says(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().expect("a header"))])
+    }
+
+    #[test]
+    fn a_token_that_is_set_is_asked_for() {
+        let token = ScrapeToken::new("s3cret");
+        assert!(token.check(&says("Bearer s3cret")).is_ok());
+        for wrong in ["Bearer s3cre", "Bearer", "Bearer ", "Basic s3cret", "s3cret"] {
+            assert!(token.check(&says(wrong)).is_err(), "{wrong}");
+        }
+        assert!(token.check(&HeaderMap::new()).is_err());
+        assert!(ScrapeToken::default().check(&HeaderMap::new()).is_ok());
+        assert_eq!(format!("{token:?}"), "****");
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_made_once_in_a_while_however_many_ask() {
+        for (life, made) in [(Duration::from_secs(3_600), [0, 0, 0]), (Duration::ZERO, [0, 1, 2])] {
+            let (kept, count) = (Kept::new(life), AtomicU32::new(0));
+            let ask = || kept.or_make(async { count.fetch_add(1, Ordering::SeqCst) });
+            let (a, b, c) = tokio::join!(ask(), ask(), ask());
+            assert_eq!([a, b, c], made, "{life:?}");
+        }
+    }
+}
