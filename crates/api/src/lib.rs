@@ -14,6 +14,7 @@ mod idempotency;
 mod observe;
 mod openapi;
 mod problem;
+mod security;
 mod state;
 mod streams;
 mod strict;
@@ -24,6 +25,7 @@ pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session
 pub use observe::{RequestId, observe};
 pub use openapi::document as openapi;
 pub use problem::{FieldProblem, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
+pub use security::page_headers;
 pub use state::{AppState, ClientAddress};
 
 use axum::{Router, http::StatusCode, middleware::from_fn, routing::get};
@@ -41,8 +43,7 @@ pub fn router(state: AppState) -> Router {
     described
         .route("/api", get(nothing_here))
         .route("/api/{*rest}", axum::routing::any(nothing_here))
-        .merge(docs::routes())
-        .merge(openapi::ui(document))
+        .merge(docs::routes().merge(openapi::ui(document)).layer(from_fn(page_headers)))
         .route("/healthz", get(health::alive::alive))
         .route("/readyz", get(health::ready::ready))
         .route("/metrics", get(health::metrics_text::metrics_text))

@@ -183,6 +183,20 @@ async fn every_versioned_route_wants_a_version_it_speaks() {
 type Refusal = (Method, &'static str, Option<&'static str>, u16, &'static str, &'static str);
 
 #[tokio::test]
+async fn another_sites_page_moves_nothing() {
+    let lab = Lab::open().await;
+    let ask = async |origin: &str| {
+        let url = format!("http://{}/robot/lights", lab.emulator.robot_addr());
+        let request = lab.client.post(url).header("Opentrons-Version", "*").header("Origin", origin);
+        let answer = request.header("Content-Type", "application/json").body(r#"{"on": true}"#).send().await;
+        answer.expect("an answer").status().as_u16()
+    };
+    assert_eq!(ask("https://evil.example").await, 403);
+    assert_eq!(lab.get("/robot/lights").await.at("/on"), &json!(false), "the light is still off");
+    assert_eq!(ask(&format!("http://{}", lab.emulator.robot_addr())).await, 200, "the robot's own page may");
+}
+
+#[tokio::test]
 async fn refusals_come_in_the_shape_of_their_route() {
     let lab = Lab::open().await;
     let cases: &[Refusal] = &[

@@ -17,7 +17,7 @@ mod settings;
 mod stateless_commands;
 mod system;
 
-use super::{Robot, body, boot, error::ApiError, version};
+use super::{Robot, body, boot, error::ApiError, origin, version};
 use axum::{
     Json, Router,
     body::Bytes,
@@ -52,6 +52,7 @@ pub fn router(robot: Arc<Robot>) -> Router {
         .merge(emulator::router())
         .fallback(|| async { ApiError::not_found("BadRequest", "Bad Request", "Not Found") })
         .layer(from_fn_with_state(Arc::clone(&robot), boot::gate))
+        .layer(from_fn(origin::refuse_foreign))
         .layer(from_fn(version::announce))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(robot)
