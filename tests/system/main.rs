@@ -12,5 +12,6 @@ mod ledger;
 mod process;
 mod refusals;
 mod separate;
+mod slow_clients;
 mod two_labs;
 mod webdriver;

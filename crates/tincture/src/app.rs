@@ -14,6 +14,7 @@ use workflow::Lab;
 pub struct App {
     state: AppState,
     router: Router,
+    limits: http::Limits,
     /// Only when the first administrator has just been made without a given password.
     pub one_time_password: Option<OneTimePassword>,
 }
@@ -28,7 +29,7 @@ pub async fn build(settings: &Settings, store: Store) -> anyhow::Result<App> {
     let state = AppState::new(store.clone(), auth, Lab::new(store));
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let router = api::router(state.clone()).merge(web::router(state.clone()));
-    Ok(App { state, router, one_time_password })
+    Ok(App { state, router, limits: settings.limits(), one_time_password })
 }
 
 impl App {
@@ -40,6 +41,6 @@ impl App {
             state.close_streams()
         };
         let purge = housekeeping::purge_daily(&state.store, &shutdown);
-        tokio::join!(http::serve(listener, self.router, shutdown.clone()), close_streams, purge);
+        tokio::join!(http::serve(listener, self.router, self.limits, shutdown.clone()), close_streams, purge);
     }
 }
