@@ -5,7 +5,10 @@
 
 use crate::process::{ADMIN, PASSWORD, Process, up};
 use reqwest::{Client, StatusCode};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    net::sockopt,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 use serde_json::json;
 use std::{
     env, fs,
@@ -203,24 +206,40 @@ async fn who_takes_too_long_is_let_go() {
     lab.serves(ONE, "after them").await;
 }
 
-#[tokio::test]
-async fn a_steady_reader_gets_it_all_however_slow() {
-    let lab = Lab::with(&[("TINCTURE_CLIENT_PATIENCE", "1")]);
+/// A socket that holds little of what it is sent, having asked for much.
+fn thirsty(lab: &Lab, glasses: usize) -> TcpStream {
     let mut socket = TcpStream::connect(&lab.address).expect("a connection");
     socket.set_read_timeout(Some(ONE_REQUEST)).expect("set");
+    sockopt::set_socket_recv_buffer_size(&socket, 16 * 1024).expect("set");
     let last = LARGE.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
-    socket.write_all(last.as_bytes()).expect("asked");
-    let (mut piece, mut all) = (vec![0; 160 * 1024], 0);
-    loop {
-        // Much longer in all than the server waits for a reader who takes nothing.
-        thread::sleep(Duration::from_millis(300));
-        match socket.read(&mut piece).expect("more of it") {
-            0 => break,
+    socket.write_all((LARGE.repeat(glasses - 1) + &last).as_bytes()).expect("asked");
+    socket
+}
+
+/// What comes while a piece at a time is read with a pause after each.
+fn sip(mut socket: TcpStream, piece: usize, pause: Duration) -> io::Result<usize> {
+    let (deadline, mut piece, mut all) = (Instant::now() + PATIENCE, vec![0; piece], 0);
+    while Instant::now() < deadline {
+        match socket.read(&mut piece)? {
+            0 => return Ok(all),
             bytes => all += bytes,
         }
+        thread::sleep(pause);
     }
+    Err(ErrorKind::TimedOut.into())
+}
+
+#[tokio::test]
+async fn a_steady_reader_gets_it_all_and_one_who_sips_does_not() {
+    let lab = Lab::with(&[("TINCTURE_CLIENT_PATIENCE", "1")]);
     let whole = reqwest::get(format!("http://{}/docs/swagger-ui-bundle.js", lab.address)).await.expect("an answer");
-    assert!(all > whole.bytes().await.expect("a body").len(), "{all} bytes came");
+    let whole = whole.bytes().await.expect("a body").len();
+    let steady = sip(thirsty(&lab, 3), 16 * 1024, Duration::from_millis(40)).expect("all of it");
+    assert!(steady > 3 * whole, "{steady} bytes came of 3 × {whole}");
+    match sip(thirsty(&lab, 100), 4 * 1024, Duration::from_millis(100)) {
+        Ok(sipped) => assert!(sipped < 100 * whole, "{sipped} bytes came"),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
+    }
 }
 
 /// `up` under a limit on open files, soft or hard.

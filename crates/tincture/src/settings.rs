@@ -43,8 +43,16 @@ pub const KEYS: &[Key] = &[
     key("database_connections", "10", "most connections to the database, 1-200"),
     key("admin_password", "", "the first administrator's, instead of a printed one"),
     key("behind_proxy", "false", "a proxy that you trust sets X-Forwarded-For: take clients' addresses from there"),
-    key("connections", "4096", "most connections to pages and API at once, 16-100000; fewer where open files are fewer"),
-    key("connections_per_address", "512", "most of them of one client's address (IPv6: /64), not behind a proxy, 1-100000"),
+    key(
+        "connections",
+        "4096",
+        "most connections to pages and API at once, 16-100000; fewer where open files are fewer",
+    ),
+    key(
+        "connections_per_address",
+        "512",
+        "most of them of one client's address (IPv6: /64), not behind a proxy, 1-100000",
+    ),
     key("client_patience", "20", "seconds to send a head, a body, or to take a piece of an answer, 1-600"),
     key("robot_listen", "\"127.0.0.1:31950\"", "address of the virtual OT-2's API"),
     key("sensor_listen", "\"127.0.0.1:31951\"", "address of the virtual sensor; `up` takes a free port"),
@@ -271,8 +279,15 @@ fn shown(name: &str, value: Value) -> String {
     match name {
         "admin_password" => quoted("****"),
         "database_url" => quoted(&mask_url(&text)),
-        "speed" | "seed" | "behind_proxy" | "database_connections" | "lease_seconds" | "patience" | "connections"
-        | "connections_per_address" | "client_patience" => text,
+        "speed"
+        | "seed"
+        | "behind_proxy"
+        | "database_connections"
+        | "lease_seconds"
+        | "patience"
+        | "connections"
+        | "connections_per_address"
+        | "client_patience" => text,
         _ => quoted(&text),
     }
 }

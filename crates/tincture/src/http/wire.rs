@@ -115,3 +115,38 @@ impl Write for Wire {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::{net::TcpListener, time::timeout};
+
+    const PIECE: &[u8] = &[0; 64 * 1024];
+
+    /// A wire to somebody who never reads.
+    async fn to_the_deaf(patience: Duration) -> (Wire, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let deaf = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let guest = Arc::new(Guest::new());
+        guest.has_spoken();
+        (Wire::new(stream, guest, patience), deaf)
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_given_up() {
+        let (mut wire, _deaf) = to_the_deaf(Duration::from_millis(50)).await;
+        let write_on = async {
+            loop {
+                match poll_fn(|context| Pin::new(&mut wire).poll_write(context, PIECE)).await {
+                    Ok(_) => {}
+                    Err(error) => return error.kind(),
+                }
+            }
+        };
+        let ended = timeout(Duration::from_secs(60), write_on).await.expect("it ends");
+        assert_eq!(ended, io::ErrorKind::TimedOut);
+        assert!(wire.guest.waited_for_since().is_some(), "and until then it is the first to make room");
+    }
+}
