@@ -6,6 +6,7 @@
 
 mod body;
 mod caller;
+mod changes;
 mod csv;
 mod docs;
 mod endpoints;
@@ -22,6 +23,7 @@ mod views;
 
 pub use body::JsonBody;
 pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session_cookie};
+pub use changes::{Changes, USUAL_CHANGES_PER_MINUTE};
 pub use observe::{RequestId, observe};
 pub use openapi::document as openapi;
 pub use problem::{FieldProblem, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
@@ -51,6 +53,7 @@ pub fn router(state: AppState) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_REQUEST))
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(from_fn(observe::finish_problems))
+        .layer(from_fn(changes::announce))
         .layer(CompressionLayer::new())
         .layer(from_fn(observe))
         .with_state(state)

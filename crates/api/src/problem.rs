@@ -1,7 +1,7 @@
 //! Failures as problem documents (RFC 9457): what was wrong, where, what to do, and a link to the help page.
 
-use crate::faults;
-use auth::AuthError;
+use crate::{changes, faults};
+use auth::{AuthError, Standing};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -28,6 +28,8 @@ pub struct Problem {
     challenge: Challenge,
     /// Whole seconds.
     retry_after: Option<u32>,
+    /// With a rate limit, where that is the reason.
+    standing: Option<Standing>,
     pub(crate) instance: Option<String>,
     pub(crate) request_id: Option<String>,
 }
@@ -88,6 +90,7 @@ impl Problem {
             errors: Vec::new(),
             challenge: Challenge::Missing,
             retry_after: None,
+            standing: None,
             instance: None,
             request_id: None,
         }
@@ -108,6 +111,13 @@ impl Problem {
     #[must_use]
     fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = u32::try_from(wait.as_secs().max(1)).ok();
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_standing(mut self, standing: Standing) -> Self {
+        self.retry_after = u32::try_from(changes::seconds(standing.wait)).ok();
+        self.standing = Some(standing);
         self
     }
 
@@ -212,6 +222,9 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(standing) = &self.standing {
+            changes::write(headers, standing);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = match self.challenge {
                 Challenge::Missing => r#"Bearer realm="tincture""#,
@@ -237,7 +250,7 @@ impl From<AuthError> for Problem {
                 Self::new(FaultCode::Unavailable, "the database can't be reached; try again shortly")
                     .with_retry_after(Duration::from_secs(5))
             }
-            AuthError::Throttled { retry_after } => problem(&error).with_retry_after(*retry_after),
+            AuthError::Throttled(standing) => problem(&error).with_standing(*standing),
             AuthError::Busy => problem(&error).with_retry_after(Duration::from_secs(3)),
             AuthError::Expired => problem(&error).with_challenge(Challenge::Expired),
             AuthError::Forged => problem(&error).with_challenge(Challenge::Invalid),

@@ -1,6 +1,6 @@
 //! What every request shares: the store, who people are, the lab, and the bounds on live streams.
 
-use crate::streams::Streams;
+use crate::{Changes, streams::Streams};
 use store::Store;
 use workflow::Lab;
 
@@ -21,12 +21,27 @@ pub struct AppState {
     pub auth: auth::Service,
     pub lab: Lab,
     pub client_address: ClientAddress,
+    pub changes: Changes,
     pub(crate) streams: Streams,
 }
 
 impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
-        Self { store, auth, lab, client_address: ClientAddress::default(), streams: Streams::default() }
+        Self {
+            store,
+            auth,
+            lab,
+            client_address: ClientAddress::default(),
+            changes: Changes::default(),
+            streams: Streams::default(),
+        }
+    }
+
+    /// For a server that lets one person change more or less than usual.
+    #[must_use]
+    pub fn with_changes(mut self, changes: Changes) -> Self {
+        self.changes = changes;
+        self
     }
 
     /// For a server behind one trusted proxy.

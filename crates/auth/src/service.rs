@@ -3,6 +3,7 @@
 use crate::{
     ACCESS_TOKEN_LIFE, AuthError, EmailAddress, Identity, NewAccount, OneTimePassword, Password, Secret,
     account::check_quota,
+    failures::Failures,
     password::Hasher,
     secret::{Purpose, stored_hash},
     throttle::Throttle,
@@ -11,7 +12,7 @@ use crate::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Role, SessionId, UserId};
 use serde_json::{Value, json};
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc};
 use store::{NewActivity, NewUser, Rotation, Store, StoreError, User};
 
 /// The cookie in which the pages keep their session.
@@ -52,6 +53,7 @@ pub struct Service {
     keys: Arc<Keys>,
     hasher: Hasher,
     throttle: Throttle,
+    failures: Failures,
 }
 
 impl Service {
@@ -59,7 +61,13 @@ impl Service {
     pub async fn new(store: Store) -> Result<Self, AuthError> {
         let (kid, pem) = store.signing_key(token::make_key).await?;
         let keys = Arc::new(Keys::from_pem(kid, &pem)?);
-        Ok(Self { store, keys, hasher: Hasher::new(), throttle: Throttle::default() })
+        let failures = Failures::new(store.clone());
+        Ok(Self { store, keys, hasher: Hasher::new(), throttle: Throttle::new(), failures })
+    }
+
+    /// Writes down the failed sign-ins that are only counted so far; otherwise a minute later.
+    pub async fn settle(&self) -> Result<(), AuthError> {
+        Ok(self.failures.write().await?)
     }
 
     // ---- programs: access and refresh tokens
@@ -85,7 +93,7 @@ impl Service {
                 self.tokens(&user, session.id, next)
             }
             Rotation::Reused(session) => {
-                self.log(None, "refresh_token_reused", json!({ "session": session }), ip).await?;
+                self.failures.note("refresh_token_reused", json!({ "session": session }), ip).await?;
                 Err(AuthError::Forged)
             }
             Rotation::Refused => Err(AuthError::Forged),
@@ -201,11 +209,15 @@ impl Service {
         next: Password,
         ip: Option<IpAddr>,
     ) -> Result<(), AuthError> {
-        self.throttle.begin(&by.user.email, ip, Instant::now())?;
-        if !self.hasher.verify(current, Some(by.user.hashed_password.clone())).await? {
-            return Err(AuthError::SignInFailed);
+        let attempt = self.throttle.begin(&by.user.email, ip).await?;
+        match self.hasher.verify(current, Some(by.user.hashed_password.clone())).await {
+            Ok(true) => attempt.succeeded(),
+            Ok(false) => return Err(AuthError::SignInFailed),
+            Err(error) => {
+                attempt.void();
+                return Err(error);
+            }
         }
-        self.throttle.succeeded(&by.user.email, ip);
         self.reset_password(by.user_id(), next).await?;
         self.log(Some(by.user_id()), "password_changed", json!({ "user": by.user_id() }), ip).await
     }
@@ -240,16 +252,38 @@ impl Service {
 
     async fn verified(&self, email: &str, password: Password, ip: Option<IpAddr>) -> Result<User, AuthError> {
         let Ok(email) = email.parse::<EmailAddress>() else { return Err(AuthError::SignInFailed) };
-        self.throttle.begin(email.as_str(), ip, Instant::now())?;
+        let details = json!({ "email": email.as_str() });
+        let attempt = match self.throttle.begin(email.as_str(), ip).await {
+            Ok(attempt) => attempt,
+            Err(refused @ AuthError::Throttled(_)) => {
+                self.failures.count("sign_in_failed", details, ip);
+                return Err(refused);
+            }
+            Err(busy) => return Err(busy),
+        };
+        match self.with_password(&email, password).await {
+            Ok(Some(user)) => {
+                attempt.succeeded();
+                Ok(user)
+            }
+            Ok(None) => {
+                drop(attempt);
+                self.failures.note("sign_in_failed", details, ip).await?;
+                Err(AuthError::SignInFailed)
+            }
+            Err(error) => {
+                attempt.void();
+                Err(error)
+            }
+        }
+    }
+
+    /// Nobody for a wrong password and for an unknown address, after the same time.
+    async fn with_password(&self, email: &EmailAddress, password: Password) -> Result<Option<User>, AuthError> {
         let user = self.store.user_by_email(email.as_str()).await?;
         let hash = user.as_ref().map(|user| user.hashed_password.clone());
         let right = self.hasher.verify(password, hash).await?;
-        let Some(user) = user.filter(|_| right) else {
-            self.log(None, "sign_in_failed", json!({ "email": email.as_str() }), ip).await?;
-            return Err(AuthError::SignInFailed);
-        };
-        self.throttle.succeeded(email.as_str(), ip);
-        Ok(user)
+        Ok(user.filter(|_| right))
     }
 
     async fn log(

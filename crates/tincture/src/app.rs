@@ -2,7 +2,7 @@
 
 use crate::{housekeeping, http, settings::Settings};
 use anyhow::Context;
-use api::AppState;
+use api::{AppState, Changes};
 use auth::{OneTimePassword, Password};
 use axum::Router;
 use store::Store;
@@ -27,6 +27,7 @@ pub async fn build(settings: &Settings, store: Store) -> anyhow::Result<App> {
     let made = auth.ensure_first_admin(given).await;
     let one_time_password = made.context("the first administrator can't be made")?;
     let state = AppState::new(store.clone(), auth, Lab::new(store));
+    let state = state.with_changes(Changes::per_minute(settings.changes_per_minute));
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let router = api::router(state.clone()).merge(web::router(state.clone()));
     Ok(App { state, router, limits: settings.limits(), one_time_password })
@@ -42,5 +43,8 @@ impl App {
         };
         let purge = housekeeping::purge_daily(&state.store, &shutdown);
         tokio::join!(http::serve(listener, self.router, self.limits, shutdown.clone()), close_streams, purge);
+        if let Err(error) = state.auth.settle().await {
+            tracing::warn!(%error, "failed sign-ins of the last minute aren't in the activity log");
+        }
     }
 }

@@ -54,6 +54,11 @@ pub const KEYS: &[Key] = &[
         "most of them of one client's address (IPv6: /64), not behind a proxy, 1-100000",
     ),
     key("client_patience", "20", "seconds to send a head, a body, or to take a piece of an answer, 1-600"),
+    key(
+        "changes_per_minute",
+        "120",
+        "of one student or researcher: requests, and wells asked for; ten minutes' at once, 1-100000",
+    ),
     key("robot_listen", "\"127.0.0.1:31950\"", "address of the virtual OT-2's API"),
     key("sensor_listen", "\"127.0.0.1:31951\"", "address of the virtual sensor; `up` takes a free port"),
     key("speed", "", "of the virtual OT-2, 1 is real: 20 for `up`, 1 for `emulator`"),
@@ -79,6 +84,7 @@ pub struct Settings {
     pub connections_per_address: usize,
     /// Seconds.
     pub client_patience: u16,
+    pub changes_per_minute: u32,
     pub robot_listen: SocketAddr,
     pub sensor_listen: SocketAddr,
     /// Times as fast as a real OT-2; the default depends on the command.
@@ -287,7 +293,8 @@ fn shown(name: &str, value: Value) -> String {
         | "patience"
         | "connections"
         | "connections_per_address"
-        | "client_patience" => text,
+        | "client_patience"
+        | "changes_per_minute" => text,
         _ => quoted(&text),
     }
 }

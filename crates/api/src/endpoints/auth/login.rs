@@ -34,7 +34,7 @@ pub async fn login(
     let signed_in = state.auth.sign_in(&request.email, request.password, ip).await;
     let outcome = match &signed_in {
         Ok(_) => "ok",
-        Err(AuthError::Throttled { .. }) => "throttled",
+        Err(AuthError::Throttled(_)) => "throttled",
         Err(_) => "refused",
     };
     metrics::counter!(names::SIGN_INS, "outcome" => outcome).increment(1);
