@@ -29,7 +29,7 @@ pub struct Problem {
     /// Whole seconds.
     retry_after: Option<u32>,
     /// With a rate limit, where that is the reason.
-    standing: Option<Standing>,
+    standing: Option<Box<Standing>>,
     pub(crate) instance: Option<String>,
     pub(crate) request_id: Option<String>,
 }
@@ -117,7 +117,7 @@ impl Problem {
     #[must_use]
     pub(crate) fn with_standing(mut self, standing: Standing) -> Self {
         self.retry_after = u32::try_from(changes::seconds(standing.wait)).ok();
-        self.standing = Some(standing);
+        self.standing = Some(Box::new(standing));
         self
     }
 
