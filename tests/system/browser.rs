@@ -334,3 +334,18 @@ async fn a_block_of_cells_is_understood_by_its_heading_or_refused_by_name() {
     let filled = browser.script(paste, json!(["Blue (µL);Red\n40;20,5\n50;30"])).await;
     assert_eq!(filled, json!([["20.5", "", "40"], ["30", "", "50"]]));
 }
+
+/// Under the same policy as every page: its scripts run, and nothing stays behind in the browser.
+#[tokio::test]
+async fn the_interactive_documentation_works_and_keeps_no_token() {
+    let lab = Lab::up(600);
+    let browser = Browser::open().await;
+    browser.go(&format!("{}/docs/", lab.address)).await;
+    browser.click(".btn.authorize").await;
+    browser.type_into(".auth-container input", "a-token-that-nobody-else-may-have").await;
+    browser.click(".auth-btn-wrapper button.authorize").await;
+    browser.find(".auth-btn-wrapper button.btn-done").await;
+    browser.find("#operations-experiments-experiments_create").await;
+    let kept = browser.script("return JSON.stringify([{...localStorage}, {...sessionStorage}])", json!([])).await;
+    assert!(!kept.as_str().expect("text").contains("a-token"), "{kept}");
+}

@@ -15,6 +15,7 @@ mod ledger;
 mod process;
 mod refusals;
 mod separate;
+mod slow_clients;
 mod story;
 mod two_labs;
 mod watched;

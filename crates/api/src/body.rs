@@ -56,7 +56,7 @@ async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        let chunk: Bytes = chunk.map_err(|_| malformed("the body broke off"))?;
+        let chunk: Bytes = chunk.map_err(|_| malformed("the body broke off, or didn't come in time"))?;
         if bytes.len() + chunk.len() > LARGEST_BODY {
             drain(chunks).await;
             return Err(Problem::new(

@@ -1,10 +1,13 @@
 //! Who sent a request: the person, by bearer token or session cookie, and the network address.
 
-use crate::{AppState, ClientAddress, Problem};
+use crate::{
+    AppState, ClientAddress, Problem,
+    changes::{Told, is_safe},
+};
 use auth::{AuthError, Identity, SESSION_COOKIE};
 use axum::{
     extract::{ConnectInfo, FromRef, FromRequestParts},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 use domain::FaultCode;
 use std::{
@@ -35,24 +38,25 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let auth = AppState::from_ref(state).auth;
-        if let Some(token) = bearer(&parts.headers)? {
-            return Ok(Self::told(auth.authenticate(token).await?));
-        }
-        let cookie = session_cookie(&parts.headers).ok_or(AuthError::Missing)?;
-        if !is_safe(&parts.method) && !same_origin(&parts.headers) {
-            return Err(Problem::new(FaultCode::NotAllowed, "a request from another site can't act with your cookie"));
-        }
-        Ok(Self::told(auth.by_cookie(cookie).await?))
+        let state = AppState::from_ref(state);
+        let identity = identify(&state.auth, parts).await?;
+        // From here on the request's lines in the log say whose it is.
+        tracing::Span::current().record("user", tracing::field::display(identity.user_id()));
+        let Ok(told) = Told::from_request_parts(parts, &state).await;
+        told.tell(state.changes.take_request(&identity, &parts.method)?);
+        Ok(Self(identity))
     }
 }
 
-impl Caller {
-    /// From here on the request's lines in the log say whose it is.
-    fn told(identity: Identity) -> Self {
-        tracing::Span::current().record("user", tracing::field::display(identity.user_id()));
-        Self(identity)
+async fn identify(auth: &auth::Service, parts: &Parts) -> Result<Identity, Problem> {
+    if let Some(token) = bearer(&parts.headers)? {
+        return Ok(auth.authenticate(token).await?);
     }
+    let cookie = session_cookie(&parts.headers).ok_or(AuthError::Missing)?;
+    if !is_safe(&parts.method) && !same_origin(&parts.headers) {
+        return Err(Problem::new(FaultCode::NotAllowed, "a request from another site can't act with your cookie"));
+    }
+    Ok(auth.by_cookie(cookie).await?)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Operator
@@ -130,11 +134,6 @@ pub fn same_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = text(header::ORIGIN) else { return true };
     let host = text(header::HOST).unwrap_or_default();
     origin.split_once("://").is_some_and(|(_, authority)| !host.is_empty() && authority.eq_ignore_ascii_case(host))
-}
-
-/// Methods that change nothing.
-fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {

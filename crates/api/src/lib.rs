@@ -6,6 +6,7 @@
 
 mod body;
 mod caller;
+mod changes;
 mod csv;
 mod docs;
 mod endpoints;
@@ -15,6 +16,7 @@ mod idempotency;
 mod observe;
 mod openapi;
 mod problem;
+mod security;
 mod state;
 mod streams;
 mod strict;
@@ -22,11 +24,13 @@ mod views;
 
 pub use body::JsonBody;
 pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session_cookie};
+pub use changes::{Changes, USUAL_CHANGES_PER_MINUTE};
 pub use endpoints::auth::login::count as count_sign_in;
 pub use health::{Health, Readiness, ScrapeToken, ScrapeTokens, health_router};
 pub use observe::{Failure, RequestId, observe};
 pub use openapi::document as openapi;
 pub use problem::{FieldProblem, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
+pub use security::page_headers;
 pub use state::{AppState, ClientAddress};
 
 use axum::{Router, http::StatusCode, middleware::from_fn, routing::get};
@@ -43,12 +47,12 @@ pub fn router(state: AppState) -> Router {
     described
         .route("/api", get(nothing_here))
         .route("/api/{*rest}", axum::routing::any(nothing_here))
-        .merge(docs::routes())
-        .merge(openapi::ui(document))
+        .merge(docs::routes().merge(openapi::ui(document)).layer(from_fn(page_headers)))
         .route("/.well-known/jwks.json", get(endpoints::health::jwks::jwks))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_REQUEST))
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(from_fn(observe::finish_problems))
+        .layer(from_fn(changes::announce))
         .layer(CompressionLayer::new())
         .layer(from_fn(observe))
         .merge(health::routes())

@@ -118,6 +118,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 /// The interactive documentation, all of it from this binary.
 pub(crate) fn ui(document: utoipa::openapi::OpenApi) -> SwaggerUi {
     // "none" keeps the page from asking a validator on the internet about our document.
-    let config = Config::new([DOCUMENT]).validator_url("none").persist_authorization(true).try_it_out_enabled(true);
+    // A token lives as long as the page: what lies in local storage stays there on a shared computer.
+    let config = Config::new([DOCUMENT]).validator_url("none").persist_authorization(false).try_it_out_enabled(true);
     SwaggerUi::new("/docs").url(DOCUMENT, document).config(config)
 }

@@ -1,7 +1,7 @@
 //! Failures as problem documents (RFC 9457): what was wrong, where, what to do, and a link to the help page.
 
-use crate::faults;
-use auth::AuthError;
+use crate::{changes, faults};
+use auth::{AuthError, Standing};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -28,6 +28,8 @@ pub struct Problem {
     challenge: Challenge,
     /// Whole seconds.
     retry_after: Option<u32>,
+    /// With a rate limit, where that is the reason.
+    standing: Option<Box<Standing>>,
     pub(crate) instance: Option<Box<str>>,
     pub(crate) request_id: Option<Box<str>>,
     /// For the log alone: what the client isn't told.
@@ -92,6 +94,7 @@ impl Problem {
             errors: Vec::new(),
             challenge: Challenge::Missing,
             retry_after: None,
+            standing: None,
             instance: None,
             request_id: None,
             cause: None,
@@ -113,6 +116,13 @@ impl Problem {
     #[must_use]
     fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = u32::try_from(wait.as_secs().max(1)).ok();
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_standing(mut self, standing: Standing) -> Self {
+        self.retry_after = u32::try_from(changes::seconds(standing.wait)).ok();
+        self.standing = Some(Box::new(standing));
         self
     }
 
@@ -236,6 +246,9 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(standing) = &self.standing {
+            changes::write(headers, standing);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = match self.challenge {
                 Challenge::Missing => r#"Bearer realm="tincture""#,
@@ -262,7 +275,7 @@ impl From<AuthError> for Problem {
                     .with_retry_after(Duration::from_secs(5))
                     .caused_by(&error)
             }
-            AuthError::Throttled { retry_after } => problem(&error).with_retry_after(*retry_after),
+            AuthError::Throttled(standing) => problem(&error).with_standing(*standing),
             AuthError::Busy => problem(&error).with_retry_after(Duration::from_secs(3)),
             AuthError::Expired => problem(&error).with_challenge(Challenge::Expired),
             AuthError::Forged => problem(&error).with_challenge(Challenge::Invalid),

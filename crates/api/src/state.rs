@@ -1,10 +1,7 @@
 //! What every request shares: the store, who people are, the lab, and the bounds on live streams.
 
-use crate::{
-    health::{Health, ScrapeTokens},
-    streams::Streams,
-};
-use axum::extract::FromRef;
+use crate::{health::{Health, ScrapeTokens}, streams::Streams, Changes};
+use axum::extract::{FromRef};
 use store::Store;
 use workflow::Lab;
 
@@ -25,14 +22,29 @@ pub struct AppState {
     pub auth: auth::Service,
     pub lab: Lab,
     pub client_address: ClientAddress,
+    pub changes: Changes,
     pub(crate) health: Health,
     pub(crate) streams: Streams,
 }
 
 impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
-        let health = Health::new(store.clone(), ScrapeTokens::default());
-        Self { store, auth, lab, client_address: ClientAddress::default(), health, streams: Streams::default() }
+        Self {
+            health: Health::new(store.clone(), ScrapeTokens::default()),
+            store,
+            auth,
+            lab,
+            client_address: ClientAddress::default(),
+            changes: Changes::default(),
+            streams: Streams::default(),
+        }
+    }
+
+    /// For a server that lets one person change more or less than usual.
+    #[must_use]
+    pub fn with_changes(mut self, changes: Changes) -> Self {
+        self.changes = changes;
+        self
     }
 
     /// For a server behind one trusted proxy.

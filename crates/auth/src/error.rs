@@ -1,7 +1,7 @@
 //! Why somebody isn't let in, or an account can't be made.
 
+use crate::Standing;
 use domain::FaultCode;
-use std::time::Duration;
 use store::StoreError;
 
 /// What can go wrong. No text carries a password, a token or a hash.
@@ -10,8 +10,8 @@ pub enum AuthError {
     /// Wrong password or no such account: deliberately not told apart.
     #[error("the e-mail address or the password is wrong")]
     SignInFailed,
-    #[error("too many failed attempts; try again in {} s", retry_after.as_secs().max(1))]
-    Throttled { retry_after: Duration },
+    #[error("too many failed attempts; try again in {} s", .0.wait.as_secs().max(1))]
+    Throttled(Standing),
     /// No token or cookie came with the request.
     #[error("this needs a signed-in person")]
     Missing,
@@ -46,7 +46,7 @@ impl AuthError {
     pub fn code(&self) -> FaultCode {
         match self {
             Self::SignInFailed => FaultCode::SignInFailed,
-            Self::Throttled { .. } => FaultCode::TooManyRequests,
+            Self::Throttled(_) => FaultCode::TooManyRequests,
             Self::Missing | Self::Forged => FaultCode::NotSignedIn,
             Self::Expired => FaultCode::TokenExpired,
             Self::InvalidEmail(_) | Self::InvalidPassword | Self::InvalidQuota => FaultCode::InvalidRequest,

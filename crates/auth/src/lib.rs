@@ -1,13 +1,17 @@
 //! Who a person is and what they may do: accounts, passwords, tokens, cookie sessions, roles and quota.
 //!
 //! This crate knows nothing of HTTP. Start at [`Service`]; [`token`] is the signed access token, [`password`] the
-//! argon2id work, [`throttle`] what slows a guesser down.
+//! argon2id work, [`throttle`] what slows a guesser down,
+//! [`rate`] how often anybody may do anything.
 
 mod account;
 mod error;
 mod failure;
+mod failures;
 mod identity;
+mod network;
 mod password;
+mod rate;
 mod secret;
 mod service;
 mod throttle;
@@ -16,7 +20,9 @@ mod token;
 pub use account::{EmailAddress, NewAccount};
 pub use error::AuthError;
 pub use identity::Identity;
+pub use network::client_network;
 pub use password::{PASSWORD_LENGTH, Password};
+pub use rate::{Limiter, Policy, Standing};
 pub use secret::{OneTimePassword, Secret};
 pub use service::{CookieSession, FIRST_ADMIN_EMAIL, FIRST_ADMIN_QUOTA, SESSION_COOKIE, Service, Tokens};
 pub use token::{ACCESS_TOKEN_LIFE, AUDIENCE, ISSUER};

@@ -4,6 +4,7 @@ use crate::{
     ACCESS_TOKEN_LIFE, AuthError, EmailAddress, Identity, NewAccount, OneTimePassword, Password, Secret,
     account::check_quota,
     failure,
+    failures::Failures,
     password::Hasher,
     secret::{Purpose, stored_hash},
     throttle::Throttle,
@@ -12,7 +13,7 @@ use crate::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Role, SessionId, UserId};
 use serde_json::{Value, json};
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc};
 use store::{NewActivity, NewUser, Rotation, Store, StoreError, User};
 
 /// The cookie in which the pages keep their session.
@@ -53,6 +54,7 @@ pub struct Service {
     keys: Arc<Keys>,
     hasher: Hasher,
     throttle: Throttle,
+    failures: Failures,
 }
 
 impl Service {
@@ -60,7 +62,13 @@ impl Service {
     pub async fn new(store: Store) -> Result<Self, AuthError> {
         let (kid, pem) = store.signing_key(token::make_key).await?;
         let keys = Arc::new(Keys::from_pem(kid, &pem)?);
-        Ok(Self { store, keys, hasher: Hasher::new(), throttle: Throttle::default() })
+        let failures = Failures::new(store.clone());
+        Ok(Self { store, keys, hasher: Hasher::new(), throttle: Throttle::new(), failures })
+    }
+
+    /// Writes down the failed sign-ins that are only counted so far; otherwise a minute later.
+    pub async fn settle(&self) -> Result<(), AuthError> {
+        Ok(self.failures.write().await?)
     }
 
     // ---- programs: access and refresh tokens
@@ -86,7 +94,7 @@ impl Service {
                 self.tokens(&user, session.id, next)
             }
             Rotation::Reused(session) => {
-                self.log(None, "refresh_token_reused", json!({ "session": session }), ip).await?;
+                self.failures.note("refresh_token_reused", json!({ "session": session }), ip).await?;
                 Err(AuthError::Forged)
             }
             Rotation::Refused => Err(AuthError::Forged),
@@ -202,11 +210,15 @@ impl Service {
         next: Password,
         ip: Option<IpAddr>,
     ) -> Result<(), AuthError> {
-        self.throttle.begin(&by.user.email, ip, Instant::now())?;
-        if !self.hasher.verify(current, Some(by.user.hashed_password.clone())).await? {
-            return Err(AuthError::SignInFailed);
+        let attempt = self.throttle.begin(&by.user.email, ip).await?;
+        match self.hasher.verify(current, Some(by.user.hashed_password.clone())).await {
+            Ok(true) => attempt.succeeded(),
+            Ok(false) => return Err(AuthError::SignInFailed),
+            Err(error) => {
+                attempt.void();
+                return Err(error);
+            }
         }
-        self.throttle.succeeded(&by.user.email, ip);
         self.reset_password(by.user_id(), next).await?;
         self.log(Some(by.user_id()), "password_changed", json!({ "user": by.user_id() }), ip).await
     }
@@ -244,20 +256,48 @@ impl Service {
             failure::tell("no address", None, email, ip);
             return Err(AuthError::SignInFailed);
         };
-        self.throttle
-            .begin(email.as_str(), ip, Instant::now())
-            .inspect_err(|_| failure::tell("too many attempts", None, email.as_str(), ip))?;
+        let details = json!({ "email": email.as_str() });
+        let attempt = match self.throttle.begin(email.as_str(), ip).await {
+            Ok(attempt) => attempt,
+            Err(refused @ AuthError::Throttled(_)) => {
+                self.failures.count("sign_in_failed", details, ip);
+                return Err(refused);
+            }
+            Err(busy) => return Err(busy),
+        };
+        match self.with_password(&email, password, ip).await {
+            Ok(Some(user)) => {
+                attempt.succeeded();
+                Ok(user)
+            }
+            Ok(None) => {
+                drop(attempt);
+                self.failures.note("sign_in_failed", details, ip).await?;
+                Err(AuthError::SignInFailed)
+            }
+            Err(error) => {
+                attempt.void();
+                Err(error)
+            }
+        }
+    }
+
+    /// Nobody for a wrong password and for an unknown address, after the same time. Only the log says which it was.
+    async fn with_password(
+        &self,
+        email: &EmailAddress,
+        password: Password,
+        ip: Option<IpAddr>,
+    ) -> Result<Option<User>, AuthError> {
         let user = self.store.user_by_email(email.as_str()).await?;
         let hash = user.as_ref().map(|user| user.hashed_password.clone());
         let right = self.hasher.verify(password, hash).await?;
         let account = user.as_ref().map(|user| user.id);
-        let Some(user) = user.filter(|_| right) else {
+        let user = user.filter(|_| right);
+        if user.is_none() {
             let reason = if account.is_some() { "wrong password" } else { "no such account" };
             failure::tell(reason, account, email.as_str(), ip);
-            self.log(None, "sign_in_failed", json!({ "email": email.as_str() }), ip).await?;
-            return Err(AuthError::SignInFailed);
-        };
-        self.throttle.succeeded(email.as_str(), ip);
+        }
         Ok(user)
     }
 

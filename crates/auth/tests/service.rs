@@ -4,6 +4,7 @@ use auth::{AuthError, FIRST_ADMIN_EMAIL, Identity, NewAccount, Service};
 use domain::Role;
 use std::net::IpAddr;
 use store::testing::TestDatabase;
+use tokio::task::JoinSet;
 
 const IP: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 const PASSWORD: &str = "correct horse";
@@ -51,6 +52,68 @@ async fn the_right_password_doesnt_help_a_guesser_who_must_wait() {
     let throttled = service.sign_in("ada@example.org", PASSWORD.into(), IP).await;
     assert!(matches!(throttled, Err(AuthError::Throttled { .. })), "{throttled:?}");
     service.sign_in("ada@example.org", PASSWORD.into(), None).await.expect("Ada herself, from elsewhere");
+}
+
+/// A notebook's many processes, all with the right password.
+#[tokio::test]
+async fn many_at_once_with_the_right_password_are_all_let_in() {
+    let (_database, service) = with_ada().await;
+    let mut signing_in = JoinSet::new();
+    for _ in 0..30 {
+        let service = service.clone();
+        signing_in.spawn(async move { service.sign_in("ada@example.org", PASSWORD.into(), IP).await });
+    }
+    while let Some(signed_in) = signing_in.join_next().await {
+        signed_in.expect("a task").expect("signed in");
+    }
+}
+
+/// Everybody mistypes once, all from one address.
+#[tokio::test]
+async fn a_class_behind_one_address_signs_in() {
+    let (_database, service) = with_ada().await;
+    let mut class = JoinSet::new();
+    for number in 0..30 {
+        let service = service.clone();
+        class.spawn(async move {
+            let email = format!("student{number}@example.org");
+            let account =
+                NewAccount { email: email.clone(), password: PASSWORD.into(), role: Role::Student, quota: 10 };
+            service.create_user(account, None, None).await.expect("an account");
+            assert!(matches!(service.sign_in(&email, "correct house".into(), IP).await, Err(AuthError::SignInFailed)));
+            service.sign_in(&email, PASSWORD.into(), IP).await.expect("signed in");
+        });
+    }
+    while let Some(student) = class.join_next().await {
+        student.expect("signed in");
+    }
+}
+
+/// `TINCTURE_TEST_FAILURES=100000` for as many as filled a disk.
+#[tokio::test]
+async fn a_flood_of_failures_is_a_few_lines_and_keeps_nobody_out() {
+    let (database, service) = with_ada().await;
+    service.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("she was here before");
+    let size: u64 = std::env::var("TINCTURE_TEST_FAILURES").map_or(2_000, |size| size.parse().expect("a number"));
+    let mut refused = 0;
+    for number in 0..size {
+        let email = if number % 2 == 0 { "bob@example.org".to_owned() } else { format!("{number}@example.org") };
+        match service.sign_in(&email, "wrong horse".into(), IP).await {
+            Err(AuthError::SignInFailed) => {}
+            Err(AuthError::Throttled(_)) => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(refused > size / 2, "{refused}");
+    service.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("from the same address");
+    let elsewhere = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
+    service.sign_in("ada@example.org", PASSWORD.into(), elsewhere).await.expect("and from elsewhere");
+    service.settle().await.expect("written");
+    let log = database.store.activity(None, None, 200).await.expect("the log").data;
+    let lines: Vec<_> = log.iter().filter(|line| line.action == "sign_in_failed").collect();
+    assert!(lines.len() <= 20, "{} lines", lines.len());
+    let told: u64 = lines.iter().map(|line| line.details["attempts"].as_u64().unwrap_or(1)).sum();
+    assert_eq!(told, size, "none is left out");
 }
 
 #[tokio::test]

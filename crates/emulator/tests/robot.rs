@@ -7,6 +7,7 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -181,6 +182,37 @@ async fn every_versioned_route_wants_a_version_it_speaks() {
 
 /// Method, path, body; status, place and text of the answer.
 type Refusal = (Method, &'static str, Option<&'static str>, u16, &'static str, &'static str);
+
+/// As many as the robot takes at once, whose bodies never end.
+#[tokio::test]
+async fn those_who_never_end_their_requests_keep_nobody_out() {
+    let lab = Lab::open().await;
+    let mut slow = Vec::new();
+    for _ in 0..150 {
+        let mut socket = TcpStream::connect(lab.emulator.robot_addr()).await.expect("a connection");
+        let head = b"POST /runs HTTP/1.1\r\nhost: robot\r\nopentrons-version: *\r\ncontent-length: 100\r\n\r\n{";
+        socket.write_all(head).await.expect("written");
+        slow.push(socket);
+    }
+    // A connection of its own, not the one that is open already.
+    let url = format!("http://{}/health", lab.emulator.robot_addr());
+    let asked = Client::new().get(url).header("Opentrons-Version", "*").timeout(3 * PATIENCE).send().await;
+    assert_eq!(asked.expect("an answer").status().as_u16(), 200);
+}
+
+#[tokio::test]
+async fn another_sites_page_moves_nothing() {
+    let lab = Lab::open().await;
+    let ask = async |origin: &str| {
+        let url = format!("http://{}/robot/lights", lab.emulator.robot_addr());
+        let request = lab.client.post(url).header("Opentrons-Version", "*").header("Origin", origin);
+        let answer = request.header("Content-Type", "application/json").body(r#"{"on": true}"#).send().await;
+        answer.expect("an answer").status().as_u16()
+    };
+    assert_eq!(ask("https://evil.example").await, 403);
+    assert_eq!(lab.get("/robot/lights").await.at("/on"), &json!(false), "the light is still off");
+    assert_eq!(ask(&format!("http://{}", lab.emulator.robot_addr())).await, 200, "the robot's own page may");
+}
 
 #[tokio::test]
 async fn refusals_come_in_the_shape_of_their_route() {

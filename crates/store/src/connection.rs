@@ -281,7 +281,12 @@ async fn open_postgres(url: &str, options: &Options) -> Result<DatabaseConnectio
     let settings: PgConnectOptions = url.parse().map_err(failed)?;
     let settings = settings
         .application_name("tincture")
-        .options([("statement_timeout", patience.as_str()), ("idle_in_transaction_session_timeout", patience.as_str())])
+        .options([
+            ("statement_timeout", patience.as_str()),
+            ("idle_in_transaction_session_timeout", patience.as_str()),
+            // What is answered is on the disk, whatever the database or role was set up to.
+            ("synchronous_commit", "on"),
+        ])
         .disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(options.max_connections.max(2))

@@ -2,7 +2,7 @@
 
 use crate::{housekeeping, http, settings::Settings};
 use anyhow::Context;
-use api::AppState;
+use api::{AppState, Changes};
 use auth::{OneTimePassword, Password};
 use axum::Router;
 use store::Store;
@@ -14,6 +14,7 @@ use workflow::Lab;
 pub struct App {
     state: AppState,
     router: Router,
+    limits: http::Limits,
     /// Only when the first administrator has just been made without a given password.
     pub one_time_password: Option<OneTimePassword>,
 }
@@ -27,9 +28,10 @@ pub async fn build(settings: &Settings, store: Store) -> anyhow::Result<App> {
     let one_time_password = made.context("the first administrator can't be made")?;
     let state = AppState::new(store.clone(), auth, Lab::new(store));
     let state = state.with_scrape_tokens(settings.scrape_tokens());
+    let state = state.with_changes(Changes::per_minute(settings.changes_per_minute));
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let router = api::router(state.clone()).merge(web::router(state.clone()));
-    Ok(App { state, router, one_time_password })
+    Ok(App { state, router, limits: settings.limits(), one_time_password })
 }
 
 impl App {
@@ -41,6 +43,9 @@ impl App {
             state.close_streams()
         };
         let purge = housekeeping::purge_daily(&state.store, &shutdown);
-        tokio::join!(http::serve(listener, self.router, shutdown.clone()), close_streams, purge);
+        tokio::join!(http::serve(listener, self.router, self.limits, shutdown.clone()), close_streams, purge);
+        if let Err(error) = state.auth.settle().await {
+            tracing::warn!(%error, "failed sign-ins of the last minute aren't in the activity log");
+        }
     }
 }

@@ -1,7 +1,13 @@
-//! Serving HTTP: one listener, bounded in connections and in how long a client may take to say what it wants.
+//! Serving HTTP: one listener, bounded in connections and in how long a client may keep it waiting.
 //!
-//! `axum::serve` has no time limit for a request's head, so a client that sends one byte a minute would hold a
-//! connection for ever; hence hyper's own connection builder here.
+//! `axum::serve` waits for ever for whoever is slow; hence hyper's own connection builder here. `door` says who is let
+//! in and who has to go for it, `guest` what a connection is waiting for, `wire` and `bodies` end those that take too
+//! long. Why it is so: `docs/decisions/0008-connection-limits.md`.
+
+mod bodies;
+mod door;
+mod guest;
+mod wire;
 
 use anyhow::anyhow;
 use axum::{
@@ -9,12 +15,21 @@ use axum::{
     body::Body,
     extract::{ConnectInfo, Request},
 };
+use bodies::{Answer, Question};
+use door::{Admission, Door};
+use guest::Guest;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::TokioTimer,
     server::graceful::{GracefulConnection, GracefulShutdown},
 };
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use rustix::net::sockopt;
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -22,15 +37,30 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use wire::Wire;
 
-/// More than this many at once wait in the kernel's backlog.
-const MOST_CONNECTIONS: usize = 4_096;
-/// For the head of a request, and so also for an idle kept-alive connection.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections that may be closing while others have taken their places.
+const LEAVING: usize = 64;
+/// What the kernel keeps for a client that doesn't read; it doubles it.
+const SEND_BUFFER: usize = 256 * 1024;
 /// For answers in flight when the process is asked to end.
 const FAREWELL: Duration = Duration::from_secs(3);
 /// After a failed `accept` (out of file handles): the connections that end meanwhile free some.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// All that somebody hears for whom there is no place.
+const NO_PLACE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Of one client; nothing where a proxy has them all.
+    pub connections_per_address: Option<usize>,
+    /// For the head of a request, for its body, and for the next piece of an answer to be taken.
+    pub patience: Duration,
+}
 
 /// Takes the address.
 ///
@@ -50,20 +80,29 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error, flag: &str) -> anyh
 }
 
 /// Serves until `shutdown`, then lets answers in flight end for a few seconds.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
     let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let door = Door::new(limits);
+    let sockets = Arc::new(Semaphore::new(limits.connections + LEAVING));
     loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else { break };
+        let Ok(socket) = Arc::clone(&sockets).acquire_owned().await else { break };
         let (stream, client) = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = accept(&listener) => accepted,
         };
-        let connection = graceful.watch(connection(stream, client, router.clone()));
+        let Some(admission) = door.admit(client.ip()) else {
+            turn_away(stream);
+            continue;
+        };
+        let connection = connection(stream, client, router.clone(), &admission, limits.patience);
+        let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // Clients hang up all the time; that is no news.
-            let _ = connection.await;
-            drop(slot);
+            tokio::select! {
+                // Clients hang up all the time; that is no news.
+                _ = connection => {}
+                () = admission.guest().asked_to_leave() => {}
+            }
+            drop((admission, socket));
         });
     }
     drop(listener);
@@ -89,16 +128,40 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-fn connection(stream: TcpStream, client: SocketAddr, router: Router) -> impl GracefulConnection<Error = hyper::Error> {
+/// The socket is new, so that the few bytes fit without waiting.
+fn turn_away(stream: TcpStream) {
+    let _ = stream.into_std().and_then(|mut stream| stream.write(NO_PLACE));
+}
+
+fn connection(
+    stream: TcpStream,
+    client: SocketAddr,
+    router: Router,
+    admission: &Admission,
+    patience: Duration,
+) -> impl GracefulConnection<Error = hyper::Error> + use<> {
+    prepare(&stream, patience);
+    let guest = Arc::clone(admission.guest());
+    let wire = Wire::new(stream, Arc::clone(&guest), patience);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (router, guest) = (router.clone(), Arc::clone(&guest));
+        async move {
+            let mut request = request.map(|body| Body::new(Question::new(body, Arc::clone(&guest), patience)));
+            request.extensions_mut().insert(ConnectInfo(client));
+            router.oneshot(request).await.map(|response| response.map(|body| Answer::new(body, guest)))
+        }
+    });
+    http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(patience).serve_connection(wire, service)
+}
+
+/// A socket that can't be told so is merely slower, or costs more.
+fn prepare(stream: &TcpStream, patience: Duration) {
     // Small answers (an event, a status) shouldn't wait for a full packet.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(client));
-        router.clone().oneshot(request)
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
+    let _ = sockopt::set_socket_send_buffer_size(stream, SEND_BUFFER);
+    // Ends it in the kernel, too, when what was sent isn't taken: also after we have closed it.
+    #[cfg(target_os = "linux")]
+    let _ = sockopt::set_tcp_user_timeout(stream, u32::try_from(patience.as_millis()).unwrap_or(u32::MAX));
+    #[cfg(not(target_os = "linux"))]
+    let _ = patience;
 }

@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod data_dir;
 mod database;
+mod descriptors;
 mod housekeeping;
 mod http;
 mod machines;
@@ -52,6 +53,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     }
     let settings = effective.settings;
     telemetry::init_logs(settings.log_format.into(), &settings.log)?;
+    descriptors::raise_limit();
     let threads = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, MOST_THREADS));
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let outcome = runtime.block_on(dispatch(&cli.command, &settings));

@@ -3,6 +3,7 @@
 //! One flat list of keys, [`KEYS`], is the manual: `listen` in the file is `TINCTURE_LISTEN` in the environment. An
 //! unknown key is an error that names it, since a misspelt setting that is silently ignored costs an afternoon.
 
+use crate::{descriptors, http::Limits};
 use anyhow::{Context, bail};
 use api::{ScrapeToken, ScrapeTokens};
 use config::{Config, Environment, File, FileFormat, Map, Source, Value};
@@ -46,6 +47,22 @@ pub const KEYS: &[Key] = &[
     key("database_connections", "10", "most connections to the database, 1-200"),
     key("admin_password", "", "the first administrator's, instead of a printed one"),
     key("behind_proxy", "false", "a proxy that you trust sets X-Forwarded-For: take clients' addresses from there"),
+    key(
+        "connections",
+        "4096",
+        "most connections to pages and API at once, 16-100000; fewer where open files are fewer",
+    ),
+    key(
+        "connections_per_address",
+        "512",
+        "most of them of one client's address (IPv6: /64), not behind a proxy, 1-100000",
+    ),
+    key("client_patience", "20", "seconds to send a head, a body, or to take a piece of an answer, 1-600"),
+    key(
+        "changes_per_minute",
+        "120",
+        "of one student or researcher: requests, and wells asked for; ten minutes' at once, 1-100000",
+    ),
     key("robot_listen", "\"127.0.0.1:31950\"", "address of the virtual OT-2's API"),
     key("sensor_listen", "\"127.0.0.1:31951\"", "address of the virtual sensor; `up` takes a free port"),
     key("speed", "", "of the virtual OT-2, 1 is real: 20 for `up`, 1 for `emulator`"),
@@ -70,6 +87,11 @@ pub struct Settings {
     pub database_connections: u32,
     pub admin_password: Option<Secret>,
     pub behind_proxy: bool,
+    pub connections: usize,
+    pub connections_per_address: usize,
+    /// Seconds.
+    pub client_patience: u16,
+    pub changes_per_minute: u32,
     pub robot_listen: SocketAddr,
     pub sensor_listen: SocketAddr,
     /// Times as fast as a real OT-2; the default depends on the command.
@@ -103,6 +125,17 @@ impl Settings {
         let token =
             |set: &Option<Secret>| set.as_ref().map(|token| ScrapeToken::new(token.expose())).unwrap_or_default();
         ScrapeTokens { instance: token(&self.metrics_token), service: token(&self.service_metrics_token) }
+    }
+}
+
+impl Settings {
+    /// What clients of pages and API may take of this process.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            connections: descriptors::connections(self.connections, self.database_connections),
+            connections_per_address: (!self.behind_proxy).then_some(self.connections_per_address),
+            patience: Duration::from_secs(self.client_patience.into()),
+        }
     }
 }
 
@@ -189,6 +222,15 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     if !(1..=200).contains(&settings.database_connections) {
         bail!("database_connections is {}, it must be between 1 and 200", settings.database_connections);
     }
+    if !(16..=100_000).contains(&settings.connections) {
+        bail!("connections is {}, it must be between 16 and 100000", settings.connections);
+    }
+    if !(1..=100_000).contains(&settings.connections_per_address) {
+        bail!("connections_per_address is {}, it must be between 1 and 100000", settings.connections_per_address);
+    }
+    if !(1..=600).contains(&settings.client_patience) {
+        bail!("client_patience is {}, it must be between 1 and 600", settings.client_patience);
+    }
     if !(1..=600).contains(&settings.lease_seconds) {
         bail!("lease_seconds is {}, it must be between 1 and 600", settings.lease_seconds);
     }
@@ -257,7 +299,16 @@ fn shown(name: &str, value: Value) -> String {
     match name {
         "admin_password" | "metrics_token" | "service_metrics_token" => quoted("****"),
         "database_url" => quoted(&mask_url(&text)),
-        "speed" | "seed" | "behind_proxy" | "database_connections" | "lease_seconds" | "patience" => text,
+        "speed"
+        | "seed"
+        | "behind_proxy"
+        | "database_connections"
+        | "lease_seconds"
+        | "patience"
+        | "connections"
+        | "connections_per_address"
+        | "client_patience"
+        | "changes_per_minute" => text,
         _ => quoted(&text),
     }
 }

@@ -9,7 +9,7 @@ use askama::Template;
 use auth::AuthError;
 use axum::{
     extract::{Request, State, rejection::FormRejection},
-    http::{StatusCode, Uri},
+    http::{StatusCode, Uri, header},
     middleware::Next,
     response::{Html, IntoResponse, Redirect, Response},
 };
@@ -36,6 +36,9 @@ pub enum PageError {
     /// Robots that a command to all of them didn't reach.
     #[error("{0} could not be told; every other robot was. Use the robot’s own button, then try again.")]
     NotTold(String),
+    /// Seconds to wait.
+    #[error("That is more at once than one person may ask for. Nothing was done; try again in {0} s.")]
+    TooMuch(u64),
     #[error("This is our fault, and it is in the log. Nothing was charged that wasn’t shown to you.")]
     Internal,
 }
@@ -54,6 +57,7 @@ impl PageError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooMuch(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable | Self::NotTold(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -66,6 +70,7 @@ impl PageError {
             Self::BadRequest(_) => FaultCode::InvalidRequest,
             Self::TooLarge => FaultCode::BodyTooLarge,
             Self::WrongMethod => FaultCode::MethodNotAllowed,
+            Self::TooMuch(_) => FaultCode::TooManyRequests,
             Self::Unavailable | Self::NotTold(_) => FaultCode::Unavailable,
             Self::Internal => FaultCode::Internal,
         }
@@ -78,7 +83,7 @@ impl PageError {
             Self::BadRequest(_) => "That didn’t make sense",
             Self::TooLarge => "Too much at once",
             Self::WrongMethod => "Not this way",
-            Self::Unavailable => "One moment, please",
+            Self::Unavailable | Self::TooMuch(_) => "One moment, please",
             Self::NotTold(_) => "Not every robot was told",
             Self::Internal => "Something spilled",
         }
@@ -161,8 +166,13 @@ pub async fn designed(State(state): State<AppState>, request: Request, next: Nex
         help: error.code().help_path(),
         quote: id.filter(|_| error.status().is_server_error()),
     };
-    let mut response = (error.status(), Html(page.render().unwrap_or_default())).into_response();
-    response.extensions_mut().insert(Failure { code: error.code(), cause: error.to_string() });
+    let failure = Failure { code: error.code(), cause: error.to_string() };
+    let wait = match error {
+        PageError::TooMuch(seconds) => Some([(header::RETRY_AFTER, seconds.to_string())]),
+        _ => None,
+    };
+    let mut response = (error.status(), wait, Html(page.render().unwrap_or_default())).into_response();
+    response.extensions_mut().insert(failure);
     response
 }
 

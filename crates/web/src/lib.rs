@@ -59,7 +59,7 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .route("/assets/{edition}/{name}", get(assets::serve))
         .merge(pages)
-        .layer(from_fn(security::headers))
+        .layer(from_fn(api::page_headers))
         .layer(CompressionLayer::new())
         .layer(from_fn(api::observe))
         .with_state(state)

@@ -24,7 +24,10 @@ impl FromRequestParts<AppState> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         match who(state, &parts.headers).await {
-            Ok(Some(identity)) => Ok(Self(identity)),
+            Ok(Some(identity)) => match state.changes.take_request(&identity, &parts.method) {
+                Ok(_) => Ok(Self(identity)),
+                Err(standing) => Err(PageError::TooMuch(standing.wait.as_secs() + 1).into_response()),
+            },
             Ok(None) => Err(to_sign_in(parts).into_response()),
             Err(error) => Err(error.into_response()),
         }

@@ -3,7 +3,7 @@
 #[path = "pages/asked.rs"]
 mod asked;
 
-use api::AppState;
+use api::{AppState, Changes};
 use auth::{NewAccount, Password};
 use domain::{
     Attendance, Change, Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, Mount, RobotMode, Role, Step,
@@ -31,10 +31,14 @@ struct Visitor<'a> {
 
 impl Site {
     async fn open() -> Self {
+        Self::with_changes(Changes::default()).await
+    }
+
+    async fn with_changes(changes: Changes) -> Self {
         let database = TestDatabase::sqlite().await;
         let store = database.store.clone();
         let auth = auth::Service::new(store.clone()).await.expect("auth");
-        let state = AppState::new(store.clone(), auth, Lab::new(store.clone()));
+        let state = AppState::new(store.clone(), auth, Lab::new(store.clone())).with_changes(changes);
         let robot = NewRobot {
             name: "virtual".to_owned(),
             url: "http://127.0.0.1:9".to_owned(),
@@ -466,6 +470,42 @@ async fn what_is_not_there_is_a_page_too() {
     let refused = site.stranger().post("/sign-in", &[("email", &large)]).await;
     assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert!(refused.text().await.expect("text").contains("/docs/faults/body-too-large"));
+}
+
+/// Ten changes at most, one a minute.
+#[tokio::test]
+async fn who_asks_for_too_much_at_once_is_told_how_long_to_wait_and_keeps_the_form() {
+    let site = Site::with_changes(Changes::per_minute(1)).await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 50).await;
+    let path = ada.ask("Ochre", "60").await;
+    let wells: String = (0..8).map(|row| format!("well-{row}-red=60;")).collect();
+    let mut fields = vec![("do", "submit"), ("rows", "8"), ("name", "Umber")];
+    fields.extend(wells.split_terminator(';').filter_map(|well| well.split_once('=')));
+    let page = ada.post("/experiments/new", &fields).await.text().await.expect("text");
+    assert!(page.contains("more at once") && page.contains("Nothing was charged"), "{page}");
+    assert!(page.contains("value=\"Umber\""), "what was typed is kept");
+
+    for _ in 0..8 {
+        ada.post(&format!("{path}/cancel"), &[]).await;
+    }
+    let refused = ada.post(&format!("{path}/cancel"), &[]).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let wait: u64 = text_header(&refused, header::RETRY_AFTER).parse().expect("seconds");
+    assert!((1..=61).contains(&wait), "{wait}");
+    assert!(refused.text().await.expect("text").contains("/docs/faults/too-many-requests"));
+    assert!(ada.page("/experiments").await.contains("Ochre"), "reading changes nothing");
+}
+
+#[tokio::test]
+async fn a_guesser_is_told_how_long_to_wait() {
+    let site = Site::open().await;
+    let guess = [("email", "ada@example.org"), ("password", "a wrong password")];
+    for _ in 0..8 {
+        assert_eq!(site.stranger().post("/sign-in", &guess).await.status(), StatusCode::UNAUTHORIZED);
+    }
+    let refused = site.stranger().post("/sign-in", &guess).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(text_header(&refused, header::RETRY_AFTER).parse::<u64>().is_ok_and(|seconds| seconds > 0));
 }
 
 impl Site {

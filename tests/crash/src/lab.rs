@@ -412,6 +412,8 @@ impl Maker {
                 variable("TINCTURE_DATABASE_URL", &self.database),
                 variable("TINCTURE_ADMIN_PASSWORD", "correct horse battery"),
                 variable("TINCTURE_LOG", "info"),
+                // Its people are in more of a hurry than anybody.
+                variable("TINCTURE_CHANGES_PER_MINUTE", "100000"),
                 variable("NO_COLOR", "1"),
             ],
             directory: self.directory.clone(),

@@ -66,7 +66,13 @@ async fn the_interactive_documentation_needs_no_other_server() {
     let lab = TestLab::new().await;
     let page = lab.get("/docs/").await;
     assert_eq!(page.status, 200);
+    for path in ["/docs/", "/docs/swagger-ui-bundle.js", "/docs/faults/not-found"] {
+        let page = lab.get(path).await;
+        assert!(page.header("content-security-policy").contains("script-src 'self';"), "{path}");
+        assert_eq!((page.header("x-frame-options"), page.header("referrer-policy")), ("DENY", "same-origin"), "{path}");
+    }
     let script = lab.get("/docs/swagger-initializer.js").await.text;
+    assert!(script.contains("\"persistAuthorization\": false"), "no token stays behind in the browser: {script}");
     assert!(script.contains("/api/v1/openapi.json"), "{script}");
     for text in [&page.text, &script] {
         let foreign: Vec<_> = text.split("https://").skip(1).filter(|rest| !rest.starts_with("swagger.io")).collect();

@@ -1,6 +1,6 @@
 //! A served lab with people in it and a robot that the tests move by hand.
 
-use api::AppState;
+use api::{AppState, Changes};
 use auth::{NewAccount, Service};
 use domain::{
     Attendance, Change, Deck, ExperimentId, ExperimentStatus, RobotId, Role, UserId, WellId, WellName, WellStatus,
@@ -77,9 +77,14 @@ impl Answer {
 
 impl TestLab {
     pub async fn new() -> Self {
+        Self::with_changes(Changes::default()).await
+    }
+
+    pub async fn with_changes(changes: Changes) -> Self {
         let database = TestDatabase::sqlite().await;
         let auth = Service::new(database.store.clone()).await.expect("auth");
-        let state = AppState::new(database.store.clone(), auth, Lab::new(database.store.clone()));
+        let lab = Lab::new(database.store.clone());
+        let state = AppState::new(database.store.clone(), auth, lab).with_changes(changes);
         let robot = database
             .store
             .ensure_robot(NewRobot {

@@ -1,6 +1,7 @@
 //! Asking for wells: charged once, stored once, returned when it doesn't run.
 
 use crate::lab::{Answer, TestLab, ochre};
+use api::Changes;
 use domain::Role;
 use reqwest::Method;
 use serde_json::json;
@@ -93,4 +94,31 @@ async fn a_running_experiment_is_cancelled_by_its_worker() {
         (answer.json()["status"].as_str(), answer.json()["requested"].as_str()),
         (Some("running"), Some("cancel"))
     );
+}
+
+/// Creating and cancelling costs no quota, but room on a disk.
+#[tokio::test]
+async fn one_persons_loop_is_slowed_down_and_nobody_elses() {
+    let lab = TestLab::with_changes(Changes::per_minute(1)).await;
+    let ada = lab.person("ada", Role::Student, 96).await;
+    let first = ada.post("/experiments", &ochre(3)).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    assert_eq!(first.header("ratelimit-policy"), "\"changes\";q=10;w=600");
+    assert_eq!(first.header("ratelimit"), "\"changes\";r=6;t=60", "the request and three wells");
+    let id = first.json()["id"].as_str().expect("an id").to_owned();
+    let cancelled = ada.post(&format!("/experiments/{id}/cancel"), &json!({})).await;
+    assert_eq!((cancelled.status.as_u16(), cancelled.header("ratelimit")), (200, "\"changes\";r=5;t=60"));
+
+    let refused = ada.post("/experiments", &ochre(5)).await;
+    refused.problem(429, "too-many-requests");
+    let wait: u64 = refused.header("retry-after").parse().expect("seconds");
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(ada.quota().await, 96, "nothing was charged");
+    assert!(ada.get("/experiments").await.status.is_success(), "reading changes nothing");
+
+    let olga = lab.person("olga", Role::Operator, 96).await;
+    for somebody in [lab.person("bob", Role::Student, 96).await, olga] {
+        let accepted = somebody.post("/experiments", &ochre(5)).await;
+        assert_eq!(accepted.status, 201, "{}", accepted.text);
+    }
 }

@@ -10,6 +10,7 @@ mod command;
 mod engine;
 mod error;
 mod hardware;
+mod origin;
 mod routes;
 mod run;
 mod runs;

@@ -17,7 +17,7 @@ use tokio::{
 /// How long a connection may be idle (uvicorn's `timeout_keep_alive`).
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// More connections than this wait to be accepted.
-const MOST_CONNECTIONS: usize = 512;
+const MOST_CONNECTIONS: usize = 128;
 /// How long requests in flight get at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 

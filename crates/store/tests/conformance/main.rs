@@ -111,5 +111,6 @@ on_both! {
         old_holds_and_questions_keep_their_meaning,
         what_was_committed_is_there_after_opening_again,
         futures_of_the_store_can_be_spawned,
+        a_commit_waits_for_the_disk_whatever_the_database_says,
     }
 }

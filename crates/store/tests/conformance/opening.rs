@@ -49,6 +49,21 @@ pub async fn what_was_committed_is_there_after_opening_again(database: TestDatab
     assert_eq!(quota(&again, owner).await, 6);
 }
 
+/// What was answered with 201 is on the disk. A database or role may have been set up to hurry.
+pub async fn a_commit_waits_for_the_disk_whatever_the_database_says(database: TestDatabase) {
+    let (store, query, safe) = match database.store.backend() {
+        Backend::Sqlite => {
+            (database.store.clone(), "SELECT CAST(synchronous AS TEXT) AS text FROM pragma_synchronous", "2")
+        }
+        Backend::Postgres => {
+            let name = database.store.read_text("SELECT current_database()::text AS text".to_owned()).await;
+            database.store.run_sql(&format!("ALTER DATABASE \"{name}\" SET synchronous_commit = off")).await;
+            (database.another().await, "SELECT current_setting('synchronous_commit') AS text", "on")
+        }
+    };
+    assert_eq!(store.read_text(query.to_owned()).await, safe);
+}
+
 pub async fn futures_of_the_store_can_be_spawned(database: TestDatabase) {
     let (robot, lease) = lane(&database.store, "ot2").await;
     let owner = user(&database.store, 10).await;

@@ -13,7 +13,7 @@ use crate::{
 };
 use api::{AppState, ClientIp};
 use askama::Template;
-use auth::Identity;
+use auth::{Identity, Standing};
 use axum::{
     extract::{Query, State},
     http::StatusCode,
@@ -103,6 +103,9 @@ pub async fn submit(
         "wheel" => Problems::of_paste(draft.sheet.add(bench.wheel())),
         "paste" => draft.take_paste(&bench),
         _ => match draft.request() {
+            Ok((request, ..)) if let Err(standing) = state.changes.take(&me, request.wells.len()) => {
+                Problems::of_haste(&standing)
+            }
             Ok((request, priority, places)) => {
                 let key = format!("page-{}", draft.token);
                 match state.lab.submit_with_priority(&me.user, request, priority, Some(key), ip).await {
@@ -194,6 +197,18 @@ impl Problems {
 
     fn of_paste(outcome: Result<(), String>) -> Self {
         Self { paste: outcome.err(), ..Self::default() }
+    }
+
+    /// Like a quota, but of a while.
+    fn of_haste(standing: &Standing) -> Self {
+        let message = Message {
+            tone: "wait",
+            icon: "attention",
+            title: "That is more at once than one person may ask for.".to_owned(),
+            detail: format!("Nothing was charged. Send it again in {} s.", standing.wait.as_secs() + 1),
+            help: None,
+        };
+        Self { message: Some(message), ..Self::default() }
     }
 
     fn of_wells(wells: Vec<rows::Problem>) -> Self {

@@ -72,20 +72,22 @@ pub async fn submit(
 }
 
 fn refuse(error: AuthError, email: &str, next: Option<String>) -> Result<Response, PageError> {
+    let mut wait = 0;
     let (status, problem) = match error {
         AuthError::SignInFailed => (
             StatusCode::UNAUTHORIZED,
             "That e-mail address and password don’t belong together. Check both; an administrator can set a new password.".to_owned(),
         ),
-        AuthError::Throttled { retry_after } => (
-            StatusCode::TOO_MANY_REQUESTS,
-            format!("Too many attempts with this address. Try again in {} s.", retry_after.as_secs().max(1)),
-        ),
+        AuthError::Throttled(standing) => {
+            wait = standing.wait.as_secs() + 1;
+            (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts with this address. Try again in {wait} s."))
+        }
         AuthError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Many people are signing in. Try again in a few seconds.".to_owned()),
         other => return Err(other.into()),
     };
     let email = email.chars().take(254).collect();
-    Ok((status, page(SignInForm { email, next, problem: Some(problem) })?).into_response())
+    let wait = (wait > 0).then(|| [(header::RETRY_AFTER, wait.to_string())]);
+    Ok((status, wait, page(SignInForm { email, next, problem: Some(problem) })?).into_response())
 }
 
 fn page(form: SignInForm) -> Result<Response, PageError> {

@@ -40,7 +40,7 @@ pub async fn login(
 pub fn count<T>(signed_in: &Result<T, AuthError>) {
     let outcome = match signed_in {
         Ok(_) => "ok",
-        Err(AuthError::Throttled { .. }) => "throttled",
+        Err(AuthError::Throttled(_)) => "throttled",
         Err(_) => "refused",
     };
     metrics::counter!(names::SIGN_INS, "outcome" => outcome).increment(1);

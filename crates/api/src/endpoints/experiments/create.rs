@@ -1,6 +1,8 @@
 //! `POST /experiments`
 
-use crate::{AppState, Caller, ClientIp, JsonBody, Problem, ProblemDocument, idempotency, views::ExperimentView};
+use crate::{
+    AppState, Caller, ClientIp, JsonBody, Problem, ProblemDocument, changes::Told, idempotency, views::ExperimentView,
+};
 use axum::{
     Json,
     extract::State,
@@ -59,17 +61,20 @@ pub struct Created {
         (status = 409, body = ProblemDocument, description = "The key came with another request", content_type = "application/problem+json"),
         (status = 413, body = ProblemDocument, description = "More than 1 MiB", content_type = "application/problem+json"),
         (status = 422, body = ProblemDocument, description = "Something to change, pointed at", content_type = "application/problem+json"),
+        (status = 429, body = ProblemDocument, description = "More at once than one person may ask for; see RateLimit and Retry-After", content_type = "application/problem+json"),
     ))]
 pub async fn create(
     State(state): State<AppState>,
     Caller(identity): Caller,
     ClientIp(ip): ClientIp,
+    told: Told,
     headers: HeaderMap,
     JsonBody(request): JsonBody<CreateExperiment>,
 ) -> Result<Response, Problem> {
     let key = idempotency::key(&headers)?;
     let CreateExperiment { name, wells, priority } = request;
     let (request, priority) = (ExperimentRequest { name, wells }, priority.unwrap_or(USUAL_PRIORITY));
+    told.tell(state.changes.take(&identity, request.wells.len())?);
     let accepted = state.lab.submit_with_priority(&identity.user, request, priority, key, ip).await.map_err(refused)?;
     created(&state, accepted, identity.role()).await
 }

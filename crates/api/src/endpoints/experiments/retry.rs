@@ -1,7 +1,7 @@
 //! `POST /experiments/{id}/retry`
 
 use super::create::{Created, created, refused};
-use crate::{AppState, Caller, ClientIp, Problem, ProblemDocument, idempotency, views::ExperimentView};
+use crate::{AppState, Caller, ClientIp, Problem, ProblemDocument, changes::Told, idempotency, views::ExperimentView};
 use axum::{
     Json,
     extract::{Path, State},
@@ -26,16 +26,19 @@ use workflow::{Retried, RetryError};
         (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, body = ProblemDocument, description = "It hasn't ended, or nothing is left to do", content_type = "application/problem+json"),
         (status = 422, body = ProblemDocument, description = "No robot can mix it any more", content_type = "application/problem+json"),
+        (status = 429, body = ProblemDocument, description = "More at once than one person may ask for; see RateLimit and Retry-After", content_type = "application/problem+json"),
     ))]
 pub async fn retry(
     State(state): State<AppState>,
     Caller(identity): Caller,
     ClientIp(ip): ClientIp,
+    told: Told,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let key = idempotency::key(&headers)?;
     let failed = super::visible(&state, &identity, &id).await?;
+    told.tell(state.changes.take(&identity, failed.wells.len())?);
     match state.lab.retry(&identity.user, &failed, key, ip).await.map_err(problem)? {
         Retried::Resumed => {
             let resumed = super::visible(&state, &identity, &id).await?;

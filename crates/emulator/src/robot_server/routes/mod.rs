@@ -17,7 +17,7 @@ mod settings;
 mod stateless_commands;
 mod system;
 
-use super::{Robot, body, boot, error::ApiError, version};
+use super::{Robot, body, boot, error::ApiError, origin, version};
 use axum::{
     Json, Router,
     body::Bytes,
@@ -27,12 +27,16 @@ use axum::{
     routing::{any, get, post, put},
 };
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 pub use deck::standard_deck;
 
 /// Labware definitions are the largest bodies; a 1536-well plate is under a megabyte.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+/// For a whole body. The real server waits for ever, and so would the lab behind a few who never end theirs.
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
 type Answer = Result<(StatusCode, Json<Value>), ApiError>;
 
@@ -52,6 +56,7 @@ pub fn router(robot: Arc<Robot>) -> Router {
         .merge(emulator::router())
         .fallback(|| async { ApiError::not_found("BadRequest", "Bad Request", "Not Found") })
         .layer(from_fn_with_state(Arc::clone(&robot), boot::gate))
+        .layer(from_fn(origin::refuse_foreign))
         .layer(from_fn(version::announce))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(robot)
@@ -141,7 +146,10 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+        let bytes = timeout(BODY_PATIENCE, Bytes::from_request(request, state)).await.map_err(|_| {
+            ApiError::modern(StatusCode::REQUEST_TIMEOUT, "BadRequest", "Bad Request", "The body didn't come in time.")
+        })?;
+        let bytes = bytes.map_err(|rejection| {
             ApiError::modern(rejection.status(), "BadRequest", "Bad Request", rejection.body_text())
         })?;
         body::parse(&bytes).map(Self)

@@ -26,6 +26,7 @@ pub async fn retry(
     let detail = visible(&state, &me, id).await?;
     let token = fields.get("token");
     let token = if token.len() == TOKEN_LENGTH { token.parse().ok() } else { None }.unwrap_or_else(Uuid::now_v7);
+    state.changes.take(&me, detail.wells.len()).map_err(|standing| PageError::TooMuch(standing.wait.as_secs() + 1))?;
     match state.lab.retry(&me.user, &detail, Some(format!("retry-{token}")), ip).await {
         Ok(Retried::Anew(accepted)) => {
             Ok(Redirect::to(&format!("/experiments/{}", accepted.experiment.experiment.id)).into_response())

@@ -1,0 +1,188 @@
+//! Who is let in: so many connections of one client, so many in all. Who comes when it is full takes the place of the
+//! connection that has kept the server waiting longest, so that slow and idle ones never keep anybody out.
+
+use super::{Guest, Limits};
+use auth::client_network;
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How often the log says that it is full.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// Cheap to clone; clones share the places.
+#[derive(Clone, Debug)]
+pub struct Door {
+    room: Arc<Mutex<Room>>,
+    most: usize,
+    most_of_one: usize,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    /// By client, then by number.
+    guests: HashMap<IpAddr, HashMap<u64, Arc<Guest>>>,
+    count: usize,
+    next: u64,
+    said: Option<Instant>,
+}
+
+/// A place in the room; given back when dropped.
+#[derive(Debug)]
+pub struct Admission {
+    door: Door,
+    client: IpAddr,
+    number: u64,
+    guest: Arc<Guest>,
+}
+
+impl Admission {
+    pub const fn guest(&self) -> &Arc<Guest> {
+        &self.guest
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.door.room().remove(self.client, self.number);
+    }
+}
+
+impl Door {
+    pub fn new(limits: Limits) -> Self {
+        let most_of_one = limits.connections_per_address.unwrap_or(limits.connections);
+        Self { room: Arc::default(), most: limits.connections, most_of_one }
+    }
+
+    /// A place for one more connection. Nothing when it is full and everybody there is being served.
+    pub fn admit(&self, address: IpAddr) -> Option<Admission> {
+        let client = client_network(address);
+        let mut room = self.room();
+        if room.of(client) >= self.most_of_one {
+            room.say(address, "one client holds as many connections as it may: its slowest makes room for its newest");
+            room.make_room(client)?;
+        } else if room.count >= self.most {
+            room.say(address, "there are as many connections as there may be: the slowest makes room for the newest");
+            let largest = room.largest()?;
+            room.make_room(largest)?;
+        }
+        let number = room.next;
+        let guest = Arc::new(Guest::new());
+        room.next += 1;
+        room.count += 1;
+        room.guests.entry(client).or_default().insert(number, Arc::clone(&guest));
+        Some(Admission { door: self.clone(), client, number, guest })
+    }
+
+    fn room(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Room {
+    fn of(&self, client: IpAddr) -> usize {
+        self.guests.get(&client).map_or(0, HashMap::len)
+    }
+
+    /// Who has most.
+    fn largest(&self) -> Option<IpAddr> {
+        self.guests.iter().max_by_key(|(_, theirs)| theirs.len()).map(|(client, _)| *client)
+    }
+
+    /// Asks one connection of this client to leave.
+    fn make_room(&mut self, client: IpAddr) -> Option<()> {
+        let theirs = self.guests.get(&client)?;
+        let waiting = theirs.iter().filter_map(|(number, guest)| Some((guest.waited_for_since()?, *number)));
+        let (_, number) = waiting.min()?;
+        if let Some(guest) = self.remove(client, number) {
+            guest.ask_to_leave();
+        }
+        Some(())
+    }
+
+    fn remove(&mut self, client: IpAddr, number: u64) -> Option<Arc<Guest>> {
+        let theirs = self.guests.get_mut(&client)?;
+        let guest = theirs.remove(&number)?;
+        if theirs.is_empty() {
+            self.guests.remove(&client);
+        }
+        self.count -= 1;
+        Some(guest)
+    }
+
+    fn say(&mut self, address: IpAddr, what: &str) {
+        if self.said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+            self.said = Some(Instant::now());
+            tracing::warn!(%address, connections = self.count, "{what}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+    fn door(connections: usize, of_one: Option<usize>) -> Door {
+        Door::new(Limits { connections, connections_per_address: of_one, patience: Duration::from_secs(1) })
+    }
+
+    fn leaves(admission: &Admission) -> bool {
+        futures_now(admission.guest().asked_to_leave())
+    }
+
+    fn futures_now(future: impl Future) -> bool {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        std::pin::pin!(future).poll(&mut context).is_ready()
+    }
+
+    #[test]
+    fn who_kept_us_waiting_longest_makes_room() {
+        let door = door(10, Some(2));
+        let (first, second) = (door.admit(ONE).expect("a place"), door.admit(ONE).expect("a place"));
+        first.guest().has_spoken();
+        let third = door.admit(ONE).expect("the place of the second");
+        assert!(!leaves(&first) && leaves(&second), "the first is being served");
+        first.guest().is_to_speak();
+        let _fourth = door.admit(ONE).expect("the place of the third");
+        assert!(!leaves(&first) && leaves(&third), "the first was answered after the third had come");
+    }
+
+    #[test]
+    fn nobody_who_is_being_served_has_to_leave() {
+        let door = door(1, None);
+        let first = door.admit(ONE).expect("a place");
+        first.guest().has_spoken();
+        assert!(door.admit(OTHER).is_none());
+        first.guest().takes_nothing();
+        let second = door.admit(OTHER).expect("the place of who doesn't take the answer");
+        assert!(leaves(&first));
+        second.guest().has_spoken();
+        drop(second);
+        assert!(door.admit(OTHER).is_some(), "a place is given back");
+    }
+
+    #[test]
+    fn when_all_is_full_who_has_most_gives() {
+        let door = door(3, Some(3));
+        let lone = door.admit(OTHER).expect("a place");
+        let many = [door.admit(ONE).expect("a place"), door.admit(ONE).expect("a place")];
+        let _new = door.admit(OTHER).expect("a place of the many");
+        assert!(!leaves(&lone) && leaves(&many[0]));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_who_has_left() {
+        let door = door(3, Some(1));
+        for _ in 0..5 {
+            drop((door.admit(ONE), door.admit(OTHER)));
+        }
+        assert!(door.room().guests.is_empty());
+        assert_eq!(door.room().count, 0);
+    }
+}
