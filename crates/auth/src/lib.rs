@@ -6,6 +6,7 @@
 mod account;
 mod error;
 mod identity;
+mod keys;
 mod password;
 mod secret;
 mod service;
@@ -15,6 +16,7 @@ mod token;
 pub use account::{EmailAddress, NewAccount};
 pub use error::AuthError;
 pub use identity::Identity;
+pub use keys::{KeyInfo, Keys};
 pub use password::{PASSWORD_LENGTH, Password};
 pub use secret::{OneTimePassword, Secret};
 pub use service::{CookieSession, FIRST_ADMIN_EMAIL, FIRST_ADMIN_QUOTA, SESSION_COOKIE, Service, Tokens};

@@ -4,7 +4,7 @@ use crate::AuthError;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use serde::{Deserialize, Deserializer};
 use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Characters a password may have (NIST SP 800-63B: at least 8, long passphrases welcome, no rules of composition).
 pub const PASSWORD_LENGTH: RangeInclusive<usize> = 8..=200;
@@ -74,10 +74,16 @@ impl Hasher {
         Self { turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
+    /// Waits for a turn. So few have one at once that what is counted between here and the answer can't run ahead of it.
+    pub(crate) async fn turn(&self) -> Result<Turn, AuthError> {
+        let turn = tokio::time::timeout(LONGEST_WAIT, self.turns.clone().acquire_owned());
+        turn.await.map_err(|_| AuthError::Busy)?.map(Turn).map_err(|_| AuthError::Busy)
+    }
+
     /// The PHC string of a new password, of which the length is checked here.
     pub(crate) async fn hash(&self, password: Password) -> Result<String, AuthError> {
         password.check_new()?;
-        self.run(move || {
+        run(self.turn().await?, move || {
             let hash = argon2()?.hash_password(password.0.as_bytes());
             hash.map(|hash| hash.to_string()).map_err(|_| AuthError::Internal("a password couldn't be hashed"))
         })
@@ -85,8 +91,8 @@ impl Hasher {
     }
 
     /// Whether the password belongs to the hash. `None` takes as long and is never true.
-    pub(crate) async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, AuthError> {
-        self.run(move || {
+    pub(crate) async fn verify(turn: Turn, password: Password, hash: Option<String>) -> Result<bool, AuthError> {
+        run(turn, move || {
             let (hash, known) = hash.map_or((NOBODYS_HASH.to_owned(), false), |hash| (hash, true));
             let password = if password.is_too_long() { "" } else { &password.0 };
             let matches = argon2()?.verify_password(password.as_bytes(), hash.as_str()).is_ok();
@@ -95,19 +101,22 @@ impl Hasher {
         .await
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, AuthError> + Send + 'static,
-    ) -> Result<T, AuthError> {
-        let turn = tokio::time::timeout(LONGEST_WAIT, self.turns.clone().acquire_owned());
-        let turn = turn.await.map_err(|_| AuthError::Busy)?.map_err(|_| AuthError::Busy)?;
-        let done = tokio::task::spawn_blocking(move || {
-            // Held by the thread, not the request: an aborted request mustn't let in a third.
-            let _turn = turn;
-            work()
-        });
-        done.await.map_err(|_| AuthError::Internal("the hashing thread died"))?
-    }
+}
+
+/// The right to compute one hash now.
+#[derive(Debug)]
+pub(crate) struct Turn(#[expect(dead_code, reason = "it is only to be held")] OwnedSemaphorePermit);
+
+async fn run<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> Result<T, AuthError> + Send + 'static,
+) -> Result<T, AuthError> {
+    let done = tokio::task::spawn_blocking(move || {
+        // Held by the thread, not the request: an aborted request mustn't let in a third.
+        let _turn = turn;
+        work()
+    });
+    done.await.map_err(|_| AuthError::Internal("the hashing thread died"))?
 }
 
 fn argon2() -> Result<Argon2<'static>, AuthError> {
@@ -120,19 +129,23 @@ fn argon2() -> Result<Argon2<'static>, AuthError> {
 mod tests {
     use super::*;
 
+    async fn verify(hasher: &Hasher, password: &str, hash: Option<String>) -> bool {
+        Hasher::verify(hasher.turn().await.expect("a turn"), password.into(), hash).await.expect("verify")
+    }
+
     #[tokio::test]
     async fn a_hash_is_argon2id_and_matches_its_password_only() {
         let hasher = Hasher::new();
         let hash = hasher.hash("a long secret".into()).await.expect("hash");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(hasher.verify("a long secret".into(), Some(hash.clone())).await.expect("verify"));
-        assert!(!hasher.verify("a long Secret".into(), Some(hash)).await.expect("verify"));
+        assert!(verify(&hasher, "a long secret", Some(hash.clone())).await);
+        assert!(!verify(&hasher, "a long Secret", Some(hash)).await);
     }
 
     #[tokio::test]
     async fn nobodys_hash_is_really_computed_and_never_true() {
         argon2::PasswordHash::new(NOBODYS_HASH).expect("a well-formed PHC string, or unknown addresses answer faster");
-        assert!(!Hasher::new().verify("".into(), None).await.expect("verify"));
+        assert!(!verify(&Hasher::new(), "", None).await);
     }
 
     #[tokio::test]

@@ -15,7 +15,9 @@ mod documents;
 mod error;
 mod events;
 mod experiments;
+mod integrity;
 mod journal;
+mod keys;
 mod liquid;
 mod migrations;
 mod purge;
@@ -29,6 +31,7 @@ pub mod testing;
 mod wells;
 
 pub use connection::{Backend, Options, Store};
-pub use error::{Result, StoreError};
+pub use error::{Result, SchemaError, StoreError};
+pub use integrity::Integrity;
 pub use purge::Purged;
 pub use records::*;

@@ -40,7 +40,11 @@ on_both! {
         a_refresh_token_works_once_and_a_copy_ends_the_session,
         only_live_sessions_open_a_page,
         a_new_password_ends_all_sessions,
+        an_act_and_its_line_are_one,
+        of_two_administrators_who_depose_each_other_one_stays,
+        whoever_is_disabled_is_signed_out_and_comes_back_by_signing_in,
         everyone_gets_the_same_signing_key,
+        a_key_that_is_replaced_verifies_for_a_while_and_is_forgotten,
         what_has_run_out_is_forgotten_and_the_rest_is_kept,
     }
     experiments {
@@ -103,6 +107,10 @@ on_both! {
     opening {
         a_migrated_database_stays_as_it_is,
         processes_that_start_together_migrate_once,
+        a_column_more_breaks_no_warm_connection,
+        an_older_schema_is_refused_and_nothing_is_made_of_it,
+        a_newer_schema_is_used_where_it_says_so,
+        a_changed_migration_is_noticed,
         old_holds_and_questions_keep_their_meaning,
         what_was_committed_is_there_after_opening_again,
         futures_of_the_store_can_be_spawned,

@@ -72,7 +72,7 @@ pub async fn a_lane_sees_the_queue_without_other_robots_experiments(database: Te
     assert!(store.take(&other_lease, 0, fresh, other_plate, &[]).await.expect("an answer"));
     assert!(!store.take(&lease, 0, fresh, plate, &[]).await.expect("an answer"));
     assert_eq!(order(store).await, [begun, fresh_too]);
-    store.control(fresh_too, Control::Cancel).await.expect("an answer");
+    store.control(fresh_too, Control::Cancel, &act("steered")).await.expect("an answer");
     assert!(!store.take(&lease, 0, fresh_too, plate, &[]).await.expect("an answer"), "nobody wants it any more");
 }
 

@@ -7,7 +7,7 @@ use workflow::WorkerConfig;
 
 pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
-    let store = database::open(settings).await?;
+    let store = database::open_to_serve(settings).await?;
     check_names(&store, robots).await?;
     let robots = (!robots.is_empty()).then(|| robots.to_vec());
     tracing::info!(robots = ?robots, "driving");
