@@ -104,7 +104,10 @@ fn a_mistyped_path_makes_no_database() {
     ] {
         let said = run(on(&nowhere, command));
         assert!(!said.status.success(), "{command:?}");
-        assert!(said.stderr.contains("there is no database at") && said.stderr.contains("tincture migrate"), "{said:?}");
+        assert!(
+            said.stderr.contains("there is no database at") && said.stderr.contains("tincture migrate"),
+            "{said:?}"
+        );
         assert!(!nowhere.exists(), "{command:?}");
     }
 }

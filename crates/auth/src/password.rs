@@ -100,7 +100,6 @@ impl Hasher {
         })
         .await
     }
-
 }
 
 /// The right to compute one hash now.

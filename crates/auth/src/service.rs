@@ -291,12 +291,7 @@ impl Service {
     }
 }
 
-fn activity(
-    user_id: Option<UserId>,
-    action: &'static str,
-    details: Value,
-    ip_address: Option<IpAddr>,
-) -> NewActivity {
+fn activity(user_id: Option<UserId>, action: &'static str, details: Value, ip_address: Option<IpAddr>) -> NewActivity {
     NewActivity { user_id, action, details, ip_address }
 }
 

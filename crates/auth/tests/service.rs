@@ -160,8 +160,7 @@ async fn a_class_behind_one_address_isnt_locked_out_by_its_typing_errors() {
     let mut class = Vec::new();
     for number in 0..12 {
         let email = format!("student{number}@example.org");
-        let account =
-            NewAccount { email: email.clone(), password: PASSWORD.into(), role: Role::Student, quota: 0 };
+        let account = NewAccount { email: email.clone(), password: PASSWORD.into(), role: Role::Student, quota: 0 };
         service.create_user(account, None, None).await.expect("an account");
         let service = service.clone();
         class.push(tokio::spawn(async move {

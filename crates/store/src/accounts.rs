@@ -17,7 +17,8 @@ use uuid::Uuid;
 /// The most rows of one page of any list.
 pub(crate) const MOST_ROWS: u32 = 200;
 
-const USERS: &str = "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at FROM users u";
+const USERS: &str =
+    "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at FROM users u";
 
 impl Store {
     /// `EmailTaken` if somebody has the address, in whatever case. Durable when it returns.

@@ -27,6 +27,8 @@ mod robots;
 mod sessions;
 mod sql;
 #[cfg(feature = "testing")]
+mod statements;
+#[cfg(feature = "testing")]
 pub mod testing;
 mod wells;
 

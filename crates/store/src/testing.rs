@@ -93,6 +93,26 @@ impl TestDatabase {
         Store::connect(&self.url, options).await.expect("the test database opens again")
     }
 
+    /// Whether the release whose newest migration this is may still run on the schema of this one.
+    pub fn may_run(&self, newest: &str) -> bool {
+        crate::migrations::least().is_none_or(|least| newest >= least)
+    }
+
+    /// Has the database prepare a statement whose parameters have these types (PostgreSQL's names, with commas between),
+    /// without running it.
+    ///
+    /// # Errors
+    /// What the database says against it.
+    pub async fn prepare(&self, types: &str, text: &str) -> Result<(), String> {
+        use sea_orm::ConnectionTrait;
+        let types = if types.is_empty() { String::new() } else { format!("({types})") };
+        let statements = match self.store.backend() {
+            crate::Backend::Sqlite => format!("EXPLAIN {text}"),
+            crate::Backend::Postgres => format!("PREPARE tried {types} AS {text}; DEALLOCATE tried"),
+        };
+        self.store.writer().execute_unprepared(&statements).await.map(drop).map_err(|error| error.to_string())
+    }
+
     /// The names of its tables.
     pub async fn tables(&self) -> Vec<String> {
         let mut tables: Vec<_> = self.columns().await.into_iter().map(|column| column.table).collect();

@@ -202,12 +202,7 @@ impl Lab {
     }
 
     /// What became of a request for so many wells that was to make experiment `id`.
-    async fn accepted(
-        &self,
-        acceptance: Acceptance,
-        id: ExperimentId,
-        wanted: usize,
-    ) -> Result<Accepted, SubmitError> {
+    async fn accepted(&self, acceptance: Acceptance, id: ExperimentId, wanted: usize) -> Result<Accepted, SubmitError> {
         let (id, quota_remaining, replayed) = match acceptance {
             Acceptance::Accepted { quota_remaining } => (id, quota_remaining, false),
             Acceptance::Replayed { experiment, quota_remaining } => (experiment, quota_remaining, true),

@@ -63,6 +63,12 @@ fn known(name: &str) -> Option<&'static Migration> {
     MIGRATIONS.iter().find(|migration| migration.name == name)
 }
 
+/// The newest step that a program must know of to run on this release's schema.
+#[cfg(feature = "testing")]
+pub(crate) fn least() -> Option<&'static str> {
+    MIGRATIONS.iter().filter_map(|step| step.least).max()
+}
+
 /// A step as the database remembers it.
 struct Applied {
     name: String,
@@ -102,7 +108,10 @@ impl Store {
             return Err(SchemaError::Older { missing: missing.name }.into());
         }
         if let Some(newer) = applied.iter().rev().find(|step| known(&step.name).is_none()) {
-            tracing::info!(schema = newer.name, "the database's schema is a newer release's, which this one can run on");
+            tracing::info!(
+                schema = newer.name,
+                "the database's schema is a newer release's, which this one can run on"
+            );
         }
         Ok(())
     }

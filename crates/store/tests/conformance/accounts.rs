@@ -39,7 +39,10 @@ pub async fn an_address_is_taken_once(database: TestDatabase) {
         quota: 0,
     };
     database.store.create_user(with("a@example.org"), &act("user_created")).await.expect("a new account");
-    assert!(matches!(database.store.create_user(with("A@Example.org"), &act("user_created")).await, Err(StoreError::EmailTaken)));
+    assert!(matches!(
+        database.store.create_user(with("A@Example.org"), &act("user_created")).await,
+        Err(StoreError::EmailTaken)
+    ));
 }
 
 pub async fn lists_of_people_and_deeds_page_without_gaps(database: TestDatabase) {

@@ -250,7 +250,11 @@ pub async fn cancelling_what_waits_returns_its_quota_once(database: TestDatabase
     let waiting = queued(&store, owner, 8).await.experiment.id;
     let tries: Vec<_> = [store.clone(), other.clone(), store.clone(), other]
         .into_iter()
-        .map(|store| tokio::spawn(async move { store.control(waiting, Control::Cancel, &act("steered")).await.expect("an answer") }))
+        .map(|store| {
+            tokio::spawn(
+                async move { store.control(waiting, Control::Cancel, &act("steered")).await.expect("an answer") },
+            )
+        })
         .collect();
     let mut applied = 0;
     for attempt in tries {

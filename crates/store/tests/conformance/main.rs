@@ -1,6 +1,7 @@
 //! What the store promises, held against both databases: every test here runs once on each.
 
 mod accounts;
+mod classes;
 mod experiments;
 mod given;
 mod holds;
@@ -9,6 +10,7 @@ mod model;
 mod opening;
 mod queue;
 mod robots;
+mod upgrades;
 
 /// Each test of each module, on SQLite and on PostgreSQL.
 macro_rules! on_both {
@@ -65,6 +67,7 @@ on_both! {
         turns_go_round_between_people,
         priority_goes_first_and_who_was_served_waits,
         a_lane_sees_the_queue_without_other_robots_experiments,
+        what_breaks_its_lane_is_set_aside_as_it_is,
         an_experiment_is_taken_by_one_lane_only,
         a_well_of_a_plate_is_never_used_twice,
     }
@@ -103,6 +106,14 @@ on_both! {
     }
     model {
         whatever_two_workers_try_only_the_lawful_is_kept,
+    }
+    classes {
+        every_column_has_a_class,
+        no_secret_is_printed,
+    }
+    upgrades {
+        what_older_releases_ask_is_understood,
+        what_breaks_an_older_release_is_seen,
     }
     opening {
         a_migrated_database_stays_as_it_is,

@@ -170,7 +170,10 @@ async fn read_everything(store: &Store, owner: domain::UserId, lease: &Lease, id
     assert!(!store.events(id, 0, 9).await.expect("events").is_empty());
     assert!(store.latest_event(id, "status").await.expect("an answer").is_some());
     assert_eq!(store.operations(id, 0, 9).await.expect("operations").len(), 1);
-    assert_eq!(store.open_operations(lease.robot_id).await.expect("operations").len(), 1);
+    let open = store.open_operations(lease.robot_id).await.expect("operations");
+    let ids: Vec<_> = open.iter().map(|open| open.operation.id).collect();
+    assert_eq!(store.known_operations(lease.robot_id, &ids).await.expect("an answer").len(), 1);
+    assert!(store.experiment_of_key(owner, "none").await.expect("an answer").is_none());
 }
 
 /// A database of this kind, as it was after so many migrations.
@@ -201,7 +204,9 @@ pub async fn an_older_schema_is_refused_and_nothing_is_made_of_it(database: Test
 pub async fn a_newer_schema_is_used_where_it_says_so(database: TestDatabase) {
     let store = &database.store;
     let applied = |name: &str, least: &str| {
-        format!("INSERT INTO migrations (name, applied_at, checksum, least) SELECT '{name}', applied_at, 'x', {least} FROM migrations WHERE name = '0006_keys'")
+        format!(
+            "INSERT INTO migrations (name, applied_at, checksum, least) SELECT '{name}', applied_at, 'x', {least} FROM migrations WHERE name = '0006_keys'"
+        )
     };
     store.run_sql(&applied("9001_expands", "NULL")).await;
     store.run_sql(&applied("9002_contracts_what_is_long_unused", "'0006_keys'")).await;
