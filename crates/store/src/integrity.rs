@@ -26,7 +26,7 @@ pub enum Integrity {
 
 impl Store {
     /// Reads the embedded database's file once (`PRAGMA quick_check`: its structure, not that indices agree with tables),
-    /// for at most `patience`. The cost is that of reading the file, about 1 s/GB from an SSD; writers aren't held up.
+    /// for at most `patience`. The cost is that of reading the file, about 2 s/GB; writers aren't held up.
     ///
     /// # Errors
     /// `Damaged`, whose text says what to do.

@@ -5,7 +5,7 @@ use anyhow::Context;
 use std::{path::Path, time::Duration};
 use store::{Integrity, Options, Store};
 
-/// How long a start may look for damage. Enough for a file of some gigabytes; a larger one is looked at in part.
+/// How long a start may look for damage. Enough for about 2 GB; a larger file is looked at in part.
 const LOOK_FOR_DAMAGE: Duration = Duration::from_secs(5);
 
 /// Opens the one that is there: makes nothing and changes nothing.
