@@ -9,6 +9,13 @@ fn on(data_dir: &Path, arguments: &[&str]) -> std::process::Command {
     command
 }
 
+/// A data directory with an empty database.
+fn migrated() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    assert!(run(on(directory.path(), &["migrate"])).status.success());
+    directory
+}
+
 #[test]
 fn the_configuration_shows_where_a_value_comes_from_and_no_secret() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -41,7 +48,7 @@ fn the_openapi_document_is_printed() {
 
 #[test]
 fn accounts_are_made_and_changed() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
+    let directory = migrated();
     let data = directory.path();
     let made = run(on(data, &["user", "create", "Ada@Example.org", "--role", "researcher", "--quota", "480"]));
     assert!(made.status.success() && made.stdout.contains("Password: "), "{made:?}");
@@ -59,7 +66,7 @@ fn accounts_are_made_and_changed() {
 
 #[test]
 fn a_password_comes_by_standard_input() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
+    let directory = migrated();
     let give = |password: &[u8]| {
         let mut command = on(directory.path(), &["user", "create", "ada@example.org", "--password-stdin"]);
         let mut child =
@@ -81,9 +88,92 @@ fn migrating_twice_changes_nothing() {
     assert!(run(on(directory.path(), &["migrate"])).stdout.contains("up to date"));
 }
 
+/// Only `migrate` and `up` make or change a database.
+#[test]
+fn a_mistyped_path_makes_no_database() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let nowhere = directory.path().join("mistyped");
+    for command in [
+        &["user", "list"][..],
+        &["user", "create", "ada@example.org"],
+        &["robot", "list"],
+        &["experiment", "list"],
+        &["keys", "list"],
+        &["serve", "--listen", "127.0.0.1:0"],
+        &["worker"],
+    ] {
+        let said = run(on(&nowhere, command));
+        assert!(!said.status.success(), "{command:?}");
+        assert!(
+            said.stderr.contains("there is no database at") && said.stderr.contains("tincture migrate"),
+            "{said:?}"
+        );
+        assert!(!nowhere.exists(), "{command:?}");
+    }
+}
+
+#[test]
+fn an_older_schema_is_refused_by_all_but_migrate() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("tincture.sqlite"), "").expect("a database without a schema");
+    for command in [&["user", "list"][..], &["serve", "--listen", "127.0.0.1:0"], &["worker"]] {
+        let said = run(on(directory.path(), command));
+        assert!(!said.status.success() && said.stderr.contains("run `tincture migrate`"), "{command:?}: {said:?}");
+    }
+    assert!(run(on(directory.path(), &["migrate"])).status.success());
+    assert!(run(on(directory.path(), &["user", "list"])).status.success());
+}
+
+#[test]
+fn a_damaged_database_is_named_with_what_to_do() {
+    let directory = migrated();
+    let file = directory.path().join("tincture.sqlite");
+    let mut content = std::fs::read(&file).expect("the database");
+    let last = content.len() - 4096;
+    content[last..last + 64].fill(0xa5);
+    std::fs::write(&file, content).expect("written");
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["worker"], &["migrate"]] {
+        let said = run(on(directory.path(), command));
+        assert!(!said.status.success() && said.stderr.contains("tincture.sqlite is damaged"), "{command:?}: {said:?}");
+        assert!(said.stderr.contains("newest backup"), "{said:?}");
+    }
+}
+
+#[test]
+fn keys_are_rotated_and_retired() {
+    let directory = migrated();
+    let keys = |arguments: &[&str]| run(on(directory.path(), &[&["keys"], arguments].concat()));
+    let lines = || keys(&["list"]).stdout.lines().map(str::to_owned).collect::<Vec<_>>();
+    let first = lines();
+    assert!(first.len() == 1 && first[0].ends_with("signs"), "{first:?}");
+    assert!(keys(&["rotate"]).status.success());
+    let both = lines();
+    assert!(both.len() == 2 && both[0].ends_with("signs") && both[1].contains("verifies until"), "{both:?}");
+    let kid = |line: &str| line.split_whitespace().next().expect("a kid").to_owned();
+    assert_eq!(kid(&both[1]), kid(&first[0]));
+    assert!(!keys(&["retire", &kid(&both[0])]).status.success(), "the one that signs stays");
+    assert!(keys(&["retire", &kid(&both[1])]).status.success());
+    assert_eq!(lines().len(), 1);
+}
+
+#[test]
+fn the_last_administrator_stays_one() {
+    let directory = migrated();
+    let user = |arguments: &[&str]| run(on(directory.path(), &[&["user"], arguments].concat()));
+    assert!(user(&["create", "ada@example.org", "--role", "admin"]).status.success());
+    for act in [&["set-role", "ada@example.org", "student"][..], &["disable", "ada@example.org"]] {
+        let said = user(act);
+        assert!(!said.status.success() && said.stderr.contains("last administrator"), "{said:?}");
+    }
+    assert!(user(&["create", "bob@example.org", "--role", "admin"]).status.success());
+    assert!(user(&["disable", "ada@example.org"]).status.success());
+    assert!(user(&["list"]).stdout.contains("disabled"));
+    assert!(user(&["enable", "ada@example.org"]).status.success());
+}
+
 #[test]
 fn every_command_explains_itself() {
-    for command in ["up", "serve", "worker", "emulator", "migrate", "user", "robot", "config", "openapi"] {
+    for command in ["up", "serve", "worker", "emulator", "migrate", "user", "keys", "robot", "config", "openapi"] {
         let said = run(tincture(&[command, "--help"]));
         assert!(said.status.success() && said.stdout.contains("Usage: tincture"), "{command}: {said:?}");
     }

@@ -1,7 +1,11 @@
 //! What every request shares: the store, who people are, the lab, and the bounds on live streams.
 
-use crate::{health::{Health, ScrapeTokens}, streams::Streams, Changes};
-use axum::extract::{FromRef};
+use crate::{
+    Changes,
+    health::{Health, ScrapeTokens},
+    streams::Streams,
+};
+use axum::extract::FromRef;
 use store::Store;
 use workflow::Lab;
 

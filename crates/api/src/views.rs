@@ -72,6 +72,8 @@ pub struct UserView {
     /// Wells that may still be asked for.
     pub quota_remaining: i32,
     pub created_at: DateTime<Utc>,
+    /// Whether an administrator has shut the account.
+    pub disabled: bool,
 }
 
 impl From<User> for UserView {
@@ -82,6 +84,7 @@ impl From<User> for UserView {
             role: user.role,
             quota_remaining: user.quota_remaining,
             created_at: user.created_at,
+            disabled: user.disabled_at.is_some(),
         }
     }
 }

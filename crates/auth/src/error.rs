@@ -32,6 +32,14 @@ pub enum AuthError {
     NoSuchUser,
     #[error("an administrator can't take the role from themselves; ask another administrator")]
     OwnRole,
+    /// Nobody could administer the lab any more.
+    #[error("this is the lab's last administrator; make another one first")]
+    LastAdministrator,
+    /// The password is right.
+    #[error("this account is disabled; ask an administrator")]
+    Disabled,
+    #[error("there is no such key, or it is the one that signs; `tincture keys list` shows them")]
+    NoSuchKey,
     /// More sign-ins at once than this machine can hash in time.
     #[error("too many people sign in at this moment; try again in a few seconds")]
     Busy,
@@ -51,8 +59,8 @@ impl AuthError {
             Self::Expired => FaultCode::TokenExpired,
             Self::InvalidEmail(_) | Self::InvalidPassword | Self::InvalidQuota => FaultCode::InvalidRequest,
             Self::EmailTaken => FaultCode::EmailTaken,
-            Self::NoSuchUser => FaultCode::NotFound,
-            Self::OwnRole => FaultCode::NotAllowed,
+            Self::NoSuchUser | Self::NoSuchKey => FaultCode::NotFound,
+            Self::OwnRole | Self::LastAdministrator | Self::Disabled => FaultCode::NotAllowed,
             Self::Busy | Self::Store(StoreError::Unreachable(_)) => FaultCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => FaultCode::Internal,
         }
@@ -64,6 +72,7 @@ impl From<StoreError> for AuthError {
         match error {
             StoreError::EmailTaken => Self::EmailTaken,
             StoreError::NotFound(_) => Self::NoSuchUser,
+            StoreError::LastAdministrator => Self::LastAdministrator,
             other => Self::Store(other),
         }
     }

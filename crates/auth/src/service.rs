@@ -5,16 +5,16 @@ use crate::{
     account::check_quota,
     failure,
     failures::Failures,
+    keys::Keys,
     password::Hasher,
     secret::{Purpose, stored_hash},
     throttle::Throttle,
-    token::{self, Keys},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Role, SessionId, UserId};
 use serde_json::{Value, json};
-use std::{net::IpAddr, sync::Arc};
-use store::{NewActivity, NewUser, Rotation, Store, StoreError, User};
+use std::net::IpAddr;
+use store::{NewActivity, NewUser, Rotation, Session, Store, StoreError, User, UserChanges};
 
 /// The cookie in which the pages keep their session.
 pub const SESSION_COOKIE: &str = "tincture_session";
@@ -51,17 +51,16 @@ pub struct CookieSession {
 #[derive(Clone, Debug)]
 pub struct Service {
     store: Store,
-    keys: Arc<Keys>,
+    keys: Keys,
     hasher: Hasher,
     throttle: Throttle,
     failures: Failures,
 }
 
 impl Service {
-    /// Loads the signing key of this database, or makes it on first use.
+    /// Loads the signing keys of this database, or makes the first.
     pub async fn new(store: Store) -> Result<Self, AuthError> {
-        let (kid, pem) = store.signing_key(token::make_key).await?;
-        let keys = Arc::new(Keys::from_pem(kid, &pem)?);
+        let keys = Keys::load(store.clone()).await?;
         let failures = Failures::new(store.clone());
         Ok(Self { store, keys, hasher: Hasher::new(), throttle: Throttle::new(), failures })
     }
@@ -78,9 +77,8 @@ impl Service {
         let user = self.verified(email, password, ip).await?;
         let refresh_token = Secret::random();
         let hash = stored_hash(Purpose::Refresh, refresh_token.expose());
-        let session = self.store.create_session(user.id, &hash, Utc::now() + SESSION_LIFE).await?;
-        self.log(Some(user.id), "sign_in", json!({ "via": "api", "session": session.id }), ip).await?;
-        self.tokens(&user, session.id, refresh_token)
+        let session = self.begin(&user, &hash, "api", ip).await?;
+        self.tokens(&user, session.id, refresh_token).await
     }
 
     /// Trades a refresh token for new tokens. One used twice has been copied: its session ends.
@@ -88,41 +86,37 @@ impl Service {
         let hash = checked_hash(Purpose::Refresh, refresh_token)?;
         let next = Secret::random();
         let next_hash = stored_hash(Purpose::Refresh, next.expose());
-        match self.store.rotate_session(&hash, &next_hash, Utc::now() + SESSION_LIFE).await? {
+        match self.store.rotate_session(&hash, &next_hash, Utc::now() + SESSION_LIFE, ip).await? {
             Rotation::Rotated(session) => {
                 let user = self.store.user(session.user_id).await?.ok_or(AuthError::Forged)?;
-                self.tokens(&user, session.id, next)
+                self.tokens(&user, session.id, next).await
             }
-            Rotation::Reused(session) => {
-                self.failures.note("refresh_token_reused", json!({ "session": session }), ip).await?;
-                Err(AuthError::Forged)
-            }
-            Rotation::Refused => Err(AuthError::Forged),
+            Rotation::Reused(_) | Rotation::Refused => Err(AuthError::Forged),
         }
     }
 
-    /// Ends the session of a refresh token. Access tokens already out run out by themselves within 15 minutes.
+    /// Ends the session of a refresh token, and with it the access tokens that are out.
     pub async fn sign_out(&self, refresh_token: &str, ip: Option<IpAddr>) -> Result<(), AuthError> {
         self.end(Purpose::Refresh, refresh_token, ip).await
     }
 
-    /// Who an access token belongs to, as the database knows them now.
+    /// Who an access token belongs to, as the database knows them now; while the session lives that it came from.
     pub async fn authenticate(&self, access_token: &str) -> Result<Identity, AuthError> {
         if access_token.len() > LONGEST_TOKEN {
             return Err(AuthError::Forged);
         }
-        let claims = self.keys.check(access_token)?;
-        let user = self.store.user(claims.sub).await?.ok_or(AuthError::Forged)?;
+        let claims = self.keys.check(access_token).await?;
+        let user = self.store.user_in_session(claims.sid, claims.sub).await?.ok_or(AuthError::Forged)?;
         Ok(Identity { user, session: claims.sid })
     }
 
-    /// The public key as a JSON Web Key Set (RFC 7517), for services that check tokens themselves.
-    pub fn jwks(&self) -> Value {
-        json!({ "keys": [self.keys.public()] })
+    /// The keys, to be looked after.
+    pub const fn keys(&self) -> &Keys {
+        &self.keys
     }
 
-    fn tokens(&self, user: &User, session: SessionId, refresh_token: Secret) -> Result<Tokens, AuthError> {
-        let access_token = self.keys.sign(user, session, Utc::now())?;
+    async fn tokens(&self, user: &User, session: SessionId, refresh_token: Secret) -> Result<Tokens, AuthError> {
+        let access_token = self.keys.sign(user, session).await?;
         Ok(Tokens { access_token, refresh_token, expires_in: ACCESS_TOKEN_LIFE.num_seconds() })
     }
 
@@ -137,11 +131,9 @@ impl Service {
     ) -> Result<CookieSession, AuthError> {
         let user = self.verified(email, password, ip).await?;
         let token = Secret::random();
-        let expires_at = Utc::now() + SESSION_LIFE;
         let hash = stored_hash(Purpose::Cookie, token.expose());
-        let session = self.store.create_session(user.id, &hash, expires_at).await?;
-        self.log(Some(user.id), "sign_in", json!({ "via": "web", "session": session.id }), ip).await?;
-        Ok(CookieSession { token, expires_at, identity: Identity { user, session: session.id } })
+        let session = self.begin(&user, &hash, "web", ip).await?;
+        Ok(CookieSession { token, expires_at: session.expires_at, identity: Identity { user, session: session.id } })
     }
 
     /// Who a session cookie belongs to, as the database knows them now.
@@ -159,8 +151,8 @@ impl Service {
     async fn end(&self, purpose: Purpose, token: &str, ip: Option<IpAddr>) -> Result<(), AuthError> {
         let Ok(hash) = checked_hash(purpose, token) else { return Ok(()) };
         let Some((session, user)) = self.store.session_by_hash(&hash).await? else { return Ok(()) };
-        self.store.revoke_session(session.id).await?;
-        self.log(Some(user.id), "sign_out", json!({ "session": session.id }), ip).await
+        let by = activity(Some(user.id), "sign_out", json!({ "session": session.id }), ip);
+        Ok(self.store.revoke_session(session.id, &by).await?)
     }
 
     // ---- accounts
@@ -176,30 +168,44 @@ impl Service {
         let quota = check_quota(account.quota)?;
         let hashed_password = self.hasher.hash(account.password).await?;
         let new = NewUser { id: UserId::new(), email: email.to_string(), hashed_password, role: account.role, quota };
-        let user = self.store.create_user(new).await?;
-        let details = json!({ "user": user.id, "email": user.email, "role": user.role, "quota": quota });
-        self.log(by.map(Identity::user_id), "user_created", details, ip).await?;
-        Ok(user)
+        let details = json!({ "user": new.id, "email": new.email, "role": new.role, "quota": quota });
+        let by = activity(by.map(Identity::user_id), "user_created", details, ip);
+        Ok(self.store.create_user(new, &by).await?)
     }
 
-    /// Changes a role at once, for sessions that are open too.
-    pub async fn set_role(&self, by: &Identity, user: UserId, role: Role, ip: Option<IpAddr>) -> Result<(), AuthError> {
-        if by.user_id() == user && role != by.role() {
+    /// Changes an account at once, for sessions that are open too: all of it or nothing. `by` is who does it, nothing for
+    /// the command line.
+    ///
+    /// # Errors
+    /// `OwnRole` and `LastAdministrator` where somebody would be without power who must keep it; `InvalidQuota`;
+    /// `NoSuchUser`.
+    pub async fn update_user(
+        &self,
+        by: Option<&Identity>,
+        user: UserId,
+        changes: UserChanges,
+        ip: Option<IpAddr>,
+    ) -> Result<User, AuthError> {
+        changes.quota.map(check_quota).transpose()?;
+        let deposes_oneself = |by: &Identity| {
+            by.user_id() == user
+                && (changes.disabled == Some(true) || changes.role.is_some_and(|role| role != by.role()))
+        };
+        if by.is_some_and(deposes_oneself) {
             return Err(AuthError::OwnRole);
         }
-        self.store.set_role(user, role).await?;
-        self.log(Some(by.user_id()), "role_changed", json!({ "user": user, "role": role }), ip).await
-    }
-
-    pub async fn set_quota(
-        &self,
-        by: &Identity,
-        user: UserId,
-        quota: i32,
-        ip: Option<IpAddr>,
-    ) -> Result<(), AuthError> {
-        self.store.set_quota(user, check_quota(quota)?).await?;
-        self.log(Some(by.user_id()), "quota_changed", json!({ "user": user, "quota": quota }), ip).await
+        let act = |action, details| activity(by.map(Identity::user_id), action, details, ip);
+        let acts: Vec<_> = [
+            changes.role.map(|role| act("role_changed", json!({ "user": user, "role": role }))),
+            changes.quota.map(|quota| act("quota_changed", json!({ "user": user, "quota": quota }))),
+            changes.disabled.map(|disabled| {
+                act(if disabled { "account_disabled" } else { "account_enabled" }, json!({ "user": user }))
+            }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        Ok(self.store.update_user(user, changes, &acts).await?)
     }
 
     /// A person's own change of password. Ends all of their sessions, this one too.
@@ -219,14 +225,24 @@ impl Service {
                 return Err(error);
             }
         }
-        self.reset_password(by.user_id(), next).await?;
-        self.log(Some(by.user_id()), "password_changed", json!({ "user": by.user_id() }), ip).await
+        self.replace_password(by.user_id(), next, Some(by), ip).await
     }
 
     /// Sets a password without the old one: for the command line, whoever holds the database.
     pub async fn reset_password(&self, user: UserId, next: Password) -> Result<(), AuthError> {
+        self.replace_password(user, next, None, None).await
+    }
+
+    async fn replace_password(
+        &self,
+        user: UserId,
+        next: Password,
+        by: Option<&Identity>,
+        ip: Option<IpAddr>,
+    ) -> Result<(), AuthError> {
         let hash = self.hasher.hash(next).await?;
-        Ok(self.store.set_password(user, &hash).await?)
+        let by = activity(by.map(Identity::user_id), "password_changed", json!({ "user": user }), ip);
+        Ok(self.store.set_password(user, &hash, &by).await?)
     }
 
     /// Makes `admin@localhost` when there is nobody yet. Without a given password a random one is made and returned,
@@ -268,7 +284,7 @@ impl Service {
         match self.with_password(&email, password, ip).await {
             Ok(Some(user)) => {
                 attempt.succeeded();
-                Ok(user)
+                if user.disabled_at.is_some() { Err(AuthError::Disabled) } else { Ok(user) }
             }
             Ok(None) => {
                 drop(attempt);
@@ -301,16 +317,26 @@ impl Service {
         Ok(user)
     }
 
-    async fn log(
+    /// Begins a session of somebody just verified.
+    async fn begin(
         &self,
-        user_id: Option<UserId>,
-        action: &'static str,
-        details: Value,
-        ip_address: Option<IpAddr>,
-    ) -> Result<(), AuthError> {
-        let logged = self.store.log_activity(NewActivity { user_id, action, details, ip_address }).await;
-        logged.map_err(|error: StoreError| AuthError::Store(error))
+        user: &User,
+        hash: &str,
+        via: &'static str,
+        ip: Option<IpAddr>,
+    ) -> Result<Session, AuthError> {
+        let id = SessionId::new();
+        let by = activity(Some(user.id), "sign_in", json!({ "via": via, "session": id }), ip);
+        match self.store.create_session(id, user, hash, Utc::now() + SESSION_LIFE, &by).await {
+            // Meanwhile the password was changed or the account disabled.
+            Err(StoreError::NotFound(_)) => Err(AuthError::SignInFailed),
+            begun => Ok(begun?),
+        }
     }
+}
+
+fn activity(user_id: Option<UserId>, action: &'static str, details: Value, ip_address: Option<IpAddr>) -> NewActivity {
+    NewActivity { user_id, action, details, ip_address }
 }
 
 fn checked_hash(purpose: Purpose, token: &str) -> Result<String, AuthError> {

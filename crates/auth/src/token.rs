@@ -11,6 +11,7 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use store::SigningKey;
 use uuid::Uuid;
 
 /// How long an access token is good for.
@@ -37,20 +38,6 @@ pub(crate) struct Claims {
     pub sid: SessionId,
 }
 
-/// The key that signs and checks. The same for every process of one database.
-pub(crate) struct Keys {
-    kid: String,
-    signing: EncodingKey,
-    checking: DecodingKey,
-    public: Jwk,
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("kid", &self.kid).finish_non_exhaustive()
-    }
-}
-
 /// A new private key as `(kid, PEM)`.
 pub(crate) fn make_key() -> (String, String) {
     let mut der = PKCS8_PREFIX.to_vec();
@@ -59,18 +46,52 @@ pub(crate) fn make_key() -> (String, String) {
     (Uuid::now_v7().to_string(), pem)
 }
 
-impl Keys {
-    pub(crate) fn from_pem(kid: String, pem: &str) -> Result<Self, AuthError> {
-        let bad = |_| AuthError::Internal("the stored signing key can't be read");
-        let signing = EncodingKey::from_ed_pem(pem.as_bytes()).map_err(bad)?;
+/// One key, by its `kid`.
+struct Key {
+    kid: String,
+    signing: EncodingKey,
+    checking: DecodingKey,
+    public: Jwk,
+    /// Nothing for the one that signs.
+    verifies_until: Option<DateTime<Utc>>,
+}
+
+impl Key {
+    fn read(stored: SigningKey) -> Result<Self, AuthError> {
+        let bad = |_| AuthError::Internal("a stored signing key can't be read");
+        let signing = EncodingKey::from_ed_pem(stored.private_pem.as_bytes()).map_err(bad)?;
         let mut public = Jwk::from_encoding_key(&signing, Algorithm::EdDSA).map_err(bad)?;
-        public.common.key_id = Some(kid.clone());
+        public.common.key_id = Some(stored.kid.clone());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         let checking = DecodingKey::from_jwk(&public).map_err(bad)?;
-        Ok(Self { kid, signing, checking, public })
+        Ok(Self { kid: stored.kid, signing, checking, public, verifies_until: stored.verifies_until })
+    }
+}
+
+/// The keys of a database: one signs, and those before it verify for a while. The same for every process.
+pub(crate) struct KeyRing {
+    /// The first is the one that signs.
+    keys: Vec<Key>,
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kids: Vec<_> = self.keys.iter().map(|key| &key.kid).collect();
+        f.debug_struct("KeyRing").field("kids", &kids).finish_non_exhaustive()
+    }
+}
+
+impl KeyRing {
+    /// `stored` as [`store::Store::signing_keys`] gives them.
+    pub(crate) fn new(stored: Vec<SigningKey>) -> Result<Self, AuthError> {
+        let keys = stored.into_iter().map(Key::read).collect::<Result<_, _>>()?;
+        Ok(Self { keys })
     }
 
+    /// A token of the key that signs.
     pub(crate) fn sign(&self, user: &store::User, session: SessionId, now: DateTime<Utc>) -> Result<Secret, AuthError> {
+        let key = self.keys.iter().find(|key| key.verifies_until.is_none());
+        let key = key.ok_or(AuthError::Internal("no stored key signs"))?;
         let claims = Claims {
             sub: user.id,
             role: user.role,
@@ -81,38 +102,63 @@ impl Keys {
             jti: Uuid::now_v7(),
             sid: session,
         };
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
-        let token = jsonwebtoken::encode(&header, &claims, &self.signing);
+        let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let token = jsonwebtoken::encode(&header, &claims, &key.signing);
         token.map(Secret::new).map_err(|_| AuthError::Internal("a token couldn't be signed"))
     }
 
+    /// Whether the key that a token names is one of these.
+    pub(crate) fn knows(&self, token: &str) -> bool {
+        kid(token).is_some_and(|kid| self.keys.iter().any(|key| key.kid == kid))
+    }
+
     /// The claims of a token that we signed and that hasn't run out. Only EdDSA is taken, whatever its header says.
-    pub(crate) fn check(&self, token: &str) -> Result<Claims, AuthError> {
+    pub(crate) fn check(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, AuthError> {
+        let kid = kid(token).ok_or(AuthError::Forged)?;
+        let good = |key: &&Key| key.kid == kid && key.verifies_until.is_none_or(|until| now < until);
+        let key = self.keys.iter().find(good).ok_or(AuthError::Forged)?;
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.leeway = 0;
-        match jsonwebtoken::decode::<Claims>(token, &self.checking, &rules) {
+        match jsonwebtoken::decode::<Claims>(token, &key.checking, &rules) {
             Ok(token) => Ok(token.claims),
             Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => Err(AuthError::Expired),
             Err(_) => Err(AuthError::Forged),
         }
     }
 
-    /// The public half, as a JSON Web Key (RFC 7517).
-    pub(crate) const fn public(&self) -> &Jwk {
-        &self.public
+    /// The public halves, as JSON Web Keys (RFC 7517).
+    pub(crate) fn public(&self) -> Vec<&Jwk> {
+        self.keys.iter().map(|key| &key.public).collect()
     }
+}
+
+/// Which key a token says that it was signed with: untrusted.
+fn kid(token: &str) -> Option<String> {
+    jsonwebtoken::decode_header(token).ok()?.kid
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn keys() -> Keys {
-        let (kid, pem) = make_key();
-        Keys::from_pem(kid, &pem).expect("a key just made")
+    fn key(verifies_until: Option<DateTime<Utc>>) -> SigningKey {
+        let (kid, private_pem) = make_key();
+        SigningKey { kid, private_pem, created_at: Utc::now(), verifies_until }
+    }
+
+    fn ring(keys: &[&SigningKey]) -> KeyRing {
+        KeyRing::new(keys.iter().map(|key| (*key).clone()).collect()).expect("keys just made")
+    }
+
+    fn keys() -> KeyRing {
+        ring(&[&key(None)])
+    }
+
+    fn check(keys: &KeyRing, token: &str) -> Result<Claims, AuthError> {
+        keys.check(token, Utc::now())
     }
 
     fn user() -> store::User {
@@ -123,14 +169,42 @@ mod tests {
             role: Role::Student,
             quota_remaining: 0,
             created_at: Utc::now(),
+            disabled_at: None,
         }
+    }
+
+    #[test]
+    fn a_replaced_key_verifies_until_its_time_and_signs_nothing() {
+        let (old, new) = (key(None), key(None));
+        let now = Utc::now();
+        let token = ring(&[&old]).sign(&user(), SessionId::new(), now).expect("signed");
+        let until = now + TimeDelta::minutes(1);
+        let replaced = SigningKey { verifies_until: Some(until), ..old };
+        let both = ring(&[&new, &replaced]);
+        both.check(token.expose(), until - TimeDelta::seconds(1)).expect("still good");
+        assert!(matches!(both.check(token.expose(), until), Err(AuthError::Forged)));
+        assert!(!ring(&[&new]).knows(token.expose()));
+        let fresh = both.sign(&user(), SessionId::new(), now).expect("signed");
+        assert!(ring(&[&new]).check(fresh.expose(), now).is_ok());
+        assert!(ring(&[&replaced]).sign(&user(), SessionId::new(), now).is_err());
+        assert_eq!(both.public().len(), 2);
+    }
+
+    /// Its `kid` is anybody's to write.
+    #[test]
+    fn a_token_that_names_our_key_and_is_signed_by_another_is_forged() {
+        let (ours, theirs) = (key(None), key(None));
+        let named_ours = SigningKey { kid: ours.kid.clone(), ..theirs };
+        let token = ring(&[&named_ours]).sign(&user(), SessionId::new(), Utc::now()).expect("signed");
+        assert!(ring(&[&ours]).knows(token.expose()));
+        assert!(matches!(check(&ring(&[&ours]), token.expose()), Err(AuthError::Forged)));
     }
 
     #[test]
     fn a_token_comes_back_with_what_it_said() {
         let (keys, user, session) = (keys(), user(), SessionId::new());
         let token = keys.sign(&user, session, Utc::now()).expect("signed");
-        let claims = keys.check(token.expose()).expect("our own token");
+        let claims = check(&keys, token.expose()).expect("our own token");
         assert_eq!((claims.sub, claims.role, claims.sid), (user.id, Role::Student, session));
     }
 
@@ -138,39 +212,42 @@ mod tests {
     fn expired_and_forged_are_told_apart() {
         let (keys, user) = (keys(), user());
         let old = keys.sign(&user, SessionId::new(), Utc::now() - ACCESS_TOKEN_LIFE - TimeDelta::seconds(2));
-        assert!(matches!(keys.check(old.expect("signed").expose()), Err(AuthError::Expired)));
+        assert!(matches!(check(&keys, old.expect("signed").expose()), Err(AuthError::Expired)));
 
         let foreign = self::keys().sign(&user, SessionId::new(), Utc::now()).expect("signed");
-        assert!(matches!(keys.check(foreign.expose()), Err(AuthError::Forged)));
+        assert!(matches!(check(&keys, foreign.expose()), Err(AuthError::Forged)));
         let old_and_foreign =
             self::keys().sign(&user, SessionId::new(), Utc::now() - TimeDelta::days(1)).expect("signed");
-        assert!(matches!(keys.check(old_and_foreign.expose()), Err(AuthError::Forged)), "a forger learns nothing");
+        assert!(matches!(check(&keys, old_and_foreign.expose()), Err(AuthError::Forged)), "a forger learns nothing");
     }
 
     #[test]
     fn a_token_that_names_another_algorithm_is_forged() {
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        use serde_json::json;
         let keys = keys();
         let good = keys.sign(&user(), SessionId::new(), Utc::now()).expect("signed");
         let payload = good.expose().split('.').nth(1).expect("payload");
-        let none = format!("{}.{payload}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#));
-        assert!(matches!(keys.check(&none), Err(AuthError::Forged)));
+        let kid = kid(good.expose()).expect("a kid");
+        let none = json!({ "alg": "none", "typ": "JWT", "kid": kid });
+        let none = format!("{}.{payload}.", URL_SAFE_NO_PAD.encode(none.to_string()));
+        assert!(matches!(check(&keys, &none), Err(AuthError::Forged)));
 
         // The public key as an HMAC secret: the classic confusion.
-        let public = serde_json::to_string(keys.public()).expect("json");
+        let public = serde_json::to_string(&keys.public()).expect("json");
         let claims: serde_json::Value =
             serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).expect("base64")).expect("json");
-        let confused =
-            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(public.as_bytes()));
-        assert!(matches!(keys.check(&confused.expect("signed")), Err(AuthError::Forged)));
+        let header = Header { kid: Some(kid), ..Header::new(Algorithm::HS256) };
+        let confused = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(public.as_bytes()));
+        assert!(matches!(check(&keys, &confused.expect("signed")), Err(AuthError::Forged)));
         for junk in ["", ".", "..", "a.b.c", "\u{0}", &"x".repeat(100_000)] {
-            assert!(matches!(keys.check(junk), Err(AuthError::Forged)));
+            assert!(matches!(check(&keys, junk), Err(AuthError::Forged)));
         }
     }
 
     #[test]
     fn the_published_key_holds_no_private_half() {
-        let json = serde_json::to_value(keys().public()).expect("json");
+        let json = serde_json::to_value(keys().public()[0]).expect("json");
         assert_eq!(json["kty"], "OKP");
         assert_eq!(json["crv"], "Ed25519");
         assert!(json.get("d").is_none());

@@ -3,7 +3,7 @@
 use auth::{AuthError, FIRST_ADMIN_EMAIL, Identity, NewAccount, Service};
 use domain::Role;
 use std::net::IpAddr;
-use store::testing::TestDatabase;
+use store::{Options, Store, UserChanges, testing::TestDatabase};
 use tokio::task::JoinSet;
 
 const IP: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -161,10 +161,11 @@ async fn a_lost_role_counts_at_once() {
     let bob = service.create_user(account, None, None).await.expect("an account");
     let tokens = service.sign_in("bob@example.org", PASSWORD.into(), IP).await.expect("signed in");
     let ada = identity(&service).await;
-    service.set_role(&ada, bob.id, Role::Student, IP).await.expect("demoted");
+    let student = UserChanges { role: Some(Role::Student), ..UserChanges::default() };
+    service.update_user(Some(&ada), bob.id, student, IP).await.expect("demoted");
     let now = service.authenticate(tokens.access_token.expose()).await.expect("still signed in");
     assert_eq!(now.role(), Role::Student);
-    let own = service.set_role(&ada, ada.user_id(), Role::Student, IP).await;
+    let own = service.update_user(Some(&ada), ada.user_id(), student, IP).await;
     assert!(matches!(own, Err(AuthError::OwnRole)), "or the lab could lose its last administrator");
 }
 
@@ -174,7 +175,7 @@ async fn a_token_of_one_process_is_good_in_another_of_the_same_database_only() {
     let tokens = service.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("signed in");
     let second = Service::new(database.another().await).await.expect("another process");
     second.authenticate(tokens.access_token.expose()).await.expect("the same key");
-    assert_eq!(second.jwks(), service.jwks());
+    assert_eq!(second.keys().jwks().await, service.keys().jwks().await);
     let (_elsewhere, foreign) = with_ada().await;
     assert!(matches!(foreign.authenticate(tokens.access_token.expose()).await, Err(AuthError::Forged)));
 }
@@ -199,4 +200,208 @@ async fn a_given_password_isnt_printed_and_a_bad_one_is_refused() {
     assert!(matches!(service.ensure_first_admin(Some("short".into())).await, Err(AuthError::InvalidPassword)));
     assert!(service.ensure_first_admin(Some("long enough".into())).await.expect("made").is_none());
     service.sign_in(FIRST_ADMIN_EMAIL, "long enough".into(), None).await.expect("signed in");
+}
+
+/// A class that opens the page at once, and a notebook that signs in from many threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once_with_the_right_password_are_let_in() {
+    let (_database, service) = with_ada().await;
+    let at_once: Vec<_> = (0..24)
+        .map(|_| {
+            let service = service.clone();
+            tokio::spawn(async move { service.sign_in("ada@example.org", PASSWORD.into(), IP).await })
+        })
+        .collect();
+    for sign_in in at_once {
+        sign_in.await.expect("a task").expect("signed in");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_class_behind_one_address_isnt_locked_out_by_its_typing_errors() {
+    let (_database, service) = with_ada().await;
+    let mut class = Vec::new();
+    for number in 0..12 {
+        let email = format!("student{number}@example.org");
+        let account = NewAccount { email: email.clone(), password: PASSWORD.into(), role: Role::Student, quota: 0 };
+        service.create_user(account, None, None).await.expect("an account");
+        let service = service.clone();
+        class.push(tokio::spawn(async move {
+            for _ in 0..2 {
+                let mistyped = service.sign_in(&email, "correct hose".into(), IP).await;
+                assert!(matches!(mistyped, Err(AuthError::SignInFailed)), "{mistyped:?}");
+            }
+            service.sign_in(&email, PASSWORD.into(), IP).await.map(drop)
+        }));
+    }
+    for student in class {
+        student.await.expect("a task").expect("signed in");
+    }
+}
+
+/// Guesses that come all at once are counted as those that come one by one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn guessing_in_parallel_gains_nothing() {
+    let (_database, service) = with_ada().await;
+    let guesses: Vec<_> = (0..24)
+        .map(|number| {
+            let service = service.clone();
+            let guess = format!("guess number {number}");
+            tokio::spawn(async move { service.sign_in("ada@example.org", guess.as_str().into(), IP).await })
+        })
+        .collect();
+    let mut verified = 0;
+    for guess in guesses {
+        match guess.await.expect("a task") {
+            Err(AuthError::SignInFailed) => verified += 1,
+            Err(AuthError::Throttled { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(verified, 8);
+}
+
+#[tokio::test]
+async fn an_access_token_ends_with_its_session() {
+    let (_database, service) = with_ada().await;
+    let account =
+        NewAccount { email: "bob@example.org".into(), password: PASSWORD.into(), role: Role::Student, quota: 0 };
+    let bob = service.create_user(account, None, None).await.expect("an account");
+    let sign_in = async || service.sign_in("bob@example.org", PASSWORD.into(), IP).await.expect("signed in");
+    let who = async |token: &auth::Secret| service.authenticate(token.expose()).await;
+    let ended = |who: Result<Identity, AuthError>| assert!(matches!(who, Err(AuthError::Forged)), "{who:?}");
+
+    let (signed_out, other) = (sign_in().await, sign_in().await);
+    service.sign_out(signed_out.refresh_token.expose(), IP).await.expect("signed out");
+    ended(who(&signed_out.access_token).await);
+    who(&other.access_token).await.expect("another session of his");
+
+    let renewed = service.refresh(other.refresh_token.expose(), IP).await.expect("renewed");
+    who(&other.access_token).await.expect("the same session goes on");
+    assert!(service.refresh(other.refresh_token.expose(), IP).await.is_err(), "a copy");
+    ended(who(&other.access_token).await);
+    ended(who(&renewed.access_token).await);
+
+    let before = sign_in().await;
+    service.reset_password(bob.id, PASSWORD.into()).await.expect("a new password");
+    ended(who(&before.access_token).await);
+
+    let before = sign_in().await;
+    let disabled = |disabled| UserChanges { disabled: Some(disabled), ..UserChanges::default() };
+    service.update_user(None, bob.id, disabled(true), IP).await.expect("disabled");
+    ended(who(&before.access_token).await);
+    let right = service.sign_in("bob@example.org", PASSWORD.into(), IP).await;
+    assert!(matches!(right, Err(AuthError::Disabled)), "{right:?}");
+    let wrong = service.sign_in("bob@example.org", "wrong horse".into(), IP).await;
+    assert!(matches!(wrong, Err(AuthError::SignInFailed)), "who guesses learns nothing: {wrong:?}");
+    service.update_user(None, bob.id, disabled(false), IP).await.expect("enabled");
+    who(&sign_in().await.access_token).await.expect("back again");
+}
+
+#[tokio::test]
+async fn a_change_is_made_whole_or_not_at_all() {
+    let (database, service) = with_ada().await;
+    let ada = identity(&service).await;
+    let account =
+        NewAccount { email: "bob@example.org".into(), password: PASSWORD.into(), role: Role::Student, quota: 3 };
+    let bob = service.create_user(account, None, None).await.expect("an account");
+    let changes = |quota| UserChanges { role: Some(Role::Operator), quota: Some(quota), disabled: None };
+    let refused = service.update_user(Some(&ada), bob.id, changes(-1), IP).await;
+    assert!(matches!(refused, Err(AuthError::InvalidQuota)));
+    let lines = async || database.store.activity(Some(ada.user_id()), None, 50).await.expect("the log").data.len();
+    let before = lines().await;
+    let same = database.store.user(bob.id).await.expect("an answer").expect("Bob");
+    assert_eq!((same.role, same.quota_remaining), (Role::Student, 3));
+    let changed = service.update_user(Some(&ada), bob.id, changes(9), IP).await.expect("changed");
+    assert_eq!((changed.role, changed.quota_remaining), (Role::Operator, 9));
+    assert_eq!(lines().await, before + 2, "a line for each");
+}
+
+#[tokio::test]
+async fn every_process_follows_a_rotation_and_a_retired_key_lets_nobody_in() {
+    let (database, here) = with_ada().await;
+    let there = Service::new(database.another().await).await.expect("another process");
+    let sign_in = async |service: &Service| {
+        let tokens = service.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("signed in");
+        tokens.access_token
+    };
+    let before = sign_in(&here).await;
+    let kid = here.keys().rotate(None, None).await.expect("rotated");
+    let after = sign_in(&here).await;
+    there.authenticate(before.expose()).await.expect("the old key verifies on");
+    // A key that it has never heard of makes it look; not more than once a second, whatever it is shown.
+    let looked = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while there.authenticate(after.expose()).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    });
+    looked.await.expect("the other process learns of the new key");
+    let keys = here.keys().list().await.expect("keys");
+    assert_eq!((keys.len(), &keys[0].kid, keys[0].verifies_until), (2, &kid, None));
+    let published = here.keys().jwks().await;
+    assert_eq!(published["keys"].as_array().map(Vec::len), Some(2));
+    assert!(!published.to_string().contains("\"d\""), "public halves only");
+
+    assert!(matches!(here.keys().retire(&kid, None, None).await, Err(AuthError::NoSuchKey)), "it signs");
+    here.keys().retire(&keys[1].kid, None, None).await.expect("retired");
+    assert!(matches!(here.authenticate(before.expose()).await, Err(AuthError::Forged)));
+    here.authenticate(after.expose()).await.expect("the new one's");
+    let log = database.store.activity(None, None, 50).await.expect("the log").data;
+    let of = |action: &str| log.iter().filter(|line| line.action == action).count();
+    assert_eq!((of("signing_key_rotated"), of("signing_key_retired")), (1, 1));
+}
+
+/// A lab of before keys were rows, with somebody signed in.
+async fn an_old_lab_keeps_its_key_and_its_sessions(database: TestDatabase) {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let on_sqlite = database.store.backend() == store::Backend::Sqlite;
+    let url = match on_sqlite {
+        true => format!("sqlite:{}/old.db", directory.path().display()),
+        false => database.fresh_schema().await,
+    };
+    let old = Store::connect(&url, Options::default()).await.expect("it opens");
+    old.migrate_first(5).await;
+    let (user, session, kid) = (domain::UserId::new(), domain::SessionId::new(), "0197c8a0-old");
+    let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    der.extend([7; 32]);
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der));
+    let id = |id: uuid::Uuid| if on_sqlite { format!("x'{}'", id.simple()) } else { format!("'{id}'") };
+    old.run_sql(&format!(
+        "INSERT INTO users (id, email, hashed_password, role, quota_remaining, created_at)
+             VALUES ({user}, 'ada@example.org', 'x', 'admin', 5, '2026-01-01T00:00:00Z');
+         INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at)
+             VALUES ({session}, {user}, 'hash', '2026-01-01T00:00:00Z', '2999-01-01T00:00:00Z');
+         INSERT INTO signing_keys (id, private_pem, public_pem, created_at)
+             VALUES (1, '{kid}', '{pem}', '2026-01-01T00:00:00Z');",
+        user = id(user.as_uuid()),
+        session = id(session.as_uuid()),
+    ))
+    .await;
+    let now = chrono::Utc::now().timestamp();
+    let claims = serde_json::json!({ "sub": user, "role": "admin", "iat": now, "exp": now + 600, "iss": auth::ISSUER,
+        "aud": auth::AUDIENCE, "jti": uuid::Uuid::now_v7(), "sid": session });
+    let header =
+        jsonwebtoken::Header { kid: Some(kid.to_owned()), ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA) };
+    let key = jsonwebtoken::EncodingKey::from_ed_pem(pem.as_bytes()).expect("a key");
+    let token = jsonwebtoken::encode(&header, &claims, &key).expect("signed");
+
+    old.migrate().await.expect("it migrates");
+    let service = Service::new(old.clone()).await.expect("the service");
+    let ada = service.authenticate(&token).await.expect("she is still signed in");
+    assert_eq!((ada.user_id(), ada.session), (user, session));
+    let keys = service.keys().list().await.expect("keys");
+    assert_eq!((keys.len(), keys[0].kid.as_str(), keys[0].verifies_until), (1, kid, None));
+    service.keys().rotate(None, None).await.expect("rotated");
+    service.authenticate(&token).await.expect("and the old key verifies on");
+}
+
+#[tokio::test]
+async fn an_old_lab_keeps_its_key_and_its_sessions_on_sqlite() {
+    an_old_lab_keeps_its_key_and_its_sessions(TestDatabase::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn an_old_lab_keeps_its_key_and_its_sessions_on_postgres() {
+    an_old_lab_keeps_its_key_and_its_sessions(TestDatabase::postgres().await).await;
 }

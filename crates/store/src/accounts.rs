@@ -1,46 +1,57 @@
 //! People's accounts: who they are, what they may do, how many wells they may still ask for.
+//!
+//! Whatever is done to an account and its line in the activity log are one transaction.
 
 use crate::{
+    activity,
     connection::{Store, transact},
     error::{Result, StoreError},
-    records::{NewUser, Page, User},
+    records::{NewActivity, NewUser, Page, User, UserChanges},
+    sessions,
     sql::{Row, now, sql},
 };
 use domain::{Role, UserId};
+use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
 /// The most rows of one page of any list.
 pub(crate) const MOST_ROWS: u32 = 200;
 
+const USERS: &str =
+    "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at FROM users u";
+
 impl Store {
     /// `EmailTaken` if somebody has the address, in whatever case. Durable when it returns.
-    pub async fn create_user(&self, user: NewUser) -> Result<User> {
+    pub async fn create_user(&self, user: NewUser, by: &NewActivity) -> Result<User> {
         let (email, created_at) = (user.email.to_lowercase(), now());
-        let made = sql!(
-            "INSERT INTO users (id, email, hashed_password, role, quota_remaining, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING",
-            user.id,
-            email.as_str(),
-            user.hashed_password.as_str(),
-            user.role,
-            user.quota,
-            created_at,
-        );
-        if made.execute(self.writer()).await? == 0 {
-            return Err(StoreError::EmailTaken);
-        }
+        transact!(self, |tx| {
+            let made = sql!(
+                "INSERT INTO users (id, email, hashed_password, role, quota_remaining, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING",
+                user.id,
+                email.as_str(),
+                user.hashed_password.as_str(),
+                user.role,
+                user.quota,
+                created_at,
+            );
+            if made.execute(tx).await? == 0 {
+                return Err(StoreError::EmailTaken);
+            }
+            activity::insert(self.backend(), by).execute(tx).await
+        });
         let NewUser { id, hashed_password, role, quota, .. } = user;
-        Ok(User { id, email, hashed_password, role, quota_remaining: quota, created_at })
+        Ok(User { id, email, hashed_password, role, quota_remaining: quota, created_at, disabled_at: None })
     }
 
     pub async fn user(&self, id: UserId) -> Result<Option<User>> {
-        let row = sql!("SELECT * FROM users WHERE id = $1", id).one(self.reader()).await?;
+        let row = sql!(format!("{USERS} WHERE u.id = $1"), id).one(self.reader()).await?;
         row.map(|row| read_user(&row)).transpose()
     }
 
     /// `email` in any case.
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
-        let row = sql!("SELECT * FROM users WHERE email = $1", email.to_lowercase()).one(self.reader()).await?;
+        let row = sql!(format!("{USERS} WHERE u.email = $1"), email.to_lowercase()).one(self.reader()).await?;
         row.map(|row| read_user(&row)).transpose()
     }
 
@@ -52,7 +63,7 @@ impl Store {
     pub async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Page<User, UserId>> {
         let limit = limit.clamp(1, MOST_ROWS);
         let rows = sql!(
-            "SELECT * FROM users WHERE id > $1 ORDER BY id LIMIT $2",
+            format!("{USERS} WHERE u.id > $1 ORDER BY u.id LIMIT $2"),
             after.map_or(Uuid::nil(), UserId::as_uuid),
             i64::from(limit) + 1,
         );
@@ -60,36 +71,59 @@ impl Store {
         Ok(Page::cut(users, limit, |user: &User| user.id))
     }
 
-    pub async fn set_role(&self, id: UserId, role: Role) -> Result<()> {
-        let touched = sql!("UPDATE users SET role = $2 WHERE id = $1", id, role).execute(self.writer()).await?;
-        found(touched)
+    /// All of the changes or none. Disabling an account ends its sessions.
+    ///
+    /// # Errors
+    /// `NotFound`; `LastAdministrator` where nobody else could administer the lab afterwards. Nothing was written then.
+    pub async fn update_user(&self, id: UserId, changes: UserChanges, by: &[NewActivity]) -> Result<User> {
+        let user = format!("{USERS} WHERE u.id = $1{}", self.backend().for_update());
+        let takes_power = changes.role.is_some_and(|role| !role.administers()) || changes.disabled == Some(true);
+        Ok(transact!(self, |tx| {
+            // Before the account itself, and in one order: so two who take the role from each other come one after another.
+            let others = if takes_power { self.lock_other_administrators(tx, id).await? } else { 0 };
+            let before = read_user(&sql!(user.clone(), id).one(tx).await?.ok_or(StoreError::NotFound("account"))?)?;
+            let after = changes.of(before.clone(), now());
+            if before.is_administrator() && !after.is_administrator() && others == 0 {
+                return Err(StoreError::LastAdministrator);
+            }
+            let set = "UPDATE users SET role = $2, quota_remaining = $3, disabled_at = $4 WHERE id = $1";
+            sql!(set, id, after.role, after.quota_remaining, after.disabled_at).execute(tx).await?;
+            if after.disabled_at.is_some() {
+                sessions::end_all(tx, id).await?;
+            }
+            for act in by {
+                activity::insert(self.backend(), act).execute(tx).await?;
+            }
+            Ok(after)
+        }))
     }
 
-    /// Sets how many wells are left, which must not be negative.
-    pub async fn set_quota(&self, id: UserId, quota: i32) -> Result<()> {
-        let touched =
-            sql!("UPDATE users SET quota_remaining = $2 WHERE id = $1", id, quota).execute(self.writer()).await?;
-        found(touched)
+    /// How many may administer the lab beside this one.
+    async fn lock_other_administrators(&self, tx: &DatabaseTransaction, id: UserId) -> Result<usize> {
+        let text = format!(
+            "SELECT u.id FROM users u WHERE u.role = $1 AND u.disabled_at IS NULL ORDER BY u.id{}",
+            self.backend().for_update()
+        );
+        let rows = sql!(text, Role::Admin).all(tx).await?;
+        let administrators = rows.iter().map(|row| row.get("id")).collect::<Result<Vec<UserId>>>()?;
+        Ok(administrators.into_iter().filter(|administrator| *administrator != id).count())
     }
 
-    /// Also revokes all of the user's sessions.
-    pub async fn set_password(&self, id: UserId, hashed_password: &str) -> Result<()> {
+    /// Also ends all of the user's sessions.
+    pub async fn set_password(&self, id: UserId, hashed_password: &str, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             let set = sql!("UPDATE users SET hashed_password = $2 WHERE id = $1", id, hashed_password);
-            found(set.execute(tx).await?)?;
-            sql!("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL", id, now())
-                .execute(tx)
-                .await?;
-            Ok(())
+            if set.execute(tx).await? == 0 {
+                return Err(StoreError::NotFound("account"));
+            }
+            sessions::end_all(tx, id).await?;
+            activity::insert(self.backend(), by).execute(tx).await
         });
         Ok(())
     }
 }
 
-fn found(touched: u64) -> Result<()> {
-    if touched == 0 { Err(StoreError::NotFound("account")) } else { Ok(()) }
-}
-
+/// The columns are those of [`USERS`].
 pub(crate) fn read_user(row: &Row) -> Result<User> {
     Ok(User {
         id: row.get("id")?,
@@ -98,6 +132,7 @@ pub(crate) fn read_user(row: &Row) -> Result<User> {
         role: row.get("role")?,
         quota_remaining: row.get("quota_remaining")?,
         created_at: row.get("created_at")?,
+        disabled_at: row.get("disabled_at")?,
     })
 }
 

@@ -3,11 +3,11 @@
 //! The pools are built with sqlx and handed to SeaORM: SeaORM's own connector traces its options, URL and password in all.
 
 use crate::{
-    error::{Result, StoreError},
+    error::{Result, StoreError, is_contention},
     records::Signal,
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxPostgresConnector,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxError, SqlxPostgresConnector,
     SqlxSqliteConnector, TransactionOptions, TransactionTrait,
     sqlx::{
         ConnectOptions as _, Connection as _,
@@ -18,7 +18,7 @@ use sea_orm::{
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::broadcast;
 
@@ -28,6 +28,10 @@ const SIGNAL_BACKLOG: usize = 1_024;
 const SQLITE_READERS: u32 = 4;
 /// Times that a transaction is tried when others are in its way.
 const ATTEMPTS: u32 = 6;
+
+/// SQLite's primary result codes for a file that isn't what it should be.
+const SQLITE_CORRUPT: u32 = 11;
+const SQLITE_NOTADB: u32 = 26;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -58,6 +62,14 @@ impl Backend {
         match self {
             Self::Sqlite => format!("${parameter}"),
             Self::Postgres => format!("CAST(${parameter} AS inet)"),
+        }
+    }
+
+    /// Gives a row where the table `migrations` is there.
+    pub(crate) const fn has_migrations(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'",
+            Self::Postgres => "SELECT 1 WHERE to_regclass('migrations') IS NOT NULL",
         }
     }
 
@@ -100,6 +112,8 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     backend: Backend,
+    /// Of SQLite.
+    file: Option<PathBuf>,
     /// One connection on SQLite, so that writers queue here and not in the file's lock.
     writer: DatabaseConnection,
     reader: DatabaseConnection,
@@ -109,8 +123,21 @@ struct Inner {
 impl Store {
     /// Opens `sqlite://path` (made if missing, with its directory; WAL, foreign keys, full sync) or `postgres://…`.
     pub async fn connect(url: &str, options: Options) -> Result<Self> {
+        if let Some(path) = sqlite_path(url) {
+            make_private_file(path).await?;
+        }
+        Self::connect_existing(url, options).await
+    }
+
+    /// The same, but makes nothing.
+    ///
+    /// # Errors
+    /// `Missing` where there is no such file.
+    pub async fn connect_existing(url: &str, options: Options) -> Result<Self> {
+        let mut file = None;
         let (backend, writer, reader) = if let Some(path) = sqlite_path(url) {
-            let (writer, reader) = open_sqlite(path, &options).await?;
+            let (writer, reader) = open_sqlite(&path, &options).await?;
+            file = Some(path);
             (Backend::Sqlite, writer, reader)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let pool = open_postgres(url, &options).await?;
@@ -119,11 +146,15 @@ impl Store {
             return Err(StoreError::Unreachable("a database URL starts with sqlite:// or postgres://".to_owned()));
         };
         let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
-        Ok(Self { inner: Arc::new(Inner { backend, writer, reader, signals }) })
+        Ok(Self { inner: Arc::new(Inner { backend, file, writer, reader, signals }) })
     }
 
     pub fn backend(&self) -> Backend {
         self.inner.backend
+    }
+
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.inner.file.as_deref()
     }
 
     /// A trivial query, for readiness.
@@ -137,10 +168,11 @@ impl Store {
         self.inner.signals.subscribe()
     }
 
-    /// Closes the connections; what is committed is safe without it.
+    /// Closes the connections; what is committed is safe without it. SQLite's writer is the last, so that it folds the
+    /// write-ahead log into the file.
     pub async fn close(&self) -> Result<()> {
-        self.inner.writer.close_by_ref().await?;
-        Ok(self.inner.reader.close_by_ref().await?)
+        self.inner.reader.close_by_ref().await?;
+        Ok(self.inner.writer.close_by_ref().await?)
     }
 
     /// Tells whoever listens; nobody listening is fine.
@@ -228,19 +260,17 @@ fn sqlite_path(url: &str) -> Option<PathBuf> {
     Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
 }
 
-async fn open_sqlite(path: PathBuf, options: &Options) -> Result<(DatabaseConnection, DatabaseConnection)> {
-    let file = path.clone();
-    let made = tokio::task::spawn_blocking(move || make_private_file(&file)).await;
-    made.map_err(|error| std::io::Error::other(error.to_string()))
-        .and_then(|made| made)
-        .map_err(|error| StoreError::Unreachable(format!("can't open {}: {error}", path.display())))?;
-
+async fn open_sqlite(path: &Path, options: &Options) -> Result<(DatabaseConnection, DatabaseConnection)> {
+    if tokio::fs::try_exists(path).await.is_ok_and(|exists| !exists) {
+        return Err(StoreError::Missing(path.display().to_string()));
+    }
     let base = SqliteConnectOptions::new()
-        .filename(&path)
+        .filename(path)
         .busy_timeout(options.acquire_timeout)
         .foreign_keys(true)
         .disable_statement_logging();
-    let failed = |error| StoreError::Unreachable(format!("can't open {}: {error}", path.display()));
+    let failed = |error| not_opened(path, &error);
+    switch_to_wal(&base, options.acquire_timeout).await.map_err(failed)?;
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(options.acquire_timeout)
@@ -263,16 +293,50 @@ async fn open_sqlite(path: PathBuf, options: &Options) -> Result<(DatabaseConnec
     Ok((SqlxSqliteConnector::from_sqlx_sqlite_pool(writer), SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)))
 }
 
-/// The file holds password hashes and the signing key: its owner's alone. SQLite gives its WAL the same mode.
-fn make_private_file(path: &Path) -> std::io::Result<()> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        std::fs::create_dir_all(directory)?;
+/// Says of a damaged file what to do.
+pub(crate) fn not_opened(path: &Path, error: &SqlxError) -> StoreError {
+    let code = error.as_database_error().and_then(|said| said.code());
+    match code.as_deref().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff) {
+        Some(SQLITE_CORRUPT | SQLITE_NOTADB) => {
+            StoreError::Damaged { file: path.display().to_string(), said: error.to_string() }
+        }
+        _ => StoreError::Unreachable(format!("can't open {}: {error}", path.display())),
     }
-    let mut open = std::fs::OpenOptions::new();
-    open.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
-    open.open(path).map(drop)
+}
+
+/// Write-ahead logging is the file's, for ever, once it is on. Turning it on needs the file alone for a moment, for which
+/// SQLite doesn't wait as it does for other locks: of processes that open a new file together all but one would fail.
+async fn switch_to_wal(base: &SqliteConnectOptions, patience: Duration) -> Result<(), SqlxError> {
+    let deadline = Instant::now() + patience;
+    for attempt in 1.. {
+        let error = match base.clone().journal_mode(SqliteJournalMode::Wal).connect().await {
+            Ok(connection) => return connection.close().await,
+            Err(error) => error,
+        };
+        let code = error.as_database_error().and_then(|said| said.code());
+        if !code.is_some_and(|code| is_contention(&code)) || Instant::now() >= deadline {
+            return Err(error);
+        }
+        tokio::time::sleep(pause_after(attempt.min(ATTEMPTS))).await;
+    }
+    Ok(())
+}
+
+/// The file holds password hashes and the signing keys: its owner's alone. SQLite gives its WAL the same mode.
+async fn make_private_file(path: PathBuf) -> Result<()> {
+    let shown = path.display().to_string();
+    let made = tokio::task::spawn_blocking(move || {
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            std::fs::create_dir_all(directory)?;
+        }
+        let mut open = std::fs::OpenOptions::new();
+        open.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+        open.open(path).map(drop)
+    });
+    let made = made.await.map_err(std::io::Error::other).and_then(|made| made);
+    made.map_err(|error| StoreError::Unreachable(format!("can't open {shown}: {error}")))
 }
 
 async fn open_postgres(url: &str, options: &Options) -> Result<DatabaseConnection> {

@@ -13,12 +13,29 @@ pub enum StoreError {
     /// Other transactions were in the way, time after time. Nothing was written; trying again later is right.
     #[error("the database is too busy with others: {0}")]
     Contended(String),
+    /// The embedded database's file, by name, and what SQLite says of it.
+    #[error(
+        "the database {file} is damaged ({said}): stop whatever uses it, keep a copy of it with its -wal and -shm files, \
+         then put your newest backup in its place, or save what can be read with `sqlite3 {file} .recover | sqlite3 new.sqlite`"
+    )]
+    Damaged { file: String, said: String },
+    /// There is no file of this name, and nobody asked for one to be made.
+    #[error(
+        "there is no database at {0}: give the right directory with --data-dir or TINCTURE_DATA_DIR, or make one with \
+         `tincture migrate` or `tincture up`"
+    )]
+    Missing(String),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
     #[error("a stored value can't be read: {0}")]
     Corrupt(String),
     #[error("no such {0}")]
     NotFound(&'static str),
     #[error("there is an account with this e-mail address already")]
     EmailTaken,
+    /// Nothing was written.
+    #[error("this is the lab's last administrator: make another one first")]
+    LastAdministrator,
     #[error("the lease on the robot is lost: another worker drives it now")]
     LeaseLost,
     /// Somebody holds the robot, or did something to it since it was looked at. Nothing was written.
@@ -39,10 +56,31 @@ pub enum StoreError {
     WellTaken(WellName),
 }
 
+/// Why this release can't run on the schema that it finds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    #[error("the database's schema is older than this tincture ({missing} hasn't run): run `tincture migrate`")]
+    Older { missing: &'static str },
+    #[error(
+        "the database was brought up to date by a newer tincture ({step}), and this one can't run on it: install that \
+         release or a later one"
+    )]
+    Newer { step: String },
+    #[error(
+        "the database's migration {step} was applied with another text than this tincture has: one of the two was changed \
+         after its release, so nobody knows what the schema is; use the tincture that made it"
+    )]
+    Changed { step: String },
+}
+
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// PostgreSQL: serialization failure, deadlock. SQLite: busy, busy in recovery, busy on a stale snapshot, locked.
 const CONTENTION_CODES: [&str; 6] = ["40001", "40P01", "5", "261", "517", "6"];
+
+pub(crate) fn is_contention(code: &str) -> bool {
+    CONTENTION_CODES.contains(&code)
+}
 
 /// PostgreSQL's classes 08 (connection), 57P0x (the server goes away) and 53 (no connection, memory or disk left), all
 /// five characters long; SQLite's FULL (13) and the IOERR family (10 in the low byte), which are shorter.
@@ -69,7 +107,7 @@ fn from_runtime(cause: &RuntimeErr) -> StoreError {
     let RuntimeErr::SqlxError(error) = cause else { return StoreError::Database(plain(cause)) };
     match &**error {
         SqlxError::Database(said) => match said.code().as_deref() {
-            Some(code) if CONTENTION_CODES.contains(&code) => StoreError::Contended(said.message().to_owned()),
+            Some(code) if is_contention(code) => StoreError::Contended(said.message().to_owned()),
             Some(code) if is_outage(code) => StoreError::Unreachable(said.message().to_owned()),
             _ => StoreError::Database(said.message().to_owned()),
         },

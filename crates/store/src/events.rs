@@ -70,7 +70,7 @@ impl Store {
     /// Those after a sequence (0: from the start), in order; at most `limit` (≤ 1000).
     pub async fn events(&self, experiment: ExperimentId, after: i64, limit: u32) -> Result<Vec<Event>> {
         let rows = sql!(
-            "SELECT * FROM events WHERE experiment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            "SELECT experiment_id, sequence, kind, data, at FROM events WHERE experiment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
             experiment,
             after,
             i64::from(limit.min(MOST_EVENTS)),
@@ -87,7 +87,7 @@ impl Store {
     /// The newest event of a kind.
     pub async fn latest_event(&self, experiment: ExperimentId, kind: EventKind) -> Result<Option<Event>> {
         let row = sql!(
-            "SELECT * FROM events WHERE experiment_id = $1 AND kind = $2 ORDER BY sequence DESC LIMIT 1",
+            "SELECT experiment_id, sequence, kind, data, at FROM events WHERE experiment_id = $1 AND kind = $2 ORDER BY sequence DESC LIMIT 1",
             experiment,
             kind.as_str(),
         );

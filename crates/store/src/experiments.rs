@@ -16,6 +16,16 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use uuid::Uuid;
 
+/// Experiments with their owners' addresses.
+pub(crate) const EXPERIMENTS: &str = "
+    SELECT e.id, e.user_id, e.name, e.status, e.priority, e.robot_id, e.plate_id, e.control, e.fault, e.created_at,
+        e.started_at, e.completed_at, e.metadata, e.dyes, e.least_nl, e.fullest_nl, u.email
+    FROM experiments e JOIN users u ON u.id = e.user_id";
+
+const EARLIER_ANSWER: &str = "
+    SELECT i.request_hash, i.experiment_id, u.quota_remaining
+    FROM idempotency_keys i JOIN users u ON u.id = i.user_id WHERE i.user_id = $1 AND i.key = $2";
+
 impl Store {
     /// Charges the quota and stores experiment, wells, activity and first event in one transaction. Durable when it returns.
     pub async fn accept(&self, experiment: NewExperiment) -> Result<Acceptance> {
@@ -27,7 +37,7 @@ impl Store {
             let row =
                 sql!(account.clone(), experiment.user_id).one(tx).await?.ok_or(StoreError::NotFound("account"))?;
             let remaining: i32 = row.get("quota_remaining")?;
-            if let Some(answer) = earlier_answer(tx, &experiment, remaining).await? {
+            if let Some(answer) = earlier_answer(tx, &experiment).await? {
                 return Ok(answer);
             }
             if given_back > wells || !wells::may_be_given_back(tx, experiment.user_id, &experiment.gives_back).await? {
@@ -45,13 +55,22 @@ impl Store {
             );
             charge.execute(tx).await?;
             insert(tx, &experiment).await?;
-            activity::insert(self.backend(), &creation(&experiment)).execute(tx).await?;
+            for act in std::iter::once(&creation(&experiment)).chain(&experiment.retried) {
+                activity::insert(self.backend(), act).execute(tx).await?;
+            }
             Ok(Acceptance::Accepted { quota_remaining: remaining + given_back - wells })
         });
         if matches!(acceptance, Acceptance::Accepted { .. }) {
             self.signal([Signal::Experiment(experiment.id), Signal::Queue]);
         }
         Ok(acceptance)
+    }
+
+    /// What the same request with the same key of the same person was answered before, if it was. A request that is on
+    /// its way at this moment isn't seen: [`Store::accept`] looks again.
+    pub async fn earlier_answer(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Acceptance>> {
+        let row = sql!(EARLIER_ANSWER, user, key.key.as_str()).one(self.reader()).await?;
+        row.map(|row| read_answer(&row, key)).transpose()
     }
 
     /// The experiment that a person's idempotency key made.
@@ -61,7 +80,7 @@ impl Store {
     }
 
     pub async fn experiment(&self, id: ExperimentId) -> Result<Option<ExperimentDetail>> {
-        let row = sql!("SELECT * FROM experiments WHERE id = $1", id).one(self.reader()).await?;
+        let row = sql!(format!("{EXPERIMENTS} WHERE e.id = $1"), id).one(self.reader()).await?;
         match row {
             Some(row) => Ok(Some(detail(self.reader(), &row).await?)),
             None => Ok(None),
@@ -77,8 +96,7 @@ impl Store {
     ) -> Result<Page<ExperimentSummary, ExperimentId>> {
         let limit = limit.clamp(1, MOST_ROWS);
         let text = format!(
-            "SELECT e.*, u.email FROM experiments e JOIN users u ON u.id = e.user_id
-             WHERE e.id < $1{of_user} ORDER BY e.id DESC LIMIT $2",
+            "{EXPERIMENTS} WHERE e.id < $1{of_user} ORDER BY e.id DESC LIMIT $2",
             of_user = if user.is_some() { " AND e.user_id = $3" } else { "" },
         );
         let mut query = sql!(text, after.map_or(Uuid::max(), ExperimentId::as_uuid), i64::from(limit) + 1);
@@ -99,13 +117,17 @@ impl Store {
     }
 
     /// Pause, resume or cancel. What no worker holds changes at once (a cancelled queue entry returns its quota);
-    /// for what a lane has in hand the wish is written down. A wish to cancel can't be taken back.
-    pub async fn control(&self, id: ExperimentId, control: Control) -> Result<ControlOutcome> {
+    /// for what a lane has in hand the wish is written down. A wish to cancel can't be taken back. Logged unless refused.
+    pub async fn control(&self, id: ExperimentId, control: Control, by: &NewActivity) -> Result<ControlOutcome> {
         let text = format!("SELECT status, control FROM experiments WHERE id = $1{}", self.backend().for_update());
         let outcome = transact!(self, |tx| {
             let row = sql!(text.clone(), id).one(tx).await?.ok_or(StoreError::NotFound("experiment"))?;
             let (status, pending) = (row.get("status")?, row.get("control")?);
-            apply_control(tx, id, control, status, pending).await
+            let outcome = apply_control(tx, id, control, status, pending).await?;
+            if !matches!(outcome, ControlOutcome::Refused(_)) {
+                activity::insert(self.backend(), by).execute(tx).await?;
+            }
+            Ok(outcome)
         });
         if !matches!(outcome, ControlOutcome::Refused(_)) {
             self.signal([Signal::Experiment(id), Signal::Queue]);
@@ -114,25 +136,18 @@ impl Store {
     }
 }
 
-/// What the same idempotency key was answered before, if it was.
-async fn earlier_answer(
-    tx: &DatabaseTransaction,
-    experiment: &NewExperiment,
-    quota_remaining: i32,
-) -> Result<Option<Acceptance>> {
-    let Some(idempotency) = &experiment.idempotency else { return Ok(None) };
-    let row = sql!(
-        "SELECT request_hash, experiment_id FROM idempotency_keys WHERE user_id = $1 AND key = $2",
-        experiment.user_id,
-        idempotency.key.as_str(),
-    )
-    .one(tx)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    if row.get::<String>("request_hash")? != idempotency.request_hash {
-        return Ok(Some(Acceptance::KeyReused));
+/// [`Store::earlier_answer`], under the lock of the account's row.
+async fn earlier_answer(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<Option<Acceptance>> {
+    let Some(key) = &experiment.idempotency else { return Ok(None) };
+    let row = sql!(EARLIER_ANSWER, experiment.user_id, key.key.as_str()).one(tx).await?;
+    row.map(|row| read_answer(&row, key)).transpose()
+}
+
+fn read_answer(row: &Row, key: &IdempotencyKey) -> Result<Acceptance> {
+    if row.get::<String>("request_hash")? != key.request_hash {
+        return Ok(Acceptance::KeyReused);
     }
-    Ok(Some(Acceptance::Replayed { experiment: row.get("experiment_id")?, quota_remaining }))
+    Ok(Acceptance::Replayed { experiment: row.get("experiment_id")?, quota_remaining: row.get("quota_remaining")? })
 }
 
 async fn insert(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<()> {
@@ -350,7 +365,8 @@ fn read_needs(row: &Row) -> Result<Option<Needs>> {
 pub(crate) async fn detail(on: &impl ConnectionTrait, row: &Row) -> Result<ExperimentDetail> {
     let experiment = read_experiment(row)?;
     let rows = sql!(
-        "SELECT w.*, r.id AS result_id, r.measurement_data, r.created_at AS measured_at
+        "SELECT w.id, w.experiment_id, w.position, w.well_id, w.plate_id, w.status, w.recipe, w.replaces, w.fault, w.metadata,
+             r.id AS result_id, r.measurement_data, r.created_at AS measured_at
          FROM wells w LEFT JOIN results r ON r.well_id = w.id
          WHERE w.experiment_id = $1 ORDER BY w.position, w.id",
         experiment.id,

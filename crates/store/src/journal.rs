@@ -23,7 +23,8 @@ const MOST_OPERATIONS: u32 = 1_000;
 
 /// An operation with its newest event other than the intent: how it ended.
 const OPERATIONS: &str = "
-    SELECT o.*, e.outcome, e.at AS ended_at FROM operations o
+    SELECT o.id, o.robot_id, o.experiment_id, o.lease_epoch, o.run_id, o.sequence, o.step, o.state, o.intended_at,
+        e.outcome, e.at AS ended_at FROM operations o
     LEFT JOIN operation_events e ON e.operation_id = o.id AND e.event = o.state AND o.state <> 'intended'";
 
 impl Store {

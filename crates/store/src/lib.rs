@@ -16,7 +16,9 @@ mod error;
 mod events;
 mod experiments;
 mod figures;
+mod integrity;
 mod journal;
+mod keys;
 mod liquid;
 mod migrations;
 mod purge;
@@ -27,11 +29,14 @@ mod robots;
 mod sessions;
 mod sql;
 #[cfg(feature = "testing")]
+mod statements;
+#[cfg(feature = "testing")]
 pub mod testing;
 mod wells;
 
 pub use connection::{Backend, Options, Store};
-pub use error::{Result, StoreError};
+pub use error::{Result, SchemaError, StoreError};
 pub use figures::Figures;
+pub use integrity::Integrity;
 pub use purge::Purged;
 pub use records::*;

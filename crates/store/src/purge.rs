@@ -17,11 +17,12 @@ pub struct Purged {
     pub sessions: u64,
     pub spent_tokens: u64,
     pub idempotency_keys: u64,
+    pub signing_keys: u64,
 }
 
 impl Store {
-    /// Deletes sessions that have run out with their replaced tokens, and tokens and idempotency keys of more than 30
-    /// days ago. Nothing that happened is forgotten: experiments, the journal and the activity log stay.
+    /// Deletes sessions that have run out with their replaced tokens, tokens and idempotency keys of more than 30
+    /// days ago, and signing keys of which no token is good any more. Nothing that happened is forgotten: experiments, the journal and the activity log stay.
     pub async fn purge_expired(&self) -> Result<Purged> {
         let at = now();
         let forgotten = at - REMEMBERED;
@@ -37,7 +38,8 @@ impl Store {
             let sessions = sql!("DELETE FROM sessions WHERE expires_at <= $1", at).execute(tx).await?;
             let idempotency_keys =
                 sql!("DELETE FROM idempotency_keys WHERE created_at <= $1", forgotten).execute(tx).await?;
-            Ok(Purged { sessions, spent_tokens, idempotency_keys })
+            let signing_keys = sql!("DELETE FROM signing_keys WHERE verifies_until <= $1", at).execute(tx).await?;
+            Ok(Purged { sessions, spent_tokens, idempotency_keys, signing_keys })
         }))
     }
 }

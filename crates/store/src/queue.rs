@@ -6,7 +6,7 @@ use crate::{
     connection::{Store, transact},
     error::{Result, StoreError},
     events::{self, NewEvent},
-    experiments::{detail, dye_list, read_experiment, step},
+    experiments::{EXPERIMENTS, detail, dye_list, read_experiment, step},
     records::*,
     sql::{Bind, Row, Sql, now, row_values, sql},
     wells::{self, check_untaken},
@@ -19,10 +19,11 @@ use std::{collections::HashMap, fmt::Write as _};
 /// longest ago (or never); then age.
 const TURNS: &str = "
     WITH turns AS (
-        SELECT e.*, ROW_NUMBER() OVER (PARTITION BY e.user_id ORDER BY e.priority DESC, e.created_at, e.id) AS turn
+        SELECT e.id, e.user_id, e.robot_id, e.priority, e.created_at, e.dyes, e.least_nl, e.fullest_nl,
+            ROW_NUMBER() OVER (PARTITION BY e.user_id ORDER BY e.priority DESC, e.created_at, e.id) AS turn
         FROM experiments e WHERE e.status = 'queued'
     )
-    SELECT t.*, (
+    SELECT t.id, t.user_id, t.robot_id, (
         SELECT COUNT(*) FROM wells w
         WHERE w.experiment_id = t.id AND w.status IN ('pending', 'dispensing', 'mixed')
     ) AS wells
@@ -136,7 +137,7 @@ impl Store {
 
     /// The experiment that this lane has in hand (running here), if any.
     pub async fn in_hand(&self, lease: &Lease) -> Result<Option<ExperimentDetail>> {
-        let running = "SELECT * FROM experiments WHERE robot_id = $1 AND status = 'running'";
+        let running = format!("{EXPERIMENTS} WHERE e.robot_id = $1 AND e.status = 'running'");
         match sql!(running, lease.robot_id).one(self.reader()).await? {
             Some(row) => Ok(Some(detail(self.reader(), &row).await?)),
             None => Ok(None),
@@ -211,7 +212,7 @@ impl Store {
 
     /// The experiment in hand at this robot, without its wells.
     pub async fn in_hand_at(&self, robot: RobotId) -> Result<Option<Experiment>> {
-        let running = "SELECT * FROM experiments WHERE robot_id = $1 AND status = 'running' LIMIT 1";
+        let running = format!("{EXPERIMENTS} WHERE e.robot_id = $1 AND e.status = 'running' LIMIT 1");
         let row = sql!(running, robot).one(self.reader()).await?;
         row.map(|row| read_experiment(&row)).transpose()
     }

@@ -22,6 +22,14 @@ pub struct User {
     /// Wells that this person may still ask for.
     pub quota_remaining: i32,
     pub created_at: DateTime<Utc>,
+    /// Since when they can't sign in.
+    pub disabled_at: Option<DateTime<Utc>>,
+}
+
+impl User {
+    pub(crate) fn is_administrator(&self) -> bool {
+        self.role.administers() && self.disabled_at.is_none()
+    }
 }
 
 impl fmt::Debug for User {
@@ -51,6 +59,48 @@ impl fmt::Debug for NewUser {
             .field("email", &self.email)
             .field("role", &self.role)
             .finish_non_exhaustive()
+    }
+}
+
+/// What is to be another in an account; nothing stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserChanges {
+    pub role: Option<Role>,
+    /// Wells that may still be asked for, 0 or more.
+    pub quota: Option<i32>,
+    pub disabled: Option<bool>,
+}
+
+impl UserChanges {
+    pub(crate) fn of(self, user: User, now: DateTime<Utc>) -> User {
+        User {
+            role: self.role.unwrap_or(user.role),
+            quota_remaining: self.quota.unwrap_or(user.quota_remaining),
+            disabled_at: match self.disabled {
+                Some(true) => user.disabled_at.or(Some(now)),
+                Some(false) => None,
+                None => user.disabled_at,
+            },
+            ..user
+        }
+    }
+}
+
+/// A key that signs access tokens, or signed them. Its `Debug` never shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey {
+    /// The `kid` in the header of its tokens.
+    pub kid: String,
+    /// PKCS #8.
+    pub private_pem: String,
+    pub created_at: DateTime<Utc>,
+    /// Nothing for the one that signs.
+    pub verifies_until: Option<DateTime<Utc>>,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
     }
 }
 
@@ -207,6 +257,8 @@ pub struct NewExperiment {
     /// The client's `Idempotency-Key` with a hash of the request body.
     pub idempotency: Option<IdempotencyKey>,
     pub ip_address: Option<IpAddr>,
+    /// Who tried an older experiment again by it, as the activity log is to say it.
+    pub retried: Option<NewActivity>,
 }
 
 #[derive(Clone, Debug)]

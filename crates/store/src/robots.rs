@@ -19,7 +19,9 @@ use uuid::Uuid;
 /// A robot with the plate that lies on it, and whether it stands still. Under a stop or an open question nothing is begun,
 /// whatever hangs on the nozzle; under a pause it is still put down.
 const ROBOTS: &str = "
-    SELECT r.*, p.id AS plate_id,
+    SELECT r.id, r.name, r.identity, r.url, r.sensor_url, r.attendance, r.deck, r.mode, r.mode_by, r.mode_at, r.attention,
+        r.attention_at, r.notice, r.notice_at, r.acts, r.accounted, r.run_id, r.tool, r.white_reference, r.lease_holder,
+        r.lease_epoch, r.lease_expires_at, p.id AS plate_id,
         (r.mode = 'stopped' OR r.attention IS NOT NULL OR (r.mode = 'paused' AND r.tool ->> 'tool' = 'nothing'))
         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.robot_id = r.id AND o.state = 'intended') AS stands_still
     FROM robots r LEFT JOIN plates p ON p.robot_id = r.id AND p.removed_at IS NULL";

@@ -1,43 +1,72 @@
-//! Sign-ins with their rotating refresh tokens, and the key that signs access tokens.
+//! Sign-ins with their rotating refresh tokens. What begins or ends one and its line in the activity log are one
+//! transaction.
 
 use crate::{
     accounts::read_user,
-    connection::{Store, transact},
+    activity,
+    connection::{Backend, Store, transact},
     error::{Result, StoreError},
-    records::{Rotation, Session, User},
-    sql::{Row, now, sql},
+    records::{NewActivity, Rotation, Session, User},
+    sql::{Row, Sql, now, sql},
 };
 use chrono::{DateTime, Utc};
 use domain::{SessionId, UserId};
 use sea_orm::DatabaseTransaction;
+use serde_json::json;
+use std::net::IpAddr;
+
+/// A live session's person with the session; `{which}` says which.
+const LIVE: &str = "
+    SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at,
+        s.id AS session_id, s.created_at AS session_created_at, s.expires_at
+    FROM sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.revoked_at IS NULL AND u.disabled_at IS NULL AND s.expires_at > $1 AND ";
 
 impl Store {
-    pub async fn create_session(&self, user: UserId, refresh_hash: &str, expires_at: DateTime<Utc>) -> Result<Session> {
-        let session = Session { id: SessionId::new(), user_id: user, created_at: now(), expires_at, revoked_at: None };
-        sql!(
-            "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
-            session.id,
-            user,
-            refresh_hash,
-            session.created_at,
-            expires_at,
-        )
-        .execute(self.writer())
-        .await?;
+    /// Begins a sign-in of `user` as they were read when their password was verified.
+    ///
+    /// # Errors
+    /// `NotFound` where the password has been changed or the account disabled since.
+    pub async fn create_session(
+        &self,
+        id: SessionId,
+        user: &User,
+        refresh_hash: &str,
+        expires_at: DateTime<Utc>,
+        by: &NewActivity,
+    ) -> Result<Session> {
+        let unchanged = format!(
+            "SELECT id FROM users WHERE id = $1 AND hashed_password = $2 AND disabled_at IS NULL{}",
+            self.backend().for_update()
+        );
+        let session = Session { id, user_id: user.id, created_at: now(), expires_at, revoked_at: None };
+        transact!(self, |tx| {
+            let row = sql!(unchanged.clone(), user.id, user.hashed_password.as_str()).one(tx).await?;
+            row.ok_or(StoreError::NotFound("account"))?;
+            let text =
+                "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
+            sql!(text, id, user.id, refresh_hash, session.created_at, expires_at).execute(tx).await?;
+            activity::insert(self.backend(), by).execute(tx).await
+        });
         Ok(session)
     }
 
-    /// Replaces a refresh token's hash in one transaction; a token used twice revokes its session.
+    /// Replaces a refresh token's hash in one transaction; a token used twice ends its session, which is logged with
+    /// where it came from.
     pub async fn rotate_session(
         &self,
         refresh_hash: &str,
         next_hash: &str,
         expires_at: DateTime<Utc>,
+        from: Option<IpAddr>,
     ) -> Result<Rotation> {
-        let current = format!("SELECT * FROM sessions WHERE refresh_hash = $1{}", self.backend().for_update());
+        let current = format!(
+            "SELECT id, user_id, created_at, expires_at, revoked_at FROM sessions WHERE refresh_hash = $1{}",
+            self.backend().for_update()
+        );
         Ok(transact!(self, |tx| {
             let Some(row) = sql!(current.clone(), refresh_hash).one(tx).await? else {
-                return revoke_if_spent(tx, refresh_hash).await;
+                return end_if_spent(tx, self.backend(), refresh_hash, from).await;
             };
             let session = read_session(&row)?;
             if session.revoked_at.is_some() || session.expires_at <= now() {
@@ -50,55 +79,50 @@ impl Store {
 
     /// The live session with this (current) token hash, without rotating it: for cookie sessions.
     pub async fn session_by_hash(&self, refresh_hash: &str) -> Result<Option<(Session, User)>> {
-        let row = sql!(
-            "SELECT * FROM sessions WHERE refresh_hash = $1 AND revoked_at IS NULL AND expires_at > $2",
-            refresh_hash,
-            now(),
-        )
-        .one(self.reader())
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let session = read_session(&row)?;
-        let user = sql!("SELECT * FROM users WHERE id = $1", session.user_id).one(self.reader()).await?;
-        user.map(|row| Ok((session, read_user(&row)?))).transpose()
+        let row = sql!(format!("{LIVE} s.refresh_hash = $2"), now(), refresh_hash).one(self.reader()).await?;
+        row.map(|row| read_live(&row)).transpose()
     }
 
-    /// Ends a sign-in; ending it twice is fine.
-    pub async fn revoke_session(&self, id: SessionId) -> Result<()> {
-        revoke(id).execute(self.writer()).await?;
+    /// The person of a session, while it lives: for access tokens, which end with their session.
+    pub async fn user_in_session(&self, session: SessionId, user: UserId) -> Result<Option<User>> {
+        let row = sql!(format!("{LIVE} s.id = $2 AND s.user_id = $3"), now(), session, user).one(self.reader()).await?;
+        row.map(|row| read_user(&row)).transpose()
+    }
+
+    /// Ends a sign-in; ending it twice is fine, and logged once.
+    pub async fn revoke_session(&self, id: SessionId, by: &NewActivity) -> Result<()> {
+        transact!(self, |tx| {
+            if end(id).execute(tx).await? == 1 {
+                activity::insert(self.backend(), by).execute(tx).await?;
+            }
+            Ok(())
+        });
         Ok(())
-    }
-
-    /// The token-signing key (PEM: private, public), made by `make` on first use; the same for every process of this
-    /// database, even when two make one at once.
-    pub async fn signing_key(&self, make: impl FnOnce() -> (String, String) + Send) -> Result<(String, String)> {
-        if let Some(key) = self.stored_key().await? {
-            return Ok(key);
-        }
-        let (private, public) = make();
-        sql!(
-            "INSERT INTO signing_keys (id, private_pem, public_pem, created_at) VALUES (1, $1, $2, $3) ON CONFLICT (id) DO NOTHING",
-            private,
-            public,
-            now(),
-        )
-        .execute(self.writer())
-        .await?;
-        self.stored_key().await?.ok_or(StoreError::NotFound("signing key"))
-    }
-
-    async fn stored_key(&self) -> Result<Option<(String, String)>> {
-        let row = sql!("SELECT private_pem, public_pem FROM signing_keys WHERE id = 1").one(self.writer()).await?;
-        row.map(|row| Ok((row.get("private_pem")?, row.get("public_pem")?))).transpose()
     }
 }
 
-async fn revoke_if_spent(tx: &DatabaseTransaction, refresh_hash: &str) -> Result<Rotation> {
+/// Ends every session of a person.
+pub(crate) async fn end_all(tx: &DatabaseTransaction, user: UserId) -> Result<()> {
+    sql!("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL", user, now())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn end_if_spent(
+    tx: &DatabaseTransaction,
+    backend: Backend,
+    refresh_hash: &str,
+    from: Option<IpAddr>,
+) -> Result<Rotation> {
     let spent =
         sql!("SELECT session_id FROM spent_refresh_tokens WHERE refresh_hash = $1", refresh_hash).one(tx).await?;
     let Some(row) = spent else { return Ok(Rotation::Refused) };
-    let session = row.get("session_id")?;
-    revoke(session).execute(tx).await?;
+    let session: SessionId = row.get("session_id")?;
+    end(session).execute(tx).await?;
+    let details = json!({ "session": session });
+    let seen = NewActivity { user_id: None, action: "refresh_token_reused", details, ip_address: from };
+    activity::insert(backend, &seen).execute(tx).await?;
     Ok(Rotation::Reused(session))
 }
 
@@ -123,7 +147,7 @@ async fn replace_token(
     Ok(())
 }
 
-fn revoke(id: SessionId) -> crate::sql::Sql {
+fn end(id: SessionId) -> Sql {
     sql!("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", id, now())
 }
 
@@ -135,4 +159,16 @@ fn read_session(row: &Row) -> Result<Session> {
         expires_at: row.get("expires_at")?,
         revoked_at: row.get("revoked_at")?,
     })
+}
+
+fn read_live(row: &Row) -> Result<(Session, User)> {
+    let user = read_user(row)?;
+    let session = Session {
+        id: row.get("session_id")?,
+        user_id: user.id,
+        created_at: row.get("session_created_at")?,
+        expires_at: row.get("expires_at")?,
+        revoked_at: None,
+    };
+    Ok((session, user))
 }

@@ -4,7 +4,7 @@
 //! `TINCTURE_TEST_POSTGRES` names (any database of it, as a role that may create others), or else on a private server
 //! that is started for it and ends with it. Neither is ever skipped: without PostgreSQL the test fails and says why.
 
-use crate::{Options, Store};
+use crate::{NewActivity, Options, Store};
 use std::{
     env, fs,
     os::unix::fs::{MetadataExt, chown},
@@ -31,6 +31,15 @@ pub struct TestDatabase {
 enum Place {
     Sqlite { _directory: TempDir },
     Postgres { server: Server, name: String },
+}
+
+/// A column as the database describes it.
+#[derive(Clone, Debug)]
+pub struct StoredColumn {
+    pub table: String,
+    pub column: String,
+    /// It has no default and can't be left out of a new row.
+    pub must_be_given: bool,
 }
 
 impl TestDatabase {
@@ -76,8 +85,73 @@ impl TestDatabase {
 
     /// Another handle with connections of its own, as another process would have.
     pub async fn another(&self) -> Store {
-        Store::connect(&self.url, Options::default()).await.expect("the test database opens again")
+        self.another_with(Options::default()).await
     }
+
+    /// The same, with other settings.
+    pub async fn another_with(&self, options: Options) -> Store {
+        Store::connect(&self.url, options).await.expect("the test database opens again")
+    }
+
+    /// Whether the release whose newest migration this is may still run on the schema of this one.
+    pub fn may_run(&self, newest: &str) -> bool {
+        crate::migrations::least().is_none_or(|least| newest >= least)
+    }
+
+    /// Has the database prepare a statement whose parameters have these types (PostgreSQL's names, with commas between),
+    /// without running it.
+    ///
+    /// # Errors
+    /// What the database says against it.
+    pub async fn prepare(&self, types: &str, text: &str) -> Result<(), String> {
+        use sea_orm::ConnectionTrait;
+        let types = if types.is_empty() { String::new() } else { format!("({types})") };
+        let statements = match self.store.backend() {
+            crate::Backend::Sqlite => format!("EXPLAIN {text}"),
+            crate::Backend::Postgres => format!("PREPARE tried {types} AS {text}; DEALLOCATE tried"),
+        };
+        self.store.writer().execute_unprepared(&statements).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// The names of its tables.
+    pub async fn tables(&self) -> Vec<String> {
+        let mut tables: Vec<_> = self.columns().await.into_iter().map(|column| column.table).collect();
+        tables.dedup();
+        tables
+    }
+
+    /// Every column of every table, as the database itself tells, by table and place.
+    pub async fn columns(&self) -> Vec<StoredColumn> {
+        use crate::sql::sql;
+        let text = match self.store.backend() {
+            crate::Backend::Sqlite => {
+                "SELECT t.name AS table_name, c.name AS column_name,
+                     c.\"notnull\" = 1 AND c.dflt_value IS NULL AS must_be_given
+                 FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+                 WHERE t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name, c.cid"
+            }
+            crate::Backend::Postgres => {
+                "SELECT CAST(table_name AS text) AS table_name, CAST(column_name AS text) AS column_name,
+                     is_nullable = 'NO' AND column_default IS NULL AS must_be_given
+                 FROM information_schema.columns WHERE table_schema = current_schema()
+                 ORDER BY table_name, ordinal_position"
+            }
+        };
+        let rows = sql!(text).all(self.store.reader()).await.expect("the schema can be read");
+        let read = |row: &crate::sql::Row| {
+            Ok(StoredColumn {
+                table: row.get("table_name")?,
+                column: row.get("column_name")?,
+                must_be_given: row.get("must_be_given")?,
+            })
+        };
+        rows.iter().map(read).collect::<crate::Result<_>>().expect("the schema's rows")
+    }
+}
+
+/// A line for the activity log, of nobody in particular.
+pub fn act(action: &'static str) -> NewActivity {
+    NewActivity { user_id: None, action, details: serde_json::json!({}), ip_address: None }
 }
 
 impl Store {
@@ -86,8 +160,8 @@ impl Store {
     /// # Panics
     /// When a migration fails.
     pub async fn migrate_first(&self, count: usize) {
-        for (name, text) in &crate::migrations::MIGRATIONS[..count] {
-            self.migrate_with(name, text).await.expect("the migration runs");
+        for migration in &crate::migrations::MIGRATIONS[..count] {
+            self.migrate_with(migration).await.expect("the migration runs");
         }
     }
 

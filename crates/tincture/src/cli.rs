@@ -51,11 +51,14 @@ pub enum Command {
     Worker(Worker),
     /// Run a virtual OT-2 and colour sensor, for other programs or for trying things out
     Emulator(Emulator),
-    /// Bring the database's schema up to date
+    /// Make the database where there is none yet, and bring its schema up to date
     Migrate,
     /// Make and change accounts
     #[command(subcommand)]
     User(User),
+    /// List and replace the keys that sign access tokens
+    #[command(subcommand)]
+    Keys(Keys),
     /// Add, list, hold and attend robots
     #[command(subcommand)]
     Robot(Robot),
@@ -173,12 +176,32 @@ pub enum User {
         #[arg(value_parser = clap::value_parser!(i32).range(0..))]
         wells: i32,
     },
+    /// Sign somebody out everywhere and let them in no more; what they asked for goes on
+    Disable { email: String },
+    /// Let somebody in again
+    Enable { email: String },
     /// Change somebody's password and sign them out everywhere; prints a new one unless --password-stdin
     SetPassword {
         email: String,
         /// Read the password from standard input, one line
         #[arg(long)]
         password_stdin: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+A key that somebody else may have: `tincture keys rotate`, then `tincture keys retire KID` with the old one's. People
+stay signed in; programs renew their access tokens by themselves.")]
+pub enum Keys {
+    /// List them: the one that signs, then those that still verify
+    List,
+    /// Make a new key that signs from now on; the old one verifies until its last token has run out
+    Rotate,
+    /// Forget a replaced key before its time
+    Retire {
+        /// As `tincture keys list` shows it
+        kid: String,
     },
 }
 
@@ -265,6 +288,7 @@ impl Cli {
             }
             Command::Migrate
             | Command::User(_)
+            | Command::Keys(_)
             | Command::Robot(_)
             | Command::Experiment(_)
             | Command::Config

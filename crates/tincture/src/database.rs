@@ -2,27 +2,64 @@
 
 use crate::settings::Settings;
 use anyhow::Context;
-use std::path::Path;
-use store::{Options, Store};
+use std::{path::Path, time::Duration};
+use store::{Integrity, Options, Store};
 
-/// Opens it and brings its schema up to date.
+/// How long a start may look for damage. Enough for about 2 GB; a larger file is looked at in part.
+const LOOK_FOR_DAMAGE: Duration = Duration::from_secs(5);
+
+/// Opens the one that is there: makes nothing and changes nothing.
 ///
 /// # Errors
-/// It can't be reached, or a migration fails.
+/// It isn't there, can't be reached, or its schema isn't one that this release runs on.
 pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
-    let store = connect(settings).await?;
-    store.migrate().await.context("the database can't be brought up to date")?;
+    let store = Store::connect_existing(&url(settings), options(settings)).await;
+    let store = store.context("the database can't be opened")?;
+    store.check_schema().await?;
     Ok(store)
 }
 
-/// Opens it as it is: the one at `database_url`, otherwise the embedded one of the data directory.
-pub async fn connect(settings: &Settings) -> anyhow::Result<Store> {
-    let url = match &settings.database_url {
+/// The same, for what runs long: looks for damage first.
+///
+/// # Errors
+/// Those of [`open`]; the file is damaged.
+pub async fn open_to_serve(settings: &Settings) -> anyhow::Result<Store> {
+    let store = open(settings).await?;
+    look_for_damage(&store).await?;
+    Ok(store)
+}
+
+/// Makes it where it isn't there yet, and brings its schema up to date. Gives the names of the migrations that ran.
+///
+/// # Errors
+/// It can't be reached, is damaged, or a migration fails.
+pub async fn prepare(settings: &Settings) -> anyhow::Result<(Store, Vec<String>)> {
+    let store = Store::connect(&url(settings), options(settings)).await.context("the database can't be opened")?;
+    look_for_damage(&store).await?;
+    let ran = store.migrate().await.context("the database can't be brought up to date")?;
+    Ok((store, ran))
+}
+
+async fn look_for_damage(store: &Store) -> anyhow::Result<()> {
+    if store.check_integrity(LOOK_FOR_DAMAGE).await? == Integrity::Unfinished {
+        tracing::info!(
+            seconds = LOOK_FOR_DAMAGE.as_secs(),
+            "the database is too large to be looked through at the start; what was read of it is sound"
+        );
+    }
+    Ok(())
+}
+
+/// The one at `database_url`, otherwise the embedded one of the data directory.
+fn url(settings: &Settings) -> String {
+    match &settings.database_url {
         Some(url) => url.expose().to_owned(),
         None => embedded(&settings.data_dir),
-    };
-    let options = Options { max_connections: settings.database_connections, ..Options::default() };
-    Store::connect(&url, options).await.context("the database can't be opened")
+    }
+}
+
+fn options(settings: &Settings) -> Options {
+    Options { max_connections: settings.database_connections, ..Options::default() }
 }
 
 fn embedded(data_dir: &Path) -> String {

@@ -17,6 +17,7 @@ impl Lab {
         let directory = tempfile::tempdir().expect("a directory");
         let url = format!("sqlite://{}", directory.path().join("tincture.sqlite").display());
         let store = Store::connect(&url, Options::default()).await.expect("a database");
+        store.migrate().await.expect("it migrates");
         let lab = Self { directory, store };
         lab.done(&["robot", "add", "bench-1", "--url", "http://127.0.0.1:1", "--sensor", "tcp://127.0.0.1:1"]);
         lab
@@ -61,6 +62,7 @@ impl Lab {
             gives_back: Vec::new(),
             idempotency: None,
             ip_address: None,
+            retried: None,
         };
         self.store.accept(asked).await.expect("accepted");
         id

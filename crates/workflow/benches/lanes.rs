@@ -126,7 +126,7 @@ async fn submit(store: &Store, load: &Load) -> Vec<ExperimentId> {
             role: Role::Student,
             quota: 10_000,
         };
-        let user = store.create_user(user).await.expect("a user");
+        let user = store.create_user(user, &store::testing::act("user_created")).await.expect("a user");
         for _ in (number..load.experiments).step_by(USERS) {
             let volumes = BTreeMap::from([("red".into(), 60.0), ("yellow".into(), 30.0), ("blue".into(), 60.0)]);
             let request = ExperimentRequest { name: None, wells: vec![WellRequest { volumes }; WELLS] };

@@ -158,28 +158,36 @@ impl Lab {
         idempotency: Option<String>,
         ip: Option<IpAddr>,
     ) -> Result<Accepted, SubmitError> {
-        check_priority(user, priority)?;
         let order = Order { owner: user.id, request, priority, retry_of: None, gives_back: Vec::new() };
-        self.accept(order, idempotency, ip).await
+        let key = order.key(idempotency);
+        // Before anything is checked: what was accepted then is answered as it was, whatever deck or role is now.
+        if let Some(key) = &key
+            && let Some(earlier) = self.store.earlier_answer(user.id, key).await?
+        {
+            return self.accepted(earlier, ExperimentId::new(), order.request.wells.len()).await;
+        }
+        check_priority(user, priority)?;
+        self.accept(ExperimentId::new(), order, key, ip, None).await
     }
 
-    /// Checks, charges and stores an order, whatever it comes from.
+    /// Checks, charges and stores an order, whatever it comes from, as experiment `id`. `retried` is the line of the
+    /// activity log that says who tried again by it.
     pub(crate) async fn accept(
         &self,
+        id: ExperimentId,
         order: Order,
-        idempotency: Option<String>,
+        idempotency: Option<IdempotencyKey>,
         ip: Option<IpAddr>,
+        retried: Option<NewActivity>,
     ) -> Result<Accepted, SubmitError> {
         let recipes = check(&order.request, &self.decks().await?)?;
-        let (owner, wanted) = (order.owner, recipes.len());
-        let idempotency = idempotency.map(|key| IdempotencyKey { key, request_hash: order.fingerprint() });
+        let wanted = recipes.len();
         let metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
-        let id = ExperimentId::new();
         let acceptance = self
             .store
             .accept(NewExperiment {
                 id,
-                user_id: owner,
+                user_id: order.owner,
                 name: order.request.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
                 wells: recipes.into_iter().map(|recipe| (WellId::new(), recipe)).collect(),
                 priority: order.priority,
@@ -187,11 +195,17 @@ impl Lab {
                 gives_back: order.gives_back,
                 idempotency,
                 ip_address: ip,
+                retried,
             })
             .await?;
+        self.accepted(acceptance, id, wanted).await
+    }
+
+    /// What became of a request for so many wells that was to make experiment `id`.
+    async fn accepted(&self, acceptance: Acceptance, id: ExperimentId, wanted: usize) -> Result<Accepted, SubmitError> {
         let (id, quota_remaining, replayed) = match acceptance {
             Acceptance::Accepted { quota_remaining } => {
-                tracing::info!(experiment = %id, owner = %owner, wells = wanted, "an experiment was accepted");
+                tracing::info!(experiment = %id, wells = wanted, "an experiment was accepted");
                 metrics::counter!(telemetry::names::EXPERIMENTS_ACCEPTED).increment(1);
                 (id, quota_remaining, false)
             }
@@ -212,15 +226,15 @@ impl Lab {
         control: Control,
         ip: Option<IpAddr>,
     ) -> Result<ControlOutcome, StoreError> {
-        let outcome = self.store.control(id, control).await?;
+        let action = match control {
+            Control::Pause => "experiment_paused",
+            Control::Resume => "experiment_resumed",
+            Control::Cancel => "experiment_cancelled",
+        };
+        let details = json!({ "experiment_id": id });
+        let activity = NewActivity { user_id: Some(by.id), action, details, ip_address: ip };
+        let outcome = self.store.control(id, control, &activity).await?;
         if !matches!(outcome, ControlOutcome::Refused(_)) {
-            let action = match control {
-                Control::Pause => "experiment_paused",
-                Control::Resume => "experiment_resumed",
-                Control::Cancel => "experiment_cancelled",
-            };
-            let details = json!({ "experiment_id": id });
-            self.store.log_activity(NewActivity { user_id: Some(by.id), action, details, ip_address: ip }).await?;
             tracing::info!(experiment = %id, ?control, by = %by.id, "an experiment was told");
         }
         Ok(outcome)
@@ -346,6 +360,11 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    /// Under which it is known when it comes again.
+    pub(crate) fn key(&self, key: Option<String>) -> Option<IdempotencyKey> {
+        key.map(|key| IdempotencyKey { key, request_hash: self.fingerprint() })
+    }
+
     /// What identifies it under an idempotency key: its meaning, not its spelling.
     fn fingerprint(&self) -> String {
         let canonical = serde_json::to_vec(self).unwrap_or_default();

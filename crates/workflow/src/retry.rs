@@ -5,7 +5,7 @@ use crate::{
     doubts::Again,
     lab::{Order, USUAL_PRIORITY},
 };
-use domain::{Control, ExperimentStatus, Recipe};
+use domain::{Control, ExperimentId, ExperimentStatus, Recipe};
 use serde_json::json;
 use std::net::IpAddr;
 use store::{ControlOutcome, Experiment, ExperimentDetail, NewActivity, StoreError, User};
@@ -94,15 +94,11 @@ impl Lab {
         };
         // The new experiment is logged as its owner's; an operator's address isn't theirs.
         let owners_ip = ip.filter(|_| by.id == experiment.user_id);
-        let accepted = self.accept(order, idempotency, owners_ip).await?;
-        if !accepted.replayed {
-            let details = json!({
-                "experiment_id": accepted.experiment.experiment.id, "retry_of": experiment.id, "free_wells": again.free.len(),
-            });
-            let action = "experiment_retried";
-            let activity = NewActivity { user_id: Some(by.id), action, details, ip_address: ip };
-            self.store().log_activity(activity).await?;
-        }
+        let id = ExperimentId::new();
+        let details = json!({ "experiment_id": id, "retry_of": experiment.id, "free_wells": again.free.len() });
+        let retried = NewActivity { user_id: Some(by.id), action: "experiment_retried", details, ip_address: ip };
+        let key = order.key(idempotency);
+        let accepted = self.accept(id, order, key, owners_ip, Some(retried)).await?;
         Ok(Retried::Anew(Box::new(accepted)))
     }
 }

@@ -62,7 +62,8 @@ impl Lab {
         for email in ["ada@example.org", "grace@example.org", "rosalind@example.org"] {
             let (id, hashed_password) = (UserId::new(), "unused".to_owned());
             let user = NewUser { id, email: email.to_owned(), hashed_password, role: Role::Student, quota: GRANTED };
-            users.push(database.store().create_user(user).await.expect("an account"));
+            let by = store::testing::act("user_created");
+            users.push(database.store().create_user(user, &by).await.expect("an account"));
         }
         Self { database, emulator, sensor, timeline, users, stop: CancellationToken::new() }
     }

@@ -90,7 +90,7 @@ impl Script {
         let (id, hashed_password) = (UserId::new(), "unused".to_owned());
         let email = "olga@example.org".to_owned();
         let user = NewUser { id, email, hashed_password, role: Role::Operator, quota: GRANTED };
-        let user = store.create_user(user).await.expect("an account");
+        let user = store.create_user(user, &store::testing::act("user_created")).await.expect("an account");
         Self {
             lab: Lab::new(store.clone()),
             hands: Hands::at(emulator.robot_addr()).expect("hands"),

@@ -6,24 +6,25 @@ use domain::Role;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::SigningKey;
 
 fn with_token(lab: &TestLab, token: &str) -> reqwest::RequestBuilder {
     lab.request(Method::GET, "/api/v1/me").bearer_auth(token)
 }
 
-/// A token with this lab's claims, signed with a key that isn't the lab's.
-fn forged(key: &EncodingKey, algorithm: Algorithm, subject: &str, expires_in: i64) -> String {
+/// A token with this lab's claims and its key's id.
+async fn forged(lab: &TestLab, key: &EncodingKey, algorithm: Algorithm, subject: &str, expires_in: i64) -> String {
     let now = chrono::Utc::now().timestamp();
     let id = uuid::Uuid::now_v7();
     let claims = json!({ "sub": subject, "role": "admin", "iat": now, "exp": now + expires_in, "iss": ISSUER,
         "aud": AUDIENCE, "jti": id, "sid": id });
-    jsonwebtoken::encode(&Header::new(algorithm), &claims, key).expect("signed")
+    let kid = Some(own_key(lab).await.kid);
+    jsonwebtoken::encode(&Header { kid, ..Header::new(algorithm) }, &claims, key).expect("signed")
 }
 
 /// The lab's own private key, as somebody with the database would have it.
-async fn own_key(lab: &TestLab) -> EncodingKey {
-    let stored = lab.database.store.signing_key(|| (String::new(), String::new())).await.expect("the key");
-    EncodingKey::from_ed_pem(stored.1.as_bytes()).expect("a key")
+async fn own_key(lab: &TestLab) -> SigningKey {
+    lab.database.store.signing_keys().await.expect("the keys").remove(0)
 }
 
 #[tokio::test]
@@ -42,10 +43,13 @@ async fn missing_forged_and_expired_tokens_are_told_apart() {
         format!("{head}.{}", "A".repeat(86))
     };
     let none = format!("eyJhbGciOiJub25lIn0.{}.", ada.token.split('.').nth(1).expect("claims"));
+    let own = EncodingKey::from_ed_pem(own_key(&lab).await.private_pem.as_bytes()).expect("a key");
     for token in [
-        forged(&EncodingKey::from_ed_der(&foreign_key), Algorithm::EdDSA, &subject, 600),
-        forged(&EncodingKey::from_secret(b"secret"), Algorithm::HS256, &subject, 600),
-        forged(&own_key(&lab).await, Algorithm::EdDSA, &uuid::Uuid::now_v7().to_string(), 600),
+        forged(&lab, &EncodingKey::from_ed_der(&foreign_key), Algorithm::EdDSA, &subject, 600).await,
+        forged(&lab, &EncodingKey::from_secret(b"secret"), Algorithm::HS256, &subject, 600).await,
+        forged(&lab, &own, Algorithm::EdDSA, &uuid::Uuid::now_v7().to_string(), 600).await,
+        // Of her, but of no session of hers.
+        forged(&lab, &own, Algorithm::EdDSA, &subject, 600).await,
         signature_of_another,
         none,
         "x".to_owned(),
@@ -54,7 +58,7 @@ async fn missing_forged_and_expired_tokens_are_told_apart() {
         let answer = Answer::of(with_token(&lab, &token)).await;
         answer.problem(401, "not-signed-in");
     }
-    let expired = forged(&own_key(&lab).await, Algorithm::EdDSA, &subject, -1);
+    let expired = forged(&lab, &own, Algorithm::EdDSA, &subject, -1).await;
     let answer = Answer::of(with_token(&lab, &expired)).await;
     answer.problem(401, "token-expired");
     assert!(answer.header("www-authenticate").contains("invalid_token"));
@@ -77,6 +81,7 @@ async fn signing_in_renewing_and_signing_out() {
     assert_eq!(Answer::of(with_token(&lab, token)).await.json()["email"], "ada@example.org");
     let body = json!({ "refresh_token": renewed["refresh_token"] });
     assert_eq!(lab.post("/api/v1/auth/logout", &body).await.status, 204);
+    Answer::of(with_token(&lab, token)).await.problem(401, "not-signed-in");
     lab.post("/api/v1/auth/refresh", &body).await.problem(401, "not-signed-in");
 }
 
@@ -164,4 +169,18 @@ async fn administrators_and_nobody_else_look_after_accounts() {
     patch(bob.id.to_string(), json!({ "role": "king" })).await.problem(422, "invalid-request");
     patch(admin.id.to_string(), json!({ "role": "student" })).await.problem(403, "not-allowed");
     patch(uuid::Uuid::now_v7().to_string(), json!({ "quota": 1 })).await.problem(404, "not-found");
+
+    // All of it or nothing.
+    patch(bob.id.to_string(), json!({ "role": "operator", "quota": 1_000_001 })).await.problem(422, "invalid-request");
+    let listed = admin.get("/users").await.json();
+    let seen = listed["data"].as_array().expect("a list").iter().find(|user| user["id"] == bob.id.to_string());
+    assert_eq!(seen.map(|bob| (&bob["role"], &bob["quota_remaining"])), Some((&json!("student"), &json!(5))));
+
+    patch(admin.id.to_string(), json!({ "disabled": true })).await.problem(403, "not-allowed");
+    assert_eq!(patch(bob.id.to_string(), json!({ "disabled": true })).await.json()["disabled"], true);
+    bob.get("/me").await.problem(401, "not-signed-in");
+    let right = json!({ "email": "bob@example.org", "password": PASSWORD });
+    lab.post("/api/v1/auth/login", &right).await.problem(403, "not-allowed");
+    assert_eq!(patch(bob.id.to_string(), json!({ "disabled": false })).await.json()["disabled"], false);
+    assert_eq!(lab.post("/api/v1/auth/login", &right).await.status, 200);
 }

@@ -75,6 +75,16 @@ impl Answer {
     }
 }
 
+fn robot(deck: Deck) -> NewRobot {
+    NewRobot {
+        name: "one".into(),
+        url: "http://127.0.0.1:1".into(),
+        sensor_url: "tcp://127.0.0.1:1".into(),
+        attendance: Attendance::Virtual,
+        deck,
+    }
+}
+
 impl TestLab {
     pub async fn new() -> Self {
         Self::with_changes(Changes::default()).await
@@ -85,23 +95,18 @@ impl TestLab {
         let auth = Service::new(database.store.clone()).await.expect("auth");
         let lab = Lab::new(database.store.clone());
         let state = AppState::new(database.store.clone(), auth, lab).with_changes(changes);
-        let robot = database
-            .store
-            .ensure_robot(NewRobot {
-                name: "one".into(),
-                url: "http://127.0.0.1:1".into(),
-                sensor_url: "tcp://127.0.0.1:1".into(),
-                attendance: Attendance::Virtual,
-                deck: Deck::default(),
-            })
-            .await
-            .expect("a robot");
+        let robot = database.store.ensure_robot(robot(Deck::default())).await.expect("a robot");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let service = api::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let server = tokio::spawn(async move { axum::serve(listener, service).await.expect("serves") });
         let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
         Self { database, state, base, client, robot: robot.id, server }
+    }
+
+    /// The robot's deck is another from now on.
+    pub async fn redeck(&self, deck: Deck) {
+        self.database.store.ensure_robot(robot(deck)).await.expect("the robot");
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -2,7 +2,7 @@
 
 use crate::lab::{Answer, TestLab, ochre};
 use api::Changes;
-use domain::Role;
+use domain::{Deck, Role};
 use reqwest::Method;
 use serde_json::json;
 
@@ -58,6 +58,33 @@ async fn a_repeated_request_makes_one_experiment() {
     let bob = lab.person("bob", Role::Student, 10).await;
     let request = bob.request(Method::POST, "/experiments").header("idempotency-key", "run-1").json(&ochre(3));
     assert_eq!(Answer::of(request).await.status, 201, "a key is its owner's");
+}
+
+/// A client that lost the answer asks again when much has changed: what was accepted stays accepted.
+#[tokio::test]
+async fn a_repeated_request_is_known_before_it_is_checked() {
+    let lab = TestLab::new().await;
+    let (ada, admin) = (lab.person("ada", Role::Operator, 2).await, lab.person("root", Role::Admin, 0).await);
+    let send = |priority| {
+        let mut body = ochre(2);
+        body["priority"] = json!(priority);
+        Answer::of(ada.request(Method::POST, "/experiments").header("idempotency-key", "run-1").json(&body))
+    };
+    let first = send(3).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+
+    // Her role gives no priority any more, her quota is spent, and no deck has a dye of hers.
+    let change = admin.request(Method::PATCH, &format!("/users/{}", ada.id)).json(&json!({ "role": "student" }));
+    assert_eq!(Answer::of(change).await.status, 200);
+    let mut deck = Deck::default();
+    for (vial, name) in deck.dyes.iter_mut().zip(["green", "pink", "grey"]) {
+        vial.name = name.parse().expect("a name");
+    }
+    lab.redeck(deck).await;
+    let again = send(3).await;
+    assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (201, "true"), "{}", again.text);
+    assert_eq!(first.json()["id"], again.json()["id"]);
+    send(4).await.problem(409, "idempotency-conflict");
 }
 
 #[tokio::test]

@@ -1,49 +1,162 @@
 //! The schema's history: one file a step, forward only, each in a transaction of its own.
 //!
 //! A step is SQL that both databases read, with the few type names they don't share written `{uuid}`, `{json}`,
-//! `{time}`, `{inet}`, `{bigint}` and `{smallint}`. A step that has been released is never edited; the next one amends it.
+//! `{time}`, `{inet}`, `{bigint}` and `{smallint}`. A step that has been released is never edited; the next one amends
+//! it. How a step is written so that the release before it can still run is in the README beside them.
 
 use crate::{
     connection::{Backend, Store, transact},
-    error::Result,
+    error::{Result, SchemaError},
     sql::{now, sql},
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 
-/// In the order in which they run. Their names are kept in the table `migrations`.
-pub(crate) const MIGRATIONS: [(&str, &str); 5] = [
-    ("0001_accounts", include_str!("0001_accounts.sql")),
-    ("0002_robots", include_str!("0002_robots.sql")),
-    ("0003_experiments", include_str!("0003_experiments.sql")),
-    ("0004_journal", include_str!("0004_journal.sql")),
-    ("0005_hold", include_str!("0005_hold.sql")),
+/// One step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Migration {
+    /// Kept in the table `migrations`.
+    pub name: &'static str,
+    pub text: &'static str,
+    /// The step that a program must know of to run on the schema after this one. Nothing for a step that only expands:
+    /// whoever could run before can run after.
+    least: Option<&'static str>,
+}
+
+const fn expand(name: &'static str, text: &'static str) -> Migration {
+    Migration { name, text, least: None }
+}
+
+/// A step that takes something away which programs use that don't know of the step `least` (often itself).
+const fn contract(name: &'static str, text: &'static str, least: &'static str) -> Migration {
+    Migration { name, text, least: Some(least) }
+}
+
+/// In the order in which they run.
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    expand("0001_accounts", include_str!("0001_accounts.sql")),
+    expand("0002_robots", include_str!("0002_robots.sql")),
+    expand("0003_experiments", include_str!("0003_experiments.sql")),
+    expand("0004_journal", include_str!("0004_journal.sql")),
+    contract("0005_hold", include_str!("0005_hold.sql"), "0005_hold"),
+    contract("0006_keys", include_str!("0006_keys.sql"), SEALED_SINCE),
 ];
+
+/// The step that gave the table `migrations` its checksums.
+const SEALED_SINCE: &str = "0006_keys";
 
 /// The key of PostgreSQL's advisory lock: "tincture" in ASCII.
 const LOCK_KEY: i64 = 0x7469_6e63_7475_7265;
 
+impl Migration {
+    /// Hex SHA-256 of its text.
+    fn checksum(&self) -> String {
+        Sha256::digest(self.text).iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+fn known(name: &str) -> Option<&'static Migration> {
+    MIGRATIONS.iter().find(|migration| migration.name == name)
+}
+
+/// The newest step that a program must know of to run on this release's schema.
+#[cfg(feature = "testing")]
+pub(crate) fn least() -> Option<&'static str> {
+    MIGRATIONS.iter().filter_map(|step| step.least).max()
+}
+
+/// A step as the database remembers it.
+struct Applied {
+    name: String,
+    checksum: Option<String>,
+    least: Option<String>,
+}
+
 impl Store {
     /// Runs the migrations that haven't run; forward only. Returns their names. Processes that start together wait
     /// for each other.
+    ///
+    /// # Errors
+    /// `Schema` where a newer release has left what this one can't run on, or a step was applied with another text.
     pub async fn migrate(&self) -> Result<Vec<String>> {
+        check_steps(&self.applied().await?)?;
         let mut ran = Vec::new();
-        for (name, text) in MIGRATIONS {
-            if self.migrate_with(name, text).await? {
-                tracing::info!(migration = name, "the database's schema is brought up to date");
-                ran.push(name.to_owned());
+        for migration in MIGRATIONS {
+            if self.migrate_with(migration).await? {
+                tracing::info!(migration = migration.name, "the database's schema is brought up to date");
+                ran.push(migration.name.to_owned());
             }
         }
         Ok(ran)
     }
 
+    /// Whether this release can run on the schema as it is; changes nothing.
+    ///
+    /// A newer schema is fine as long as its steps say so: in a rolling upgrade the release before runs on it.
+    ///
+    /// # Errors
+    /// `Schema`, whose text says what to do.
+    pub async fn check_schema(&self) -> Result<()> {
+        let applied = self.applied().await?;
+        check_steps(&applied)?;
+        let missing = MIGRATIONS.iter().find(|step| !applied.iter().any(|applied| applied.name == step.name));
+        if let Some(missing) = missing {
+            return Err(SchemaError::Older { missing: missing.name }.into());
+        }
+        if let Some(newer) = applied.iter().rev().find(|step| known(&step.name).is_none()) {
+            tracing::info!(
+                schema = newer.name,
+                "the database's schema is a newer release's, which this one can run on"
+            );
+        }
+        Ok(())
+    }
+
+    /// In the order of their names. None in a new database.
+    async fn applied(&self) -> Result<Vec<Applied>> {
+        if sql!(self.backend().has_migrations()).one(self.writer()).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let names = sql!("SELECT name FROM migrations ORDER BY name").all(self.writer()).await?;
+        let names = names.iter().map(|row| row.get("name")).collect::<Result<Vec<String>>>()?;
+        if !names.iter().any(|name| name == SEALED_SINCE) {
+            return Ok(names.into_iter().map(|name| Applied { name, checksum: None, least: None }).collect());
+        }
+        let rows = sql!("SELECT name, checksum, least FROM migrations ORDER BY name").all(self.writer()).await?;
+        let read = |row: &crate::sql::Row| {
+            Ok(Applied { name: row.get("name")?, checksum: row.get("checksum")?, least: row.get("least")? })
+        };
+        rows.iter().map(read).collect()
+    }
+
     /// Whether it had to run.
-    pub(crate) async fn migrate_with(&self, name: &'static str, text: &str) -> Result<bool> {
-        Ok(transact!(self, |tx| { migrate_one(tx, self.backend(), name, text).await }))
+    pub(crate) async fn migrate_with(&self, migration: &Migration) -> Result<bool> {
+        Ok(transact!(self, |tx| { migrate_one(tx, self.backend(), migration).await }))
     }
 }
 
+/// What each of the applied steps must be, whichever of them this release knows.
+fn check_steps(applied: &[Applied]) -> Result<()> {
+    for step in applied {
+        match known(&step.name) {
+            Some(ours) if step.checksum.as_ref().is_some_and(|checksum| *checksum != ours.checksum()) => {
+                return Err(SchemaError::Changed { step: step.name.clone() }.into());
+            }
+            None if step.least.as_ref().is_some_and(|least| known(least).is_none()) => {
+                return Err(SchemaError::Newer { step: step.name.clone() }.into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Whether it had to run.
-async fn migrate_one(tx: &DatabaseTransaction, backend: Backend, name: &'static str, text: &str) -> Result<bool> {
+async fn migrate_one(tx: &DatabaseTransaction, backend: Backend, migration: &Migration) -> Result<bool> {
     if backend == Backend::Postgres {
         tx.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
         sql!("SELECT pg_advisory_xact_lock($1)", LOCK_KEY).execute(tx).await?;
@@ -51,13 +164,26 @@ async fn migrate_one(tx: &DatabaseTransaction, backend: Backend, name: &'static 
     let table =
         "CREATE TABLE IF NOT EXISTS migrations (name TEXT NOT NULL PRIMARY KEY, applied_at {time} NOT NULL) {strict}";
     tx.execute_unprepared(&in_dialect(table, backend)).await?;
-    let claimed =
-        sql!("INSERT INTO migrations (name, applied_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", name, now());
-    if claimed.execute(tx).await? == 0 {
+    let claim = "INSERT INTO migrations (name, applied_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    if sql!(claim, migration.name, now()).execute(tx).await? == 0 {
         return Ok(false);
     }
-    tx.execute_unprepared(&in_dialect(text, backend)).await?;
+    tx.execute_unprepared(&in_dialect(migration.text, backend)).await?;
+    seal(tx, migration).await?;
     Ok(true)
+}
+
+/// Remembers the step's text, and that of those before it which were applied before texts were remembered.
+async fn seal(tx: &DatabaseTransaction, migration: &Migration) -> Result<()> {
+    // Their names begin with their places.
+    if migration.name < SEALED_SINCE {
+        return Ok(());
+    }
+    for step in MIGRATIONS.iter().filter(|step| step.name <= migration.name) {
+        let set = "UPDATE migrations SET checksum = $2, least = $3 WHERE name = $1 AND checksum IS NULL";
+        sql!(set, step.name, step.checksum(), step.least.map(str::to_owned)).execute(tx).await?;
+    }
+    Ok(())
 }
 
 /// SQLite keeps ids as 16 bytes (which sort as UUIDv7 do), JSON and RFC 3339 times as text.

@@ -61,7 +61,7 @@ pub async fn a_refused_request_leaves_nothing(database: TestDatabase) {
     assert!(store.experiment(asked.id).await.expect("an answer").is_none());
     assert!(store.activity(Some(owner), None, 10).await.expect("a page").data.is_empty());
     // The key isn't used up: with more quota the same request is accepted.
-    store.set_quota(owner, 4).await.expect("a quota");
+    set_quota(store, owner, 4).await;
     assert_eq!(store.accept(asked).await.expect("an answer"), Acceptance::Accepted { quota_remaining: 0 });
     let nobody = request(domain::UserId::new(), 1);
     assert!(matches!(store.accept(nobody).await, Err(StoreError::NotFound(_))));
@@ -126,7 +126,7 @@ pub async fn a_measured_well_is_given_back_once_for_a_request_that_makes_up_for_
     let made: Vec<_> =
         experiment(&store, accepted[0].0).await.wells.iter().map(|(well, _)| well.makes_up_for).collect();
     assert_eq!(made, [Some(wells[0]), Some(wells[1])]);
-    store.control(accepted[0].0, Control::Cancel).await.expect("cancelled");
+    store.control(accepted[0].0, Control::Cancel, &act("steered")).await.expect("cancelled");
     assert_eq!(quota(&store, owner).await, 0);
 }
 
@@ -250,7 +250,11 @@ pub async fn cancelling_what_waits_returns_its_quota_once(database: TestDatabase
     let waiting = queued(&store, owner, 8).await.experiment.id;
     let tries: Vec<_> = [store.clone(), other.clone(), store.clone(), other]
         .into_iter()
-        .map(|store| tokio::spawn(async move { store.control(waiting, Control::Cancel).await.expect("an answer") }))
+        .map(|store| {
+            tokio::spawn(
+                async move { store.control(waiting, Control::Cancel, &act("steered")).await.expect("an answer") },
+            )
+        })
         .collect();
     let mut applied = 0;
     for attempt in tries {
@@ -274,7 +278,7 @@ pub async fn what_a_lane_holds_is_asked_and_not_changed(database: TestDatabase) 
     let owner = user(store, 10).await;
     let (robot, lease) = lane(store, "ot2").await;
     let id = running(store, owner, 2, &robot, &lease).await.experiment.id;
-    let control = async |control| store.control(id, control).await.expect("an answer");
+    let control = async |control| store.control(id, control, &act("steered")).await.expect("an answer");
     let running = ExperimentStatus::Running;
 
     assert_eq!(control(Control::Resume).await, ControlOutcome::Refused(running));
@@ -286,7 +290,7 @@ pub async fn what_a_lane_holds_is_asked_and_not_changed(database: TestDatabase) 
     assert_eq!(control(Control::Pause).await, ControlOutcome::Refused(running));
     assert_eq!(experiment(store, id).await.experiment.control, Some(Control::Cancel));
     assert_eq!(experiment(store, id).await.experiment.status, running);
-    let unknown = store.control(ExperimentId::new(), Control::Cancel).await;
+    let unknown = store.control(ExperimentId::new(), Control::Cancel, &act("steered")).await;
     assert!(matches!(unknown, Err(StoreError::NotFound(_))));
 }
 
@@ -295,16 +299,16 @@ pub async fn a_paused_experiment_waits_outside_the_queue(database: TestDatabase)
     let owner = user(store, 10).await;
     let id = queued(store, owner, 2).await.experiment.id;
     assert_eq!(
-        store.control(id, Control::Pause).await.expect("an answer"),
+        store.control(id, Control::Pause, &act("steered")).await.expect("an answer"),
         ControlOutcome::Applied(ExperimentStatus::Paused)
     );
     assert!(store.queue(10).await.expect("the queue").is_empty());
     assert_eq!(
-        store.control(id, Control::Pause).await.expect("an answer"),
+        store.control(id, Control::Pause, &act("steered")).await.expect("an answer"),
         ControlOutcome::Refused(ExperimentStatus::Paused)
     );
     assert_eq!(
-        store.control(id, Control::Resume).await.expect("an answer"),
+        store.control(id, Control::Resume, &act("steered")).await.expect("an answer"),
         ControlOutcome::Applied(ExperimentStatus::Queued)
     );
     assert_eq!(store.queue(10).await.expect("the queue").len(), 1);

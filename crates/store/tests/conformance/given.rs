@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::*;
 use serde_json::json;
 use std::time::Duration;
+pub use store::testing::act;
 use store::*;
 
 pub const TIME_TO_LIVE: Duration = Duration::from_secs(60);
@@ -43,7 +44,19 @@ pub async fn user(store: &Store, quota: i32) -> UserId {
         role: Role::Researcher,
         quota,
     };
-    store.create_user(user).await.expect("a new account").id
+    store.create_user(user, &act("user_created")).await.expect("a new account").id
+}
+
+/// A sign-in of somebody, with this hash of its token.
+pub async fn session(store: &Store, user: UserId, hash: &str, expires_at: DateTime<Utc>) -> Session {
+    let user = store.user(user).await.expect("an answer").expect("the account");
+    let by = act("sign_in");
+    store.create_session(SessionId::new(), &user, hash, expires_at, &by).await.expect("a session")
+}
+
+pub async fn set_quota(store: &Store, user: UserId, quota: i32) {
+    let changes = UserChanges { quota: Some(quota), ..UserChanges::default() };
+    store.update_user(user, changes, &[act("quota_changed")]).await.expect("a quota");
 }
 
 pub async fn quota(store: &Store, user: UserId) -> i32 {
@@ -61,6 +74,7 @@ pub fn request(user: UserId, wells: usize) -> NewExperiment {
         gives_back: Vec::new(),
         idempotency: None,
         ip_address: Some("192.0.2.7".parse().expect("an address")),
+        retried: None,
     }
 }
 

@@ -226,14 +226,14 @@ pub async fn an_end_ends_the_wells_and_frees_the_lane(database: TestDatabase) {
     let (robot, lease) = lane(store, "ot2").await;
     let detail = running(store, owner, 2, &robot, &lease).await;
     let id = detail.experiment.id;
-    assert!(matches!(store.control(id, Control::Cancel).await, Ok(ControlOutcome::Requested)));
+    assert!(matches!(store.control(id, Control::Cancel, &act("steered")).await, Ok(ControlOutcome::Requested)));
     let paused = Change::Experiment { id, to: ExperimentStatus::Paused, fault: Some(fault()) };
     store.commit(&lease, changes([paused])).await.expect("a commit");
     assert!(store.in_hand(&lease).await.expect("an answer").is_none());
     let kept = experiment(store, id).await.experiment;
     assert_eq!((kept.fault, kept.control, kept.robot_id), (Some(fault()), None, Some(robot.id)));
 
-    let resumed = store.control(id, Control::Resume).await.expect("an answer");
+    let resumed = store.control(id, Control::Resume, &act("steered")).await.expect("an answer");
     assert_eq!(resumed, ControlOutcome::Applied(ExperimentStatus::Queued));
     let again = experiment(store, id).await.experiment;
     assert_eq!((again.fault, again.robot_id, again.plate_id), (None, Some(robot.id), robot.plate_id));

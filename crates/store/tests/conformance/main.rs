@@ -1,6 +1,7 @@
 //! What the store promises, held against both databases: every test here runs once on each.
 
 mod accounts;
+mod classes;
 mod experiments;
 mod given;
 mod holds;
@@ -9,6 +10,7 @@ mod model;
 mod opening;
 mod queue;
 mod robots;
+mod upgrades;
 mod watch;
 
 /// Each test of each module, on SQLite and on PostgreSQL.
@@ -41,7 +43,11 @@ on_both! {
         a_refresh_token_works_once_and_a_copy_ends_the_session,
         only_live_sessions_open_a_page,
         a_new_password_ends_all_sessions,
+        an_act_and_its_line_are_one,
+        of_two_administrators_who_depose_each_other_one_stays,
+        whoever_is_disabled_is_signed_out_and_comes_back_by_signing_in,
         everyone_gets_the_same_signing_key,
+        a_key_that_is_replaced_verifies_for_a_while_and_is_forgotten,
         what_has_run_out_is_forgotten_and_the_rest_is_kept,
     }
     experiments {
@@ -62,6 +68,7 @@ on_both! {
         turns_go_round_between_people,
         priority_goes_first_and_who_was_served_waits,
         a_lane_sees_the_queue_without_other_robots_experiments,
+        what_breaks_its_lane_is_set_aside_as_it_is,
         an_experiment_is_taken_by_one_lane_only,
         a_well_of_a_plate_is_never_used_twice,
     }
@@ -105,9 +112,21 @@ on_both! {
         figures_are_of_the_whole_lab,
         a_database_that_takes_no_writes_is_found_out,
     }
+    classes {
+        every_column_has_a_class,
+        no_secret_is_printed,
+    }
+    upgrades {
+        what_older_releases_ask_is_understood,
+        what_breaks_an_older_release_is_seen,
+    }
     opening {
         a_migrated_database_stays_as_it_is,
         processes_that_start_together_migrate_once,
+        a_column_more_breaks_no_warm_connection,
+        an_older_schema_is_refused_and_nothing_is_made_of_it,
+        a_newer_schema_is_used_where_it_says_so,
+        a_changed_migration_is_noticed,
         old_holds_and_questions_keep_their_meaning,
         what_was_committed_is_there_after_opening_again,
         futures_of_the_store_can_be_spawned,

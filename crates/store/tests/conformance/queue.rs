@@ -72,8 +72,21 @@ pub async fn a_lane_sees_the_queue_without_other_robots_experiments(database: Te
     assert!(store.take(&other_lease, 0, fresh, other_plate, &[]).await.expect("an answer"));
     assert!(!store.take(&lease, 0, fresh, plate, &[]).await.expect("an answer"));
     assert_eq!(order(store).await, [begun, fresh_too]);
-    store.control(fresh_too, Control::Cancel).await.expect("an answer");
+    store.control(fresh_too, Control::Cancel, &act("steered")).await.expect("an answer");
     assert!(!store.take(&lease, 0, fresh_too, plate, &[]).await.expect("an answer"), "nobody wants it any more");
+}
+
+pub async fn what_breaks_its_lane_is_set_aside_as_it_is(database: TestDatabase) {
+    let store = &database.store;
+    let (robot, lease) = lane(store, "ot2").await;
+    let owner = user(store, 10).await;
+    let in_hand = running(store, owner, 2, &robot, &lease).await;
+    store.park(in_hand.experiment.id, &fault()).await.expect("parked");
+    let parked = experiment(store, in_hand.experiment.id).await;
+    assert_eq!((parked.experiment.status, &parked.experiment.fault), (ExperimentStatus::Paused, &Some(fault())));
+    assert_eq!(well_ids(&parked), well_ids(&in_hand));
+    assert!(store.in_hand(&lease).await.expect("an answer").is_none(), "the lane is free");
+    assert_eq!(quota(store, owner).await, 8);
 }
 
 pub async fn an_experiment_is_taken_by_one_lane_only(database: TestDatabase) {

@@ -1,7 +1,7 @@
 //! What whoever watches over a lab reads of it.
 
 use crate::given::*;
-use domain::{Fault, FaultCode, WellId};
+use domain::{Change, Fault, FaultCode, RobotCommand, WellId};
 use serde_json::json;
 use store::{testing::TestDatabase, *};
 

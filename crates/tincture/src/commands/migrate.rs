@@ -4,8 +4,8 @@ use crate::{database, settings::Settings};
 use std::io::{self, Write};
 
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
-    let store = database::connect(settings).await?;
-    let migrations = store.migrate().await?;
+    let (store, migrations) = database::prepare(settings).await?;
+    store.close().await?;
     let mut out = io::stdout().lock();
     if migrations.is_empty() {
         return Ok(writeln!(out, "The database is up to date.")?);

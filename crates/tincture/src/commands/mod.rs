@@ -3,6 +3,7 @@
 pub mod config;
 pub mod emulator;
 pub mod experiment;
+pub mod keys;
 pub mod migrate;
 pub mod openapi;
 mod person;

@@ -6,7 +6,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     let listener = http::bind(settings.listen, "--listen").await?;
     let address = listener.local_addr()?;
-    let store = database::open(settings).await?;
+    let store = database::open_to_serve(settings).await?;
     let app = app::build(settings, store.clone()).await?;
     Banner { address, password: app.one_time_password.as_ref(), robot: None }.print();
     app.serve(listener, shutdown).await;

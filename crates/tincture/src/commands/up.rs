@@ -29,7 +29,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let data_dir = DataDir::claim(&settings.data_dir)?;
     let listener = http::bind(settings.listen, "--listen").await?;
     let address = listener.local_addr()?;
-    let store = database::open(settings).await?;
+    let (store, _) = database::prepare(settings).await?;
     let speed = settings.speed.unwrap_or(SPEED);
     let emulator = start_emulator(settings, speed, &data_dir).await?;
     let robot = virtual_lab::join(&store, &emulator).await?.name;

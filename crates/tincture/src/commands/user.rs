@@ -3,9 +3,8 @@
 use crate::{cli::User, database, settings::Settings};
 use anyhow::{Context, bail};
 use auth::{NewAccount, OneTimePassword, PASSWORD_LENGTH, Password};
-use serde_json::{Value, json};
 use std::io::{self, BufRead, Read, Write};
-use store::{NewActivity, Store};
+use store::{Store, UserChanges};
 
 /// A line longer than any password is no password; in bytes.
 const LONGEST_LINE: u64 = 4 * *PASSWORD_LENGTH.end() as u64 + 2;
@@ -23,22 +22,25 @@ pub async fn run(settings: &Settings, command: &User) -> anyhow::Result<()> {
         }
         User::List => list(&store).await,
         User::SetRole { email, role } => {
-            let user = find(&store, email).await?;
-            store.set_role(user.id, *role).await?;
-            log(&store, "role_changed", json!({ "user": user.id, "role": role })).await?;
+            let user = change(&store, email, UserChanges { role: Some(*role), ..UserChanges::default() }).await?;
             say(&format!("{} is {role} now.", user.email), None)
         }
         User::SetQuota { email, wells } => {
-            let user = find(&store, email).await?;
-            store.set_quota(user.id, *wells).await?;
-            log(&store, "quota_changed", json!({ "user": user.id, "quota": wells })).await?;
+            let user = change(&store, email, UserChanges { quota: Some(*wells), ..UserChanges::default() }).await?;
             say(&format!("{} may ask for {wells} wells now.", user.email), None)
+        }
+        User::Disable { email } => {
+            let user = change(&store, email, UserChanges { disabled: Some(true), ..UserChanges::default() }).await?;
+            say(&format!("{} is signed out everywhere and can't sign in.", user.email), None)
+        }
+        User::Enable { email } => {
+            let user = change(&store, email, UserChanges { disabled: Some(false), ..UserChanges::default() }).await?;
+            say(&format!("{} may sign in again.", user.email), None)
         }
         User::SetPassword { email, password_stdin } => {
             let user = find(&store, email).await?;
             let (password, one_time) = password(*password_stdin)?;
             auth::Service::new(store.clone()).await?.reset_password(user.id, password).await?;
-            log(&store, "password_changed", json!({ "user": user.id })).await?;
             say(&format!("{} has a new password and is signed out everywhere.", user.email), one_time)
         }
     }
@@ -75,6 +77,11 @@ async fn find(store: &Store, email: &str) -> anyhow::Result<store::User> {
     }
 }
 
+async fn change(store: &Store, email: &str, changes: UserChanges) -> anyhow::Result<store::User> {
+    let user = find(store, email).await?;
+    Ok(auth::Service::new(store.clone()).await?.update_user(None, user.id, changes, None).await?)
+}
+
 async fn list(store: &Store) -> anyhow::Result<()> {
     let mut after = None;
     loop {
@@ -84,10 +91,11 @@ async fn list(store: &Store) -> anyhow::Result<()> {
             let role = user.role.as_str();
             writeln!(
                 out,
-                "{:<40} {role:<11} {:>7} wells left, since {:.10}",
+                "{:<40} {role:<11} {:>7} wells left, since {:.10}{}",
                 user.email,
                 user.quota_remaining,
-                user.created_at.to_rfc3339()
+                user.created_at.to_rfc3339(),
+                if user.disabled_at.is_some() { ", disabled" } else { "" },
             )?;
         }
         if page.next.is_none() {
@@ -95,10 +103,4 @@ async fn list(store: &Store) -> anyhow::Result<()> {
         }
         after = page.next;
     }
-}
-
-/// Who sits at the command line isn't known; that it was done there is.
-async fn log(store: &Store, action: &'static str, mut details: Value) -> anyhow::Result<()> {
-    details["via"] = json!("command line");
-    Ok(store.log_activity(NewActivity { user_id: None, action, details, ip_address: None }).await?)
 }

@@ -17,7 +17,7 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
         Some(address) => Some(http::bind(address, "--listen").await?),
         None => None,
     };
-    let store = database::open(settings).await?;
+    let store = database::open_to_serve(settings).await?;
     check_names(&store, robots).await?;
     let robots = (!robots.is_empty()).then(|| robots.to_vec());
     tracing::info!(robots = ?robots, "driving");
@@ -27,7 +27,7 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
         Some(listener) => {
             announce(listener.local_addr()?);
             let health = Health::new(store.clone(), settings.scrape_tokens());
-            let told = http::serve(listener, api::health_router(health), shutdown.clone());
+            let told = http::serve(listener, api::health_router(health), settings.limits(), shutdown.clone());
             tokio::join!(told, work);
         }
         None => work.await,

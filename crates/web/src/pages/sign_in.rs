@@ -4,6 +4,7 @@ use crate::{
     chrome::Chrome,
     error::{PageError, html},
     fields::Fields,
+    sentences::sentence,
     session::{self, safe_next},
 };
 use api::{AppState, ClientIp};
@@ -82,6 +83,7 @@ fn refuse(error: AuthError, email: &str, next: Option<String>) -> Result<Respons
             wait = standing.wait.as_secs() + 1;
             (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts with this address. Try again in {wait} s."))
         }
+        error @ AuthError::Disabled => (StatusCode::FORBIDDEN, sentence(&error.to_string())),
         AuthError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Many people are signing in. Try again in a few seconds.".to_owned()),
         other => return Err(other.into()),
     };

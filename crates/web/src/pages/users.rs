@@ -19,7 +19,7 @@ use axum::{
 use chrono::Utc;
 use domain::{Role, UserId};
 use serde::Deserialize;
-use store::User;
+use store::{User, UserChanges};
 
 /// People on a page.
 const PAGE: u32 = 50;
@@ -129,14 +129,12 @@ async fn change(
     ip: Option<std::net::IpAddr>,
 ) -> Result<(), AuthError> {
     let user = state.store.user(id).await?.ok_or(AuthError::NoSuchUser)?;
-    let role: Role = fields.get("role").parse().unwrap_or(user.role);
+    let role = fields.get("role").parse().ok().filter(|role: &Role| *role != user.role);
     let quota: i32 = fields.get("quota").trim().parse().map_err(|_| AuthError::InvalidQuota)?;
-    if role != user.role {
-        state.auth.set_role(me, id, role, ip).await?;
-    }
     // Only what was changed on the page: wells spent since it was shown stay spent.
-    if fields.get("quota_was").trim() != fields.get("quota").trim() {
-        state.auth.set_quota(me, id, quota, ip).await?;
+    let quota = (fields.get("quota_was").trim() != fields.get("quota").trim()).then_some(quota);
+    if role.is_some() || quota.is_some() {
+        state.auth.update_user(Some(me), id, UserChanges { role, quota, disabled: None }, ip).await?;
     }
     Ok(())
 }
@@ -149,6 +147,7 @@ fn told(error: AuthError) -> Result<String, PageError> {
         | AuthError::InvalidQuota
         | AuthError::EmailTaken
         | AuthError::OwnRole
+        | AuthError::LastAdministrator
         | AuthError::Busy => Ok(error.to_string()),
         other => Err(other.into()),
     }

@@ -425,16 +425,8 @@ async fn try_start(listen: SocketAddr, sensor_listen: SocketAddr, state: &Path, 
 
 pub async fn user(store: &Store, email: &str, quota: i32) -> User {
     let hashed_password = "not a hash: nobody signs in here".to_owned();
-    store
-        .create_user(NewUser {
-            id: UserId::new(),
-            email: email.to_owned(),
-            hashed_password,
-            role: Role::Student,
-            quota,
-        })
-        .await
-        .expect("a user")
+    let new = NewUser { id: UserId::new(), email: email.to_owned(), hashed_password, role: Role::Student, quota };
+    store.create_user(new, &store::testing::act("user_created")).await.expect("a user")
 }
 
 impl Drop for TestLab {

@@ -128,7 +128,7 @@ async fn furnish(store: &Store, attendance: Attendance, lacking: Lacking) -> Fur
         role: Role::Operator,
         quota: QUOTA,
     };
-    let user = store.create_user(user).await.expect("a user");
+    let user = store.create_user(user, &store::testing::act("user_created")).await.expect("a user");
     lack(store, &robot, lacking).await;
     let well = |dyes: &[(&str, f64)]| WellRequest {
         volumes: dyes.iter().map(|(dye, ul)| ((*dye).to_owned(), *ul)).collect::<BTreeMap<_, _>>(),

@@ -24,6 +24,7 @@ pub struct LoginRequest {
     operation_id = "auth_login", request_body = LoginRequest, security(()), responses(
     (status = 200, body = TokensView),
     (status = 401, body = ProblemDocument, description = "The address or the password is wrong", content_type = "application/problem+json"),
+    (status = 403, body = ProblemDocument, description = "The account is disabled", content_type = "application/problem+json"),
     (status = 429, body = ProblemDocument, description = "Too many failed attempts; see Retry-After", content_type = "application/problem+json"),
 ))]
 pub async fn login(

@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode};
 
 /// Sign out
 ///
-/// Ends the session of a refresh token. Doing it twice is no error. An access token runs out by itself.
+/// Ends the session of a refresh token, and with it the access tokens that came from it. Doing it twice is no error.
 #[utoipa::path(post, path = "/auth/logout", tag = "auth",
     operation_id = "auth_logout", request_body = RefreshRequest, security(()), responses(
     (status = 204, description = "Signed out"),

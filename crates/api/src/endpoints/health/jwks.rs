@@ -8,7 +8,8 @@ use axum::{
 };
 use serde_json::Value;
 
-/// The public key of access tokens (RFC 7517), for services that check them themselves.
+/// The public keys of access tokens (RFC 7517), for services that check them themselves. One that meets a `kid` it doesn't
+/// know fetches them anew: a key signs from the moment it is made.
 pub async fn jwks(State(state): State<AppState>) -> ([(HeaderName, &'static str); 1], Json<Value>) {
-    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(state.auth.jwks()))
+    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(state.auth.keys().jwks().await))
 }

@@ -10,6 +10,7 @@ use axum::{
 };
 use domain::{Role, UserId};
 use serde::Deserialize;
+use store::UserChanges;
 use utoipa::ToSchema;
 
 /// What to change; what isn't given stays.
@@ -21,15 +22,17 @@ pub struct UpdateUser {
     /// Wells that may still be asked for.
     #[schema(minimum = 0, maximum = 1_000_000)]
     quota: Option<i32>,
+    /// Whoever is disabled is signed out and can't sign in; what they asked for goes on.
+    disabled: Option<bool>,
 }
 
-/// Change a role or a quota
+/// Change an account
 ///
-/// Counts at once, for sessions that are open too.
+/// All of it or nothing. Counts at once, for sessions that are open too. The lab's last administrator stays one.
 #[utoipa::path(patch, path = "/users/{id}", tag = "administration",
     operation_id = "users_update", request_body = UpdateUser, params(("id" = String, Path)), responses(
     (status = 200, body = UserView),
-    (status = 403, body = ProblemDocument, description = "Not an administrator, or one's own role", content_type = "application/problem+json"),
+    (status = 403, body = ProblemDocument, description = "Not an administrator, one's own role, or the last administrator's", content_type = "application/problem+json"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
     (status = 422, body = ProblemDocument, content_type = "application/problem+json"),
 ))]
@@ -41,12 +44,7 @@ pub async fn update(
     JsonBody(request): JsonBody<UpdateUser>,
 ) -> Result<Json<UserView>, Problem> {
     let id: UserId = body::id(&id, "account")?;
-    if let Some(quota) = request.quota {
-        state.auth.set_quota(&identity, id, quota, ip).await?;
-    }
-    if let Some(role) = request.role {
-        state.auth.set_role(&identity, id, role, ip).await?;
-    }
-    let user = state.store.user(id).await?.ok_or_else(|| Problem::not_found("account"))?;
+    let UpdateUser { role, quota, disabled } = request;
+    let user = state.auth.update_user(Some(&identity), id, UserChanges { role, quota, disabled }, ip).await?;
     Ok(Json(user.into()))
 }
