@@ -17,6 +17,10 @@ use workflow::{Objection, SubmitError};
 /// The content type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// When to ask again where the database doesn't answer, and where the queue is full: robots take minutes for each.
+const OUTAGE: Duration = Duration::from_secs(5);
+const QUEUE_FULL: Duration = Duration::from_secs(60);
+
 /// One failure, on its way to a client; [`ProblemDocument`] is how it is read there.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -281,6 +285,14 @@ impl From<SubmitError> for Problem {
                      or ask an administrator for more quota. Nothing was charged."
                 ),
             ),
+            SubmitError::QueueFull { limit } => Self::new(
+                FaultCode::QueueFull,
+                format!(
+                    "{limit} experiments wait already, which is as many as this lab lets wait; ask again in a few \
+                     minutes. Nothing was charged."
+                ),
+            )
+            .with_retry_after(QUEUE_FULL),
             SubmitError::KeyReused => Self::new(
                 FaultCode::IdempotencyConflict,
                 "this Idempotency-Key came before with another request; use a new key for a new request",

@@ -99,6 +99,17 @@ impl Store {
         );
         row.one(self.reader()).await?.map(|row| read_event(&row)).transpose()
     }
+
+    /// The newest event of a kind of each experiment that a lane has in hand.
+    pub async fn latest_events_in_hand(&self, kind: &str) -> Result<Vec<Event>> {
+        let rows = sql!(
+            "SELECT v.* FROM experiments e JOIN events v ON v.experiment_id = e.id AND v.sequence = (
+                 SELECT MAX(sequence) FROM events WHERE experiment_id = e.id AND kind = $1
+             ) WHERE e.status = 'running'",
+            kind,
+        );
+        rows.all(self.reader()).await?.iter().map(read_event).collect()
+    }
 }
 
 fn read_event(row: &Row) -> Result<Event> {

@@ -26,9 +26,11 @@ mod sessions;
 mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod turns;
 mod wells;
 
 pub use connection::{Backend, Options, Store};
 pub use error::{Result, StoreError};
 pub use purge::Purged;
 pub use records::*;
+pub use turns::{Ahead, Turns};

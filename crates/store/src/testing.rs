@@ -4,6 +4,8 @@
 //! `TINCTURE_TEST_POSTGRES` names (any database of it, as a role that may create others), or else on a private server
 //! that is started for it and ends with it. Neither is ever skipped: without PostgreSQL the test fails and says why.
 
+pub mod direct;
+
 use crate::{Options, Store};
 use std::{
     env, fs,

@@ -21,7 +21,11 @@ pub async fn connect(settings: &Settings) -> anyhow::Result<Store> {
         Some(url) => url.expose().to_owned(),
         None => embedded(&settings.data_dir),
     };
-    let options = Options { max_connections: settings.database_connections, ..Options::default() };
+    let options = Options {
+        max_connections: settings.database_connections,
+        queue_limit: settings.queue_limit,
+        ..Options::default()
+    };
     Store::connect(&url, options).await.context("the database can't be opened")
 }
 

@@ -46,6 +46,7 @@ pub const KEYS: &[Key] = &[
     key("sensor_listen", "\"127.0.0.1:31951\"", "address of the virtual sensor; `up` takes a free port"),
     key("speed", "", "of the virtual OT-2, 1 is real: 20 for `up`, 1 for `emulator`"),
     key("seed", "", "makes the virtual lab's noise repeatable"),
+    key("queue_limit", "20000", "most experiments that wait at once, 1-100000; more are refused"),
     key("lease_seconds", "15", "after so long a silent worker loses its robots to another, 1-600"),
     key("patience", "1", "share of the usual waits for devices, 0.01-10; less than 1 only for fast virtual ones"),
     key("log", "\"warn,tincture=info\"", "what is logged, like `info` or `warn,workflow=debug`"),
@@ -68,6 +69,7 @@ pub struct Settings {
     /// Times as fast as a real OT-2; the default depends on the command.
     pub speed: Option<f64>,
     pub seed: Option<u64>,
+    pub queue_limit: u32,
     pub lease_seconds: u16,
     /// Times the usual waits for robots and sensors.
     pub patience: f64,
@@ -175,6 +177,9 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     if !(1..=200).contains(&settings.database_connections) {
         bail!("database_connections is {}, it must be between 1 and 200", settings.database_connections);
     }
+    if !(1..=100_000).contains(&settings.queue_limit) {
+        bail!("queue_limit is {}, it must be between 1 and 100000", settings.queue_limit);
+    }
     if !(1..=600).contains(&settings.lease_seconds) {
         bail!("lease_seconds is {}, it must be between 1 and 600", settings.lease_seconds);
     }
@@ -243,7 +248,9 @@ fn shown(name: &str, value: Value) -> String {
     match name {
         "admin_password" => quoted("****"),
         "database_url" => quoted(&mask_url(&text)),
-        "speed" | "seed" | "behind_proxy" | "database_connections" | "lease_seconds" | "patience" => text,
+        "speed" | "seed" | "behind_proxy" | "database_connections" | "queue_limit" | "lease_seconds" | "patience" => {
+            text
+        }
         _ => quoted(&text),
     }
 }

@@ -65,6 +65,8 @@ pub enum SubmitError {
     Invalid { code: FaultCode, objections: Vec<Objection> },
     #[error("{wanted} wells are asked for and {remaining} are left of the quota")]
     QuotaExhausted { wanted: usize, remaining: i32 },
+    #[error("{limit} experiments wait already, which is as many as may")]
+    QueueFull { limit: u32 },
     #[error("the idempotency key was used for another request")]
     KeyReused,
     #[error("the quota of a doubtful well was given back for another retry already")]
@@ -112,9 +114,6 @@ impl Progress {
         Self { seconds_to_start: None, seconds_left: None, now: None, ..self }
     }
 }
-
-/// The queue is looked at this far, which is as far as the store tells it; who stands beyond sees no estimate.
-const QUEUE_HORIZON: u32 = 200;
 
 /// The service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -194,6 +193,7 @@ impl Lab {
             Acceptance::Replayed { experiment, quota_remaining } => (experiment, quota_remaining, true),
             Acceptance::KeyReused => return Err(SubmitError::KeyReused),
             Acceptance::AlreadyGivenBack => return Err(SubmitError::AlreadyGivenBack),
+            Acceptance::QueueFull { limit } => return Err(SubmitError::QueueFull { limit }),
             Acceptance::QuotaExhausted { remaining } => return Err(SubmitError::QuotaExhausted { wanted, remaining }),
         };
         let experiment = self.store.experiment(id).await?.ok_or(StoreError::NotFound("experiment"))?;
@@ -234,7 +234,7 @@ impl Lab {
         }
         let able =
             waiting::mixing(experiment, &robots).filter(|robot| waiting::hindered_by(robot, experiment, now).is_none());
-        let progress = self.in_queue(experiment.id, able.count()).await?;
+        let progress = self.in_queue(experiment, able.count()).await?;
         Ok(Progress { waiting, ..progress }.without_forecast())
     }
 
@@ -252,17 +252,13 @@ impl Lab {
     }
 
     /// `lanes` is how many robots will take what waits.
-    async fn in_queue(&self, id: ExperimentId, lanes: usize) -> Result<Progress, StoreError> {
-        let queue = self.store.queue(QUEUE_HORIZON).await?;
-        let Some(ahead) = queue.iter().position(|queued| queued.experiment == id) else {
-            return Ok(Progress::default());
-        };
-        let wells_ahead: u32 = queue[..ahead].iter().map(|queued| queued.wells).sum();
+    async fn in_queue(&self, experiment: &Experiment, lanes: usize) -> Result<Progress, StoreError> {
+        let ahead = self.store.ahead_of(experiment).await?;
         let reports = self.reports().await?;
         let in_hand: f64 = reports.iter().map(|report| report.seconds_left).sum();
-        let nominal = estimate::experiment_seconds(wells_ahead, ahead);
+        let nominal = estimate::experiment_seconds(ahead.wells, ahead.experiments);
         Ok(Progress {
-            queue_position: Some(ahead + 1),
+            queue_position: Some(ahead.experiments + 1),
             seconds_to_start: Some((in_hand + nominal * mean_pace(&reports)) / lanes.max(1) as f64),
             ..Progress::default()
         })
@@ -275,11 +271,8 @@ impl Lab {
 
     /// How far the experiments in hand are: as many as there are busy robots.
     async fn reports(&self) -> Result<Vec<estimate::Report>, StoreError> {
-        let mut reports = Vec::new();
-        for id in self.store.running().await? {
-            reports.extend(self.latest_report(id).await?);
-        }
-        Ok(reports)
+        let events = self.store.latest_events_in_hand("progress").await?;
+        Ok(events.into_iter().filter_map(|event| serde_json::from_value(event.data).ok()).collect())
     }
 
     async fn under_way(&self, id: ExperimentId) -> Result<Progress, StoreError> {

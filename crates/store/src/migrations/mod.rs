@@ -11,12 +11,13 @@ use crate::{
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 /// In the order in which they run. Their names are kept in the table `migrations`.
-pub(crate) const MIGRATIONS: [(&str, &str); 5] = [
+pub(crate) const MIGRATIONS: [(&str, &str); 6] = [
     ("0001_accounts", include_str!("0001_accounts.sql")),
     ("0002_robots", include_str!("0002_robots.sql")),
     ("0003_experiments", include_str!("0003_experiments.sql")),
     ("0004_journal", include_str!("0004_journal.sql")),
     ("0005_hold", include_str!("0005_hold.sql")),
+    ("0007_queue", include_str!("0007_queue.sql")),
 ];
 
 /// The key of PostgreSQL's advisory lock: "tincture" in ASCII.

@@ -9,6 +9,7 @@ mod model;
 mod opening;
 mod queue;
 mod robots;
+mod turns;
 
 /// Each test of each module, on SQLite and on PostgreSQL.
 macro_rules! on_both {
@@ -63,6 +64,13 @@ on_both! {
         a_lane_sees_the_queue_without_other_robots_experiments,
         an_experiment_is_taken_by_one_lane_only,
         a_well_of_a_plate_is_never_used_twice,
+    }
+    turns {
+        the_shared_reading_says_what_the_database_says,
+        what_came_after_the_reading_stands_where_the_next_one_puts_it,
+        a_lane_passes_over_what_is_gone_since_the_reading,
+        wells_are_counted_where_nobody_wrote_down_how_many,
+        a_full_queue_refuses_and_charges_nothing,
     }
     robots {
         a_new_robot_is_full_and_a_known_one_keeps_its_counts,

@@ -72,7 +72,7 @@ pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Resu
     for robot in robots {
         cards.push(card(&state, robot).await?);
     }
-    let queued = state.store.queue(1_000).await?.len();
+    let queued = state.store.queue_length().await?;
     let chrome = Chrome::of("Robots", "robots", Visitor::from(&me.user));
     html(&RobotsPage { chrome, robots: cards, queued, asking, may })
 }

@@ -59,6 +59,7 @@ pub struct Created {
         (status = 409, body = ProblemDocument, description = "The key came with another request", content_type = "application/problem+json"),
         (status = 413, body = ProblemDocument, description = "More than 1 MiB", content_type = "application/problem+json"),
         (status = 422, body = ProblemDocument, description = "Something to change, pointed at", content_type = "application/problem+json"),
+        (status = 503, body = ProblemDocument, description = "The queue is full, or no database answers: try again after `Retry-After`", content_type = "application/problem+json"),
     ))]
 pub async fn create(
     State(state): State<AppState>,

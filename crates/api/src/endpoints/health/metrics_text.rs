@@ -8,12 +8,9 @@ use axum::{
 use store::RobotMode;
 use telemetry::{PROMETHEUS_CONTENT_TYPE, names};
 
-/// The queue is counted this far.
-const QUEUE_HORIZON: u32 = 1_000;
-
 /// This process's metrics for Prometheus; what the database knows is read at this moment.
 pub async fn metrics_text(State(state): State<AppState>) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
-    let queued = state.store.queue(QUEUE_HORIZON).await?.len();
+    let queued = state.store.queue_length().await?;
     let robots = state.store.robots().await?;
     let waiting = robots.iter().filter(|robot| robot.mode == RobotMode::Stopped || robot.attention.is_some()).count();
     metrics::gauge!(names::QUEUE_LENGTH).set(queued as f64);
