@@ -135,6 +135,13 @@ impl Problem {
         )
     }
 
+    /// The database doesn't do now what is asked of it: it is away, read-only, or busy with others.
+    fn outage(error: &StoreError) -> Self {
+        tracing::warn!(%error, "the database can't serve a request");
+        Self::new(FaultCode::Unavailable, "the database can't be reached or is too busy; try again shortly")
+            .with_retry_after(OUTAGE)
+    }
+
     /// A parameter or header with a value it can't have.
     pub fn bad_parameter(name: &str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
@@ -237,10 +244,7 @@ impl From<AuthError> for Problem {
             AuthError::Store(_) | AuthError::Internal(_) if error.code() == FaultCode::Internal => {
                 Self::internal(&error)
             }
-            AuthError::Store(_) => {
-                Self::new(FaultCode::Unavailable, "the database can't be reached; try again shortly")
-                    .with_retry_after(Duration::from_secs(5))
-            }
+            AuthError::Store(error) => Self::outage(error),
             AuthError::Throttled { retry_after } => problem(&error).with_retry_after(*retry_after),
             AuthError::Busy => problem(&error).with_retry_after(Duration::from_secs(3)),
             AuthError::Expired => problem(&error).with_challenge(Challenge::Expired),
@@ -256,11 +260,7 @@ impl From<AuthError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unreachable(_) => {
-                tracing::warn!(%error, "the database can't be reached");
-                Self::new(FaultCode::Unavailable, "the database can't be reached; try again shortly")
-                    .with_retry_after(Duration::from_secs(5))
-            }
+            error if error.is_passing() => Self::outage(&error),
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::EmailTaken => Self::new(FaultCode::EmailTaken, error.to_string()),
             StoreError::IllegalTransition { .. } => Self::new(FaultCode::IllegalTransition, error.to_string()),

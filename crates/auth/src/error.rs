@@ -53,7 +53,8 @@ impl AuthError {
             Self::EmailTaken => FaultCode::EmailTaken,
             Self::NoSuchUser => FaultCode::NotFound,
             Self::OwnRole => FaultCode::NotAllowed,
-            Self::Busy | Self::Store(StoreError::Unreachable(_)) => FaultCode::Unavailable,
+            Self::Busy => FaultCode::Unavailable,
+            Self::Store(error) if error.is_passing() => FaultCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => FaultCode::Internal,
         }
     }

@@ -14,6 +14,7 @@ mod plate;
 pub mod reading;
 mod recipe;
 pub mod spectrum;
+pub mod text;
 mod volume;
 
 pub use deck::*;

@@ -9,7 +9,7 @@ use askama::Template;
 use auth::AuthError;
 use axum::{
     extract::{Request, State, rejection::FormRejection},
-    http::{StatusCode, Uri},
+    http::{HeaderValue, StatusCode, Uri, header},
     middleware::Next,
     response::{Html, IntoResponse, Redirect, Response},
 };
@@ -89,7 +89,10 @@ impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(what) => Self::NotFound(what),
-            StoreError::Unreachable(_) => Self::Unavailable,
+            error if error.is_passing() => {
+                tracing::warn!(%error, "the database can't serve a page");
+                Self::Unavailable
+            }
             other => Self::internal(&other),
         }
     }
@@ -154,7 +157,11 @@ pub async fn designed(State(state): State<AppState>, request: Request, next: Nex
         explanation: error.to_string(),
         help: error.code().help_path(),
     };
-    (error.status(), Html(page.render().unwrap_or_default())).into_response()
+    let mut response = (error.status(), Html(page.render().unwrap_or_default())).into_response();
+    if error.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
 }
 
 /// A template as an answer.

@@ -9,7 +9,7 @@ use crate::{
 use chrono::Utc;
 use domain::{
     Deck, DyeName, DyeNameError, ExperimentId, ExperimentStatus, Fault, FaultCode, Recipe, RecipeError, Role, UserId,
-    Volume, WellId,
+    Volume, WellId, text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -355,12 +355,9 @@ fn check(request: &ExperimentRequest, decks: &[Deck]) -> Result<Vec<Recipe>, Sub
     let refuse = |code, pointer: &str, detail: String| {
         Err(SubmitError::Invalid { code, objections: vec![Objection { pointer: pointer.to_owned(), detail }] })
     };
-    if request.name.as_ref().is_some_and(|name| name.chars().count() > 120 || name.chars().any(char::is_control)) {
-        return refuse(
-            FaultCode::InvalidRequest,
-            "/name",
-            "a name is at most 120 characters, without line breaks".to_owned(),
-        );
+    let name = request.name.as_deref().unwrap_or_default().trim();
+    if let Err(error) = text::line(name, text::LONGEST_EXPERIMENT_NAME) {
+        return refuse(FaultCode::InvalidRequest, "/name", error.to_string());
     }
     if request.wells.is_empty() {
         return refuse(FaultCode::InvalidRequest, "/wells", "ask for at least one well".to_owned());

@@ -67,6 +67,16 @@ pub async fn demand(store: &Store, robot: RobotId) -> (Vec<ExperimentId>, Vec<Re
     (ids, recipes.iter().map(|row| row.get("recipe").expect("a recipe")).collect())
 }
 
+impl Store {
+    /// Reads the queue for all, whoever has read it a moment ago.
+    ///
+    /// # Panics
+    /// When the query fails.
+    pub async fn read_turns_now(&self) {
+        self.turns_now().await.expect("the query runs");
+    }
+}
+
 async fn all(store: &Store, query: Sql) -> Vec<Row> {
     query.all(store.reader()).await.expect("the query runs")
 }
