@@ -31,6 +31,6 @@ mod wells;
 
 pub use connection::{Backend, Options, Store};
 pub use error::{Result, StoreError};
-pub use purge::Purged;
+pub use purge::{Purged, Retention};
 pub use records::*;
 pub use turns::{Ahead, Turns};

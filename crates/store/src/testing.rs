@@ -103,6 +103,17 @@ impl Store {
         row.get("text").expect("a text")
     }
 
+    /// A transaction that has run this and stays open, with all that it locks, until it is dropped.
+    ///
+    /// # Panics
+    /// When the statement fails.
+    pub async fn hold(&self, text: &str) -> impl Drop + use<> {
+        use sea_orm::ConnectionTrait;
+        let transaction = self.begin().await.expect("a transaction");
+        transaction.execute_unprepared(text).await.expect("the statement runs");
+        transaction
+    }
+
     /// Runs statements as they are.
     ///
     /// # Panics

@@ -5,7 +5,7 @@ use anyhow::Context;
 use api::AppState;
 use auth::{OneTimePassword, Password};
 use axum::Router;
-use store::Store;
+use store::{Retention, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use workflow::Lab;
@@ -13,6 +13,7 @@ use workflow::Lab;
 #[derive(Debug)]
 pub struct App {
     state: AppState,
+    keep: Retention,
     router: Router,
     /// Only when the first administrator has just been made without a given password.
     pub one_time_password: Option<OneTimePassword>,
@@ -28,7 +29,7 @@ pub async fn build(settings: &Settings, store: Store) -> anyhow::Result<App> {
     let state = AppState::new(store.clone(), auth, Lab::new(store));
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let router = api::router(state.clone()).merge(web::router(state.clone()));
-    Ok(App { state, router, one_time_password })
+    Ok(App { state, keep: settings.retention(), router, one_time_password })
 }
 
 impl App {
@@ -39,7 +40,7 @@ impl App {
             shutdown.cancelled().await;
             state.close_streams()
         };
-        let purge = housekeeping::purge_daily(&state.store, &shutdown);
+        let purge = housekeeping::purge_daily(&state.store, &self.keep, &shutdown);
         tokio::join!(http::serve(listener, self.router, shutdown.clone()), close_streams, purge);
     }
 }

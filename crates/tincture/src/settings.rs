@@ -4,6 +4,7 @@
 //! unknown key is an error that names it, since a misspelt setting that is silently ignored costs an afternoon.
 
 use anyhow::{Context, bail};
+use chrono::TimeDelta;
 use config::{Config, Environment, File, FileFormat, Map, Source, Value};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use store::Retention;
 use workflow::{Patience, WorkerConfig};
 
 /// Read when it lies in the working directory and `--config` names no other.
@@ -49,6 +51,14 @@ pub const KEYS: &[Key] = &[
     key("queue_limit", "20000", "most experiments that wait at once, 1-100000; more are refused"),
     key("lease_seconds", "15", "after so long a silent worker loses its robots to another, 1-600"),
     key("patience", "1", "share of the usual waits for devices, 0.01-10; less than 1 only for fast virtual ones"),
+    key("keep_events", "90", "days after its end that an experiment's live stream is kept, or `forever`"),
+    key("keep_operations", "365", "days that the journal of ended experiments is kept, or `forever`"),
+    key(
+        "keep_documents",
+        "365",
+        "days that raw readings of ended experiments are kept, or `forever`; results always are",
+    ),
+    key("keep_activity", "365", "days that the activity log is kept, or `forever`"),
     key("log", "\"warn,tincture=info\"", "what is logged, like `info` or `warn,workflow=debug`"),
     key("log_format", "\"human\"", "human or json"),
 ];
@@ -73,9 +83,42 @@ pub struct Settings {
     pub lease_seconds: u16,
     /// Times the usual waits for robots and sensors.
     pub patience: f64,
+    pub keep_events: Keep,
+    pub keep_operations: Keep,
+    pub keep_documents: Keep,
+    pub keep_activity: Keep,
     /// Directives of `tracing-subscriber`'s `EnvFilter`.
     pub log: String,
     pub log_format: LogFormat,
+}
+
+/// How long something is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Keep {
+    Days(u16),
+    ForEver,
+}
+
+impl TryFrom<String> for Keep {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.trim() == "forever" {
+            return Ok(Self::ForEver);
+        }
+        let days = text.trim().parse().ok().filter(|days| *days > 0).map(Self::Days);
+        days.ok_or_else(|| format!("'{text}' is neither a number of days from 1 to 65535 nor `forever`"))
+    }
+}
+
+impl Keep {
+    fn age(self) -> Option<TimeDelta> {
+        match self {
+            Self::Days(days) => Some(TimeDelta::days(days.into())),
+            Self::ForEver => None,
+        }
+    }
 }
 
 /// How log lines look.
@@ -87,6 +130,16 @@ pub enum LogFormat {
 }
 
 impl Settings {
+    /// What is kept, and how long.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            events: self.keep_events.age(),
+            operations: self.keep_operations.age(),
+            documents: self.keep_documents.age(),
+            activity: self.keep_activity.age(),
+        }
+    }
+
     /// How a worker of this process goes about it.
     pub fn worker(&self) -> WorkerConfig {
         let lease = Duration::from_secs(self.lease_seconds.into());

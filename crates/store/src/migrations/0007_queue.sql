@@ -4,3 +4,10 @@
 ALTER TABLE experiments ADD COLUMN asked INTEGER;
 UPDATE experiments SET asked = (SELECT COUNT(*) FROM wells w WHERE w.experiment_id = experiments.id AND w.replaces IS NULL)
 WHERE status IN ('queued', 'paused');
+
+-- What is forgotten in its time is found by its age, not by looking through all there is.
+CREATE INDEX documents_age ON documents (created_at);
+CREATE INDEX idempotency_age ON idempotency_keys (created_at);
+CREATE INDEX spent_age ON spent_refresh_tokens (spent_at);
+CREATE INDEX spent_of_session ON spent_refresh_tokens (session_id);
+CREATE INDEX sessions_age ON sessions (expires_at);

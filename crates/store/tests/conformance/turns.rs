@@ -113,6 +113,7 @@ pub async fn what_came_after_the_reading_stands_where_the_next_one_puts_it(datab
         let wells = there[..place].iter().map(|(_, wells)| u64::from(*wells)).sum();
         assert_eq!(store.ahead_of(&late).await.expect("an answer"), Ahead { experiments: place, wells });
         store.control(id, Control::Cancel).await.expect("an answer");
+        store.read_turns_now().await;
     }
 }
 
