@@ -23,6 +23,7 @@ pages! {
     InvalidRecipe = "invalid-recipe",
     TooManyWells = "too-many-wells",
     QuotaExhausted = "quota-exhausted",
+    QueueFull = "queue-full",
     SignInFailed = "sign-in-failed",
     NotSignedIn = "not-signed-in",
     TokenExpired = "token-expired",

@@ -17,6 +17,10 @@ use workflow::{Objection, SubmitError};
 /// The content type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// When to ask again where the database doesn't answer, and where the queue is full: robots take minutes for each.
+const OUTAGE: Duration = Duration::from_secs(5);
+const QUEUE_FULL: Duration = Duration::from_secs(60);
+
 /// One failure, on its way to a client; [`ProblemDocument`] is how it is read there.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -165,6 +169,13 @@ impl Problem {
         }
     }
 
+    /// The database doesn't do now what is asked of it: it is away, read-only, or busy with others.
+    fn outage(error: &StoreError) -> Self {
+        tracing::warn!(%error, "the database can't serve a request");
+        Self::new(FaultCode::Unavailable, "the database can't be reached or is too busy; try again shortly")
+            .with_retry_after(OUTAGE)
+    }
+
     /// A parameter or header with a value it can't have.
     pub fn bad_parameter(name: &str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
@@ -270,11 +281,7 @@ impl From<AuthError> for Problem {
             AuthError::Store(_) | AuthError::Internal(_) if error.code() == FaultCode::Internal => {
                 Self::internal(&error)
             }
-            AuthError::Store(_) => {
-                Self::new(FaultCode::Unavailable, "the database can't be reached; try again shortly")
-                    .with_retry_after(Duration::from_secs(5))
-                    .caused_by(&error)
-            }
+            AuthError::Store(error) => Self::outage(error),
             AuthError::Throttled(standing) => problem(&error).with_standing(*standing),
             AuthError::Busy => problem(&error).with_retry_after(Duration::from_secs(3)),
             AuthError::Expired => problem(&error).with_challenge(Challenge::Expired),
@@ -290,11 +297,7 @@ impl From<AuthError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unreachable(_) => {
-                Self::new(FaultCode::Unavailable, "the database can't be reached; try again shortly")
-                    .with_retry_after(Duration::from_secs(5))
-                    .caused_by(&error)
-            }
+            error if error.is_passing() => Self::outage(&error),
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::EmailTaken => Self::new(FaultCode::EmailTaken, error.to_string()),
             StoreError::IllegalTransition { .. } => Self::new(FaultCode::IllegalTransition, error.to_string()),
@@ -319,6 +322,14 @@ impl From<SubmitError> for Problem {
                      or ask an administrator for more quota. Nothing was charged."
                 ),
             ),
+            SubmitError::QueueFull { limit } => Self::new(
+                FaultCode::QueueFull,
+                format!(
+                    "{limit} experiments wait already, which is as many as this lab lets wait; ask again in a few \
+                     minutes. Nothing was charged."
+                ),
+            )
+            .with_retry_after(QUEUE_FULL),
             SubmitError::KeyReused => Self::new(
                 FaultCode::IdempotencyConflict,
                 "this Idempotency-Key came before with another request; use a new key for a new request",

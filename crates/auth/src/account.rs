@@ -1,7 +1,7 @@
 //! What an account is made of, checked.
 
 use crate::{AuthError, Password};
-use domain::Role;
+use domain::{Role, text};
 use std::{fmt, str::FromStr};
 
 /// The longest address SMTP can carry (RFC 5321, 4.5.3.1.3, less the angle brackets).
@@ -24,13 +24,14 @@ impl FromStr for EmailAddress {
     type Err = AuthError;
 
     /// Something, one `@`, something, no spaces; whether mail arrives is not for a pattern to say.
-    fn from_str(text: &str) -> Result<Self, AuthError> {
-        let email = text.trim().to_lowercase();
+    fn from_str(typed: &str) -> Result<Self, AuthError> {
+        let email = typed.trim().to_lowercase();
         let good = email.len() <= LONGEST_EMAIL
-            && !email.contains(|c: char| c.is_whitespace() || c.is_control())
+            && text::name(&email, LONGEST_EMAIL).is_ok()
+            && !email.contains(char::is_whitespace)
             && matches!(email.split_once('@'), Some((local, host))
                 if !local.is_empty() && !host.is_empty() && !host.contains('@'));
-        if good { Ok(Self(email)) } else { Err(AuthError::InvalidEmail(text.chars().take(80).collect())) }
+        if good { Ok(Self(email)) } else { Err(AuthError::InvalidEmail(typed.chars().take(80).collect())) }
     }
 }
 
@@ -69,7 +70,19 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         let long = format!("{}@example.org", "a".repeat(250));
-        for text in ["", "ada", "@example.org", "ada@", "a@b@c", "a b@c", "a@b\n", "a\u{0}@b", &long] {
+        for text in [
+            "",
+            "ada",
+            "@example.org",
+            "ada@",
+            "a@b@c",
+            "a b@c",
+            "a@b\n",
+            "a\u{0}@b",
+            "a\u{202e}@b",
+            "a\u{200b}@b",
+            &long,
+        ] {
             if text.trim() != text && text.trim().parse::<EmailAddress>().is_ok() {
                 continue;
             }

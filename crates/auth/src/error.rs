@@ -61,7 +61,8 @@ impl AuthError {
             Self::EmailTaken => FaultCode::EmailTaken,
             Self::NoSuchUser | Self::NoSuchKey => FaultCode::NotFound,
             Self::OwnRole | Self::LastAdministrator | Self::Disabled => FaultCode::NotAllowed,
-            Self::Busy | Self::Store(StoreError::Unreachable(_)) => FaultCode::Unavailable,
+            Self::Busy => FaultCode::Unavailable,
+            Self::Store(error) if error.is_passing() => FaultCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => FaultCode::Internal,
         }
     }

@@ -16,6 +16,7 @@ named_states! {
         InvalidRecipe = "invalid-recipe",
         TooManyWells = "too-many-wells",
         QuotaExhausted = "quota-exhausted",
+        QueueFull = "queue-full",
         SignInFailed = "sign-in-failed",
         NotSignedIn = "not-signed-in",
         TokenExpired = "token-expired",

@@ -18,6 +18,7 @@ pub mod reading;
 mod recipe;
 mod robot;
 pub mod spectrum;
+pub mod text;
 mod volume;
 
 pub use change::*;

@@ -5,6 +5,7 @@
 use crate::{
     error::{Result, StoreError, is_contention},
     records::Signal,
+    turns::SharedTurns,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxError, SqlxPostgresConnector,
@@ -17,7 +18,10 @@ use sea_orm::{
 };
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::broadcast;
@@ -91,6 +95,9 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// PostgreSQL ends a statement that takes longer, and a transaction that idles as long.
     pub statement_timeout: Duration,
+    /// Experiments that may wait at once; what is asked for beyond is refused. Several processes that accept at the same
+    /// moment may exceed it by as many as they have connections.
+    pub queue_limit: u32,
 }
 
 impl Default for Options {
@@ -99,6 +106,7 @@ impl Default for Options {
             max_connections: 10,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(10),
+            queue_limit: 20_000,
         }
     }
 }
@@ -118,6 +126,10 @@ struct Inner {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     signals: broadcast::Sender<Signal>,
+    turns: SharedTurns,
+    /// Commits of this process that changed the queue.
+    queue_changes: AtomicU64,
+    queue_limit: u32,
 }
 
 impl Store {
@@ -146,7 +158,9 @@ impl Store {
             return Err(StoreError::Unreachable("a database URL starts with sqlite:// or postgres://".to_owned()));
         };
         let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
-        Ok(Self { inner: Arc::new(Inner { backend, file, writer, reader, signals }) })
+        let (turns, queue_changes, queue_limit) = (SharedTurns::default(), AtomicU64::new(0), options.queue_limit);
+        let inner = Inner { backend, file, writer, reader, signals, turns, queue_changes, queue_limit };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     pub fn backend(&self) -> Backend {
@@ -178,8 +192,24 @@ impl Store {
     /// Tells whoever listens; nobody listening is fine.
     pub(crate) fn signal(&self, signals: impl IntoIterator<Item = Signal>) {
         for signal in signals {
+            if signal == Signal::Queue {
+                self.inner.queue_changes.fetch_add(1, Ordering::AcqRel);
+            }
             let _ = self.inner.signals.send(signal);
         }
+    }
+
+    /// Commits of this process that changed the queue, so far.
+    pub(crate) fn queue_changes(&self) -> u64 {
+        self.inner.queue_changes.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn shared_turns(&self) -> &SharedTurns {
+        &self.inner.turns
+    }
+
+    pub(crate) fn queue_limit(&self) -> u32 {
+        self.inner.queue_limit
     }
 
     pub(crate) fn reader(&self) -> &DatabaseConnection {

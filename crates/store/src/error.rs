@@ -56,6 +56,13 @@ pub enum StoreError {
     WellTaken(WellName),
 }
 
+impl StoreError {
+    /// Whether the database, and not the request, is why: it may be asked again in a while.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Contended(_))
+    }
+}
+
 /// Why this release can't run on the schema that it finds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
@@ -82,13 +89,17 @@ pub(crate) fn is_contention(code: &str) -> bool {
     CONTENTION_CODES.contains(&code)
 }
 
-/// PostgreSQL's classes 08 (connection), 57P0x (the server goes away) and 53 (no connection, memory or disk left), all
-/// five characters long; SQLite's FULL (13) and the IOERR family (10 in the low byte), which are shorter.
+/// PostgreSQL, all five characters long: classes 08 (connection), 57P0x (the server goes away) and 53 (no connection,
+/// memory or disk left); read-only, as a standby is (25006); a statement or a lock's wait that took too long (57014,
+/// 55P03) and a transaction that idled too long (25P03, 25P04). SQLite's, which are shorter: FULL (13), and the families of
+/// READONLY, IOERR and CANTOPEN (8, 10, 14 in the low byte).
 fn is_outage(code: &str) -> bool {
     if code.len() == 5 {
-        return code.starts_with("08") || code.starts_with("57P") || code.starts_with("53");
+        let classes = ["08", "57P", "53"];
+        return classes.iter().any(|class| code.starts_with(class))
+            || matches!(code, "25006" | "57014" | "55P03" | "25P03" | "25P04");
     }
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 10 | 13))
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 8 | 10 | 13 | 14))
 }
 
 impl From<DbErr> for StoreError {

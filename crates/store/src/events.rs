@@ -93,6 +93,17 @@ impl Store {
         );
         row.one(self.reader()).await?.map(|row| read_event(&row)).transpose()
     }
+
+    /// The newest event of a kind of each experiment that a lane has in hand.
+    pub async fn latest_events_in_hand(&self, kind: EventKind) -> Result<Vec<Event>> {
+        let rows = sql!(
+            "SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at FROM experiments e JOIN events v ON v.experiment_id = e.id AND v.sequence = (
+                 SELECT MAX(sequence) FROM events WHERE experiment_id = e.id AND kind = $1
+             ) WHERE e.status = 'running'",
+            kind.as_str(),
+        );
+        rows.all(self.reader()).await?.iter().map(read_event).collect()
+    }
 }
 
 fn read_event(row: &Row) -> Result<Event> {

@@ -33,12 +33,17 @@ impl Store {
         let account = format!("SELECT quota_remaining FROM users WHERE id = $1{}", self.backend().for_update());
         let count = |wells: usize| i32::try_from(wells).unwrap_or(i32::MAX);
         let (wells, given_back) = (count(experiment.wells.len()), count(experiment.gives_back.len()));
+        let limit = self.queue_limit();
+        let counts = self.is_nearly_full(limit).await?;
         let acceptance = transact!(self, |tx| {
             let row =
                 sql!(account.clone(), experiment.user_id).one(tx).await?.ok_or(StoreError::NotFound("account"))?;
             let remaining: i32 = row.get("quota_remaining")?;
             if let Some(answer) = earlier_answer(tx, &experiment).await? {
                 return Ok(answer);
+            }
+            if counts && is_full(tx, limit).await? {
+                return Ok(Acceptance::QueueFull { limit });
             }
             if given_back > wells || !wells::may_be_given_back(tx, experiment.user_id, &experiment.gives_back).await? {
                 return Ok(Acceptance::AlreadyGivenBack);
@@ -71,6 +76,14 @@ impl Store {
     pub async fn earlier_answer(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Acceptance>> {
         let row = sql!(EARLIER_ANSWER, user, key.key.as_str()).one(self.reader()).await?;
         row.map(|row| read_answer(&row, key)).transpose()
+    }
+
+    /// Whether the queue is so long that it must be counted before another is let in.
+    async fn is_nearly_full(&self, limit: u32) -> Result<bool> {
+        let turns = self.turns().await?;
+        let since = self.queue_changes().saturating_sub(turns.changes());
+        // What other processes accepted since is within the twentieth part.
+        Ok(turns.len() as u64 + since + u64::from(limit / 20) >= u64::from(limit))
     }
 
     /// The experiment that a person's idempotency key made.
@@ -150,13 +163,21 @@ fn read_answer(row: &Row, key: &IdempotencyKey) -> Result<Acceptance> {
     Ok(Acceptance::Replayed { experiment: row.get("experiment_id")?, quota_remaining: row.get("quota_remaining")? })
 }
 
+async fn is_full(tx: &DatabaseTransaction, limit: u32) -> Result<bool> {
+    let waiting =
+        "SELECT COUNT(*) AS waiting FROM (SELECT 1 AS one FROM experiments WHERE status = 'queued' LIMIT $1) AS first";
+    let row = sql!(waiting, i64::from(limit)).one(tx).await?;
+    Ok(row.map(|row| row.get::<i64>("waiting")).transpose()?.unwrap_or_default() >= i64::from(limit))
+}
+
 async fn insert(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<()> {
     let at = now();
     let needs = Needs::of(experiment.wells.iter().map(|(_, recipe)| recipe));
     sql!(
         "INSERT INTO experiments
-             (id, user_id, status, metadata, created_at, name, priority, last_sequence, dyes, least_nl, fullest_nl)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10)",
+             (id, user_id, status, metadata, created_at, name, priority, last_sequence, dyes, least_nl, fullest_nl,
+              asked)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11)",
         experiment.id,
         experiment.user_id,
         ExperimentStatus::Queued,
@@ -167,6 +188,7 @@ async fn insert(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<
         dye_list(&needs),
         needs.least,
         needs.fullest,
+        i32::try_from(experiment.wells.len()).unwrap_or(i32::MAX),
     )
     .execute(tx)
     .await?;

@@ -1,15 +1,52 @@
-//! Forgetting what has served its time, so that the tables of sign-ins and keys don't grow for ever.
+//! Forgetting what has served its time, so that no table but those of people, experiments, wells and results grows for
+//! ever.
+//!
+//! It goes in steps: each kind's is a transaction of its own over a bounded number of rows, so that lanes get their turn in
+//! between. Ids are UUIDv7, so what is oldest lies first in the tables' keys. What an experiment that hasn't ended may
+//! still need is never forgotten, however old it is, nor what tells a robot's deck from a strange one.
 
 use crate::{
     connection::{Store, transact},
     error::Result,
-    sql::{now, sql},
+    sql::{Sql, row_values, sql},
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::OperationId;
+use uuid::Uuid;
 
 /// How long a replaced refresh token and an idempotency key are remembered: as long as a refresh token lives, so that a
 /// copy that could still have been good is always seen.
 const REMEMBERED: TimeDelta = TimeDelta::days(30);
+/// Rows of each kind that one step forgets at most.
+const STEP: i64 = 500;
+/// Of each robot's journal its newest operations stay, whatever their age: what a robot itself remembers of its runs is
+/// held against them when its lane is taken over.
+const NEWEST_OPERATIONS: i64 = 2_000;
+
+/// How long after it was written a thing is kept, and after the end of its experiment; nothing is for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Of an experiment's live stream.
+    pub events: Option<TimeDelta>,
+    /// Of the journal.
+    pub operations: Option<TimeDelta>,
+    /// Raw readings and command records. What was measured stays in `results`.
+    pub documents: Option<TimeDelta>,
+    /// Of the activity log.
+    pub activity: Option<TimeDelta>,
+}
+
+impl Retention {
+    /// All of it stays.
+    pub const FOR_EVER: Self = Self { events: None, operations: None, documents: None, activity: None };
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let year = Some(TimeDelta::days(365));
+        Self { events: Some(TimeDelta::days(90)), operations: year, documents: year, activity: year }
+    }
+}
 
 /// What was forgotten, in rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,28 +55,132 @@ pub struct Purged {
     pub spent_tokens: u64,
     pub idempotency_keys: u64,
     pub signing_keys: u64,
+    pub events: u64,
+    pub operations: u64,
+    pub documents: u64,
+    pub activity: u64,
+}
+
+impl Purged {
+    /// Whether there was nothing left to forget.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::ops::AddAssign for Purged {
+    fn add_assign(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.spent_tokens += other.spent_tokens;
+        self.idempotency_keys += other.idempotency_keys;
+        self.signing_keys += other.signing_keys;
+        self.events += other.events;
+        self.operations += other.operations;
+        self.documents += other.documents;
+        self.activity += other.activity;
+    }
 }
 
 impl Store {
-    /// Deletes sessions that have run out with their replaced tokens, tokens and idempotency keys of more than 30
-    /// days ago, and signing keys of which no token is good any more. Nothing that happened is forgotten: experiments, the journal and the activity log stay.
-    pub async fn purge_expired(&self) -> Result<Purged> {
-        let at = now();
-        let forgotten = at - REMEMBERED;
+    /// One step: forgets at most 500 rows of each kind of those that are out of date at this time. Sessions that have run
+    /// out, replaced tokens and idempotency keys of more than 30 days, and signing keys of which no token is good any more
+    /// go in any case.
+    pub async fn purge(&self, keep: &Retention, at: DateTime<Utc>) -> Result<Purged> {
+        let (spent_tokens, sessions) = self.purge_sessions(at).await?;
+        let keys = "DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+            SELECT user_id, key FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT $2)";
+        Ok(Purged {
+            sessions,
+            spent_tokens,
+            idempotency_keys: self.forget(sql!(keys, at - REMEMBERED, STEP)).await?,
+            signing_keys: self.forget(sql!("DELETE FROM signing_keys WHERE verifies_until <= $1", at)).await?,
+            events: self.forget_before(keep.events, at, EVENTS).await?,
+            documents: self.purge_documents(keep.documents, at).await?,
+            operations: self.purge_operations(keep.operations, at).await?,
+            activity: self.forget_before(keep.activity, at, ACTIVITY).await?,
+        })
+    }
+
+    async fn purge_sessions(&self, at: DateTime<Utc>) -> Result<(u64, u64)> {
+        // Tokens of a session that has run out go before it; so many at most that the next step sees to the rest.
+        let spent = "DELETE FROM spent_refresh_tokens WHERE refresh_hash IN (
+            SELECT refresh_hash FROM spent_refresh_tokens
+            WHERE spent_at <= $1 OR session_id IN (SELECT id FROM sessions WHERE expires_at <= $2) LIMIT $3)";
+        let sessions = "DELETE FROM sessions WHERE id IN (
+            SELECT s.id FROM sessions s WHERE s.expires_at <= $1
+            AND NOT EXISTS (SELECT 1 FROM spent_refresh_tokens t WHERE t.session_id = s.id)
+            ORDER BY s.expires_at LIMIT $2)";
+        let spent = self.forget(sql!(spent, at - REMEMBERED, at, STEP)).await?;
+        Ok((spent, self.forget(sql!(sessions, at, STEP)).await?))
+    }
+
+    /// `text` has the least id and the time of what stays, and how many rows it may delete.
+    async fn forget_before(&self, age: Option<TimeDelta>, at: DateTime<Utc>, text: &'static str) -> Result<u64> {
+        let Some(end) = ended(age, at) else { return Ok(0) };
+        self.forget(sql!(text, first_id(end), end, STEP)).await
+    }
+
+    async fn purge_documents(&self, age: Option<TimeDelta>, at: DateTime<Utc>) -> Result<u64> {
+        let Some(end) = ended(age, at) else { return Ok(0) };
+        self.forget(sql!(DOCUMENTS, end, STEP)).await
+    }
+
+    async fn purge_operations(&self, age: Option<TimeDelta>, at: DateTime<Utc>) -> Result<u64> {
+        let Some(end) = ended(age, at) else { return Ok(0) };
+        let old = sql!(OPERATIONS, first_id(end), end, STEP, NEWEST_OPERATIONS).all(self.reader()).await?;
+        let old = old.iter().map(|row| Ok(row_values![row.get::<OperationId>("id")?])).collect::<Result<Vec<_>>>()?;
+        if old.is_empty() {
+            return Ok(0);
+        }
+        let of_events = "DELETE FROM operation_events WHERE operation_id IN (VALUES";
+        let of_events = Sql::with_rows(of_events, Vec::new(), old.clone(), ")");
+        let operations = Sql::with_rows("DELETE FROM operations WHERE id IN (VALUES", Vec::new(), old, ")");
         Ok(transact!(self, |tx| {
-            let spent_tokens = sql!(
-                "DELETE FROM spent_refresh_tokens
-                 WHERE spent_at <= $1 OR session_id IN (SELECT id FROM sessions WHERE expires_at <= $2)",
-                forgotten,
-                at,
-            )
-            .execute(tx)
-            .await?;
-            let sessions = sql!("DELETE FROM sessions WHERE expires_at <= $1", at).execute(tx).await?;
-            let idempotency_keys =
-                sql!("DELETE FROM idempotency_keys WHERE created_at <= $1", forgotten).execute(tx).await?;
-            let signing_keys = sql!("DELETE FROM signing_keys WHERE verifies_until <= $1", at).execute(tx).await?;
-            Ok(Purged { sessions, spent_tokens, idempotency_keys, signing_keys })
+            of_events.clone().execute(tx).await?;
+            operations.clone().execute(tx).await
         }))
     }
+
+    async fn forget(&self, statement: Sql) -> Result<u64> {
+        Ok(transact!(self, |tx| { statement.clone().execute(tx).await }))
+    }
+}
+
+/// Those of experiments that have ended so long ago.
+const EVENTS: &str = "DELETE FROM events WHERE (experiment_id, sequence) IN (
+    SELECT v.experiment_id, v.sequence FROM events v JOIN experiments e ON e.id = v.experiment_id
+    WHERE v.experiment_id < $1 AND e.completed_at <= $2 ORDER BY v.experiment_id, v.sequence LIMIT $3)";
+
+const ACTIVITY: &str = "DELETE FROM user_activity_log WHERE id IN (
+    SELECT id FROM user_activity_log WHERE id < $1 AND created_at <= $2 ORDER BY id LIMIT $3)";
+
+/// A document has the id of its operation, which is there at least as long as its experiment is under way.
+const DOCUMENTS: &str = "DELETE FROM documents WHERE (collection, id) IN (
+    SELECT d.collection, d.id FROM documents d WHERE d.created_at <= $1 AND NOT EXISTS (
+        SELECT 1 FROM operations o JOIN experiments e ON e.id = o.experiment_id
+        WHERE o.id = d.id AND (e.completed_at IS NULL OR e.completed_at > $1)
+    ) ORDER BY d.created_at LIMIT $2)";
+
+/// Neither open ones nor those in doubt, none of the run that is open on its robot, and none of its robot's newest. Nothing
+/// writes to one that is none of these, so it is still none when it is deleted.
+const OPERATIONS: &str = "
+    SELECT o.id FROM operations o JOIN robots r ON r.id = o.robot_id
+    WHERE o.id < $1 AND o.intended_at <= $2 AND o.state NOT IN ('intended', 'in_doubt')
+        AND o.sequence <= r.last_sequence - $4
+        AND (o.run_id IS NULL OR r.run_id IS NULL OR o.run_id <> r.run_id)
+        AND NOT EXISTS (
+            SELECT 1 FROM experiments e
+            WHERE e.id = o.experiment_id AND (e.completed_at IS NULL OR e.completed_at > $2)
+        )
+    ORDER BY o.id LIMIT $3";
+
+/// What was written until then is out of date. An age that reaches back beyond all calendars keeps everything.
+fn ended(age: Option<TimeDelta>, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    at.checked_sub_signed(age?)
+}
+
+/// The least id that can be made at this time.
+fn first_id(at: DateTime<Utc>) -> Uuid {
+    let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    Uuid::from_u128(u128::from(milliseconds) << 80)
 }

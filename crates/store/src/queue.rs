@@ -8,60 +8,57 @@ use crate::{
     events::{self, NewEvent},
     experiments::{EXPERIMENTS, detail, dye_list, read_experiment, step},
     records::*,
-    sql::{Bind, Row, Sql, now, row_values, sql},
+    sql::{Bind, Sql, now, row_values, sql},
+    turns::{Kind, mixes},
     wells::{self, check_untaken},
 };
 use domain::{Control, Deck, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, RobotId, WellId, WellName};
 use sea_orm::DatabaseTransaction;
-use std::{collections::HashMap, fmt::Write as _};
-
-/// Higher priority first; then everybody's first experiment before anybody's second; among those, who was served
-/// longest ago (or never); then age.
-const TURNS: &str = "
-    WITH turns AS (
-        SELECT e.id, e.user_id, e.robot_id, e.priority, e.created_at, e.dyes, e.least_nl, e.fullest_nl,
-            ROW_NUMBER() OVER (PARTITION BY e.user_id ORDER BY e.priority DESC, e.created_at, e.id) AS turn
-        FROM experiments e WHERE e.status = 'queued'
-    )
-    SELECT t.id, t.user_id, t.robot_id, (
-        SELECT COUNT(*) FROM wells w
-        WHERE w.experiment_id = t.id AND w.status IN ('pending', 'dispensing', 'mixed')
-    ) AS wells
-    FROM turns t JOIN users u ON u.id = t.user_id
-    WHERE {which}
-    ORDER BY t.priority DESC, t.turn, u.last_served_at NULLS FIRST, t.created_at, t.id
-    LIMIT $1";
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+};
 
 /// Kinds of experiments that are told apart at once; there are as many as sets of dyes that people ask for together.
 const MOST_DYE_SETS: i64 = 1_000;
 
-/// Whether a deck has all dyes of a stored list.
-fn mixes(deck: &Deck, dyes: &str) -> bool {
-    dyes.split(' ').all(|dye| deck.dyes.iter().any(|vial| vial.name.as_str() == dye))
-}
+/// Places in the queue that a lane looks up at once, to see which of them still wait.
+const LOOKED_UP: usize = 32;
+/// Times that a lane looks so before it takes the queue for changed altogether.
+const LOOKS: usize = 4;
 
 impl Store {
-    /// The queue in the order lanes take it: priority, then round robin between users, then age. At most `limit` (≤ 200).
-    pub async fn queue(&self, limit: u32) -> Result<Vec<Queued>> {
-        let query = sql!(TURNS.replace("{which}", "TRUE"), i64::from(limit.min(MOST_ROWS)));
-        query.all(self.reader()).await?.iter().map(read_queued).collect()
-    }
-
     /// The next experiment that a lane with this deck would take: the queue's first that the deck can mix and that isn't
     /// bound to another robot. Read only.
     pub async fn peek(&self, lease: &Lease, deck: &Deck) -> Result<Option<ExperimentId>> {
-        let mixable: Vec<_> = self.waiting_dyes().await?.into_iter().filter(|dyes| mixes(deck, dyes)).collect();
-        let which = format!(
-            "(t.robot_id IS NULL OR t.robot_id = $2) AND (t.dyes IS NULL OR (t.least_nl >= $3 AND t.fullest_nl <= $4 AND t.dyes IN ({})))",
-            (0..mixable.len()).map(|index| format!("${}", index + 5)).collect::<Vec<_>>().join(", "),
-        );
-        let which = if mixable.is_empty() { which.replace("IN ()", "IS NULL") } else { which };
-        let mut query =
-            sql!(TURNS.replace("{which}", &which), 1i64, lease.robot_id, deck.least_volume(), deck.well_capacity);
-        for dyes in mixable {
-            query.and_bind(Some(dyes));
+        let turns = self.turns_to_take().await?;
+        let fitting: Vec<_> = turns.for_lane(lease.robot_id, deck).take(LOOKED_UP * LOOKS).collect();
+        for some in fitting.chunks(LOOKED_UP) {
+            if let Some(next) = self.first_free(some, lease.robot_id, deck).await? {
+                return Ok(Some(next));
+            }
         }
-        query.one(self.reader()).await?.map(|row| row.get("id")).transpose()
+        if fitting.is_empty() {
+            return Ok(None);
+        }
+        // All of them are gone since the queue was read.
+        let turns = self.turns_now().await?;
+        Ok(turns.for_lane(lease.robot_id, deck).next())
+    }
+
+    /// The first of these that still waits for this lane or any.
+    async fn first_free(&self, some: &[ExperimentId], robot: RobotId, deck: &Deck) -> Result<Option<ExperimentId>> {
+        let free = "SELECT id, dyes, least_nl, fullest_nl FROM experiments
+            WHERE status = 'queued' AND (robot_id IS NULL OR robot_id = $1) AND id IN (VALUES";
+        let ids = some.iter().map(|id| row_values![*id]).collect();
+        let rows = Sql::with_rows(free, row_values![robot], ids, ")").all(self.reader()).await?;
+        let mut found = HashSet::with_capacity(rows.len());
+        for row in &rows {
+            if Kind::read(row)?.is_for(deck) {
+                found.insert(row.get::<ExperimentId>("id")?);
+            }
+        }
+        Ok(some.iter().find(|id| found.contains(*id)).copied())
     }
 
     /// The sets of dyes that waiting experiments ask for: as many as there are kinds of experiments, not experiments.
@@ -220,18 +217,18 @@ impl Store {
     /// The recipes that wait for this robot or for any, by experiment, in the order in which lanes take them; of the
     /// first 200 experiments.
     pub async fn demand(&self, robot: RobotId) -> Result<Vec<(ExperimentId, Vec<Recipe>)>> {
-        let which = "t.robot_id IS NULL OR t.robot_id = $2";
-        let turns = sql!(TURNS.replace("{which}", which), i64::from(MOST_ROWS), robot).all(self.reader()).await?;
-        let mut demand = Vec::with_capacity(turns.len());
-        let mut places = HashMap::with_capacity(turns.len());
-        for row in &turns {
-            let experiment: ExperimentId = row.get("id")?;
-            places.insert(experiment, demand.len());
-            demand.push((experiment, Vec::new()));
+        let turns = self.turns().await?;
+        let bound_elsewhere = |queued: &&Queued| queued.robot_id.is_some_and(|bound| bound != robot);
+        let first = turns.iter().filter(|queued| !bound_elsewhere(queued)).take(MOST_ROWS as usize);
+        let mut demand: Vec<_> = first.map(|queued| (queued.experiment, Vec::new())).collect();
+        if demand.is_empty() {
+            return Ok(demand);
         }
-        let waiting = "SELECT w.experiment_id, w.recipe FROM wells w JOIN experiments e ON e.id = w.experiment_id
-            WHERE e.status = 'queued' AND w.status = 'pending'";
-        for row in sql!(waiting).all(self.reader()).await? {
+        let places: HashMap<_, _> = demand.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
+        let ids = demand.iter().map(|(id, _)| row_values![*id]).collect();
+        let waiting =
+            "SELECT w.experiment_id, w.recipe FROM wells w WHERE w.status = 'pending' AND w.experiment_id IN (VALUES";
+        for row in Sql::with_rows(waiting, Vec::new(), ids, ")").all(self.reader()).await? {
             let place = places.get(&row.get::<ExperimentId>("experiment_id")?);
             if let Some((_, recipes)) = place.and_then(|place| demand.get_mut(*place)) {
                 recipes.push(row.get("recipe")?);
@@ -333,13 +330,4 @@ async fn start(tx: &DatabaseTransaction, lease: &Lease, experiment: ExperimentId
     .execute(tx)
     .await?;
     events::append(tx, happened).await
-}
-
-fn read_queued(row: &Row) -> Result<Queued> {
-    Ok(Queued {
-        experiment: row.get("id")?,
-        user_id: row.get("user_id")?,
-        wells: u32::try_from(row.get::<i64>("wells")?).unwrap_or(u32::MAX),
-        robot_id: row.get("robot_id")?,
-    })
 }

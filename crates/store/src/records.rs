@@ -280,6 +280,8 @@ pub enum Acceptance {
     KeyReused,
     /// Nothing was charged.
     QuotaExhausted { remaining: i32 },
+    /// Nothing was charged: so many experiments wait already.
+    QueueFull { limit: u32 },
     /// Nothing was charged: a well in `gives_back` isn't this person's, wasn't measured, was given back before, or no well
     /// asked for makes up for it.
     AlreadyGivenBack,

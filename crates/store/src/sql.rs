@@ -53,6 +53,7 @@ impl Sql {
     fn statement(self, on: &impl ConnectionTrait) -> Statement {
         #[cfg(feature = "testing")]
         crate::statements::note(on.get_database_backend(), &self.text, &self.values);
+        crate::testing::direct::count_statement();
         Statement::from_sql_and_values(on.get_database_backend(), self.text, self.values)
     }
 
@@ -84,6 +85,22 @@ macro_rules! row_values {
 }
 
 pub(crate) use {row_values, sql};
+
+/// A text as both databases keep it: PostgreSQL has no NUL. What people type is refused sooner; this is for what devices
+/// say, which must not be lost for one character.
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+fn storable_json(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value::{Array, Object, String};
+    match value {
+        String(text) => String(storable(text)),
+        Array(values) => values.into_iter().map(storable_json).collect(),
+        Object(fields) => fields.into_iter().map(|(key, value)| (storable(key), storable_json(value))).collect(),
+        other => other,
+    }
+}
 
 /// A value that can be a parameter.
 pub(crate) trait Bind {
@@ -128,6 +145,22 @@ macro_rules! plain_columns {
     )+};
 }
 
+/// Stored as they are, as far as both databases can.
+macro_rules! cleaned_columns {
+    ($($clean:ident: $name:ty),+ $(,)?) => {$(
+        impl Bind for $name {
+            fn bind(self) -> Value { $clean(self).into() }
+        }
+        impl Bind for Option<$name> {
+            fn bind(self) -> Value { self.map($clean).into() }
+        }
+        impl Column for $name {
+            type Raw = $name;
+            fn from_raw(raw: $name) -> Result<Self, String> { Ok(raw) }
+        }
+    )+};
+}
+
 macro_rules! id_columns {
     ($($name:ident),+ $(,)?) => {$(
         impl Bind for $name {
@@ -163,10 +196,10 @@ macro_rules! name_columns {
 macro_rules! json_columns {
     ($($name:ident),+ $(,)?) => {$(
         impl Bind for &$name {
-            fn bind(self) -> Value { json(self).into() }
+            fn bind(self) -> Value { storable_json(json(self)).into() }
         }
         impl Bind for Option<&$name> {
-            fn bind(self) -> Value { self.map(json).into() }
+            fn bind(self) -> Value { self.map(json).map(storable_json).into() }
         }
         impl Column for $name {
             type Raw = serde_json::Value;
@@ -182,7 +215,8 @@ pub(crate) fn json<T: serde::Serialize>(value: &T) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-plain_columns!(i16, i32, i64, bool, String, serde_json::Value, DateTime<Utc>, Uuid);
+plain_columns!(i16, i32, i64, bool, DateTime<Utc>, Uuid);
+cleaned_columns!(storable: String, storable_json: serde_json::Value);
 id_columns!(UserId, ExperimentId, WellId, ResultId, OperationId, RobotId, PlateId, SessionId, ActivityId);
 name_columns!(ExperimentStatus, WellStatus, Role, JournalEvent, WellName, DyeName, Control, Attendance, RobotMode);
 json_columns!(Deck, Fault, Recipe, Step, Tool);
@@ -195,13 +229,13 @@ impl Bind for Value {
 
 impl Bind for &str {
     fn bind(self) -> Value {
-        self.into()
+        storable(self.to_owned()).into()
     }
 }
 
 impl Bind for &serde_json::Value {
     fn bind(self) -> Value {
-        self.clone().into()
+        self.clone().bind()
     }
 }
 

@@ -4,6 +4,8 @@
 //! `TINCTURE_TEST_POSTGRES` names (any database of it, as a role that may create others), or else on a private server
 //! that is started for it and ends with it. Neither is ever skipped: without PostgreSQL the test fails and says why.
 
+pub mod direct;
+
 use crate::{NewActivity, Options, Store};
 use std::{
     env, fs,
@@ -173,6 +175,17 @@ impl Store {
         use crate::sql::Sql;
         let row = Sql::new(query, Vec::new()).one(self.reader()).await.expect("the query runs").expect("a row");
         row.get("text").expect("a text")
+    }
+
+    /// A transaction that has run this and stays open, with all that it locks, until it is dropped.
+    ///
+    /// # Panics
+    /// When the statement fails.
+    pub async fn hold(&self, text: &str) -> impl Drop + use<> {
+        use sea_orm::ConnectionTrait;
+        let transaction = self.begin().await.expect("a transaction");
+        transaction.execute_unprepared(text).await.expect("the statement runs");
+        transaction
     }
 
     /// Runs statements as they are.

@@ -5,7 +5,7 @@ use anyhow::Context;
 use api::{AppState, Changes};
 use auth::{OneTimePassword, Password};
 use axum::Router;
-use store::Store;
+use store::{Retention, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use workflow::Lab;
@@ -13,6 +13,7 @@ use workflow::Lab;
 #[derive(Debug)]
 pub struct App {
     state: AppState,
+    keep: Retention,
     router: Router,
     limits: http::Limits,
     /// Only when the first administrator has just been made without a given password.
@@ -31,7 +32,8 @@ pub async fn build(settings: &Settings, store: Store) -> anyhow::Result<App> {
     let state = state.with_changes(Changes::per_minute(settings.changes_per_minute));
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let router = api::router(state.clone()).merge(web::router(state.clone()));
-    Ok(App { state, router, limits: settings.limits(), one_time_password })
+    let (keep, limits) = (settings.retention(), settings.limits());
+    Ok(App { state, keep, router, limits, one_time_password })
 }
 
 impl App {
@@ -42,7 +44,7 @@ impl App {
             shutdown.cancelled().await;
             state.close_streams()
         };
-        let purge = housekeeping::purge_daily(&state.store, &shutdown);
+        let purge = housekeeping::purge_daily(&state.store, &self.keep, &shutdown);
         tokio::join!(http::serve(listener, self.router, self.limits, shutdown.clone()), close_streams, purge);
         if let Err(error) = state.auth.settle().await {
             tracing::warn!(%error, "failed sign-ins of the last minute aren't in the activity log");

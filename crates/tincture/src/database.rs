@@ -59,7 +59,7 @@ fn url(settings: &Settings) -> String {
 }
 
 fn options(settings: &Settings) -> Options {
-    Options { max_connections: settings.database_connections, ..Options::default() }
+    Options { max_connections: settings.database_connections, queue_limit: settings.queue_limit, ..Options::default() }
 }
 
 fn embedded(data_dir: &Path) -> String {

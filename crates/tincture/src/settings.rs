@@ -6,6 +6,7 @@
 use crate::{descriptors, http::Limits};
 use anyhow::{Context, bail};
 use api::{ScrapeToken, ScrapeTokens};
+use chrono::TimeDelta;
 use config::{Config, Environment, File, FileFormat, Map, Source, Value};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -14,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use store::Retention;
 use workflow::{Patience, WorkerConfig};
 
 /// Read when it lies in the working directory and `--config` names no other.
@@ -67,8 +69,17 @@ pub const KEYS: &[Key] = &[
     key("sensor_listen", "\"127.0.0.1:31951\"", "address of the virtual sensor; `up` takes a free port"),
     key("speed", "", "of the virtual OT-2, 1 is real: 20 for `up`, 1 for `emulator`"),
     key("seed", "", "makes the virtual lab's noise repeatable"),
+    key("queue_limit", "20000", "most experiments that wait at once, 1-100000; more are refused"),
     key("lease_seconds", "15", "after so long a silent worker loses its robots to another, 1-600"),
     key("patience", "1", "share of the usual waits for devices, 0.01-10; less than 1 only for fast virtual ones"),
+    key("keep_events", "90", "days after its end that an experiment's live stream is kept, or `forever`"),
+    key("keep_operations", "365", "days that the journal of ended experiments is kept, or `forever`"),
+    key(
+        "keep_documents",
+        "365",
+        "days that raw readings of ended experiments are kept, or `forever`; results always are",
+    ),
+    key("keep_activity", "365", "days that the activity log is kept, or `forever`"),
     key("log", "\"info\"", "what is logged, like `warn` or `info,workflow=debug`"),
     key("log_format", "\"human\"", "human or json"),
 ];
@@ -97,12 +108,46 @@ pub struct Settings {
     /// Times as fast as a real OT-2; the default depends on the command.
     pub speed: Option<f64>,
     pub seed: Option<u64>,
+    pub queue_limit: u32,
     pub lease_seconds: u16,
     /// Times the usual waits for robots and sensors.
     pub patience: f64,
+    pub keep_events: Keep,
+    pub keep_operations: Keep,
+    pub keep_documents: Keep,
+    pub keep_activity: Keep,
     /// Directives of `tracing-subscriber`'s `EnvFilter`.
     pub log: String,
     pub log_format: LogFormat,
+}
+
+/// How long something is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Keep {
+    Days(u16),
+    ForEver,
+}
+
+impl TryFrom<String> for Keep {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.trim() == "forever" {
+            return Ok(Self::ForEver);
+        }
+        let days = text.trim().parse().ok().filter(|days| *days > 0).map(Self::Days);
+        days.ok_or_else(|| format!("'{text}' is neither a number of days from 1 to 65535 nor `forever`"))
+    }
+}
+
+impl Keep {
+    fn age(self) -> Option<TimeDelta> {
+        match self {
+            Self::Days(days) => Some(TimeDelta::days(days.into())),
+            Self::ForEver => None,
+        }
+    }
 }
 
 /// How log lines look.
@@ -114,6 +159,16 @@ pub enum LogFormat {
 }
 
 impl Settings {
+    /// What is kept, and how long.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            events: self.keep_events.age(),
+            operations: self.keep_operations.age(),
+            documents: self.keep_documents.age(),
+            activity: self.keep_activity.age(),
+        }
+    }
+
     /// How a worker of this process goes about it.
     pub fn worker(&self) -> WorkerConfig {
         let lease = Duration::from_secs(self.lease_seconds.into());
@@ -231,6 +286,9 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     if !(1..=600).contains(&settings.client_patience) {
         bail!("client_patience is {}, it must be between 1 and 600", settings.client_patience);
     }
+    if !(1..=100_000).contains(&settings.queue_limit) {
+        bail!("queue_limit is {}, it must be between 1 and 100000", settings.queue_limit);
+    }
     if !(1..=600).contains(&settings.lease_seconds) {
         bail!("lease_seconds is {}, it must be between 1 and 600", settings.lease_seconds);
     }
@@ -303,6 +361,7 @@ fn shown(name: &str, value: Value) -> String {
         | "seed"
         | "behind_proxy"
         | "database_connections"
+        | "queue_limit"
         | "lease_seconds"
         | "patience"
         | "connections"
@@ -342,6 +401,16 @@ mod tests {
         assert_eq!(mask_url("postgres://db/tincture?password=s3cret"), "postgres://db/tincture?****");
         assert_eq!(mask_url("sqlite:///var/lib/tincture.sqlite"), "sqlite:///var/lib/tincture.sqlite");
         assert_eq!(mask_url("s3cret"), "****");
+    }
+
+    #[test]
+    fn what_is_kept_is_kept_for_days_or_for_ever() {
+        let keep = |text: &str| Keep::try_from(text.to_owned());
+        assert_eq!(keep("90").map(Keep::age), Ok(Some(TimeDelta::days(90))));
+        assert_eq!(keep("forever").map(Keep::age), Ok(None));
+        for text in ["0", "-1", "70000", "90d", "for ever", ""] {
+            assert!(keep(text).is_err(), "{text}");
+        }
     }
 
     #[test]

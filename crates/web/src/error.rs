@@ -94,8 +94,8 @@ impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(what) => Self::NotFound(what),
-            StoreError::Unreachable(_) => {
-                tracing::warn!(%error, "a page can't be shown now");
+            error if error.is_passing() => {
+                tracing::warn!(%error, "the database can't serve a page");
                 Self::Unavailable
             }
             other => Self::internal(&other),
@@ -169,6 +169,7 @@ pub async fn designed(State(state): State<AppState>, request: Request, next: Nex
     let failure = Failure { code: error.code(), cause: error.to_string() };
     let wait = match error {
         PageError::TooMuch(seconds) => Some([(header::RETRY_AFTER, seconds.to_string())]),
+        _ if error.status() == StatusCode::SERVICE_UNAVAILABLE => Some([(header::RETRY_AFTER, "5".to_owned())]),
         _ => None,
     };
     let mut response = (error.status(), wait, Html(page.render().unwrap_or_default())).into_response();

@@ -10,7 +10,7 @@ use crate::{
 use chrono::Utc;
 use domain::{
     Attendance, Change, Deck, DeckCondition, Fault, FaultCode, PlateId, RobotCommand, RobotId, RobotMode, Role, Slot,
-    Tool, Volume, WellName,
+    Tool, Volume, WellName, text,
 };
 use hardware::{AddressError, Attendant, Connect, Network, RobotError};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -73,6 +73,8 @@ pub enum AttendError {
     NotOnDeck(String),
     #[error("{seen} isn't what can hang there: take it off by hand, then confirm that the nozzle is cleared")]
     Unexpected { seen: &'static str },
+    #[error("{what}: {why}")]
+    Invalid { what: &'static str, why: String },
     #[error("{0}")]
     Robot(#[from] RobotError),
     #[error("{0}")]
@@ -290,12 +292,15 @@ fn changes(robot: &Robot, act: &DeckAct) -> Result<Vec<Change>, AttendError> {
         DeckAct::Refill { vial: at, volume, batch } => {
             let vial = deck.dyes.iter().find(|vial| vial.vial == *at);
             let vial = vial.ok_or_else(|| AttendError::NotOnDeck(format!("a dye vial at {at}")))?;
-            let volume = volume.unwrap_or(vial.volume).min(vial.volume);
-            Change::VialRefilled {
-                vial: *at,
-                volume,
-                batch: batch.as_ref().map(|batch| batch.chars().take(80).collect()),
+            let volume = volume.unwrap_or(vial.volume);
+            if volume > vial.volume {
+                let why = format!("the vial at {at} holds at most {} mL", vial.volume.ul() / 1_000.0);
+                return Err(AttendError::Invalid { what: "volume", why });
             }
+            let batch = batch.as_deref().map(str::trim).filter(|batch| !batch.is_empty());
+            text::line(batch.unwrap_or_default(), text::LONGEST_BATCH)
+                .map_err(|error| AttendError::Invalid { what: "batch", why: error.to_string() })?;
+            Change::VialRefilled { vial: *at, volume, batch: batch.map(str::to_owned) }
         }
         DeckAct::EmptyWaste => Change::WasteEmptied,
         DeckAct::NozzleCleared => return Ok(nozzle(robot, Tool::Nothing)),

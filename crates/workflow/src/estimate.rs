@@ -21,9 +21,10 @@ fn nominal_seconds(step: &Step) -> f64 {
 const NEW_PLATE_SECONDS: f64 = 22.0;
 
 /// Nominal seconds for `experiments` of together `wells` wells, each well of about three dyes.
-pub fn experiment_seconds(wells: u32, experiments: usize) -> f64 {
-    let plates = f64::from(wells) / domain::PLATE_WELLS as f64;
-    f64::from(wells) * 18.0 + plates * NEW_PLATE_SECONDS + experiments as f64 * 60.0
+pub fn experiment_seconds(wells: u64, experiments: usize) -> f64 {
+    let wells = wells as f64;
+    let plates = wells / domain::PLATE_WELLS as f64;
+    wells * 18.0 + plates * NEW_PLATE_SECONDS + experiments as f64 * 60.0
 }
 
 /// Learns a robot's pace from the steps it carries out.

@@ -62,7 +62,7 @@ fn starts(queue: &[Demand], pace: f64) -> Vec<f64> {
     let mut begin = 0.0;
     let each = queue.iter().map(|demand| {
         let this = begin;
-        begin += estimate::experiment_seconds(demand.recipes.len() as u32, 1) * pace;
+        begin += estimate::experiment_seconds(demand.recipes.len() as u64, 1) * pace;
         this
     });
     each.collect()

@@ -9,15 +9,15 @@ use crate::{
 use chrono::Utc;
 use domain::{
     Control, Deck, DyeName, DyeNameError, EventKind, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode,
-    Recipe, RecipeError, Report, Role, UserId, Volume, WellId,
+    Recipe, RecipeError, Report, Role, UserId, Volume, WellId, text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, ops::RangeInclusive};
 use store::{
-    Acceptance, ControlOutcome, Experiment, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, Robot, Store,
-    StoreError, User,
+    Acceptance, ControlOutcome, Event, Experiment, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, Robot,
+    Store, StoreError, User,
 };
 
 /// The most wells of one experiment: a plate.
@@ -65,6 +65,8 @@ pub enum SubmitError {
     Invalid { code: FaultCode, objections: Vec<Objection> },
     #[error("{wanted} wells are asked for and {remaining} are left of the quota")]
     QuotaExhausted { wanted: usize, remaining: i32 },
+    #[error("{limit} experiments wait already, which is as many as may")]
+    QueueFull { limit: u32 },
     #[error("the idempotency key was used for another request")]
     KeyReused,
     #[error("the quota of a doubtful well was given back for another retry already")]
@@ -112,9 +114,6 @@ impl Progress {
         Self { seconds_to_start: None, seconds_left: None, now: None, ..self }
     }
 }
-
-/// The queue is looked at this far, which is as far as the store tells it; who stands beyond sees no estimate.
-const QUEUE_HORIZON: u32 = 200;
 
 /// The service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -212,6 +211,7 @@ impl Lab {
             Acceptance::Replayed { experiment, quota_remaining } => (experiment, quota_remaining, true),
             Acceptance::KeyReused => return Err(SubmitError::KeyReused),
             Acceptance::AlreadyGivenBack => return Err(SubmitError::AlreadyGivenBack),
+            Acceptance::QueueFull { limit } => return Err(SubmitError::QueueFull { limit }),
             Acceptance::QuotaExhausted { remaining } => return Err(SubmitError::QuotaExhausted { wanted, remaining }),
         };
         let experiment = self.store.experiment(id).await?.ok_or(StoreError::NotFound("experiment"))?;
@@ -264,7 +264,7 @@ impl Lab {
         }
         let able =
             waiting::mixing(experiment, robots).filter(|robot| waiting::hindered_by(robot, experiment, now).is_none());
-        let progress = self.in_queue(experiment.id, able.count()).await?;
+        let progress = self.in_queue(experiment, able.count()).await?;
         Ok(Progress { waiting, ..progress }.without_forecast())
     }
 
@@ -282,17 +282,13 @@ impl Lab {
     }
 
     /// `lanes` is how many robots will take what waits.
-    async fn in_queue(&self, id: ExperimentId, lanes: usize) -> Result<Progress, StoreError> {
-        let queue = self.store.queue(QUEUE_HORIZON).await?;
-        let Some(ahead) = queue.iter().position(|queued| queued.experiment == id) else {
-            return Ok(Progress::default());
-        };
-        let wells_ahead: u32 = queue[..ahead].iter().map(|queued| queued.wells).sum();
+    async fn in_queue(&self, experiment: &Experiment, lanes: usize) -> Result<Progress, StoreError> {
+        let ahead = self.store.ahead_of(experiment).await?;
         let reports = self.reports().await?;
         let in_hand: f64 = reports.iter().map(|report| report.seconds_left).sum();
-        let nominal = estimate::experiment_seconds(wells_ahead, ahead);
+        let nominal = estimate::experiment_seconds(ahead.wells, ahead.experiments);
         Ok(Progress {
-            queue_position: Some(ahead + 1),
+            queue_position: Some(ahead.experiments + 1),
             seconds_to_start: Some((in_hand + nominal * mean_pace(&reports)) / lanes.max(1) as f64),
             ..Progress::default()
         })
@@ -305,11 +301,8 @@ impl Lab {
 
     /// How far the experiments in hand are: as many as there are busy robots.
     async fn reports(&self) -> Result<Vec<Report>, StoreError> {
-        let mut reports = Vec::new();
-        for id in self.store.running().await? {
-            reports.extend(self.latest_report(id).await?);
-        }
-        Ok(reports)
+        let events = self.store.latest_events_in_hand(EventKind::Progress).await?;
+        Ok(events.iter().filter_map(report).collect())
     }
 
     async fn under_way(&self, id: ExperimentId) -> Result<Progress, StoreError> {
@@ -329,11 +322,14 @@ impl Lab {
     }
 
     async fn latest_report(&self, id: ExperimentId) -> Result<Option<Report>, StoreError> {
-        let event = self.store.latest_event(id, EventKind::Progress).await?.and_then(|event| event.read());
-        Ok(event.and_then(|event| match event {
-            ExperimentEvent::Progress(report) => Some(report),
-            _ => None,
-        }))
+        Ok(self.store.latest_event(id, EventKind::Progress).await?.as_ref().and_then(report))
+    }
+}
+
+fn report(event: &Event) -> Option<Report> {
+    match event.read() {
+        Some(ExperimentEvent::Progress(report)) => Some(report),
+        _ => None,
     }
 }
 
@@ -403,12 +399,9 @@ fn check(request: &ExperimentRequest, decks: &[Deck]) -> Result<Vec<Recipe>, Sub
     let refuse = |code, pointer: &str, detail: String| {
         Err(SubmitError::Invalid { code, objections: vec![Objection { pointer: pointer.to_owned(), detail }] })
     };
-    if request.name.as_ref().is_some_and(|name| name.chars().count() > 120 || name.chars().any(char::is_control)) {
-        return refuse(
-            FaultCode::InvalidRequest,
-            "/name",
-            "a name is at most 120 characters, without line breaks".to_owned(),
-        );
+    let name = request.name.as_deref().unwrap_or_default().trim();
+    if let Err(error) = text::line(name, text::LONGEST_EXPERIMENT_NAME) {
+        return refuse(FaultCode::InvalidRequest, "/name", error.to_string());
     }
     if request.wells.is_empty() {
         return refuse(FaultCode::InvalidRequest, "/wells", "ask for at least one well".to_owned());

@@ -85,6 +85,13 @@ fn robot(deck: Deck) -> NewRobot {
     }
 }
 
+async fn served(state: &AppState) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let service = api::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    (base, tokio::spawn(async move { axum::serve(listener, service).await.expect("serves") }))
+}
+
 impl TestLab {
     pub async fn new() -> Self {
         Self::with_changes(Changes::default()).await
@@ -96,10 +103,7 @@ impl TestLab {
         let lab = Lab::new(database.store.clone());
         let state = AppState::new(database.store.clone(), auth, lab).with_changes(changes);
         let robot = database.store.ensure_robot(robot(Deck::default())).await.expect("a robot");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let service = api::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        let server = tokio::spawn(async move { axum::serve(listener, service).await.expect("serves") });
+        let (base, server) = served(&state).await;
         let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
         Self { database, state, base, client, robot: robot.id, server }
     }
@@ -107,6 +111,13 @@ impl TestLab {
     /// The robot's deck is another from now on.
     pub async fn redeck(&self, deck: Deck) {
         self.database.store.ensure_robot(robot(deck)).await.expect("the robot");
+    }
+
+    /// Serves with another state from here on.
+    pub async fn serve(&mut self, state: AppState) {
+        self.server.abort();
+        (self.base, self.server) = served(&state).await;
+        self.state = state;
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

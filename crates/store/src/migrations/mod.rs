@@ -41,6 +41,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0004_journal", include_str!("0004_journal.sql")),
     contract("0005_hold", include_str!("0005_hold.sql"), "0005_hold"),
     contract("0006_keys", include_str!("0006_keys.sql"), SEALED_SINCE),
+    expand("0007_queue", include_str!("0007_queue.sql")),
 ];
 
 /// The step that gave the table `migrations` its checksums.

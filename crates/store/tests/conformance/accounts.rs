@@ -237,7 +237,7 @@ pub async fn a_key_that_is_replaced_verifies_for_a_while_and_is_forgotten(databa
     assert_eq!(kids().await, ["b", "a"], "the one that signs is first");
     rotate("c", Utc::now() - TimeDelta::seconds(1)).await.expect("rotated");
     assert_eq!(kids().await, ["c", "a"]);
-    assert_eq!(store.purge_expired().await.expect("an answer").signing_keys, 1);
+    assert_eq!(store.purge(&Retention::FOR_EVER, Utc::now()).await.expect("an answer").signing_keys, 1);
     assert!(matches!(store.retire_signing_key("c", &act("retired")).await, Err(StoreError::NotFound(_))));
     store.retire_signing_key("a", &act("retired")).await.expect("retired");
     assert_eq!(kids().await, ["c"]);
@@ -265,12 +265,13 @@ pub async fn what_has_run_out_is_forgotten_and_the_rest_is_kept(database: TestDa
     store.accept(asked.clone()).await.expect("an answer");
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
 
-    let purged = store.purge_expired().await.expect("an answer");
-    assert_eq!(purged, Purged { sessions: 2, spent_tokens: 1, idempotency_keys: 0, signing_keys: 0 });
+    let keep = Retention::FOR_EVER;
+    let purged = store.purge(&keep, Utc::now()).await.expect("an answer");
+    assert_eq!(purged, Purged { sessions: 2, spent_tokens: 1, ..Purged::default() });
     assert!(store.session_by_hash("live").await.expect("an answer").is_some());
     let again = store.accept(NewExperiment { id: domain::ExperimentId::new(), ..asked }).await.expect("an answer");
     assert!(matches!(again, Acceptance::Replayed { .. }), "the key of today is remembered: {again:?}");
-    assert_eq!(store.purge_expired().await.expect("an answer"), Purged::default());
+    assert_eq!(store.purge(&keep, Utc::now()).await.expect("an answer"), Purged::default());
     let copy = store.rotate_session("spent", "x", in_an_hour(), None).await.expect("an answer");
     assert!(matches!(copy, Rotation::Reused(_)), "a copied token of a live session is still known: {copy:?}");
 }

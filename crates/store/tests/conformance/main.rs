@@ -8,8 +8,11 @@ mod holds;
 mod journal;
 mod model;
 mod opening;
+mod outages;
+mod purge;
 mod queue;
 mod robots;
+mod turns;
 mod upgrades;
 mod watch;
 
@@ -71,6 +74,24 @@ on_both! {
         what_breaks_its_lane_is_set_aside_as_it_is,
         an_experiment_is_taken_by_one_lane_only,
         a_well_of_a_plate_is_never_used_twice,
+    }
+    turns {
+        the_shared_reading_says_what_the_database_says,
+        what_came_after_the_reading_stands_where_the_next_one_puts_it,
+        a_lane_passes_over_what_is_gone_since_the_reading,
+        wells_are_counted_where_nobody_wrote_down_how_many,
+        a_full_queue_refuses_and_charges_nothing,
+    }
+    purge {
+        an_ended_experiment_keeps_wells_and_results_and_nothing_else,
+        what_an_experiment_under_way_needs_stays_however_old_it_is,
+        what_a_lane_is_taken_over_with_stays,
+        one_step_is_bounded_and_for_ever_is_for_ever,
+    }
+    outages {
+        a_database_that_only_reads_may_be_asked_again,
+        who_waits_too_long_for_a_lock_may_ask_again,
+        what_a_device_says_is_kept_whatever_it_holds,
     }
     robots {
         a_new_robot_is_full_and_a_known_one_keeps_its_counts,

@@ -2,8 +2,8 @@
 
 use super::steer;
 use crate::{cli::Robot, database, machines, settings::Settings};
-use anyhow::bail;
-use domain::{Attendance, Deck};
+use anyhow::{Context, bail};
+use domain::{Attendance, Deck, text};
 use std::io::{self, Write};
 use store::{NewRobot, Store};
 use workflow::RobotCommand;
@@ -12,6 +12,7 @@ pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
     match command {
         Robot::Add { name, url, sensor, is_virtual, with_p20, blank_check, doubt_delta_e } => {
+            text::name(name, text::LONGEST_ROBOT_NAME).with_context(|| format!("'{name}' can't be a robot's name"))?;
             check_scheme(url, "http://", "--url")?;
             check_scheme(sensor, "tcp://", "--sensor")?;
             check_one_robot(&store, name, url).await?;

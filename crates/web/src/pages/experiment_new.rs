@@ -307,6 +307,13 @@ impl Draft {
                 detail: "Nothing was charged. Take some rows away, or ask an administrator for more quota.".to_owned(),
                 help: Some(Help { href: domain::FaultCode::QuotaExhausted.help_path(), text: "How quota works" }),
             },
+            SubmitError::QueueFull { limit } => Message {
+                tone: "wait",
+                icon: "attention",
+                title: format!("{limit} experiments wait already."),
+                detail: "Nothing was charged. What you typed is still here: send it again in a few minutes.".to_owned(),
+                help: Some(Help { href: domain::FaultCode::QueueFull.help_path(), text: "Why there is a bound" }),
+            },
             // Only a retry gives anything back.
             SubmitError::KeyReused | SubmitError::AlreadyGivenBack => {
                 self.token = Uuid::now_v7();

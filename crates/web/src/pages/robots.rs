@@ -28,9 +28,6 @@ use store::{Driver, Robot};
 use supplies::{MiniPlate, SupplyView};
 use workflow::{CommandLabError, RobotCommand, emergency, is_in_need};
 
-/// The queue is counted this far.
-const QUEUE_SHOWN: u32 = 1_000;
-
 #[derive(Template)]
 #[template(path = "robots.html")]
 struct RobotsPage {
@@ -80,7 +77,7 @@ pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Resu
     for robot in robots {
         cards.push(card(&state, robot).await?);
     }
-    let queued = state.store.queue(QUEUE_SHOWN).await?.len();
+    let queued = state.store.queue_length().await?;
     let chrome = Chrome::of("Robots", "robots", visitor);
     html(&RobotsPage { chrome, robots: cards, queued, is_served, asking, may })
 }

@@ -62,6 +62,7 @@ pub struct Created {
         (status = 413, body = ProblemDocument, description = "More than 1 MiB", content_type = "application/problem+json"),
         (status = 422, body = ProblemDocument, description = "Something to change, pointed at", content_type = "application/problem+json"),
         (status = 429, body = ProblemDocument, description = "More at once than one person may ask for; see RateLimit and Retry-After", content_type = "application/problem+json"),
+        (status = 503, body = ProblemDocument, description = "The queue is full, or no database answers: try again after `Retry-After`", content_type = "application/problem+json"),
     ))]
 pub async fn create(
     State(state): State<AppState>,

@@ -30,7 +30,7 @@ pub enum DeckActSchema {
     Refill {
         #[schema(example = "B1")]
         vial: String,
-        /// µL in it now; full unless given.
+        /// µL in it now, at most what it holds; full unless given.
         volume: Option<f64>,
         /// The bottle it was filled from; at most 80 characters.
         batch: Option<String>,
@@ -59,7 +59,7 @@ pub enum DeckActSchema {
     (status = 403, body = ProblemDocument, description = "Neither operator nor administrator", content_type = "application/problem+json"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
     (status = 409, body = ProblemDocument, description = "The robot is at work, or the plate in use", content_type = "application/problem+json"),
-    (status = 422, body = ProblemDocument, description = "There is no such thing on this deck", content_type = "application/problem+json"),
+    (status = 422, body = ProblemDocument, description = "There is no such thing on this deck, or it can't hold so much", content_type = "application/problem+json"),
     (status = 502, body = ProblemDocument, description = "The virtual robot didn't do it", content_type = "application/problem+json"),
 ))]
 pub async fn deck(
@@ -82,6 +82,9 @@ fn problem(error: AttendError) -> Problem {
         }
         AttendError::NotOnDeck(_) => {
             Problem::new(FaultCode::InvalidRequest, format!("{unchanged}; reading the robot shows what is on its deck"))
+        }
+        AttendError::Invalid { what, why } => {
+            Problem::new(FaultCode::InvalidRequest, unchanged).with_error(format!("/{what}"), why)
         }
         AttendError::Robot(error) => {
             Problem::new(error.code(), format!("{unchanged}; see that the robot runs, then confirm again"))

@@ -51,6 +51,11 @@ fn notice(error: SubmitError) -> Result<Notice, PageError> {
             "Nothing was charged. Ask an administrator for more, or mix fewer wells anew.".to_owned(),
             FaultCode::QuotaExhausted,
         ),
+        SubmitError::QueueFull { limit } => (
+            format!("{limit} experiments wait already."),
+            "Nothing was charged. Try again in a few minutes.".to_owned(),
+            FaultCode::QueueFull,
+        ),
         SubmitError::Invalid { code, objections } => (
             "No robot can mix this any more.".to_owned(),
             objections.into_iter().take(3).map(|objection| objection.detail).collect::<Vec<_>>().join("; "),

@@ -1,12 +1,9 @@
 //! What was done at a deck, as forms: which there are, what was typed, and what to change.
 
 use crate::{error::PageError, fields::Fields};
-use domain::{FaultCode, Slot, Volume, WellName};
+use domain::{FaultCode, Slot, Volume, WellName, text};
 use store::{Robot, StoreError};
 use workflow::{AttendError, DeckAct, NozzleContent};
-
-/// The longest batch that is kept.
-const LONGEST_BATCH: usize = 80;
 
 /// The forms of acts at a deck, with their titles.
 pub const FORMS: [(&str, &str); 5] = [
@@ -162,9 +159,7 @@ fn refill(robot: &Robot, fields: &Fields) -> Result<DeckAct, String> {
     let vial: WellName = fields.get("place").trim().parse().map_err(|_| "choose the vial")?;
     let full = robot.deck.dyes.iter().find(|dye| dye.vial == vial).map(|dye| dye.volume);
     let batch = fields.get("batch").trim();
-    if batch.chars().count() > LONGEST_BATCH || batch.chars().any(char::is_control) {
-        return Err(format!("a batch is at most {LONGEST_BATCH} characters"));
-    }
+    text::line(batch, text::LONGEST_BATCH).map_err(|error| format!("batch: {error}"))?;
     let volume = match fields.get("volume_ml").trim() {
         "" => None,
         text => Some(millilitres(text, full)?),
@@ -188,6 +183,8 @@ pub fn told(error: AttendError) -> Result<String, PageError> {
         AttendError::Store(error) => Err(error.into()),
         AttendError::Robot(error) => Ok(format!("the virtual robot didn’t do it ({error}); see that it runs")),
         AttendError::Address(error) => Ok(format!("the robot’s address can’t be used ({error})")),
-        told @ (AttendError::NotOnDeck(_) | AttendError::Unexpected { .. }) => Ok(told.to_string()),
+        told @ (AttendError::NotOnDeck(_) | AttendError::Unexpected { .. } | AttendError::Invalid { .. }) => {
+            Ok(told.to_string())
+        }
     }
 }

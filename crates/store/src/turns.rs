@@ -1,0 +1,339 @@
+//! The queue in the order in which lanes take it: one reading of it, shared by all who ask in this process.
+//!
+//! Whose turn it is depends on everybody who waits, so there is no cheaper answer for one place than for all of them
+//! (`docs/decisions/0009-turns.md`). [`Turns`] is such an answer as of one moment. It is made again when it is asked for
+//! and out of date: a short queue's after each change, a long one's a few times a second at most, so seldom that making it
+//! takes a tenth of the time, and at least every two seconds.
+
+use crate::{
+    connection::Store,
+    error::Result,
+    records::{Experiment, Queued},
+    sql::{Row, sql},
+};
+use chrono::{DateTime, Utc};
+use domain::{Deck, ExperimentId, RobotId, UserId, Volume};
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+/// Up to so many that wait, reading them all costs no more than reading one of them.
+const SHORT: usize = 100;
+/// How long a change by another process may go unseen.
+const UNSEEN: Duration = Duration::from_millis(250);
+/// A long queue's reading is kept this many times as long as making it took.
+const REST: u32 = 10;
+/// … but never longer than this, on whatever machine.
+const OLDEST: Duration = Duration::from_secs(2);
+
+const WAITING: &str = "
+    SELECT e.id, e.user_id, e.priority, e.created_at, e.robot_id, e.dyes, e.least_nl, e.fullest_nl, u.last_served_at,
+        COALESCE(CASE WHEN e.started_at IS NULL THEN e.asked END, (
+            SELECT COUNT(*) FROM wells w
+            WHERE w.experiment_id = e.id AND w.status IN ('pending', 'dispensing', 'mixed')
+        )) AS wells
+    FROM experiments e JOIN users u ON u.id = e.user_id WHERE e.status = 'queued'";
+
+/// Where an experiment stands among its owner's: higher priority first, then age.
+type OwnPlace = (Reverse<i16>, DateTime<Utc>, ExperimentId);
+
+/// Where it stands among everybody's: higher priority first; then everybody's first experiment before anybody's second;
+/// among those, who was served longest ago (or never); then age.
+type Place = (Reverse<i16>, usize, Option<DateTime<Utc>>, DateTime<Utc>, ExperimentId);
+
+/// The queue as it stood at one moment.
+#[derive(Debug)]
+pub struct Turns {
+    queue: Vec<Waiting>,
+    places: HashMap<ExperimentId, usize>,
+    people: HashMap<UserId, Person>,
+    kinds: Vec<Kind>,
+    /// Wells of the first so many.
+    wells_before: Vec<u64>,
+    /// How many changes of the queue this process had made when it was read.
+    changes: u64,
+    read_at: Instant,
+    took: Duration,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    queued: Queued,
+    place: Place,
+    kind: usize,
+}
+
+/// Somebody who has experiments in the queue.
+#[derive(Debug, Default)]
+struct Person {
+    last_served_at: Option<DateTime<Utc>>,
+    own: Vec<OwnPlace>,
+}
+
+/// What an experiment asks of a deck, as it is stored; nothing where that wasn't written down yet. There are as many as
+/// kinds of experiments, not experiments.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Kind(Option<(String, Volume, Volume)>);
+
+impl Kind {
+    pub fn read(row: &Row) -> Result<Self> {
+        let Some(dyes) = row.get("dyes")? else { return Ok(Self(None)) };
+        Ok(Self(Some((dyes, row.get("least_nl")?, row.get("fullest_nl")?))))
+    }
+
+    /// Whether a deck can mix it, or may be able to.
+    pub fn is_for(&self, deck: &Deck) -> bool {
+        self.0.as_ref().is_none_or(|(dyes, least, fullest)| {
+            *least >= deck.least_volume() && *fullest <= deck.well_capacity && mixes(deck, dyes)
+        })
+    }
+}
+
+/// Whether a deck has all dyes of a stored list.
+pub(crate) fn mixes(deck: &Deck, dyes: &str) -> bool {
+    dyes.split(' ').all(|dye| deck.dyes.iter().any(|vial| vial.name.as_str() == dye))
+}
+
+/// What is done before an experiment's turn comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    pub experiments: usize,
+    pub wells: u64,
+}
+
+impl Turns {
+    /// In the order in which lanes take them.
+    pub fn iter(&self) -> impl Iterator<Item = &Queued> {
+        self.queue.iter().map(|waiting| &waiting.queued)
+    }
+
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many changes of the queue this process had made when it was read.
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Those that a lane may take, in order.
+    pub(crate) fn for_lane<'a>(&'a self, robot: RobotId, deck: &Deck) -> impl Iterator<Item = ExperimentId> + 'a {
+        let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.is_for(deck)).collect();
+        let fits = move |waiting: &&Waiting| {
+            waiting.queued.robot_id.is_none_or(|bound| bound == robot) && kinds.get(waiting.kind) == Some(&true)
+        };
+        self.queue.iter().filter(fits).map(|waiting| waiting.queued.experiment)
+    }
+
+    /// What goes before one that waits, and that this reading saw.
+    fn seen(&self, id: ExperimentId) -> Option<Ahead> {
+        self.places.get(&id).map(|place| self.ahead(*place))
+    }
+
+    /// What goes before one that came after this reading, if it had been there. It moves nobody who goes before it: of its
+    /// owner's others only those count a turn more that stand behind it anyway.
+    fn would_be(&self, experiment: &Experiment, last_served_at: Option<DateTime<Utc>>) -> Ahead {
+        let own = (Reverse(experiment.priority), experiment.created_at, experiment.id);
+        let person = self.people.get(&experiment.user_id);
+        let turn = 1 + person.map_or(0, |person| person.own.partition_point(|other| *other < own));
+        let place = (own.0, turn, last_served_at, own.1, own.2);
+        self.ahead(self.queue.partition_point(|waiting| waiting.place < place))
+    }
+
+    fn ahead(&self, place: usize) -> Ahead {
+        Ahead { experiments: place, wells: self.wells_before.get(place).copied().unwrap_or_default() }
+    }
+
+    /// Whether it may still be given out, when this process has made so many changes.
+    fn is_fresh(&self, changes: u64) -> bool {
+        let age = self.read_at.elapsed();
+        if self.len() <= SHORT {
+            return self.changes == changes && age < UNSEEN;
+        }
+        age < (self.took * REST).clamp(UNSEEN, OLDEST)
+    }
+
+    fn of(rows: &[Row], changes: u64, read_at: Instant) -> Result<Self> {
+        let mut people: HashMap<UserId, Person> = HashMap::new();
+        let mut kinds: HashMap<Kind, usize> = HashMap::new();
+        let mut queue = Vec::with_capacity(rows.len());
+        for row in rows {
+            let queued = read_queued(row)?;
+            let own = (Reverse(row.get::<i16>("priority")?), row.get("created_at")?, queued.experiment);
+            let person = people.entry(queued.user_id).or_default();
+            person.last_served_at = row.get("last_served_at")?;
+            person.own.push(own);
+            let next = kinds.len();
+            let kind = *kinds.entry(Kind::read(row)?).or_insert(next);
+            queue.push(Waiting { queued, place: (own.0, 0, person.last_served_at, own.1, own.2), kind });
+        }
+        for person in people.values_mut() {
+            person.own.sort_unstable();
+        }
+        for waiting in &mut queue {
+            let (priority, _, _, created_at, id) = waiting.place;
+            let own = people.get(&waiting.queued.user_id).map(|person| person.own.as_slice()).unwrap_or_default();
+            waiting.place.1 = 1 + own.partition_point(|other| *other < (priority, created_at, id));
+        }
+        queue.sort_unstable_by_key(|waiting| waiting.place);
+        let places = queue.iter().enumerate().map(|(place, waiting)| (waiting.queued.experiment, place)).collect();
+        let mut wells = 0;
+        let mut wells_before = vec![0];
+        wells_before.extend(queue.iter().map(|waiting| {
+            wells += u64::from(waiting.queued.wells);
+            wells
+        }));
+        let mut by_number: Vec<_> = kinds.into_iter().collect();
+        by_number.sort_unstable_by_key(|(_, number)| *number);
+        let kinds = by_number.into_iter().map(|(kind, _)| kind).collect();
+        Ok(Self { queue, places, people, kinds, wells_before, changes, read_at, took: read_at.elapsed() })
+    }
+}
+
+fn read_queued(row: &Row) -> Result<Queued> {
+    Ok(Queued {
+        experiment: row.get("id")?,
+        user_id: row.get("user_id")?,
+        wells: u32::try_from(row.get::<i64>("wells")?).unwrap_or(u32::MAX),
+        robot_id: row.get("robot_id")?,
+    })
+}
+
+/// The newest reading, and the one who makes the next.
+#[derive(Debug, Default)]
+pub(crate) struct SharedTurns {
+    newest: RwLock<Option<Arc<Turns>>>,
+    making: tokio::sync::Mutex<()>,
+}
+
+impl SharedTurns {
+    fn newest(&self) -> Option<Arc<Turns>> {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, turns: &Arc<Turns>) {
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(turns.clone());
+    }
+}
+
+impl Store {
+    /// The queue as it stood a moment ago. What this process changed in a short one is in it; of a long one it is at most
+    /// ten times as old as reading it takes, or two seconds.
+    pub async fn turns(&self) -> Result<Arc<Turns>> {
+        let shared = self.shared_turns();
+        let known = shared.newest();
+        if let Some(turns) = known.as_ref().filter(|turns| turns.is_fresh(self.queue_changes())) {
+            return Ok(turns.clone());
+        }
+        let _maker = match (shared.making.try_lock(), known) {
+            (Ok(maker), _) => maker,
+            // While somebody reads a long one anew, the last reading is near enough.
+            (Err(_), Some(turns)) if turns.len() > SHORT => return Ok(turns),
+            (Err(_), _) => shared.making.lock().await,
+        };
+        match shared.newest().filter(|turns| turns.is_fresh(self.queue_changes())) {
+            Some(turns) => Ok(turns),
+            None => self.read_turns().await,
+        }
+    }
+
+    /// The same for a lane that is about to take something: a short queue as it stands now, whoever changed it.
+    pub(crate) async fn turns_to_take(&self) -> Result<Arc<Turns>> {
+        let shared = self.shared_turns();
+        if shared.newest().is_some_and(|turns| turns.len() > SHORT) {
+            return self.turns().await;
+        }
+        self.turns_now().await
+    }
+
+    /// The queue as it stands now.
+    pub(crate) async fn turns_now(&self) -> Result<Arc<Turns>> {
+        let asked = Instant::now();
+        let shared = self.shared_turns();
+        let _maker = shared.making.lock().await;
+        match shared.newest().filter(|turns| turns.read_at >= asked) {
+            Some(turns) => Ok(turns),
+            None => self.read_turns().await,
+        }
+    }
+
+    /// For who holds `making`.
+    async fn read_turns(&self) -> Result<Arc<Turns>> {
+        let (changes, read_at) = (self.queue_changes(), Instant::now());
+        let rows = sql!(WAITING).all(self.reader()).await?;
+        let turns = Arc::new(Turns::of(&rows, changes, read_at)?);
+        self.shared_turns().keep(&turns);
+        Ok(turns)
+    }
+
+    /// What goes before an experiment that waits, as of [`Store::turns`] with it.
+    pub async fn ahead_of(&self, experiment: &Experiment) -> Result<Ahead> {
+        let turns = self.turns().await?;
+        if let Some(ahead) = turns.seen(experiment.id) {
+            return Ok(ahead);
+        }
+        let last_served_at = match turns.people.get(&experiment.user_id) {
+            Some(person) => person.last_served_at,
+            None => {
+                let text = "SELECT last_served_at FROM users WHERE id = $1";
+                let row = sql!(text, experiment.user_id).one(self.reader()).await?;
+                row.map(|row| row.get("last_served_at")).transpose()?.flatten()
+            }
+        };
+        Ok(turns.would_be(experiment, last_served_at))
+    }
+
+    /// The queue in the order lanes take it, at most `limit` of it.
+    pub async fn queue(&self, limit: u32) -> Result<Vec<Queued>> {
+        Ok(self.turns().await?.iter().take(limit as usize).cloned().collect())
+    }
+
+    /// How many experiments wait, as of [`Store::turns`].
+    pub async fn queue_length(&self) -> Result<usize> {
+        Ok(self.turns().await?.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(length: usize, took: Duration) -> Turns {
+        let waiting = || {
+            let (experiment, user_id) = (ExperimentId::new(), UserId::new());
+            let queued = Queued { experiment, user_id, wells: 1, robot_id: None };
+            Waiting { queued, place: (Reverse(0), 1, None, Utc::now(), experiment), kind: 0 }
+        };
+        Turns {
+            queue: (0..length).map(|_| waiting()).collect(),
+            places: HashMap::new(),
+            people: HashMap::new(),
+            kinds: Vec::new(),
+            wells_before: Vec::new(),
+            changes: 7,
+            read_at: Instant::now(),
+            took,
+        }
+    }
+
+    #[test]
+    fn a_short_queue_is_read_after_each_change_and_a_long_one_rests() {
+        let took = Duration::from_millis(100);
+        let before = |length, milliseconds| Turns {
+            read_at: Instant::now().checked_sub(Duration::from_millis(milliseconds)).expect("an instant"),
+            ..reading(length, took)
+        };
+        assert!(!before(SHORT, 0).is_fresh(8));
+        assert!(!before(SHORT, 250).is_fresh(7), "another process may have changed it");
+        assert!(before(SHORT + 1, 0).is_fresh(8));
+        assert!(!before(SHORT + 1, 1_000).is_fresh(7));
+        assert!(!Turns { took: 100 * took, ..before(SHORT + 1, 2_000) }.is_fresh(7));
+    }
+}
