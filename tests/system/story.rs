@@ -121,3 +121,25 @@ async fn the_filter_is_a_setting() {
     Client::sign_in(&lab.address, ADMIN, PASSWORD).await;
     assert_eq!(lab.log(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn what_a_driver_says_stands_within_its_operation_experiment_and_lane() {
+    let lab = Lab::with("json", Some("info,hardware=debug"));
+    let client = Client::sign_in(&lab.address, ADMIN, PASSWORD).await;
+    let id = client.submit(&[json!({ "red": 60 })]).await["id"].as_str().expect("an id").to_owned();
+    client.until_completed(&id).await;
+
+    let log = lab.log();
+    let lines = log.iter().map(|line| serde_json::from_str::<Value>(line).expect("one object a line"));
+    let sent: Vec<Value> = lines.filter(|line| line["message"] == "sending").collect();
+    let working = |line: &&Value| line["spans"][1]["experiment"] == id;
+    let of_it: Vec<_> = sent.iter().filter(working).collect();
+    assert!(of_it.len() > 5, "{sent:#?}");
+    for line in of_it {
+        let spans = line["spans"].as_array().expect("spans");
+        let names: Vec<_> = spans.iter().map(|span| span["name"].as_str().unwrap_or_default()).collect();
+        assert_eq!(names, ["lane", "experiment", "operation"], "{line}");
+        assert!(spans[0]["robot"].is_string(), "{line}");
+        assert_eq!(spans[2]["operation"], line["operation"], "{line}");
+    }
+}
