@@ -5,7 +5,8 @@
 //!
 //! `records` is what goes in and comes out; every other module adds the methods of one concern to [`Store`]:
 //! `journal` is the heart of it, and `change` what its entries do to the tables. `sql` is how a statement is written,
-//! `connection` where the two databases differ, `migrations` what the tables are.
+//! `turns` is the queue's order, read once for all who ask; `connection` is where the two databases differ, `migrations`
+//! what the tables are.
 
 mod accounts;
 mod activity;

@@ -2,8 +2,8 @@
 //!
 //! Whose turn it is depends on everybody who waits, so there is no cheaper answer for one place than for all of them
 //! (`docs/decisions/0009-turns.md`). [`Turns`] is such an answer as of one moment. It is made again when it is asked for
-//! and out of date: a short queue's after each change, a long one's a few times a second, and never so often that making
-//! it takes more than a tenth of the time.
+//! and out of date: a short queue's after each change, a long one's a few times a second at most, so seldom that making it
+//! takes a tenth of the time, and at least every two seconds.
 
 use crate::{
     connection::Store,
@@ -26,6 +26,8 @@ const SHORT: usize = 100;
 const UNSEEN: Duration = Duration::from_millis(250);
 /// A long queue's reading is kept this many times as long as making it took.
 const REST: u32 = 10;
+/// … but never longer than this, on whatever machine.
+const OLDEST: Duration = Duration::from_secs(2);
 
 const WAITING: &str = "
     SELECT e.id, e.user_id, e.priority, e.created_at, e.robot_id, e.dyes, e.least_nl, e.fullest_nl, u.last_served_at,
@@ -155,7 +157,7 @@ impl Turns {
         if self.len() <= SHORT {
             return self.changes == changes && age < UNSEEN;
         }
-        age < UNSEEN.max(self.took * REST)
+        age < (self.took * REST).clamp(UNSEEN, OLDEST)
     }
 
     fn of(rows: &[Row], changes: u64, read_at: Instant) -> Result<Self> {
@@ -222,8 +224,8 @@ impl SharedTurns {
 }
 
 impl Store {
-    /// The queue as it stood a moment ago: what this process changed in a short one is in it, and of a long one at most
-    /// ten times as old as reading it takes.
+    /// The queue as it stood a moment ago. What this process changed in a short one is in it; of a long one it is at most
+    /// ten times as old as reading it takes, or two seconds.
     pub async fn turns(&self) -> Result<Arc<Turns>> {
         let shared = self.shared_turns();
         let known = shared.newest();
@@ -323,13 +325,15 @@ mod tests {
 
     #[test]
     fn a_short_queue_is_read_after_each_change_and_a_long_one_rests() {
-        let hour = Duration::from_secs(3_600);
-        assert!(reading(SHORT, hour).is_fresh(7));
-        assert!(!reading(SHORT, hour).is_fresh(8));
-        assert!(reading(SHORT + 1, hour).is_fresh(8));
-        let before =
-            |age: u64| Turns { read_at: Instant::now() - Duration::from_secs(age), ..reading(SHORT + 1, hour / 3_600) };
-        assert!(before(5).is_fresh(8), "half of ten times a second");
-        assert!(!before(11).is_fresh(7));
+        let took = Duration::from_millis(100);
+        let before = |length, milliseconds| Turns {
+            read_at: Instant::now().checked_sub(Duration::from_millis(milliseconds)).expect("an instant"),
+            ..reading(length, took)
+        };
+        assert!(!before(SHORT, 0).is_fresh(8));
+        assert!(!before(SHORT, 250).is_fresh(7), "another process may have changed it");
+        assert!(before(SHORT + 1, 0).is_fresh(8));
+        assert!(!before(SHORT + 1, 1_000).is_fresh(7));
+        assert!(!Turns { took: 100 * took, ..before(SHORT + 1, 2_000) }.is_fresh(7));
     }
 }

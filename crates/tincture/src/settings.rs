@@ -340,6 +340,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_kept_for_days_or_for_ever() {
+        let keep = |text: &str| Keep::try_from(text.to_owned());
+        assert_eq!(keep("90").map(Keep::age), Ok(Some(TimeDelta::days(90))));
+        assert_eq!(keep("forever").map(Keep::age), Ok(None));
+        for text in ["0", "-1", "70000", "90d", "for ever", ""] {
+            assert!(keep(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn the_environment_refuses_what_it_does_not_know() {
         let variables = |name: &str| [(name.to_owned(), "1".to_owned())].into_iter();
         assert!(read_environment(variables("TINCTURE_SEED")).is_ok());

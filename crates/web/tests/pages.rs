@@ -829,3 +829,15 @@ async fn a_slash_too_many_leads_to_the_page_that_is_meant() {
     let away = site.stranger().get("//evil.example/").await;
     assert_eq!(away.status(), StatusCode::NOT_FOUND, "this would lead to another host");
 }
+
+#[tokio::test]
+async fn a_database_that_only_reads_is_a_page_that_says_when_to_come_again() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    site.state.store.run_sql("PRAGMA query_only = ON").await;
+    let form = [("do", "submit"), ("rows", "8"), ("name", "Late"), ("well-0-red", "60")];
+    let answer = ada.post("/experiments/new", &form).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers()[header::RETRY_AFTER], "5");
+    assert!(answer.text().await.expect("text").contains("One moment, please"));
+}

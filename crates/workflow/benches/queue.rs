@@ -9,6 +9,7 @@ use futures::{StreamExt, stream};
 use std::{
     env,
     future::Future,
+    hint::black_box,
     time::{Duration, Instant},
 };
 use store::{
@@ -93,7 +94,7 @@ impl Bench {
         let some = self.submit(0).await;
         self.compare(
             "create",
-            async |index| drop(self.place_afresh(&self.submit(index).await).await),
+            async |index| self.place_afresh(&self.submit(index).await).await,
             async |index| {
                 self.lab.progress(&self.submit(index).await).await.expect("progress");
             },
@@ -105,7 +106,7 @@ impl Bench {
         };
         self.compare(
             "read one",
-            async |_| drop(self.place_afresh(&read().await).await),
+            async |_| self.place_afresh(&read().await).await,
             async |_| {
                 self.lab.progress(&read().await).await.expect("progress");
             },
@@ -129,13 +130,13 @@ impl Bench {
         .await;
         self.compare(
             "a lane's look",
-            async |_| drop(direct::peek(&self.store, self.robot.id).await),
+            async |_| _ = direct::peek(&self.store, self.robot.id).await,
             async |_| {
                 self.store.peek(&self.lease, &self.robot.deck).await.expect("an answer");
             },
         )
         .await;
-        self.throughput("afresh", async |index| drop(self.place_afresh(&self.submit(index).await).await)).await;
+        self.throughput("afresh", async |index| self.place_afresh(&self.submit(index).await).await).await;
         self.throughput("shared", async |index| {
             self.lab.progress(&self.submit(index).await).await.expect("progress");
         })
@@ -146,11 +147,11 @@ impl Bench {
     }
 
     /// As each reader asked for its place.
-    async fn place_afresh(&self, detail: &ExperimentDetail) -> Option<usize> {
+    async fn place_afresh(&self, detail: &ExperimentDetail) {
         self.store.robots().await.expect("robots");
         let queue = direct::queue(&self.store, 200).await;
         self.store.running().await.expect("a list");
-        queue.iter().position(|(id, _)| *id == detail.experiment.id)
+        black_box(queue.iter().position(|(id, _)| *id == detail.experiment.id));
     }
 
     async fn compare<A: Future<Output = ()>, B: Future<Output = ()>>(

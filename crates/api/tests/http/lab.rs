@@ -73,6 +73,13 @@ impl Answer {
     }
 }
 
+async fn served(state: &AppState) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let service = api::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    (base, tokio::spawn(async move { axum::serve(listener, service).await.expect("serves") }))
+}
+
 impl TestLab {
     pub async fn new() -> Self {
         let database = TestDatabase::sqlite().await;
@@ -89,12 +96,16 @@ impl TestLab {
             })
             .await
             .expect("a robot");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let service = api::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        let server = tokio::spawn(async move { axum::serve(listener, service).await.expect("serves") });
+        let (base, server) = served(&state).await;
         let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
         Self { database, state, base, client, robot: robot.id, server }
+    }
+
+    /// Serves with another state from here on.
+    pub async fn serve(&mut self, state: AppState) {
+        self.server.abort();
+        (self.base, self.server) = served(&state).await;
+        self.state = state;
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -8,3 +8,4 @@ mod live;
 mod refusals;
 mod steering;
 mod submitting;
+mod unserved;
