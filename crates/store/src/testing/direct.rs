@@ -21,10 +21,10 @@ pub fn statements() -> u64 {
 
 const TURNS: &str = "
     WITH turns AS (
-        SELECT e.*, ROW_NUMBER() OVER (PARTITION BY e.user_id ORDER BY e.priority DESC, e.created_at, e.id) AS turn
+        SELECT e.id, e.user_id, e.robot_id, e.priority, e.created_at, ROW_NUMBER() OVER (PARTITION BY e.user_id ORDER BY e.priority DESC, e.created_at, e.id) AS turn
         FROM experiments e WHERE e.status = 'queued'
     )
-    SELECT t.*, (
+    SELECT t.id, t.user_id, t.robot_id, (
         SELECT COUNT(*) FROM wells w
         WHERE w.experiment_id = t.id AND w.status IN ('pending', 'dispensing', 'mixed')
     ) AS wells
