@@ -53,7 +53,7 @@ async fn two_labs_on_one_database_have_two_robots() {
         completed.push(client.until_completed(id).await);
     }
     // Only now: while one robot is done with A1, the other may still be mixing its own.
-    let ledgers = vec![ledger::read(&first.robot).await, ledger::read(&second.robot).await];
+    let ledgers = [ledger::read(&first.robot).await, ledger::read(&second.robot).await];
     for experiment in &completed {
         let wells = measured(experiment);
         let at = wells[0]["well_id"].as_str().expect("allotted");
