@@ -16,6 +16,7 @@ use axum::{
     middleware::from_fn,
     routing::get,
 };
+use chrono::{DateTime, Utc};
 use domain::FaultCode;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -27,6 +28,7 @@ use std::{
     time::Duration,
 };
 use store::{Figures, Store, StoreError};
+use tasks::{State, Status, Tasks};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -67,6 +69,7 @@ pub struct Health {
     pub(crate) tokens: ScrapeTokens,
     readiness: Arc<Kept<Readiness>>,
     figures: Arc<Kept<Result<Figures, Problem>>>,
+    tasks: Option<Tasks>,
     /// What `/readyz` said last, so that the log tells of changes and not of questions.
     failing: Arc<RwLock<Vec<&'static str>>>,
 }
@@ -74,7 +77,14 @@ pub struct Health {
 impl Health {
     pub fn new(store: Store, tokens: ScrapeTokens) -> Self {
         let (readiness, figures) = (Arc::new(Kept::new(KEPT)), Arc::new(Kept::new(KEPT)));
-        Self { store, tokens, readiness, figures, failing: Arc::default() }
+        Self { store, tokens, readiness, figures, tasks: None, failing: Arc::default() }
+    }
+
+    /// For a process that runs tasks: `/readyz` tells how they stand.
+    #[must_use]
+    pub fn with_tasks(mut self, tasks: Tasks) -> Self {
+        self.tasks = Some(tasks);
+        self
     }
 
     pub(crate) async fn figures(&self) -> Result<Figures, Problem> {
@@ -113,7 +123,8 @@ impl Health {
         self.tell_changes(&looked_at);
         let checks: BTreeMap<_, _> =
             looked_at.into_iter().map(|(name, outcome, why)| (name, Check::of(outcome.is_ok(), why))).collect();
-        Readiness { ready: checks.values().all(|check| check.ok), checks }
+        let tasks = self.tasks.iter().flat_map(Tasks::status).map(TaskView::from).collect();
+        Readiness { ready: checks.values().all(|check| check.ok), checks, tasks }
     }
 
     fn tell_changes(&self, looked_at: &[(&'static str, Result<(), String>, &str)]) {
@@ -143,6 +154,27 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Resul
 pub struct Readiness {
     pub ready: bool,
     pub checks: BTreeMap<&'static str, Check>,
+    /// What this process does again and again. One that fails is no reason to send it no requests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskView>,
+}
+
+/// How a task stands. Why it failed is in the log: it may name a host.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskView {
+    pub name: String,
+    pub state: State,
+    pub since: DateTime<Utc>,
+    pub turns: u64,
+    pub panics: u64,
+    /// In a row.
+    pub failures: u64,
+}
+
+impl From<Status> for TaskView {
+    fn from(Status { name, state, since, turns, panics, failures, .. }: Status) -> Self {
+        Self { name, state, since, turns, panics, failures }
+    }
 }
 
 /// One thing that was looked at, and what is wrong with it. The cause is in the log: it may name a host.

@@ -7,6 +7,7 @@ use crate::{
 };
 use axum::extract::FromRef;
 use store::Store;
+use tasks::Tasks;
 use workflow::Lab;
 
 /// Where the address of a client is read.
@@ -62,6 +63,13 @@ impl AppState {
     #[must_use]
     pub fn with_scrape_tokens(mut self, tokens: ScrapeTokens) -> Self {
         self.health = Health::new(self.store.clone(), tokens);
+        self
+    }
+
+    /// For a process that runs tasks.
+    #[must_use]
+    pub fn with_tasks(mut self, tasks: Tasks) -> Self {
+        self.health = self.health.with_tasks(tasks);
         self
     }
 

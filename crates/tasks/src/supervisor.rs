@@ -110,6 +110,11 @@ impl Tasks {
         Self { stop, board: Board::default(), running: Arc::default() }
     }
 
+    /// Cancelled when they are to end.
+    pub const fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
     /// Runs a task under its name, unless one of that name runs already.
     pub fn run(&self, name: impl Into<String>, pauses: Pauses, task: impl Task) {
         let name = name.into();

@@ -6,8 +6,8 @@ use api::{AppState, Changes};
 use auth::{OneTimePassword, Password};
 use axum::Router;
 use store::{Retention, Store};
+use tasks::Tasks;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use workflow::Lab;
 
 #[derive(Debug)]
@@ -15,37 +15,39 @@ pub struct App {
     state: AppState,
     keep: Retention,
     router: Router,
+    tasks: Tasks,
     limits: http::Limits,
     /// Only when the first administrator has just been made without a given password.
     pub one_time_password: Option<OneTimePassword>,
 }
 
 /// Makes the first administrator if nobody is there yet, and puts the routes together.
-pub async fn build(settings: &Settings, store: Store) -> anyhow::Result<App> {
+pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::Result<App> {
     telemetry::install_metrics()?;
     let auth = auth::Service::new(store.clone()).await.context("sign-in can't be set up")?;
     let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
     let made = auth.ensure_first_admin(given).await;
     let one_time_password = made.context("the first administrator can't be made")?;
     let state = AppState::new(store.clone(), auth, Lab::new(store));
-    let state = state.with_scrape_tokens(settings.scrape_tokens());
+    let state = state.with_scrape_tokens(settings.scrape_tokens()).with_tasks(tasks.clone());
     let state = state.with_changes(Changes::per_minute(settings.changes_per_minute));
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let router = api::router(state.clone()).merge(web::router(state.clone()));
     let (keep, limits) = (settings.retention(), settings.limits());
-    Ok(App { state, keep, router, limits, one_time_password })
+    Ok(App { state, keep, router, tasks, limits, one_time_password })
 }
 
 impl App {
-    /// Serves until `shutdown`. Live streams are ended then: they would never end by themselves.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
-        let state = self.state;
+    /// Serves until its tasks are told to stop. Live streams are ended then: they would never end by themselves.
+    pub async fn serve(self, listener: TcpListener) {
+        let (state, shutdown) = (self.state, self.tasks.stop().clone());
         let close_streams = async {
             shutdown.cancelled().await;
             state.close_streams()
         };
-        let purge = housekeeping::purge_daily(&state.store, &self.keep, &shutdown);
-        tokio::join!(http::serve(listener, self.router, self.limits, shutdown.clone()), close_streams, purge);
+        housekeeping::purge_daily(state.store.clone(), self.keep, &self.tasks);
+        let served = http::serve(listener, self.router, self.limits, shutdown.clone());
+        tokio::join!(served, close_streams, self.tasks.ended());
         if let Err(error) = state.auth.settle().await {
             tracing::warn!(%error, "failed sign-ins of the last minute aren't in the activity log");
         }

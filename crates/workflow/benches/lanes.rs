@@ -13,7 +13,7 @@ use std::{
 };
 use store::{NewRobot, NewUser, Store, testing::TestDatabase};
 use tokio_util::sync::CancellationToken;
-use workflow::{ExperimentRequest, Lab, WellRequest, WorkerConfig, run_worker};
+use workflow::{ExperimentRequest, Lab, Tasks, WellRequest, WorkerConfig, run_worker};
 
 const USERS: usize = 10;
 const WELLS: usize = 8;
@@ -56,7 +56,7 @@ async fn run(name: &str, database: TestDatabase, load: &Load, snapshotter: &Snap
     let _ = snapshotter.snapshot();
     let stop = CancellationToken::new();
     let began = Instant::now();
-    let worker = tokio::spawn(run_worker(store.clone(), WorkerConfig::default(), stop.clone()));
+    let worker = tokio::spawn(run_worker(store.clone(), WorkerConfig::default(), Tasks::new(stop.clone())));
     wait_for_all(store, load.experiments).await;
     let took = began.elapsed();
     stop.cancel();

@@ -30,5 +30,6 @@ pub use forecast::{RunsOut, Supply};
 pub use hardware::Patience;
 pub use lab::*;
 pub use retry::{Retried, RetryError};
+pub use tasks::Tasks;
 pub use waiting::{Hindered, Hindrance, Waiting, WaitsFor};
 pub use worker::{WorkerConfig, run_worker};

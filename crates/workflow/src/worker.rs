@@ -6,15 +6,13 @@ use crate::{
 };
 use domain::{Change, Control, ExperimentId, ExperimentStatus, RobotId};
 use hardware::{Connect, Network, Patience};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use store::{Entry, Lease, LeaseClaim, Robot, Signal, Store, StoreError};
+use tasks::{Ended, Failure, Pauses, Renewal, Task, Tasks, Turn, under_lease};
 use telemetry::names;
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 /// How a worker goes about it.
 #[derive(Clone, Debug)]
@@ -61,33 +59,25 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a lane may take to grant its experiment's owner a wish before it is granted over its head.
 const WISH_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Drives every robot it may until `shutdown`; then finishes the operations in flight, leaves the machines safe and
-/// releases the leases.
-pub async fn run_worker(store: Store, config: WorkerConfig, shutdown: CancellationToken) {
-    let mut lanes: HashMap<RobotId, JoinHandle<()>> = HashMap::new();
+/// Drives every robot it may, a task each, until the tasks are told to stop; then finishes the operations in flight, leaves
+/// the machines safe and releases the leases.
+pub async fn run_worker(store: Store, config: WorkerConfig, tasks: Tasks) {
+    let stop = tasks.stop().clone();
     let mut signals = store.signals();
-    while !shutdown.is_cancelled() {
+    while !stop.is_cancelled() {
         // What was signalled until now is in what is read now; one look is enough for all of it.
         signals = signals.resubscribe();
         match store.robots().await {
-            Ok(robots) => start_lanes(&store, &config, &shutdown, robots, &mut lanes),
+            Ok(robots) => start_lanes(&store, &config, &tasks, robots),
             Err(error) => tracing::warn!(%error, "the robots can't be read; trying again"),
         }
         tokio::select! {
-            () = shutdown.cancelled() => {}
+            () = stop.cancelled() => {}
             () = sleep(Duration::from_secs(5)) => {}
             () = robots_changed(&mut signals) => {}
         }
     }
-    // Each lane bounds its own farewell; this is for one that doesn't get to it.
-    let ends = Instant::now() + config.farewell + Duration::from_secs(2);
-    for lane in lanes.into_values() {
-        let abort = lane.abort_handle();
-        if tokio::time::timeout_at(ends, lane).await.is_err() {
-            tracing::error!("a lane did not end in time and was left");
-            abort.abort();
-        }
-    }
+    tasks.ended().await;
 }
 
 async fn robots_changed(signals: &mut tokio::sync::broadcast::Receiver<Signal>) {
@@ -100,67 +90,132 @@ async fn robots_changed(signals: &mut tokio::sync::broadcast::Receiver<Signal>) 
     }
 }
 
-fn start_lanes(
-    store: &Store,
-    config: &WorkerConfig,
-    shutdown: &CancellationToken,
-    robots: Vec<Robot>,
-    lanes: &mut HashMap<RobotId, JoinHandle<()>>,
-) {
-    lanes.retain(|_, lane| !lane.is_finished());
-    for robot in robots {
-        let ours = config.robots.as_ref().is_none_or(|names| names.contains(&robot.name));
-        if ours && !lanes.contains_key(&robot.id) {
-            let lane = keep_lane(store.clone(), config.clone(), robot.id, shutdown.clone());
-            let span = tracing::info_span!("lane", robot = robot.name);
-            lanes.insert(robot.id, tokio::spawn(lane.instrument(span)));
+fn start_lanes(store: &Store, config: &WorkerConfig, tasks: &Tasks, robots: Vec<Robot>) {
+    let ours = |robot: &Robot| config.robots.as_ref().is_none_or(|names| names.contains(&robot.name));
+    // Each lane bounds its own farewell; this is for one that doesn't get to it.
+    let farewell = config.farewell + Duration::from_secs(2);
+    let pauses = Pauses { first: FIRST_PAUSE, longest: LONGEST_PAUSE, farewell };
+    for robot in robots.into_iter().filter(ours) {
+        tasks.run(format!("lane {}", robot.name), pauses, LaneTask::new(store.clone(), config.clone(), robot));
+    }
+}
+
+/// Leases one robot again and again; each lease begins with recovery.
+struct LaneTask {
+    store: Store,
+    config: WorkerConfig,
+    robot: RobotId,
+    span: Span,
+    concern: Concern,
+    breaker: Breaker,
+    /// Why the last turn failed, if what it was doing is to blame.
+    broken_by: Option<String>,
+}
+
+impl LaneTask {
+    fn new(store: Store, config: WorkerConfig, robot: Robot) -> Self {
+        let span = tracing::info_span!("lane", robot = robot.name);
+        let (concern, breaker) = (Concern::default(), Breaker::default());
+        Self { store, config, robot: robot.id, span, concern, breaker, broken_by: None }
+    }
+
+    async fn lease(&mut self, stop: &CancellationToken) -> Result<Turn, String> {
+        let config = &self.config;
+        let lease = match self.store.lease(self.robot, &config.holder, config.lease, config.claim).await {
+            Ok(Some(lease)) => lease,
+            Ok(None) => return Ok(Turn::After(config.poll)),
+            Err(error) => {
+                tracing::warn!(%error, "no lease");
+                return Err(error.to_string());
+            }
+        };
+        self.concern = Concern::default();
+        let held = hold(self.store.clone(), config.clone(), lease, self.concern.clone(), stop.clone()).await;
+        #[cfg(feature = "sabotage")]
+        crate::sabotage::insist(&mut self.config.claim);
+        match held {
+            Ok(()) => {
+                self.breaker = Breaker::default();
+                Ok(Turn::After(FIRST_PAUSE))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the lane was left; it begins again with recovery");
+                let cause = error.to_string();
+                if is_by_nature(&error) {
+                    self.broken_by = Some(cause.clone());
+                } else {
+                    self.breaker = Breaker::default();
+                }
+                Err(cause)
+            }
         }
     }
 }
 
-/// Leases one robot again and again; each lease begins with recovery. A lane that panics is seen, counted and begun again.
-async fn keep_lane(store: Store, config: WorkerConfig, robot: RobotId, shutdown: CancellationToken) {
-    let mut pause = FIRST_PAUSE;
-    let mut breaker = Breaker::default();
-    #[cfg(feature = "sabotage")]
-    let mut config = config;
-    while !shutdown.is_cancelled() {
-        let began = Instant::now();
-        match store.lease(robot, &config.holder, config.lease, config.claim).await {
-            Ok(Some(lease)) => {
-                let concern = Concern::default();
-                let held = hold(store.clone(), config.clone(), lease, concern.clone(), shutdown.clone());
-                let cause = match tokio::spawn(held.in_current_span()).await {
-                    Ok(Ok(())) => None,
-                    Ok(Err(error)) => {
-                        tracing::warn!(%error, "the lane was left; it begins again with recovery");
-                        is_by_nature(&error).then(|| error.to_string())
-                    }
-                    Err(panic) => {
-                        tracing::error!(%panic, "a lane panicked; it begins again with recovery");
-                        metrics::counter!(names::LANE_PANICS).increment(1);
-                        Some("Tincture met a bug of its own while it worked on this experiment.".to_owned())
-                    }
-                };
-                match cause {
-                    Some(cause) => breaker.broken(&store, &concern, &cause).await,
-                    None => breaker = Breaker::default(),
-                }
-                // One that went well for a while has earned a quick return.
-                pause = if began.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
-                #[cfg(feature = "sabotage")]
-                crate::sabotage::insist(&mut config.claim);
-            }
-            Ok(None) => pause = config.poll,
+impl Task for LaneTask {
+    async fn turn(&mut self, stop: &CancellationToken) -> Result<Turn, String> {
+        self.broken_by = None;
+        let span = self.span.clone();
+        self.lease(stop).instrument(span).await
+    }
+
+    async fn failed(&mut self, failure: &Failure) {
+        if matches!(failure, Failure::Panic(_)) {
+            metrics::counter!(names::LANE_PANICS).increment(1);
+            self.broken_by = Some("Tincture met a bug of its own while it worked on this experiment.".to_owned());
+        }
+        if let Some(cause) = self.broken_by.take() {
+            self.breaker.broken(&self.store, &self.concern, &cause).instrument(self.span.clone()).await;
+        }
+    }
+}
+
+/// The lease of a robot, as tasks know leases.
+struct LaneLease<'a> {
+    store: &'a Store,
+    lease: &'a Lease,
+    time_to_live: Duration,
+}
+
+impl tasks::Lease for LaneLease<'_> {
+    fn time_to_live(&self) -> Duration {
+        self.time_to_live
+    }
+
+    async fn renew(&self) -> Renewal {
+        match self.store.renew(self.lease, self.time_to_live).await {
+            Ok(()) => Renewal::Held,
+            #[cfg(feature = "sabotage")]
+            Err(StoreError::LeaseLost) if crate::sabotage::is_on(crate::sabotage::NO_FENCE) => Renewal::Held,
+            Err(StoreError::LeaseLost) => Renewal::Lost,
             Err(error) => {
-                tracing::warn!(%error, "no lease");
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                tracing::warn!(%error, "a lease could not be renewed; trying again");
+                Renewal::Unclear
             }
         }
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = sleep(pause) => {}
+    }
+
+    async fn release(&self) {
+        match self.store.release(self.lease).await {
+            Ok(()) => tracing::info!(epoch = self.lease.epoch, "lane released"),
+            Err(error) => tracing::debug!(%error, "the lease could not be released; it runs out by itself"),
         }
+    }
+}
+
+/// One more lease that is held, for as long as this lives.
+struct HeldLease;
+
+impl HeldLease {
+    fn counted() -> Self {
+        metrics::gauge!(names::LEASES_HELD).increment(1.0);
+        Self
+    }
+}
+
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        metrics::gauge!(names::LEASES_HELD).decrement(1.0);
     }
 }
 
@@ -170,7 +225,7 @@ async fn hold(
     config: WorkerConfig,
     lease: Lease,
     concern: Concern,
-    shutdown: CancellationToken,
+    stop: CancellationToken,
 ) -> Result<(), LaneError> {
     let robot = store.robot(lease.robot_id).await?.ok_or(StoreError::NotFound("robot"))?;
     tracing::info!(epoch = lease.epoch, holder = lease.holder, "lane leased");
@@ -181,31 +236,29 @@ async fn hold(
         poll: config.poll,
         patience: config.patience,
         connect: config.connect.clone().unwrap_or_else(|| Arc::new(Network { patience: config.patience })),
-        stop: shutdown.clone(),
+        stop: stop.clone(),
         concern,
     };
     let lane = Lane::new(keeping, robot)?;
-    metrics::gauge!(names::LEASES_HELD).increment(1.0);
-    let outcome = tokio::select! {
-        outcome = keep_driving(lane, &store, &lease, &config, &shutdown) => outcome,
-        error = keep_lease(&store, config.lease, &lease) => Err(error.into()),
-        error = grant_wishes(&store, &lease, config.poll) => Err(error.into()),
-        () = overdue(&shutdown, config.farewell) => {
+    let _held = HeldLease::counted();
+    let driven = async {
+        tokio::select! {
+            outcome = keep_driving(lane, &store, &lease, &config, &stop) => outcome,
+            error = grant_wishes(&store, &lease, config.poll) => Err(error.into()),
+        }
+    };
+    let held = LaneLease { store: &store, lease: &lease, time_to_live: config.lease };
+    let outcome = match under_lease(&held, &stop, config.farewell, driven).await {
+        Ended::Work(outcome) => outcome,
+        Ended::Lost => Err(StoreError::LeaseLost.into()),
+        Ended::Overdue => {
             tracing::warn!("the lane was left in the middle of its work: its time to end is over");
             Ok(())
         }
     };
-    metrics::gauge!(names::LEASES_HELD).decrement(1.0);
     if matches!(outcome, Err(LaneError::Store(StoreError::LeaseLost))) {
         tracing::warn!(epoch = lease.epoch, "lease lost");
         metrics::counter!(names::LEASES_LOST).increment(1);
-        return outcome;
-    }
-    // Best effort: a lease that isn't given back runs out.
-    match timeout(config.poll.max(Duration::from_secs(1)), store.release(&lease)).await {
-        Ok(Err(error)) => tracing::debug!(%error, "the lease could not be released; it runs out by itself"),
-        Err(_) => tracing::debug!("the lease was not released in time; it runs out by itself"),
-        Ok(Ok(())) => tracing::info!(epoch = lease.epoch, "lane released"),
     }
     outcome
 }
@@ -260,12 +313,6 @@ async fn offer_elsewhere(store: &Store, lease: &Lease) -> Result<(), StoreError>
     store.hand_over(lease, id, &crate::fault::handed_over()).await
 }
 
-/// The end of a worker's patience with itself after it was told to shut down.
-async fn overdue(shutdown: &CancellationToken, farewell: Duration) {
-    shutdown.cancelled().await;
-    sleep(farewell).await;
-}
-
 /// Grants what an experiment's owner wishes where the lane doesn't get to it: its robot is off, slow or booting.
 async fn grant_wishes(store: &Store, lease: &Lease, poll: Duration) -> StoreError {
     let mut seen: Option<(ExperimentId, Control, Instant)> = None;
@@ -302,19 +349,5 @@ async fn grant(store: &Store, lease: &Lease, id: ExperimentId, wish: Control) {
             metrics::counter!(names::EXPERIMENTS_ENDED, "outcome" => to.as_str()).increment(1);
         }
         Err(error) => tracing::debug!(experiment = %id, %error, "a wish could not be granted; trying again"),
-    }
-}
-
-/// Renews a lease until it is lost.
-async fn keep_lease(store: &Store, time_to_live: Duration, lease: &Lease) -> StoreError {
-    loop {
-        sleep(time_to_live / 3).await;
-        match store.renew(lease, time_to_live).await {
-            Ok(()) => {}
-            #[cfg(feature = "sabotage")]
-            Err(StoreError::LeaseLost) if crate::sabotage::is_on(crate::sabotage::NO_FENCE) => {}
-            Err(StoreError::LeaseLost) => return StoreError::LeaseLost,
-            Err(error) => tracing::warn!(%error, "a lease could not be renewed; trying again"),
-        }
     }
 }

@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use workflow::{ExperimentRequest, Patience, WellRequest, WorkerConfig, run_worker};
+use workflow::{ExperimentRequest, Patience, Tasks, WellRequest, WorkerConfig, run_worker};
 
 /// How long the worker waits for a reading; replies come from at once to long after.
 const READING: Duration = Duration::from_millis(200);
@@ -112,7 +112,7 @@ async fn suffer(lab_index: u32) -> u64 {
     }
     let patience = Patience { reading: READING, ..Patience::default() };
     let config = WorkerConfig { patience, poll: Duration::from_millis(50), ..WorkerConfig::default() };
-    let worker = tokio::spawn(run_worker(lab.database.store().clone(), config, lab.stop.clone()));
+    let worker = tokio::spawn(run_worker(lab.database.store().clone(), config, Tasks::new(lab.stop.clone())));
     lab.wait_for_all().await;
     lab.stop.cancel();
     worker.await.expect("the worker ends well");

@@ -23,7 +23,9 @@ use std::{
 use store::{NewRobot, NewUser, Options, Robot, Store, StoreError, User};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use workflow::{AttendError, DeckAct, ExperimentRequest, Lab, RobotCommand, WellRequest, WorkerConfig, run_worker};
+use workflow::{
+    AttendError, DeckAct, ExperimentRequest, Lab, RobotCommand, Tasks, WellRequest, WorkerConfig, run_worker,
+};
 
 const ROUNDS: u32 = 100;
 const FAR_ROUNDS: u32 = 6;
@@ -107,7 +109,7 @@ impl Script {
 
     async fn play(mut self, rounds: u32) {
         let stop = CancellationToken::new();
-        let worker = tokio::spawn(run_worker(self.store.clone(), WorkerConfig::default(), stop.clone()));
+        let worker = tokio::spawn(run_worker(self.store.clone(), WorkerConfig::default(), Tasks::new(stop.clone())));
         let mut changed = 0;
         while changed < rounds {
             self.feed().await;

@@ -1,15 +1,16 @@
 //! `tincture serve`: pages and API over a database that others share; robots are driven by `tincture worker`.
 
 use crate::{app, banner::Banner, database, http, settings::Settings, shutdown};
+use tasks::Tasks;
 
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     let listener = http::bind(settings.listen, "--listen").await?;
     let address = listener.local_addr()?;
     let store = database::open_to_serve(settings).await?;
-    let app = app::build(settings, store.clone()).await?;
+    let app = app::build(settings, store.clone(), Tasks::new(shutdown)).await?;
     Banner { address, password: app.one_time_password.as_ref(), robot: None }.print();
-    app.serve(listener, shutdown).await;
+    app.serve(listener).await;
     store.close().await?;
     Ok(())
 }

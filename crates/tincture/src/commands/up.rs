@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 use store::{LeaseClaim, Store};
+use tasks::Tasks;
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 use workflow::WorkerConfig;
@@ -34,12 +35,13 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let emulator = start_emulator(settings, speed, &data_dir).await?;
     let robot = virtual_lab::join(&store, &emulator).await?.name;
     // Last of all that may fail: it may make a password that only the banner below ever shows.
-    let app = app::build(settings, store.clone()).await?;
-    let worker = start_worker(settings, &store, robot.clone(), shutdown.child_token());
+    let tasks = Tasks::new(shutdown.clone());
+    let app = app::build(settings, store.clone(), tasks.clone()).await?;
+    let worker = start_worker(settings, &store, robot.clone(), tasks);
 
     let robot = VirtualRobot { name: robot, address: emulator.robot_addr(), speed };
     Banner { address, password: app.one_time_password.as_ref(), robot: Some(robot) }.print();
-    let ((), driven) = tokio::join!(app.serve(listener, shutdown.clone()), drive(worker, &shutdown));
+    let ((), driven) = tokio::join!(app.serve(listener), drive(worker, &shutdown));
     emulator.shutdown().await;
     store.close().await?;
     drop(data_dir);
@@ -76,10 +78,10 @@ async fn start_emulator(settings: &Settings, speed: f64, data_dir: &DataDir) -> 
     virtual_lab::start(config, "--robot-listen").await
 }
 
-fn start_worker(settings: &Settings, store: &Store, robot: String, shutdown: CancellationToken) -> JoinHandle<()> {
+fn start_worker(settings: &Settings, store: &Store, robot: String, tasks: Tasks) -> JoinHandle<()> {
     // The lock on the data directory proves that the last worker of its database is gone. A database elsewhere may
     // have one on another machine.
     let claim = if settings.database_url.is_none() { LeaseClaim::Seize } else { LeaseClaim::WhenFree };
     let config = WorkerConfig { claim, robots: Some(vec![robot]), ..settings.worker() };
-    tokio::spawn(workflow::run_worker(store.clone(), config, shutdown))
+    tokio::spawn(workflow::run_worker(store.clone(), config, tasks))
 }

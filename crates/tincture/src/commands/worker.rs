@@ -8,6 +8,7 @@ use std::{
     net::SocketAddr,
 };
 use store::Store;
+use tasks::Tasks;
 use workflow::WorkerConfig;
 
 pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
@@ -21,12 +22,13 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
     check_names(&store, robots).await?;
     let robots = (!robots.is_empty()).then(|| robots.to_vec());
     tracing::info!(robots = ?robots, "driving");
+    let tasks = Tasks::new(shutdown.clone());
     let config = WorkerConfig { robots, ..settings.worker() };
-    let work = workflow::run_worker(store.clone(), config, shutdown.clone());
+    let work = workflow::run_worker(store.clone(), config, tasks.clone());
     match listener {
         Some(listener) => {
             announce(listener.local_addr()?);
-            let health = Health::new(store.clone(), settings.scrape_tokens());
+            let health = Health::new(store.clone(), settings.scrape_tokens()).with_tasks(tasks);
             let told = http::serve(listener, api::health_router(health), settings.limits(), shutdown.clone());
             tokio::join!(told, work);
         }

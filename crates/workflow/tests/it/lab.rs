@@ -17,7 +17,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
-use workflow::{ExperimentRequest, Lab, WellRequest, WorkerConfig, run_worker};
+use workflow::{ExperimentRequest, Lab, Tasks, WellRequest, WorkerConfig, run_worker};
 
 /// Long for a debug build on a busy machine; nothing waits this long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -174,7 +174,7 @@ impl TestLab {
         let (url, stopped) = (self.database.url.clone(), stop.clone());
         let task = runtime.spawn(async move {
             let store = Store::connect(&url, Options::default()).await.expect("the database opens");
-            run_worker(store, config, stopped).await;
+            run_worker(store, config, Tasks::new(stopped)).await;
         });
         self.worker = Some(Worker { runtime, task, stop });
     }

@@ -28,7 +28,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use workflow::{
-    AttendError, DeckAct, ExperimentRequest, Lab, NozzleContent, RobotCommand, WellRequest, WorkerConfig, run_worker,
+    AttendError, DeckAct, ExperimentRequest, Lab, NozzleContent, RobotCommand, Tasks, WellRequest, WorkerConfig,
+    run_worker,
 };
 
 /// A case ends in a second or two; one that takes this long has no end.
@@ -132,7 +133,7 @@ impl<'a> People<'a> {
             connect: Some(Arc::new(self.bench.clone())),
             ..WorkerConfig::default()
         };
-        let worker = tokio::spawn(run_worker(store.clone(), config, stop.clone()));
+        let worker = tokio::spawn(run_worker(store.clone(), config, Tasks::new(stop.clone())));
         let process = Process { lab: Lab::new(store.clone()), store, stop, worker };
         loop {
             let must_look = self.wait().await;
