@@ -53,6 +53,7 @@ impl Sql {
     fn statement(self, on: &impl ConnectionTrait) -> Statement {
         #[cfg(feature = "testing")]
         crate::statements::note(on.get_database_backend(), &self.text, &self.values);
+        #[cfg(feature = "testing")]
         crate::testing::direct::count_statement();
         Statement::from_sql_and_values(on.get_database_backend(), self.text, self.values)
     }
