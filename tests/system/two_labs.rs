@@ -5,6 +5,7 @@ use crate::{
     ledger,
     process::{ADMIN, PASSWORD, Process, run, tincture, up},
 };
+use domain::RobotKind;
 use serde_json::Value;
 use std::{path::Path, process::Command};
 use store::testing::TestDatabase;
@@ -90,6 +91,7 @@ async fn a_robot_from_before_machines_had_names_is_found_again_unless_it_is_ther
     let directory = tempfile::tempdir().expect("a temporary directory");
     let old = |name: &str, url: &str, attendance| store::NewRobot {
         name: name.to_owned(),
+        kind: RobotKind::Ot2,
         url: url.to_owned(),
         sensor_url: "tcp://127.0.0.1:9".to_owned(),
         attendance,

@@ -4,7 +4,7 @@ use auth::Tokens;
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
     Attendance, Control, Deck, ExperimentId, ExperimentStatus, Fault, FaultCode, Inventory, PlateId, Recipe, RobotId,
-    RobotMode, Role, UserId, WellId, WellName, WellStatus, doubt::Shared,
+    RobotKind, RobotMode, Role, UserId, WellId, WellName, WellStatus, doubt::Shared,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -504,6 +504,9 @@ pub struct RobotView {
     /// `stopped` or `attention` (it waits for an answer).
     #[schema(example = "active")]
     pub status: &'static str,
+    /// How it is spoken to: `ot2`.
+    #[schema(value_type = String, example = "ot2")]
+    pub kind: RobotKind,
     /// `virtual` or `operator`: who renews plates, tips and vials.
     #[schema(value_type = String)]
     pub attendance: Attendance,
@@ -582,6 +585,7 @@ impl RobotView {
             id: robot.id,
             name: robot.name,
             status,
+            kind: robot.kind,
             attendance: robot.attendance,
             attention_since: if robot.mode == RobotMode::Stopped { robot.mode_at } else { robot.attention_at },
             attention,

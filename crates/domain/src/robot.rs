@@ -4,6 +4,14 @@ use crate::experiment::named_states;
 use serde::{Deserialize, Serialize};
 
 named_states! {
+    /// How a robot is spoken to, and so which driver it has.
+    RobotKind {
+        /// An Opentrons OT-2, by its own HTTP API.
+        Ot2 = "ot2",
+    }
+}
+
+named_states! {
     /// How a robot is driven and who answers its questions.
     Attendance {
         /// The virtual lab: plates, tips and vials are renewed through the emulator, doubts settled by policy.

@@ -8,7 +8,7 @@ use crate::{
     ot2::{Ot2, VirtualAttendant},
     sensor::connect_sensor,
 };
-use domain::{Deck, DyeName, Operation, OperationId, Slot, Volume, WellName};
+use domain::{Deck, DyeName, Operation, OperationId, RobotKind, Slot, Volume, WellName};
 use serde_json::Value;
 use std::{fmt, pin::Pin, sync::Arc};
 
@@ -83,8 +83,8 @@ pub trait Attendant: fmt::Debug + Send + Sync {
 
 /// How a process reaches its devices.
 pub trait Connect: fmt::Debug + Send + Sync {
-    /// The robot at `url`. Connects to nothing yet.
-    fn robot(&self, url: &str) -> Result<Arc<dyn Robot>, AddressError>;
+    /// The robot of this kind at `url`. Connects to nothing yet.
+    fn robot(&self, kind: RobotKind, url: &str) -> Result<Arc<dyn Robot>, AddressError>;
     /// The sensor at `url`. Connects to nothing yet.
     fn sensor(&self, url: &str) -> Result<Arc<dyn ColourSensor>, AddressError>;
     /// The attendant of the virtual robot at `url`. Connects to nothing yet.
@@ -98,8 +98,10 @@ pub struct Network {
 }
 
 impl Connect for Network {
-    fn robot(&self, url: &str) -> Result<Arc<dyn Robot>, AddressError> {
-        Ok(Arc::new(Ot2::new(url, self.patience)?))
+    fn robot(&self, kind: RobotKind, url: &str) -> Result<Arc<dyn Robot>, AddressError> {
+        match kind {
+            RobotKind::Ot2 => Ok(Arc::new(Ot2::new(url, self.patience)?)),
+        }
     }
 
     fn sensor(&self, url: &str) -> Result<Arc<dyn ColourSensor>, AddressError> {

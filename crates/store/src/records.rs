@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use domain::{
     ActivityId, Attendance, Change, Control, Deck, DeckCondition, ExperimentEvent, ExperimentId, ExperimentStatus,
-    Fault, JournalEvent, Needs, Operation, OperationId, PlateId, Recipe, ResultId, RobotId, RobotMode, Role, SessionId,
-    Tool, UserId, WellId, WellName, WellStatus,
+    Fault, JournalEvent, Needs, Operation, OperationId, PlateId, Recipe, ResultId, RobotId, RobotKind, RobotMode, Role,
+    SessionId, Tool, UserId, WellId, WellName, WellStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -309,6 +309,7 @@ impl Event {
 #[derive(Clone, Debug)]
 pub struct NewRobot {
     pub name: String,
+    pub kind: RobotKind,
     /// `http://host:31950`
     pub url: String,
     /// `tcp://host:port`
@@ -324,6 +325,7 @@ pub struct Robot {
     pub name: String,
     /// Who the machine says it is; nothing until it was asked.
     pub identity: Option<String>,
+    pub kind: RobotKind,
     pub url: String,
     pub sensor_url: String,
     pub attendance: Attendance,

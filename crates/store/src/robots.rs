@@ -19,7 +19,7 @@ use uuid::Uuid;
 /// A robot with the plate that lies on it, and whether it stands still. Under a stop or an open question nothing is begun,
 /// whatever hangs on the nozzle; under a pause it is still put down.
 const ROBOTS: &str = "
-    SELECT r.id, r.name, r.identity, r.url, r.sensor_url, r.attendance, r.deck, r.mode, r.mode_by, r.mode_at, r.attention,
+    SELECT r.id, r.name, r.identity, r.kind, r.url, r.sensor_url, r.attendance, r.deck, r.mode, r.mode_by, r.mode_at, r.attention,
         r.attention_at, r.notice, r.notice_at, r.acts, r.accounted, r.run_id, r.tool, r.white_reference, r.lease_holder,
         r.lease_epoch, r.lease_expires_at, p.id AS plate_id,
         (r.mode = 'stopped' OR r.attention IS NOT NULL OR (r.mode = 'paused' AND r.tool ->> 'tool' = 'nothing'))
@@ -327,16 +327,17 @@ async fn upsert(
     identity: Option<&str>,
 ) -> Result<Option<RobotId>> {
     let row = sql!(
-        "INSERT INTO robots (id, name, url, sensor_url, attendance, deck, mode, tool, waste_nl, lease_epoch,
+        "INSERT INTO robots (id, name, kind, url, sensor_url, attendance, deck, mode, tool, waste_nl, lease_epoch,
              last_sequence, identity)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, $9)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 0, $10)
          ON CONFLICT (name) DO UPDATE SET
-             url = excluded.url, sensor_url = excluded.sensor_url, attendance = excluded.attendance,
+             kind = excluded.kind, url = excluded.url, sensor_url = excluded.sensor_url, attendance = excluded.attendance,
              deck = excluded.deck, identity = COALESCE(excluded.identity, robots.identity)
          WHERE excluded.identity IS NULL OR robots.identity IS NULL OR robots.identity = excluded.identity
          RETURNING id",
         fresh,
         robot.name.as_str(),
+        robot.kind,
         robot.url.as_str(),
         robot.sensor_url.as_str(),
         robot.attendance,
@@ -378,6 +379,7 @@ fn read_robot(row: &Row) -> Result<Robot> {
         identity: row.get("identity")?,
         url: row.get("url")?,
         sensor_url: row.get("sensor_url")?,
+        kind: row.get("kind")?,
         attendance: row.get("attendance")?,
         deck: row.get("deck")?,
         mode: row.get("mode")?,

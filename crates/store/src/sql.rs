@@ -219,7 +219,18 @@ pub(crate) fn json<T: serde::Serialize>(value: &T) -> serde_json::Value {
 plain_columns!(i16, i32, i64, bool, DateTime<Utc>, Uuid);
 cleaned_columns!(storable: String, storable_json: serde_json::Value);
 id_columns!(UserId, ExperimentId, WellId, ResultId, OperationId, RobotId, PlateId, SessionId, ActivityId);
-name_columns!(ExperimentStatus, WellStatus, Role, JournalEvent, WellName, DyeName, Control, Attendance, RobotMode);
+name_columns!(
+    ExperimentStatus,
+    WellStatus,
+    Role,
+    JournalEvent,
+    WellName,
+    DyeName,
+    Control,
+    Attendance,
+    RobotKind,
+    RobotMode
+);
 json_columns!(Deck, Fault, Recipe, Step, Tool);
 
 impl Bind for Value {

@@ -6,7 +6,7 @@ pub use steer::{Act, By, Experiment, Seen, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat};
 use clap::{Args, Parser, Subcommand};
-use domain::{BlankCheck, Deck, Role};
+use domain::{BlankCheck, Deck, RobotKind, Role};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A self-driving colour lab in one binary: ask for a mixture, a robot makes it, you hold the measured colour.
@@ -223,6 +223,9 @@ pub enum Robot {
         /// Of the colour sensor, tcp://host:port
         #[arg(long)]
         sensor: String,
+        /// How it is spoken to: ot2
+        #[arg(long, default_value_t = RobotKind::Ot2)]
+        kind: RobotKind,
         /// It is a `tincture emulator`: plates, tips and dyes renew themselves, nobody has to answer its questions
         #[arg(long = "virtual")]
         is_virtual: bool,

@@ -2,7 +2,7 @@
 
 use crate::{http, machines};
 use anyhow::{Context, bail};
-use domain::{Attendance, Deck};
+use domain::{Attendance, Deck, RobotKind};
 use emulator::{Config, Emulator, StartError};
 use store::{NewRobot, Robot, Store};
 
@@ -56,6 +56,7 @@ async fn is_anothers(known: Option<&Robot>, identity: &str) -> bool {
 fn robot(name: String, emulator: &Emulator) -> NewRobot {
     NewRobot {
         name,
+        kind: RobotKind::Ot2,
         url: format!("http://{}", emulator.robot_addr()),
         sensor_url: format!("tcp://{}", emulator.sensor_addr()),
         attendance: Attendance::Virtual,

@@ -6,8 +6,8 @@ mod asked;
 use api::{AppState, Changes};
 use auth::{NewAccount, Password};
 use domain::{
-    Attendance, Change, Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, Mount, RobotMode, Role, Step,
-    Tool, WellStatus,
+    Attendance, Change, Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, Mount, RobotKind, RobotMode,
+    Role, Step, Tool, WellStatus,
 };
 use reqwest::{Client, Response, StatusCode, header, redirect};
 use std::{net::SocketAddr, time::Duration};
@@ -41,6 +41,7 @@ impl Site {
         let state = AppState::new(store.clone(), auth, Lab::new(store.clone())).with_changes(changes);
         let robot = NewRobot {
             name: "virtual".to_owned(),
+            kind: RobotKind::Ot2,
             url: "http://127.0.0.1:9".to_owned(),
             sensor_url: "tcp://127.0.0.1:9".to_owned(),
             attendance: Attendance::Virtual,
@@ -163,6 +164,7 @@ async fn a_copy_tells_which_dye_no_deck_has_any_more() {
     deck.dyes.retain(|dye| dye.name.as_str() != "red");
     let robot = NewRobot {
         name: "virtual".to_owned(),
+        kind: RobotKind::Ot2,
         url: "http://127.0.0.1:9".to_owned(),
         sensor_url: "tcp://127.0.0.1:9".to_owned(),
         attendance: Attendance::Virtual,
@@ -513,6 +515,7 @@ impl Site {
     async fn bench(&self, name: &str) {
         let robot = NewRobot {
             name: name.to_owned(),
+            kind: RobotKind::Ot2,
             url: "http://127.0.0.1:9".to_owned(),
             sensor_url: "tcp://127.0.0.1:9".to_owned(),
             attendance: Attendance::Operator,

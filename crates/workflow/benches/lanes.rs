@@ -3,7 +3,7 @@
 //! `cargo bench -p tincture-workflow [-- --speed 100 --experiments 100 --robots 3]`: 10 users' experiments of 8 wells over
 //! virtual robots, once on SQLite and once on PostgreSQL, in one run on one machine. Prints, and judges nothing.
 
-use domain::{Attendance, Deck, ExperimentId, Role, UserId};
+use domain::{Attendance, Deck, ExperimentId, RobotKind, Role, UserId};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use std::{
     collections::BTreeMap,
@@ -104,6 +104,7 @@ async fn robots(store: &Store, load: &Load) -> Vec<emulator::Emulator> {
         let robot = emulator::start(config).await.expect("an emulator");
         let record = NewRobot {
             name: format!("virtual-{number}"),
+            kind: RobotKind::Ot2,
             url: format!("http://{}", robot.robot_addr()),
             sensor_url: format!("tcp://{}", robot.sensor_addr()),
             attendance: Attendance::Virtual,

@@ -4,7 +4,7 @@
 //! 20,000 experiments of 8 wells by 40 people waiting. Prints, and judges nothing. "Afresh" is `store::testing::direct`,
 //! which is what each reader did before `docs/decisions/0009-turns.md`.
 
-use domain::{Attendance, Deck, Role, UserId};
+use domain::{Attendance, Deck, RobotKind, Role, UserId};
 use futures::{StreamExt, stream};
 use std::{
     env,
@@ -56,6 +56,7 @@ impl Bench {
     async fn new(store: Store, rounds: usize) -> Self {
         let robot = NewRobot {
             name: "bench".to_owned(),
+            kind: RobotKind::Ot2,
             url: "http://127.0.0.1:1".to_owned(),
             sensor_url: "tcp://127.0.0.1:1".to_owned(),
             attendance: Attendance::Virtual,

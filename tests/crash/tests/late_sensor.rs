@@ -9,7 +9,7 @@ use crash::{
     timeline::Timeline,
     verdict,
 };
-use domain::{Attendance, Deck, ExperimentId, ExperimentStatus, Role, UserId};
+use domain::{Attendance, Deck, ExperimentId, ExperimentStatus, RobotKind, Role, UserId};
 use emulator::Emulator;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -52,6 +52,7 @@ impl Lab {
         let database = Database::make(Kind::Sqlite).await.expect("a database");
         let robot = NewRobot {
             name: "virtual-1".to_owned(),
+            kind: RobotKind::Ot2,
             url: format!("http://{}", emulator.robot_addr()),
             sensor_url: format!("tcp://{}", sensor.address()),
             attendance: Attendance::Virtual,

@@ -11,7 +11,7 @@ use crash::{
     proxy::DelayProxy,
     verdict,
 };
-use domain::{Attendance, Deck, ExperimentId, Role, UserId};
+use domain::{Attendance, Deck, ExperimentId, RobotKind, Role, UserId};
 use emulator::{Emulator, world::Event};
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -83,6 +83,7 @@ impl Script {
         let store = Store::connect(&url, Options::default()).await.expect("the database opens");
         let robot = NewRobot {
             name: "bench".to_owned(),
+            kind: RobotKind::Ot2,
             url: format!("http://{}", emulator.robot_addr()),
             sensor_url: format!("tcp://{}", emulator.sensor_addr()),
             attendance: Attendance::Operator,

@@ -3,7 +3,8 @@
 use api::{AppState, Changes};
 use auth::{NewAccount, Service};
 use domain::{
-    Attendance, Change, Deck, ExperimentId, ExperimentStatus, RobotId, Role, UserId, WellId, WellName, WellStatus,
+    Attendance, Change, Deck, ExperimentId, ExperimentStatus, RobotId, RobotKind, Role, UserId, WellId, WellName,
+    WellStatus,
 };
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -78,6 +79,7 @@ impl Answer {
 fn robot(deck: Deck) -> NewRobot {
     NewRobot {
         name: "one".into(),
+        kind: RobotKind::Ot2,
         url: "http://127.0.0.1:1".into(),
         sensor_url: "tcp://127.0.0.1:1".into(),
         attendance: Attendance::Virtual,

@@ -3,7 +3,7 @@
 use crate::lab::{Answer, Person, TestLab, measurement, ochre};
 use domain::{
     Attendance, Change, Deck, Ending, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode, JournalEvent,
-    Mount, Operation, Role, Step, Tool, Volume, WellStatus,
+    Mount, Operation, RobotKind, Role, Step, Tool, Volume, WellStatus,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -85,6 +85,7 @@ async fn hands_go_to_a_deck_that_stands_still() {
     let olga = lab.person("olga", Role::Operator, 10).await;
     let real = NewRobot {
         name: "real".into(),
+        kind: RobotKind::Ot2,
         url: "http://127.0.0.1:1".into(),
         sensor_url: "tcp://127.0.0.1:1".into(),
         attendance: Attendance::Operator,

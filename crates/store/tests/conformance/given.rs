@@ -94,6 +94,7 @@ pub async fn experiment(store: &Store, id: ExperimentId) -> ExperimentDetail {
 pub fn new_robot(name: &str) -> NewRobot {
     NewRobot {
         name: name.to_owned(),
+        kind: RobotKind::Ot2,
         url: "http://127.0.0.1:31950".to_owned(),
         sensor_url: "tcp://127.0.0.1:31951".to_owned(),
         attendance: Attendance::Virtual,

@@ -11,7 +11,7 @@ use workflow::RobotCommand;
 pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
     match command {
-        Robot::Add { name, url, sensor, is_virtual, with_p20, blank_check, doubt_delta_e } => {
+        Robot::Add { name, kind, url, sensor, is_virtual, with_p20, blank_check, doubt_delta_e } => {
             text::name(name, text::LONGEST_ROBOT_NAME).with_context(|| format!("'{name}' can't be a robot's name"))?;
             check_scheme(url, "http://", "--url")?;
             check_scheme(sensor, "tcp://", "--sensor")?;
@@ -20,7 +20,7 @@ pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
             let deck = if *with_p20 { Deck::with_p20() } else { Deck::default() };
             let deck = Deck { blank_check: *blank_check, doubt_delta_e: *doubt_delta_e, ..deck };
             let (name, url, sensor_url) = (name.clone(), url.clone(), sensor.clone());
-            let robot = store.ensure_robot(NewRobot { name, url, sensor_url, attendance, deck }).await?;
+            let robot = store.ensure_robot(NewRobot { name, kind: *kind, url, sensor_url, attendance, deck }).await?;
             Ok(writeln!(
                 io::stdout(),
                 "{} is added: drive it with `tincture worker --robot {}`",

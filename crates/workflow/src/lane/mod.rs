@@ -95,7 +95,7 @@ impl Lane {
     pub fn new(keeping: Keeping, robot: Robot) -> Result<Self, LaneError> {
         let Keeping { store, lease, time_to_live, poll, patience, connect, stop, concern } = keeping;
         Ok(Self {
-            machine: connect.robot(&robot.url)?,
+            machine: connect.robot(robot.kind, &robot.url)?,
             sensor: connect.sensor(&robot.sensor_url)?,
             attendant: connect.attendant(&robot.url)?,
             signals: store.signals(),

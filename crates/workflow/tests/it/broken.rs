@@ -2,7 +2,7 @@
 
 use super::EIGHT;
 use crate::lab::TestLab;
-use domain::{Attendance, Control, Deck, ExperimentStatus, FaultCode, OperationId, RobotMode, WellStatus};
+use domain::{Attendance, Control, Deck, ExperimentStatus, FaultCode, OperationId, RobotKind, RobotMode, WellStatus};
 use hardware::{AddressError, Attendant, ColourSensor, Connect, Hold, Lookup, Network, Pending, Robot, RobotError};
 use std::sync::{
     Arc,
@@ -45,12 +45,12 @@ struct Trapped {
 }
 
 impl Connect for Trapped {
-    fn robot(&self, url: &str) -> Result<Arc<dyn Robot>, AddressError> {
+    fn robot(&self, kind: RobotKind, url: &str) -> Result<Arc<dyn Robot>, AddressError> {
         if self.springs.load(Ordering::SeqCst) {
             self.panics.fetch_add(1, Ordering::SeqCst);
             panic!("a bug of our own");
         }
-        self.network.robot(url)
+        self.network.robot(kind, url)
     }
 
     fn sensor(&self, url: &str) -> Result<Arc<dyn ColourSensor>, AddressError> {
@@ -70,8 +70,8 @@ struct Unfenced(Network);
 struct UnfencedRobot(Arc<dyn Robot>);
 
 impl Connect for Unfenced {
-    fn robot(&self, url: &str) -> Result<Arc<dyn Robot>, AddressError> {
-        Ok(Arc::new(UnfencedRobot(self.0.robot(url)?)))
+    fn robot(&self, kind: RobotKind, url: &str) -> Result<Arc<dyn Robot>, AddressError> {
+        Ok(Arc::new(UnfencedRobot(self.0.robot(kind, url)?)))
     }
 
     fn sensor(&self, url: &str) -> Result<Arc<dyn ColourSensor>, AddressError> {
@@ -131,6 +131,7 @@ pub async fn a_lab_wide_stop_tells_every_robot_whatever_the_first_answers(databa
     for name in ["a-broken", "b-fine", "z-fine"] {
         let robot = NewRobot {
             name: name.to_owned(),
+            kind: RobotKind::Ot2,
             url: "http://127.0.0.1:1".to_owned(),
             sensor_url: "tcp://127.0.0.1:1".to_owned(),
             attendance: Attendance::Operator,
@@ -272,6 +273,7 @@ async fn one_machine_under_two_names_is_driven_under_one() {
     let mut lab = TestLab::new(TestDatabase::sqlite().await, f64::INFINITY).await;
     let twin = NewRobot {
         name: "twin".to_owned(),
+        kind: RobotKind::Ot2,
         url: lab.robot.url.clone(),
         sensor_url: lab.robot.sensor_url.clone(),
         attendance: Attendance::Virtual,

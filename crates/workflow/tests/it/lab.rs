@@ -1,6 +1,6 @@
 //! A whole lab in one process, for the tests here: database, emulator, worker.
 
-use domain::{Attendance, Deck, EventKind, ExperimentId, ExperimentStatus, Fault, Role, UserId, WellName};
+use domain::{Attendance, Deck, EventKind, ExperimentId, ExperimentStatus, Fault, RobotKind, Role, UserId, WellName};
 use emulator::Emulator;
 use hardware::Connect;
 use serde_json::Value;
@@ -75,6 +75,7 @@ impl TestLab {
             .store
             .ensure_robot(NewRobot {
                 name: name.to_owned(),
+                kind: RobotKind::Ot2,
                 url: format!("http://{address}"),
                 sensor_url: format!("tcp://{sensor}"),
                 attendance,
@@ -110,6 +111,7 @@ impl TestLab {
     pub async fn under(&self, database: TestDatabase, attendance: Attendance) -> Self {
         let robot = NewRobot {
             name: "virtual-1".to_owned(),
+            kind: RobotKind::Ot2,
             url: format!("http://{}", self.address),
             sensor_url: format!("tcp://{}", self.sensor),
             attendance,

@@ -5,7 +5,7 @@
 //! case, through all lives of the worker. A *contact* is any other question to a device.
 
 use crate::world::{World, darkness, glare};
-use domain::{Deck, DyeName, Operation, OperationId, Slot, Step, Volume, WellName, reading::Reading};
+use domain::{Deck, DyeName, Operation, OperationId, RobotKind, Slot, Step, Volume, WellName, reading::Reading};
 use hardware::{
     AddressError, Attendant, ColourSensor, CommandFailure, Connect, Hold, Lookup, Memory, Pending, PendingReading,
     PerformError, ReadRequest, Robot, RobotError, SensorError,
@@ -483,7 +483,7 @@ impl Inner {
 }
 
 impl Connect for Bench {
-    fn robot(&self, _: &str) -> Result<Arc<dyn Robot>, AddressError> {
+    fn robot(&self, _: RobotKind, _: &str) -> Result<Arc<dyn Robot>, AddressError> {
         Ok(Arc::new(self.clone()))
     }
 

@@ -4,7 +4,7 @@ use crate::{
     case::{Case, Database, Lacking},
     world::World,
 };
-use domain::{Attendance, Change, Deck, DeckCondition, ExperimentId, Role, Slot, UserId, Volume, WellName};
+use domain::{Attendance, Change, Deck, DeckCondition, ExperimentId, RobotKind, Role, Slot, UserId, Volume, WellName};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -115,6 +115,7 @@ fn make(attendance: Attendance, lacking: Lacking) -> Template {
 async fn furnish(store: &Store, attendance: Attendance, lacking: Lacking) -> Furnished {
     let robot = NewRobot {
         name: "scripted".to_owned(),
+        kind: RobotKind::Ot2,
         url: "http://nowhere.invalid:31950".to_owned(),
         sensor_url: "tcp://nowhere.invalid:9".to_owned(),
         attendance,

@@ -6,7 +6,7 @@ use crash::{
     lab::Plan,
     proxy::{Aim, RobotFault},
 };
-use domain::{Attendance, Deck};
+use domain::{Attendance, Deck, RobotKind};
 use emulator::world::{Event, ToolName};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -120,7 +120,7 @@ async fn an_experiment_waits_for_the_robot_that_has_its_dye() {
     scene.hands(1).fill(&vial, "green", 15_000.0).await.expect("green");
     let (url, sensor_url) = (format!("http://{}", bench.robot.address()), format!("tcp://{}", bench.sensor.address()));
     let name = bench.name.clone();
-    let robot = NewRobot { name, url, sensor_url, attendance: Attendance::Virtual, deck };
+    let robot = NewRobot { name, kind: RobotKind::Ot2, url, sensor_url, attendance: Attendance::Virtual, deck };
     scene.database.store().ensure_robot(robot).await.expect("the robot's new deck");
     bench.robot.switch_off();
 
