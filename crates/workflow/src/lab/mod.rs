@@ -1,0 +1,60 @@
+//! The lab as people and programs use it: ask for an experiment (`order`), steer it, see how far it is (`progress`).
+//!
+//! Both the API and the pages call this and nothing below it, so that a rule holds whichever way a request comes.
+
+mod order;
+mod progress;
+
+pub(crate) use order::Order;
+pub use order::{
+    Accepted, ExperimentRequest, MOST_WELLS, Objection, PRIORITIES, SubmitError, USUAL_PRIORITY, WellRequest,
+};
+pub use progress::Progress;
+
+use domain::{Control, Deck, ExperimentId};
+use serde_json::json;
+use std::net::IpAddr;
+use store::{ControlOutcome, NewActivity, Store, StoreError, User};
+
+/// The service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Lab {
+    store: Store,
+}
+
+impl Lab {
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The decks people can mix on now (dyes, limits): one a robot. Empty while no robot is set up.
+    pub async fn decks(&self) -> Result<Vec<Deck>, StoreError> {
+        Ok(self.store.robots().await?.into_iter().map(|robot| robot.deck).collect())
+    }
+
+    /// Pauses, resumes or cancels. Whether `by` may is the caller's question; that they did is logged here.
+    pub async fn control(
+        &self,
+        by: &User,
+        id: ExperimentId,
+        control: Control,
+        ip: Option<IpAddr>,
+    ) -> Result<ControlOutcome, StoreError> {
+        let action = match control {
+            Control::Pause => "experiment_paused",
+            Control::Resume => "experiment_resumed",
+            Control::Cancel => "experiment_cancelled",
+        };
+        let details = json!({ "experiment_id": id });
+        let activity = NewActivity { user_id: Some(by.id), action, details, ip_address: ip };
+        let outcome = self.store.control(id, control, &activity).await?;
+        if !matches!(outcome, ControlOutcome::Refused(_)) {
+            tracing::info!(experiment = %id, ?control, by = %by.id, "an experiment was told");
+        }
+        Ok(outcome)
+    }
+}
