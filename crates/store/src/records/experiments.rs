@@ -1,0 +1,166 @@
+//! Experiments, their wells and results, and what is told of them.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, ResultId, RobotId, UserId,
+    WellId, WellName, WellStatus,
+};
+use serde::Serialize;
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// What became of a [`Control`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ControlOutcome {
+    /// Done at once: nothing physical was under way.
+    Applied(ExperimentStatus),
+    /// Written down for the worker, which acts after the operation in flight.
+    Requested,
+    /// It makes no sense in this state.
+    Refused(ExperimentStatus),
+}
+
+/// A row of `experiments`.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    pub id: ExperimentId,
+    pub user_id: UserId,
+    pub name: Option<String>,
+    pub status: ExperimentStatus,
+    pub priority: i16,
+    /// The robot that has it or had it; it keeps it, since the wells lie on that robot's plate.
+    pub robot_id: Option<RobotId>,
+    pub plate_id: Option<PlateId>,
+    /// A wish not yet answered by the worker.
+    pub control: Option<Control>,
+    pub fault: Option<Fault>,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub completed_at: Option<DateTime<Utc>>,
+    pub metadata: Value,
+    /// What it asks of a deck; nothing for one that is older than that being written down.
+    pub needs: Option<Needs>,
+}
+
+/// A row of `wells`: one well of an experiment.
+#[derive(Clone, Debug)]
+pub struct Well {
+    pub id: WellId,
+    pub experiment_id: ExperimentId,
+    /// 0-based place in the request; a replacement has the place of the well it replaces.
+    pub position: i32,
+    /// Where it lies on the plate; nothing before the experiment starts.
+    pub well_id: Option<WellName>,
+    pub plate_id: Option<PlateId>,
+    pub status: WellStatus,
+    pub recipe: Recipe,
+    /// The quarantined well which this one makes up for.
+    pub replaces: Option<WellId>,
+    /// The doubtful well of another experiment whose quota was given back for this one.
+    pub makes_up_for: Option<WellId>,
+    pub fault: Option<Fault>,
+}
+
+/// A row of `results`.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    pub id: ResultId,
+    pub experiment_id: ExperimentId,
+    pub well: WellId,
+    /// As in the API: `channels`, `lab`, `srgb`, settings, reference …
+    pub measurement_data: Value,
+    pub created_at: DateTime<Utc>,
+}
+
+/// An experiment with its wells, ordered by position and then age, each with its result.
+#[derive(Clone, Debug)]
+pub struct ExperimentDetail {
+    pub experiment: Experiment,
+    pub wells: Vec<(Well, Option<Measurement>)>,
+}
+
+/// A line of a list.
+#[derive(Clone, Debug)]
+pub struct ExperimentSummary {
+    pub experiment: Experiment,
+    /// Of the person who asked.
+    pub email: String,
+    /// Wells asked for (replacements not counted).
+    pub wells: u32,
+    pub measured: u32,
+    /// Measured colours (`#rrggbb`) in well order.
+    pub swatches: Vec<String>,
+}
+
+/// A valid request, to be accepted and charged.
+#[derive(Clone, Debug)]
+pub struct NewExperiment {
+    pub id: ExperimentId,
+    pub user_id: UserId,
+    pub name: Option<String>,
+    pub wells: Vec<(WellId, Recipe)>,
+    pub priority: i16,
+    pub metadata: Value,
+    /// Measured wells of this person whose quota is given back for it, each once for ever. The last wells asked for, in
+    /// this order, make up for them; cancelling one of those returns nothing more.
+    pub gives_back: Vec<WellId>,
+    /// The client's `Idempotency-Key` with a hash of the request body.
+    pub idempotency: Option<IdempotencyKey>,
+    pub ip_address: Option<IpAddr>,
+    /// Who tried an older experiment again by it, as the activity log is to say it.
+    pub retried: Option<super::NewActivity>,
+}
+
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey {
+    /// 1–200 characters.
+    pub key: String,
+    /// Hex SHA-256 of what was asked.
+    pub request_hash: String,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// Durable and charged.
+    Accepted { quota_remaining: i32 },
+    /// The same key with the same request came before; this is what it made.
+    Replayed { experiment: ExperimentId, quota_remaining: i32 },
+    /// The same key came with another request.
+    KeyReused,
+    /// Nothing was charged.
+    QuotaExhausted { remaining: i32 },
+    /// Nothing was charged: so many experiments wait already.
+    QueueFull { limit: u32 },
+    /// Nothing was charged: a well in `gives_back` isn't this person's, wasn't measured, was given back before, or no well
+    /// asked for makes up for it.
+    AlreadyGivenBack,
+}
+
+/// One event of an experiment's live stream. Sequences start at 1 and have no gaps, so a stream resumes anywhere.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    pub experiment_id: ExperimentId,
+    pub sequence: i64,
+    /// One of [`EventKind`](domain::EventKind), unless another release wrote it.
+    pub kind: String,
+    pub data: Value,
+    pub at: DateTime<Utc>,
+}
+
+impl Event {
+    /// What it says; nothing where another release wrote something else.
+    pub fn read(&self) -> Option<ExperimentEvent> {
+        ExperimentEvent::read(&self.kind, &self.data)
+    }
+}
+
+/// One place in the queue, in the order in which lanes will take it (fair between users).
+#[derive(Clone, Debug)]
+pub struct Queued {
+    pub experiment: ExperimentId,
+    pub user_id: UserId,
+    /// Wells still to be done.
+    pub wells: u32,
+    pub robot_id: Option<RobotId>,
+}

@@ -1,0 +1,29 @@
+//! What the store gives and takes: one plain type a table, independent of the database behind it.
+
+mod experiments;
+mod journal;
+mod people;
+mod robots;
+
+pub use experiments::*;
+pub use journal::*;
+pub use people::*;
+pub use robots::*;
+
+use domain::ExperimentId;
+
+/// One page of a list; `next` is the cursor of the page after it.
+#[derive(Clone, Debug)]
+pub struct Page<T, C> {
+    pub data: Vec<T>,
+    pub next: Option<C>,
+}
+
+/// Something committed that others in this process may be waiting for. A hint, not a record: the tables are the truth,
+/// and other processes learn of it by reading them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    Queue,
+    Experiment(ExperimentId),
+    Robots,
+}
