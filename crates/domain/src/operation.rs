@@ -73,35 +73,7 @@ pub enum Step {
     },
 }
 
-/// Whether doing a step twice differs from doing it once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
-    /// Twice is as good as once.
-    Repeatable,
-    /// Never sent again without knowing that it wasn't done.
-    Once,
-}
-
 impl Step {
-    pub const fn repeat(&self) -> Repeat {
-        match self {
-            Self::Home
-            | Self::MoveToTrash { .. }
-            | Self::DropInPlace { .. }
-            | Self::MoveSensor { .. }
-            | Self::Read { .. }
-            | Self::CheckBlank { .. }
-            | Self::MoveSensorToDock { .. } => Repeat::Repeatable,
-            Self::PickUpTip { .. }
-            | Self::Aspirate { .. }
-            | Self::Dispense { .. }
-            | Self::BlowOut { .. }
-            | Self::ReturnTip { .. }
-            | Self::PickUpSensor { .. }
-            | Self::ParkSensor { .. } => Repeat::Once,
-        }
-    }
-
     /// Its name in the journal and in metrics.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -315,21 +287,6 @@ mod tests {
                 prop_assert!(endings <= 1);
                 prop_assert!(events.iter().filter(|e| **e == JournalEvent::Intended).count() <= 1);
             }
-        }
-    }
-
-    #[test]
-    fn a_step_that_moves_liquid_is_never_repeatable() {
-        let dye: DyeName = "red".parse().expect("dye");
-        let at: WellName = "A1".parse().expect("well");
-        let volume = Volume::from_whole_ul(60);
-        let mount = Mount::Right;
-        for step in [
-            Step::Aspirate { mount, dye: dye.clone(), vial: at, volume },
-            Step::Dispense { mount, dye, well: WellId::new(), at, volume },
-            Step::BlowOut { mount },
-        ] {
-            assert_eq!(step.repeat(), Repeat::Once, "{}", step.name());
         }
     }
 

@@ -8,6 +8,7 @@ mod assets;
 mod chart;
 mod chrome;
 mod error;
+mod failure;
 mod fields;
 mod optics;
 mod pages;
@@ -50,12 +51,12 @@ pub fn router(state: AppState) -> Router {
         .route("/users/{id}", post(users::update))
         .route("/account", get(account::show))
         .route("/account/password", post(account::change_password))
-        .fallback(error::nothing_here)
-        .method_not_allowed_fallback(error::wrong_method)
+        .fallback(failure::nothing_here)
+        .method_not_allowed_fallback(failure::wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(from_fn(security::own_pages_only))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(from_fn_with_state(state.clone(), error::designed));
+        .layer(CatchPanicLayer::custom(failure::panicked))
+        .layer(from_fn_with_state(state.clone(), failure::designed));
     Router::new()
         .route("/assets/{edition}/{name}", get(assets::serve))
         .merge(pages)
