@@ -88,6 +88,12 @@ impl Waiting {
         Some(Self::for_all(hindered, asked.unwrap_or(experiment.created_at)))
     }
 
+    /// What the whole queue waits for: something where no robot takes anything, whatever it is.
+    pub fn of_queue(robots: &[Robot], now: DateTime<Utc>) -> Option<Self> {
+        let hindered = robots.iter().map(|robot| hindered(robot, false, now)).collect::<Option<_>>()?;
+        Some(Self::for_all(hindered, DateTime::UNIX_EPOCH))
+    }
+
     /// `asked` is since when it could have been worked on at the earliest.
     fn for_all(robots: Vec<Hindered>, asked: DateTime<Utc>) -> Self {
         let whom = if robots.iter().any(|robot| robot.by.is_an_operators()) {
@@ -212,16 +218,25 @@ pub(crate) fn mixing<'a>(experiment: &Experiment, robots: &'a [Robot]) -> impl I
 pub(crate) fn hindered_by(robot: &Robot, experiment: &Experiment, now: DateTime<Utc>) -> Option<Hindered> {
     let is_in_hand = experiment.status == ExperimentStatus::Running;
     let lack = experiment.needs.as_ref().filter(|_| !is_in_hand).and_then(|needs: &Needs| robot.deck.lacks(needs));
+    match lack {
+        Some(lack) => {
+            Some(Hindered { id: robot.id, name: robot.name.clone(), by: Hindrance::Lacks(lack), since: None })
+        }
+        None => hindered(robot, is_in_hand, now),
+    }
+}
+
+/// How this robot is hindered in going on with what it has in hand, or in taking something new, whatever it is.
+fn hindered(robot: &Robot, is_in_hand: bool, now: DateTime<Utc>) -> Option<Hindered> {
     let who = || robot.mode_by.clone();
-    let (by, since) = match (lack, robot.mode, &robot.attention, robot.driver(now)) {
-        (Some(lack), ..) => (Hindrance::Lacks(lack), None),
-        (_, RobotMode::Stopped, ..) => (Hindrance::Stopped(who()), robot.mode_at),
-        (_, _, Some(question), _) => (Hindrance::Asks(question.clone()), robot.attention_at),
-        (_, RobotMode::Paused, ..) => (Hindrance::Paused(who()), robot.mode_at),
-        (_, RobotMode::Draining, ..) if !is_in_hand => (Hindrance::Drains(who()), robot.mode_at),
-        (_, _, _, Driver::Nobody) => (Hindrance::Undriven, robot.lease_expires_at.filter(|end| *end <= now)),
-        (_, _, _, Driver::Waits(_)) => (Hindrance::Unusable(robot.notice.clone()?), robot.notice_at),
-        (_, _, _, Driver::Drives(_)) => return None,
+    let (by, since) = match (robot.mode, &robot.attention, robot.driver(now)) {
+        (RobotMode::Stopped, ..) => (Hindrance::Stopped(who()), robot.mode_at),
+        (_, Some(question), _) => (Hindrance::Asks(question.clone()), robot.attention_at),
+        (RobotMode::Paused, ..) => (Hindrance::Paused(who()), robot.mode_at),
+        (RobotMode::Draining, ..) if !is_in_hand => (Hindrance::Drains(who()), robot.mode_at),
+        (_, _, Driver::Nobody) => (Hindrance::Undriven, robot.lease_expires_at.filter(|end| *end <= now)),
+        (_, _, Driver::Waits(_)) => (Hindrance::Unusable(robot.notice.clone()?), robot.notice_at),
+        (_, _, Driver::Drives(_)) => return None,
     };
     Some(Hindered { id: robot.id, name: robot.name.clone(), by, since })
 }

@@ -89,9 +89,12 @@ async fn the_lab_shows_its_robots_and_its_queue() {
     assert_eq!(robot["limits"]["dyes"], json!(["red", "yellow", "blue"]));
     assert_eq!(robot["inventory"]["wells_free"], 96);
     assert_eq!(robot["inventory"]["vials"].as_array().map(Vec::len), Some(3));
+    let undriven = ada.get("/queue").await.json();
+    assert_eq!(undriven["waiting"]["for"], "robot", "{undriven}");
     lab.lane().await;
     assert_eq!(ada.get("/robots").await.json()["data"][0]["status"], "active");
     let queue = ada.get("/queue").await.json();
     let expected: Value = json!([{ "position": 1, "wells": 3, "mine": true, "experiment_id": id }]);
     assert_eq!(queue["data"], expected);
+    assert!(queue.get("waiting").is_none(), "a robot takes it in its turn: {queue}");
 }

@@ -26,7 +26,7 @@ use domain::{RobotId, RobotMode, Role};
 use state::Standing;
 use store::{Driver, Robot};
 use supplies::{MiniPlate, SupplyView};
-use workflow::{CommandLabError, RobotCommand, emergency, is_in_need};
+use workflow::{CommandLabError, RobotCommand, Waiting, emergency, is_in_need};
 
 #[derive(Template)]
 #[template(path = "robots.html")]
@@ -65,7 +65,7 @@ pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Resu
     operator(&me)?;
     let robots = state.store.robots().await?;
     let asking = robots.iter().filter(|robot| is_in_need(robot)).count();
-    let is_served = robots.iter().any(takes_work);
+    let is_served = Waiting::of_queue(&robots, Utc::now()).is_none();
     let all: Vec<_> = robots.iter().map(Commands::of).collect();
     let may = Commands {
         pause: all.iter().any(|may| may.pause),
@@ -121,12 +121,6 @@ impl Commands {
             drain: matches!(robot.mode, Active) && robot.attention.is_none(),
         }
     }
-}
-
-/// Whether it takes an experiment in its turn.
-fn takes_work(robot: &Robot) -> bool {
-    let is_free = robot.mode == RobotMode::Active && robot.attention.is_none();
-    is_free && matches!(robot.driver(Utc::now()), Driver::Drives(_))
 }
 
 /// What an operator is asked to look at: a stop comes before a question.

@@ -1,17 +1,22 @@
 //! `GET /queue`
 
-use crate::{AppState, Caller, Problem, body::LARGEST_PAGE};
+use crate::{AppState, Caller, Problem, body::LARGEST_PAGE, views::WaitingView};
 use auth::Identity;
 use axum::{Json, extract::State};
+use chrono::Utc;
 use domain::ExperimentId;
 use serde::Serialize;
 use store::Queued;
 use utoipa::ToSchema;
+use workflow::Waiting;
 
 /// The experiments that wait, in the order in which robots take them.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Queue {
     data: Vec<QueuePlace>,
+    /// What all of it waits for, where no robot takes anything now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<WaitingView>,
 }
 
 /// One place in the queue.
@@ -34,7 +39,8 @@ pub struct QueuePlace {
 pub async fn list(State(state): State<AppState>, Caller(identity): Caller) -> Result<Json<Queue>, Problem> {
     let queued = state.store.queue(LARGEST_PAGE).await?;
     let data = queued.into_iter().enumerate().map(|(index, queued)| place(&identity, index + 1, &queued)).collect();
-    Ok(Json(Queue { data }))
+    let waiting = Waiting::of_queue(&state.store.robots().await?, Utc::now());
+    Ok(Json(Queue { data, waiting: waiting.map(|waiting| WaitingView::of(&waiting, identity.role())) }))
 }
 
 fn place(identity: &Identity, position: usize, queued: &Queued) -> QueuePlace {
