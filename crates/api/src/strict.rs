@@ -232,9 +232,17 @@ impl<'de> Deserializer<'de> for Node {
         }
     }
 
+    /// A field or a tag. serde would take a number for one, by its place in the type.
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self {
+            Self::Text(name) => visitor.visit_string(name),
+            other => Err(Error::custom(format_args!("{} is here, and a name is wanted", other.what()))),
+        }
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier ignored_any
+        tuple_struct map ignored_any
     }
 }
 

@@ -94,6 +94,7 @@ async fn every_endpoint_reads_as_strictly() {
         (Method::POST, "/robots/one/deck".to_owned(), r#"{"act":"new_plate","act":"empty_waste"}"#),
         (Method::POST, "/robots/one/deck".to_owned(), r#"{"act":"refill","vial":"B1","volme":1}"#),
         (Method::POST, "/robots/one/deck".to_owned(), r#"{"act":"new_plate","slot":9}"#),
+        (Method::POST, "/robots/one/deck".to_owned(), r#"{"act":0}"#),
     ] {
         let request = root.request(method, &path).header("content-type", "application/json");
         Answer::of(request.body(body)).await.problem(422, "invalid-request");
