@@ -16,7 +16,6 @@ use axum::{
     middleware::from_fn,
     routing::get,
 };
-use chrono::{DateTime, Utc};
 use domain::FaultCode;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -28,7 +27,7 @@ use std::{
     time::Duration,
 };
 use store::{Figures, Store, StoreError};
-use tasks::{State, Status, Tasks};
+use tasks::{Status, Tasks};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -123,7 +122,7 @@ impl Health {
         self.tell_changes(&looked_at);
         let checks: BTreeMap<_, _> =
             looked_at.into_iter().map(|(name, outcome, why)| (name, Check::of(outcome.is_ok(), why))).collect();
-        let tasks = self.tasks.iter().flat_map(Tasks::status).map(TaskView::from).collect();
+        let tasks = self.tasks.iter().flat_map(Tasks::status).collect();
         Readiness { ready: checks.values().all(|check| check.ok), checks, tasks }
     }
 
@@ -156,25 +155,7 @@ pub struct Readiness {
     pub checks: BTreeMap<&'static str, Check>,
     /// What this process does again and again. One that fails is no reason to send it no requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tasks: Vec<TaskView>,
-}
-
-/// How a task stands. Why it failed is in the log: it may name a host.
-#[derive(Clone, Debug, Serialize)]
-pub struct TaskView {
-    pub name: String,
-    pub state: State,
-    pub since: DateTime<Utc>,
-    pub turns: u64,
-    pub panics: u64,
-    /// In a row.
-    pub failures: u64,
-}
-
-impl From<Status> for TaskView {
-    fn from(Status { name, state, since, turns, panics, failures, .. }: Status) -> Self {
-        Self { name, state, since, turns, panics, failures }
-    }
+    pub tasks: Vec<Status>,
 }
 
 /// One thing that was looked at, and what is wrong with it. The cause is in the log: it may name a host.

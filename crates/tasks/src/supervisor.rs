@@ -75,7 +75,8 @@ pub struct Status {
     pub panics: u64,
     /// Failures since the last turn that went well.
     pub failures: u64,
-    /// Of the newest failure.
+    /// Of the newest failure. Not told outside of the process: it may name a host.
+    #[serde(skip)]
     pub last_error: Option<String>,
 }
 

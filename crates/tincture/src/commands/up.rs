@@ -34,8 +34,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let speed = settings.speed.unwrap_or(SPEED);
     let emulator = start_emulator(settings, speed, &data_dir).await?;
     let robot = virtual_lab::join(&store, &emulator).await?.name;
-    // Last of all that may fail: it may make a password that only the banner below ever shows.
     let tasks = Tasks::new(shutdown.clone());
+    // Last of all that may fail: it may make a password that only the banner below ever shows.
     let app = app::build(settings, store.clone(), tasks.clone()).await?;
     let worker = start_worker(settings, &store, robot.clone(), tasks);
 
