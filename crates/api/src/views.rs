@@ -465,6 +465,8 @@ pub struct ExperimentLine {
     /// Wells asked for.
     pub wells: u32,
     pub measured: u32,
+    /// Of the measured ones, those that aren't to be believed.
+    pub doubtful: u32,
     /// Measured colours in the request's order.
     #[schema(example = json!(["#a0522d"]))]
     pub swatches: Vec<String>,
@@ -488,6 +490,7 @@ impl ExperimentLine {
             fault: experiment.fault.map(FaultView::from),
             wells: summary.wells,
             measured: summary.measured,
+            doubtful: summary.doubtful,
             swatches: summary.swatches,
             waiting,
         }

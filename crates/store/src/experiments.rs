@@ -122,8 +122,8 @@ impl Store {
         let data = data
             .into_iter()
             .map(|(experiment, email)| {
-                let Tally { wells, measured, swatches } = tallies.remove(&experiment.id).unwrap_or_default();
-                ExperimentSummary { experiment, email, wells, measured, swatches }
+                let Tally { wells, measured, doubtful, swatches } = tallies.remove(&experiment.id).unwrap_or_default();
+                ExperimentSummary { experiment, email, wells, measured, doubtful, swatches }
             })
             .collect();
         Ok(Page { data, next })
@@ -321,6 +321,7 @@ async fn why_not(tx: &DatabaseTransaction, id: ExperimentId, to: ExperimentStatu
 struct Tally {
     wells: u32,
     measured: u32,
+    doubtful: u32,
     swatches: Vec<String>,
 }
 
@@ -337,6 +338,7 @@ async fn tallies(
         "SELECT w.experiment_id,
              COUNT(*) FILTER (WHERE w.replaces IS NULL) AS asked,
              COUNT(*) FILTER (WHERE w.status = 'measured') AS measured,
+             COUNT(*) FILTER (WHERE r.measurement_data ->> 'doubt' IS NOT NULL) AS doubtful,
              STRING_AGG(r.measurement_data ->> 'srgb', ',' ORDER BY w.position, w.id) AS swatches
          FROM wells w LEFT JOIN results r ON r.well_id = w.id
          WHERE w.experiment_id IN (VALUES",
@@ -352,7 +354,7 @@ fn read_tally(row: &Row) -> Result<Tally> {
     let swatches: Option<String> = row.get("swatches")?;
     let swatches =
         swatches.unwrap_or_default().split(',').filter(|swatch| !swatch.is_empty()).map(str::to_owned).collect();
-    Ok(Tally { wells: count("asked")?, measured: count("measured")?, swatches })
+    Ok(Tally { wells: count("asked")?, measured: count("measured")?, doubtful: count("doubtful")?, swatches })
 }
 
 pub(crate) fn read_experiment(row: &Row) -> Result<Experiment> {

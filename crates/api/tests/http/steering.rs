@@ -267,6 +267,7 @@ async fn doubtful_wells_are_said_to_be_so_everywhere_and_made_again_free_once() 
         "{doubts}"
     );
     assert_eq!(read["wells"][0]["result"]["doubt"]["limit"], 3.0);
+    assert_eq!(ada.get("/experiments").await.json()["data"][0]["doubtful"], 2);
     let csv = ada.get(&format!("{path}/results.csv")).await.text;
     let line = csv.lines().nth(1).expect("a line");
     assert!(line.contains(",12.34,yes,") && line.contains("It is ΔE00 12.3 from its prediction"), "{line}");

@@ -88,6 +88,8 @@ pub struct ExperimentSummary {
     /// Wells asked for (replacements not counted).
     pub wells: u32,
     pub measured: u32,
+    /// Of the measured ones, those that aren't to be believed.
+    pub doubtful: u32,
     /// Measured colours (`#rrggbb`) in well order.
     pub swatches: Vec<String>,
 }

@@ -37,6 +37,7 @@ struct Entry {
     waits: Option<String>,
     wells: u32,
     measured: u32,
+    doubtful: u32,
     swatches: Vec<String>,
     email: String,
     created: When,
@@ -94,6 +95,7 @@ fn entry(summary: ExperimentSummary, robots: &[Robot], reader: Role, now: DateTi
         waits: waiting.map(|waiting| waits(&waiting, reader)),
         wells: summary.wells.max(1),
         measured: summary.measured,
+        doubtful: summary.doubtful,
         // Only what is a colour goes into a drawing.
         swatches: summary
             .swatches
