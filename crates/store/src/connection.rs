@@ -3,8 +3,10 @@
 //! The pools are built with sqlx and handed to SeaORM: SeaORM's own connector traces its options, URL and password in all.
 
 use crate::{
+    acceptance::Gathered,
     error::{Result, StoreError, is_contention},
-    records::Signal,
+    kept::Kept,
+    records::{Event, Robot, Signal},
     turns::SharedTurns,
 };
 use sea_orm::{
@@ -32,6 +34,9 @@ const SIGNAL_BACKLOG: usize = 1_024;
 const SQLITE_READERS: u32 = 4;
 /// Times that a transaction is tried when others are in its way.
 const ATTEMPTS: u32 = 6;
+
+/// A connection to PostgreSQL that lay idle for longer is asked whether it lives before it is used.
+const UNTESTED: Duration = Duration::from_millis(500);
 
 /// SQLite's primary result codes for a file that isn't what it should be.
 const SQLITE_CORRUPT: u32 = 11;
@@ -127,8 +132,13 @@ struct Inner {
     reader: DatabaseConnection,
     signals: broadcast::Sender<Signal>,
     turns: SharedTurns,
+    gathered: Gathered,
+    robots: Kept<Vec<Robot>>,
+    in_hand: Kept<Vec<Event>>,
     /// Commits of this process that changed the queue.
     queue_changes: AtomicU64,
+    /// … and that changed a robot.
+    robot_changes: AtomicU64,
     queue_limit: u32,
 }
 
@@ -158,8 +168,20 @@ impl Store {
             return Err(StoreError::Unreachable("a database URL starts with sqlite:// or postgres://".to_owned()));
         };
         let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
-        let (turns, queue_changes, queue_limit) = (SharedTurns::default(), AtomicU64::new(0), options.queue_limit);
-        let inner = Inner { backend, file, writer, reader, signals, turns, queue_changes, queue_limit };
+        let inner = Inner {
+            backend,
+            file,
+            writer,
+            reader,
+            signals,
+            turns: SharedTurns::default(),
+            gathered: Gathered::default(),
+            robots: Kept::default(),
+            in_hand: Kept::default(),
+            queue_changes: AtomicU64::new(0),
+            robot_changes: AtomicU64::new(0),
+            queue_limit: options.queue_limit,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -192,8 +214,10 @@ impl Store {
     /// Tells whoever listens; nobody listening is fine.
     pub(crate) fn signal(&self, signals: impl IntoIterator<Item = Signal>) {
         for signal in signals {
-            if signal == Signal::Queue {
-                self.inner.queue_changes.fetch_add(1, Ordering::AcqRel);
+            match signal {
+                Signal::Queue => drop(self.inner.queue_changes.fetch_add(1, Ordering::AcqRel)),
+                Signal::Robots => drop(self.inner.robot_changes.fetch_add(1, Ordering::AcqRel)),
+                Signal::Experiment(_) => {}
             }
             let _ = self.inner.signals.send(signal);
         }
@@ -204,8 +228,25 @@ impl Store {
         self.inner.queue_changes.load(Ordering::Acquire)
     }
 
+    /// Commits of this process that changed a robot, so far.
+    pub(crate) fn robot_changes(&self) -> u64 {
+        self.inner.robot_changes.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn kept_robots(&self) -> &Kept<Vec<Robot>> {
+        &self.inner.robots
+    }
+
+    pub(crate) fn kept_in_hand(&self) -> &Kept<Vec<Event>> {
+        &self.inner.in_hand
+    }
+
     pub(crate) fn shared_turns(&self) -> &SharedTurns {
         &self.inner.turns
+    }
+
+    pub(crate) fn gathered(&self) -> &Gathered {
+        &self.inner.gathered
     }
 
     pub(crate) fn queue_limit(&self) -> u32 {
@@ -385,6 +426,16 @@ async fn open_postgres(url: &str, options: &Options) -> Result<DatabaseConnectio
     let pool = PgPoolOptions::new()
         .max_connections(options.max_connections.max(2))
         .acquire_timeout(options.acquire_timeout)
+        // A connection in use is known to live; asking it before each use would be most of what the database is asked.
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for > UNTESTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(settings)
         .await
         .map_err(failed)?;

@@ -8,6 +8,7 @@ use crate::{
 };
 use domain::{EventKind, ExperimentEvent, ExperimentId, ExperimentStatus, Fault};
 use sea_orm::DatabaseTransaction;
+use std::sync::Arc;
 
 /// The most events of one answer.
 const MOST_EVENTS: u32 = 1_000;
@@ -94,8 +95,14 @@ impl Store {
         row.one(self.reader()).await?.map(|row| read_event(&row)).transpose()
     }
 
+    /// The newest report of progress of each experiment that a lane has in hand, as they were a moment ago.
+    pub async fn progress_in_hand_lately(&self) -> Result<Arc<Vec<Event>>> {
+        let read = async || self.latest_events_in_hand(EventKind::Progress).await;
+        self.kept_in_hand().get(|| 0, read).await
+    }
+
     /// The newest event of a kind of each experiment that a lane has in hand.
-    pub async fn latest_events_in_hand(&self, kind: EventKind) -> Result<Vec<Event>> {
+    async fn latest_events_in_hand(&self, kind: EventKind) -> Result<Vec<Event>> {
         let rows = sql!(
             "SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at FROM experiments e JOIN events v ON v.experiment_id = e.id AND v.sequence = (
                  SELECT MAX(sequence) FROM events WHERE experiment_id = e.id AND kind = $1

@@ -1,4 +1,4 @@
-//! Experiments from the people's side: asked for and charged, read, steered.
+//! Experiments from the people's side: read and steered. How they are asked for is in `acceptance`.
 
 use crate::{
     accounts::MOST_ROWS,
@@ -12,7 +12,7 @@ use crate::{
 };
 use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, Needs, UserId, WellId, WellStatus};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -22,70 +22,7 @@ pub(crate) const EXPERIMENTS: &str = "
         e.started_at, e.completed_at, e.metadata, e.dyes, e.least_nl, e.fullest_nl, u.email
     FROM experiments e JOIN users u ON u.id = e.user_id";
 
-const EARLIER_ANSWER: &str = "
-    SELECT i.request_hash, i.experiment_id, u.quota_remaining
-    FROM idempotency_keys i JOIN users u ON u.id = i.user_id WHERE i.user_id = $1 AND i.key = $2";
-
 impl Store {
-    /// Charges the quota and stores experiment, wells, activity and first event in one transaction. Durable when it returns.
-    pub async fn accept(&self, experiment: NewExperiment) -> Result<Acceptance> {
-        // Everything a person asks for passes this row, so that their requests come one after another.
-        let account = format!("SELECT quota_remaining FROM users WHERE id = $1{}", self.backend().for_update());
-        let count = |wells: usize| i32::try_from(wells).unwrap_or(i32::MAX);
-        let (wells, given_back) = (count(experiment.wells.len()), count(experiment.gives_back.len()));
-        let limit = self.queue_limit();
-        let counts = self.is_nearly_full(limit).await?;
-        let acceptance = transact!(self, |tx| {
-            let row =
-                sql!(account.clone(), experiment.user_id).one(tx).await?.ok_or(StoreError::NotFound("account"))?;
-            let remaining: i32 = row.get("quota_remaining")?;
-            if let Some(answer) = earlier_answer(tx, &experiment).await? {
-                return Ok(answer);
-            }
-            if counts && is_full(tx, limit).await? {
-                return Ok(Acceptance::QueueFull { limit });
-            }
-            if given_back > wells || !wells::may_be_given_back(tx, experiment.user_id, &experiment.gives_back).await? {
-                return Ok(Acceptance::AlreadyGivenBack);
-            }
-            if remaining + given_back < wells {
-                return Ok(Acceptance::QuotaExhausted { remaining });
-            }
-            wells::give_back(tx, experiment.user_id, &experiment.gives_back).await?;
-            let charge = sql!(
-                "UPDATE users SET quota_remaining = quota_remaining + $2 - $3 WHERE id = $1",
-                experiment.user_id,
-                given_back,
-                wells,
-            );
-            charge.execute(tx).await?;
-            insert(tx, &experiment).await?;
-            for act in std::iter::once(&creation(&experiment)).chain(&experiment.retried) {
-                activity::insert(self.backend(), act).execute(tx).await?;
-            }
-            Ok(Acceptance::Accepted { quota_remaining: remaining + given_back - wells })
-        });
-        if matches!(acceptance, Acceptance::Accepted { .. }) {
-            self.signal([Signal::Experiment(experiment.id), Signal::Queue]);
-        }
-        Ok(acceptance)
-    }
-
-    /// What the same request with the same key of the same person was answered before, if it was. A request that is on
-    /// its way at this moment isn't seen: [`Store::accept`] looks again.
-    pub async fn earlier_answer(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Acceptance>> {
-        let row = sql!(EARLIER_ANSWER, user, key.key.as_str()).one(self.reader()).await?;
-        row.map(|row| read_answer(&row, key)).transpose()
-    }
-
-    /// Whether the queue is so long that it must be counted before another is let in.
-    async fn is_nearly_full(&self, limit: u32) -> Result<bool> {
-        let turns = self.turns().await?;
-        let since = self.queue_changes().saturating_sub(turns.changes());
-        // What other processes accepted since is within the twentieth part.
-        Ok(turns.len() as u64 + since + u64::from(limit / 20) >= u64::from(limit))
-    }
-
     /// The experiment that a person's idempotency key made.
     pub async fn experiment_of_key(&self, user: UserId, key: &str) -> Result<Option<ExperimentId>> {
         let row = sql!("SELECT experiment_id FROM idempotency_keys WHERE user_id = $1 AND key = $2", user, key);
@@ -149,108 +86,9 @@ impl Store {
     }
 }
 
-/// [`Store::earlier_answer`], under the lock of the account's row.
-async fn earlier_answer(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<Option<Acceptance>> {
-    let Some(key) = &experiment.idempotency else { return Ok(None) };
-    let row = sql!(EARLIER_ANSWER, experiment.user_id, key.key.as_str()).one(tx).await?;
-    row.map(|row| read_answer(&row, key)).transpose()
-}
-
-fn read_answer(row: &Row, key: &IdempotencyKey) -> Result<Acceptance> {
-    if row.get::<String>("request_hash")? != key.request_hash {
-        return Ok(Acceptance::KeyReused);
-    }
-    Ok(Acceptance::Replayed { experiment: row.get("experiment_id")?, quota_remaining: row.get("quota_remaining")? })
-}
-
-async fn is_full(tx: &DatabaseTransaction, limit: u32) -> Result<bool> {
-    let waiting =
-        "SELECT COUNT(*) AS waiting FROM (SELECT 1 AS one FROM experiments WHERE status = 'queued' LIMIT $1) AS first";
-    let row = sql!(waiting, i64::from(limit)).one(tx).await?;
-    Ok(row.map(|row| row.get::<i64>("waiting")).transpose()?.unwrap_or_default() >= i64::from(limit))
-}
-
-async fn insert(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<()> {
-    let at = now();
-    let needs = Needs::of(experiment.wells.iter().map(|(_, recipe)| recipe));
-    sql!(
-        "INSERT INTO experiments
-             (id, user_id, status, metadata, created_at, name, priority, last_sequence, dyes, least_nl, fullest_nl,
-              asked)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11)",
-        experiment.id,
-        experiment.user_id,
-        ExperimentStatus::Queued,
-        &experiment.metadata,
-        at,
-        experiment.name.clone(),
-        experiment.priority,
-        dye_list(&needs),
-        needs.least,
-        needs.fullest,
-        i32::try_from(experiment.wells.len()).unwrap_or(i32::MAX),
-    )
-    .execute(tx)
-    .await?;
-    insert_wells(tx, experiment).await?;
-    if let Some(idempotency) = &experiment.idempotency {
-        sql!(
-            "INSERT INTO idempotency_keys (user_id, key, request_hash, experiment_id, created_at) VALUES ($1, $2, $3, $4, $5)",
-            experiment.user_id,
-            idempotency.key.as_str(),
-            idempotency.request_hash.as_str(),
-            experiment.id,
-            at,
-        )
-        .execute(tx)
-        .await?;
-    }
-    events::append(tx, vec![NewEvent::status(experiment.id, ExperimentStatus::Queued, None)]).await
-}
-
 /// Its dyes as they are stored: in order, separated by spaces.
 pub(crate) fn dye_list(needs: &Needs) -> String {
     needs.dyes.iter().map(DyeName::as_str).collect::<Vec<_>>().join(" ")
-}
-
-/// All wells in one statement, and their charges in another.
-async fn insert_wells(tx: &DatabaseTransaction, experiment: &NewExperiment) -> Result<()> {
-    if experiment.wells.is_empty() {
-        return Ok(());
-    }
-    let paid = experiment.wells.len().saturating_sub(experiment.gives_back.len());
-    let makes_up_for = std::iter::repeat_n(None, paid).chain(experiment.gives_back.iter().map(Some));
-    let rows = experiment
-        .wells
-        .iter()
-        .zip(makes_up_for)
-        .zip(0i32..)
-        .map(|(((id, recipe), makes_up_for), position)| {
-            let metadata = makes_up_for.map_or_else(|| json!({}), |well| json!({ wells::MAKES_UP_FOR: well }));
-            row_values![*id, experiment.id, WellStatus::Pending, metadata, position, recipe]
-        })
-        .collect();
-    let into = "INSERT INTO wells (id, experiment_id, status, metadata, position, recipe) VALUES";
-    Sql::with_rows(into, Vec::new(), rows, "").execute(tx).await?;
-    sql!(
-        "INSERT INTO quota_entries (well_id, reason, user_id, created_at)
-         SELECT id, 'charged', $2, $3 FROM wells WHERE experiment_id = $1",
-        experiment.id,
-        experiment.user_id,
-        now(),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-fn creation(experiment: &NewExperiment) -> NewActivity {
-    NewActivity {
-        user_id: Some(experiment.user_id),
-        action: "experiment_created",
-        details: json!({ "experiment_id": experiment.id, "wells": experiment.wells.len() }),
-        ip_address: experiment.ip_address,
-    }
 }
 
 async fn apply_control(

@@ -4,10 +4,11 @@
 //! what a transaction must check (lawful transitions, quota, the lease's epoch).
 //!
 //! `records` is what goes in and comes out; every other module adds the methods of one concern to [`Store`]:
-//! `journal` is the heart of it, and `change` what its entries do to the tables. `sql` is how a statement is written,
+//! `journal` is the heart of it, and `change` what its entries do to the tables. `sql` is how a statement is written (`rows` one for any number of rows),
 //! `turns` is the queue's order, read once for all who ask; `connection` is where the two databases differ, `migrations`
 //! what the tables are.
 
+mod acceptance;
 mod accounts;
 mod activity;
 mod change;
@@ -19,6 +20,7 @@ mod experiments;
 mod figures;
 mod integrity;
 mod journal;
+mod kept;
 mod keys;
 mod liquid;
 mod migrations;
@@ -27,6 +29,7 @@ mod queue;
 mod readiness;
 mod records;
 mod robots;
+mod rows;
 mod sessions;
 mod sql;
 #[cfg(feature = "testing")]

@@ -13,7 +13,7 @@ use domain::{
     Change, Deck, DeckCondition, Fault, Inventory, PlateId, RobotCommand, RobotId, RobotMode, Tip, Tool, Vial, WellName,
 };
 use sea_orm::{DatabaseTransaction, Value};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
 /// A robot with the plate that lies on it, and whether it stands still. Under a stop or an open question nothing is begun,
@@ -54,6 +54,11 @@ impl Store {
         let Some(id) = id else { return Ok(None) };
         self.signal([Signal::Robots]);
         self.robot(id).await
+    }
+
+    /// All of them, by name, as they were a moment ago; with all that this process changed.
+    pub async fn robots_lately(&self) -> Result<Arc<Vec<Robot>>> {
+        self.kept_robots().get(|| self.robot_changes(), async || self.robots().await).await
     }
 
     /// All of them, by name.

@@ -5,7 +5,7 @@
 
 use crate::error::{Result, StoreError};
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use domain::*;
 use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable, Value};
 use std::{borrow::Cow, fmt::Write as _};
@@ -14,6 +14,11 @@ use uuid::Uuid;
 /// Now, to the microsecond, which is what PostgreSQL keeps: what was written reads back equal on both.
 pub(crate) fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
+}
+
+/// A time as SQLite keeps it, and PostgreSQL reads it too.
+pub(crate) fn time_text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, false)
 }
 
 /// An SQL text with `$1`, `$2`, … and the values for them.

@@ -8,6 +8,7 @@
 use crate::{
     connection::Store,
     error::Result,
+    kept::UNSEEN,
     records::{Experiment, Queued},
     sql::{Row, sql},
 };
@@ -22,8 +23,6 @@ use std::{
 
 /// Up to so many that wait, reading them all costs no more than reading one of them.
 const SHORT: usize = 100;
-/// How long a change by another process may go unseen.
-const UNSEEN: Duration = Duration::from_millis(250);
 /// A long queue's reading is kept this many times as long as making it took.
 const REST: u32 = 10;
 /// … but never longer than this, on whatever machine.

@@ -55,6 +55,7 @@ impl Lab {
         let asked = NewExperiment {
             id,
             user_id: owner.id,
+            created_at: chrono::Utc::now(),
             name: Some("reds".to_owned()),
             wells: vec![(WellId::new(), recipe)],
             priority: 0,

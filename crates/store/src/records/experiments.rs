@@ -1,6 +1,6 @@
 //! Experiments, their wells and results, and what is told of them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
     Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, ResultId, RobotId, UserId,
     WellId, WellName, WellStatus,
@@ -99,6 +99,8 @@ pub struct ExperimentSummary {
 pub struct NewExperiment {
     pub id: ExperimentId,
     pub user_id: UserId,
+    /// When it was asked for; kept to the microsecond.
+    pub created_at: DateTime<Utc>,
     pub name: Option<String>,
     pub wells: Vec<(WellId, Recipe)>,
     pub priority: i16,
@@ -111,6 +113,43 @@ pub struct NewExperiment {
     pub ip_address: Option<IpAddr>,
     /// Who tried an older experiment again by it, as the activity log is to say it.
     pub retried: Option<super::NewActivity>,
+}
+
+impl NewExperiment {
+    /// What is stored when it is accepted.
+    pub fn detail(&self) -> ExperimentDetail {
+        let experiment = Experiment {
+            id: self.id,
+            user_id: self.user_id,
+            name: self.name.clone(),
+            status: ExperimentStatus::Queued,
+            priority: self.priority,
+            robot_id: None,
+            plate_id: None,
+            control: None,
+            fault: None,
+            created_at: self.created_at.trunc_subsecs(6),
+            started_at: None,
+            completed_at: None,
+            metadata: self.metadata.clone(),
+            needs: Some(Needs::of(self.wells.iter().map(|(_, recipe)| recipe))),
+        };
+        let paid = self.wells.len().saturating_sub(self.gives_back.len());
+        let makes_up_for = std::iter::repeat_n(None, paid).chain(self.gives_back.iter().copied().map(Some));
+        let wells = self.wells.iter().zip(makes_up_for).zip(0..).map(|(((id, recipe), makes_up_for), position)| Well {
+            id: *id,
+            experiment_id: self.id,
+            position,
+            well_id: None,
+            plate_id: None,
+            status: WellStatus::Pending,
+            recipe: recipe.clone(),
+            replaces: None,
+            makes_up_for,
+            fault: None,
+        });
+        ExperimentDetail { experiment, wells: wells.map(|well| (well, None)).collect() }
+    }
 }
 
 #[derive(Clone, Debug)]

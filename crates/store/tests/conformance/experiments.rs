@@ -314,3 +314,46 @@ pub async fn a_paused_experiment_waits_outside_the_queue(database: TestDatabase)
     assert_eq!(store.queue(10).await.expect("the queue").len(), 1);
     assert_eq!(quota(store, owner).await, 8);
 }
+
+/// What is answered isn't read back, so it must be what is there.
+pub async fn what_is_answered_is_what_is_stored(database: TestDatabase) {
+    let store = &database.store;
+    let owner = user(store, 10).await;
+    let (robot, lease) = lane(store, "bench").await;
+    let ended = done(store, &robot, &lease, owner, 2).await;
+    let nameless = NewExperiment { name: None, ..request(owner, 1) };
+    let makes_up = NewExperiment { gives_back: well_ids(&ended), ..request(owner, 3) };
+    for asked in [request(owner, 3), nameless, makes_up] {
+        store.accept(asked.clone()).await.expect("an answer");
+        assert_eq!(format!("{:?}", asked.detail()), format!("{:?}", experiment(store, asked.id).await));
+        let events = store.events(asked.id, 0, 10).await.expect("events");
+        assert_eq!(events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1]);
+    }
+}
+
+/// Requests that come together are one transaction; what is wrong with one of them is no other's matter.
+pub async fn those_who_ask_together_are_answered_each_for_itself(database: TestDatabase) {
+    let store = database.store.clone();
+    let (rich, poor) = (user(&store, 1_000).await, user(&store, 3).await);
+    let nobody = UserId::new();
+    let asking = (0..90).map(|number| {
+        let (store, owner) = (store.clone(), [rich, poor, nobody][number % 3]);
+        tokio::spawn(async move { (owner, store.accept(request(owner, 1)).await) })
+    });
+    let mut accepted: Vec<(UserId, i32)> = Vec::new();
+    for answer in asking.collect::<Vec<_>>() {
+        match answer.await.expect("no panic") {
+            (owner, Ok(Acceptance::Accepted { quota_remaining })) => accepted.push((owner, quota_remaining)),
+            (owner, Ok(Acceptance::QuotaExhausted { remaining: 0 })) => assert_eq!(owner, poor),
+            (owner, Err(StoreError::NotFound(_))) => assert_eq!(owner, nobody),
+            (owner, other) => panic!("{owner}: {other:?}"),
+        }
+    }
+    for (owner, quota, wells) in [(rich, 1_000, 30), (poor, 3, 3)] {
+        let left: BTreeSet<_> = accepted.iter().filter(|(by, _)| *by == owner).map(|(_, left)| *left).collect();
+        assert_eq!(left, (quota - wells..quota).collect(), "each was charged once, one after another");
+        assert_eq!(self::quota(&store, owner).await, quota - wells);
+        let page = store.experiments(Some(owner), None, 200).await.expect("a page");
+        assert_eq!(page.data.len(), wells as usize);
+    }
+}

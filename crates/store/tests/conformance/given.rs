@@ -67,6 +67,7 @@ pub fn request(user: UserId, wells: usize) -> NewExperiment {
     NewExperiment {
         id: ExperimentId::new(),
         user_id: user,
+        created_at: Utc::now(),
         name: Some("a series of reds".to_owned()),
         wells: (0..wells).map(|_| (WellId::new(), red(60))).collect(),
         priority: 0,

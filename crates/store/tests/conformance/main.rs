@@ -56,6 +56,8 @@ on_both! {
     experiments {
         an_accepted_experiment_reads_back_whole,
         of_two_who_spend_the_last_quota_one_is_accepted,
+        what_is_answered_is_what_is_stored,
+        those_who_ask_together_are_answered_each_for_itself,
         a_refused_request_leaves_nothing,
         a_measured_well_is_given_back_once_for_a_request_that_makes_up_for_it,
         a_free_well_that_the_lab_spoils_returns_its_quota,

@@ -31,9 +31,9 @@ impl Lab {
         &self.store
     }
 
-    /// The decks people can mix on now (dyes, limits): one a robot. Empty while no robot is set up.
+    /// The decks people can mix on (dyes, limits), as they were a moment ago: one a robot. Empty while no robot is set up.
     pub async fn decks(&self) -> Result<Vec<Deck>, StoreError> {
-        Ok(self.store.robots().await?.into_iter().map(|robot| robot.deck).collect())
+        Ok(self.store.robots_lately().await?.iter().map(|robot| robot.deck.clone()).collect())
     }
 
     /// Pauses, resumes or cancels. Whether `by` may is the caller's question; that they did is logged here.

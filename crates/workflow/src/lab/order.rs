@@ -1,6 +1,7 @@
 //! Asking for an experiment: what a request must be, and how it becomes a charged and durable experiment.
 
 use super::Lab;
+use chrono::Utc;
 use domain::{Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Recipe, RecipeError, UserId, Volume, WellId, text};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -101,7 +102,7 @@ impl Lab {
         if let Some(key) = &key
             && let Some(earlier) = self.store.earlier_answer(user.id, key).await?
         {
-            return self.accepted(earlier, ExperimentId::new(), order.request.wells.len()).await;
+            return self.replayed(earlier, order.request.wells.len()).await;
         }
         check_priority(user, priority)?;
         self.accept(ExperimentId::new(), order, key, ip, None).await
@@ -120,40 +121,42 @@ impl Lab {
         let recipes = check(&order.request, &self.decks().await?)?;
         let wanted = recipes.len();
         let metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
-        let acceptance = self
-            .store
-            .accept(NewExperiment {
-                id,
-                user_id: order.owner,
-                name: order.request.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
-                wells: recipes.into_iter().map(|recipe| (WellId::new(), recipe)).collect(),
-                priority: order.priority,
-                metadata,
-                gives_back: order.gives_back,
-                idempotency,
-                ip_address: ip,
-                retried,
-            })
-            .await?;
-        self.accepted(acceptance, id, wanted).await
+        let asked = NewExperiment {
+            id,
+            user_id: order.owner,
+            created_at: Utc::now(),
+            name: order.request.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
+            wells: recipes.into_iter().map(|recipe| (WellId::new(), recipe)).collect(),
+            priority: order.priority,
+            metadata,
+            gives_back: order.gives_back,
+            idempotency,
+            ip_address: ip,
+            retried,
+        };
+        // What is asked for is what is stored, so that nobody need read it back.
+        let experiment = asked.detail();
+        let acceptance = self.store.accept(asked).await?;
+        let Acceptance::Accepted { quota_remaining } = acceptance else {
+            return self.replayed(acceptance, wanted).await;
+        };
+        tracing::info!(experiment = %id, wells = wanted, "an experiment was accepted");
+        metrics::counter!(telemetry::names::EXPERIMENTS_ACCEPTED).increment(1);
+        Ok(Accepted { experiment, quota_remaining, replayed: false })
     }
 
-    /// What became of a request for so many wells that was to make experiment `id`.
-    async fn accepted(&self, acceptance: Acceptance, id: ExperimentId, wanted: usize) -> Result<Accepted, SubmitError> {
-        let (id, quota_remaining, replayed) = match acceptance {
-            Acceptance::Accepted { quota_remaining } => {
-                tracing::info!(experiment = %id, wells = wanted, "an experiment was accepted");
-                metrics::counter!(telemetry::names::EXPERIMENTS_ACCEPTED).increment(1);
-                (id, quota_remaining, false)
-            }
-            Acceptance::Replayed { experiment, quota_remaining } => (experiment, quota_remaining, true),
+    /// The answer to a request for so many wells that makes nothing now.
+    async fn replayed(&self, acceptance: Acceptance, wanted: usize) -> Result<Accepted, SubmitError> {
+        let (id, quota_remaining) = match acceptance {
+            Acceptance::Replayed { experiment, quota_remaining } => (experiment, quota_remaining),
             Acceptance::KeyReused => return Err(SubmitError::KeyReused),
             Acceptance::AlreadyGivenBack => return Err(SubmitError::AlreadyGivenBack),
             Acceptance::QueueFull { limit } => return Err(SubmitError::QueueFull { limit }),
             Acceptance::QuotaExhausted { remaining } => return Err(SubmitError::QuotaExhausted { wanted, remaining }),
+            Acceptance::Accepted { .. } => return Err(StoreError::NotFound("experiment").into()),
         };
         let experiment = self.store.experiment(id).await?.ok_or(StoreError::NotFound("experiment"))?;
-        Ok(Accepted { experiment, quota_remaining, replayed })
+        Ok(Accepted { experiment, quota_remaining, replayed: true })
     }
 }
 

@@ -46,7 +46,7 @@ impl Lab {
         if experiment.experiment.status.is_final() {
             return Ok(Progress::default());
         }
-        self.progress_among(experiment, &self.store.robots().await?).await
+        self.progress_among(experiment, &self.store.robots_lately().await?).await
     }
 
     /// The same for who has read the lab's robots already.
@@ -78,7 +78,7 @@ impl Lab {
         if experiments.iter().all(|experiment| experiment.status.is_final()) {
             return Ok(vec![None; experiments.len()]);
         }
-        let (robots, now) = (self.store.robots().await?, Utc::now());
+        let (robots, now) = (self.store.robots_lately().await?, Utc::now());
         Ok(experiments.into_iter().map(|experiment| Waiting::of(experiment, &robots, now)).collect())
     }
 
@@ -102,7 +102,7 @@ impl Lab {
 
     /// How far the experiments in hand are: as many as there are busy robots.
     async fn reports(&self) -> Result<Vec<Report>, StoreError> {
-        let events = self.store.latest_events_in_hand(EventKind::Progress).await?;
+        let events = self.store.progress_in_hand_lately().await?;
         Ok(events.iter().filter_map(report).collect())
     }
 

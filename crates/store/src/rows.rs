@@ -1,0 +1,116 @@
+//! Any number of rows as one parameter, so that a statement's text doesn't depend on how many there are: each connection
+//! prepares it once.
+
+use crate::{
+    connection::Backend,
+    sql::{Bind, time_text},
+};
+use chrono::{DateTime, Utc};
+use sea_orm::Value as SqlValue;
+use serde_json::{Map, Value};
+use std::{fmt::Write as _, net::IpAddr};
+use uuid::Uuid;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Id,
+    Text,
+    Number,
+    Json,
+    Time,
+    Address,
+}
+
+/// The columns of a table that a parameter holds, in a statement's text.
+pub(crate) type Columns = &'static [(&'static str, Kind)];
+
+impl Backend {
+    /// The rows of `$parameter`, to be selected from under the name `given`.
+    pub(crate) fn rows(self, parameter: u8, columns: Columns) -> String {
+        let mut list = String::new();
+        for (column, kind) in columns {
+            let comma = if list.is_empty() { "" } else { ", " };
+            let _ = match self {
+                Self::Postgres => write!(list, "{comma}{column} {}", kind.of_postgres()),
+                Self::Sqlite => write!(list, "{comma}{} AS {column}", kind.of_sqlite(column)),
+            };
+        }
+        match self {
+            Self::Postgres => format!("jsonb_to_recordset(${parameter}) AS given ({list})"),
+            Self::Sqlite => format!("(SELECT {list} FROM json_each(${parameter})) AS given"),
+        }
+    }
+
+    /// `INSERT INTO table` of the rows of `$1`.
+    pub(crate) fn insert_rows(self, table: &str, columns: Columns) -> String {
+        let names: Vec<_> = columns.iter().map(|(column, _)| *column).collect();
+        let names = names.join(", ");
+        format!("INSERT INTO {table} ({names}) SELECT {names} FROM {rows}", rows = self.rows(1, columns))
+    }
+}
+
+impl Kind {
+    const fn of_postgres(self) -> &'static str {
+        match self {
+            Self::Id => "uuid",
+            Self::Text => "text",
+            Self::Number => "bigint",
+            Self::Json => "jsonb",
+            Self::Time => "timestamptz",
+            Self::Address => "inet",
+        }
+    }
+
+    fn of_sqlite(self, column: &str) -> String {
+        match self {
+            Self::Id => format!("unhex(value ->> '{column}')"),
+            Self::Text | Self::Number | Self::Time | Self::Address => format!("value ->> '{column}'"),
+            Self::Json => format!("value -> '{column}'"),
+        }
+    }
+}
+
+/// One row under way to the database. A column that isn't given is null.
+#[derive(Debug, Default)]
+pub(crate) struct GivenRow(Map<String, Value>);
+
+impl GivenRow {
+    fn with(mut self, column: &str, value: Value) -> Self {
+        self.0.insert(column.to_owned(), value);
+        self
+    }
+
+    /// Both databases read hexadecimal without hyphens.
+    pub fn id(self, column: &str, id: Uuid) -> Self {
+        self.with(column, id.simple().to_string().into())
+    }
+
+    pub fn text(self, column: &str, text: impl Into<String>) -> Self {
+        self.with(column, text.into().into())
+    }
+
+    pub fn number(self, column: &str, number: impl Into<i64>) -> Self {
+        self.with(column, number.into().into())
+    }
+
+    pub fn json(self, column: &str, value: Value) -> Self {
+        self.with(column, value)
+    }
+
+    pub fn time(self, column: &str, at: DateTime<Utc>) -> Self {
+        self.with(column, time_text(at).into())
+    }
+
+    pub fn address(self, column: &str, address: Option<IpAddr>) -> Self {
+        match address {
+            Some(address) => self.with(column, address.to_string().into()),
+            None => self,
+        }
+    }
+}
+
+/// The parameter that holds these rows.
+pub(crate) fn given(rows: impl IntoIterator<Item = GivenRow>) -> SqlValue {
+    Value::Array(rows.into_iter().map(|GivenRow(row)| Value::Object(row)).collect()).bind()
+}
