@@ -1,6 +1,7 @@
 //! The HTTP interface: JSON under `/api/v1`, its documentation under `/docs`, health and metrics.
 //!
-//! One endpoint a file: `POST /api/v1/experiments/{id}/cancel` is `endpoints/experiments/cancel.rs`.
+//! One endpoint a file: `POST /api/v1/experiments/{id}/retry` is `endpoints/experiments/retry.rs`. Only what is told in one
+//! word (pause, stop, …) is a table, `endpoints/commands.rs`.
 //! This crate decides nothing about the lab; it reads requests, asks [`workflow::Lab`], [`store::Store`] and
 //! [`auth::Service`], and turns every failure into a problem document ([`Problem`]).
 

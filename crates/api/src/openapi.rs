@@ -52,7 +52,7 @@ impl Modify for Bearer {
 
 /// The described endpoints with their description.
 pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) {
-    use endpoints::{activity, auth, experiments, lab, me, queue, robots, users};
+    use endpoints::{activity, auth, commands, experiments, me, queue, robots, users};
     let v1 = OpenApiRouter::new()
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::refresh::refresh))
@@ -60,9 +60,6 @@ pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) 
         .routes(routes!(me::read::read))
         .routes(routes!(experiments::create::create, experiments::list::list))
         .routes(routes!(experiments::read::read))
-        .routes(routes!(experiments::cancel::cancel))
-        .routes(routes!(experiments::pause::pause))
-        .routes(routes!(experiments::resume::resume))
         .routes(routes!(experiments::retry::retry))
         .routes(routes!(experiments::events::events))
         .routes(routes!(experiments::operations::operations))
@@ -71,19 +68,12 @@ pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) 
         .routes(routes!(experiments::download::download))
         .routes(routes!(robots::list::list))
         .routes(routes!(robots::read::read))
-        .routes(routes!(robots::pause::pause))
-        .routes(routes!(robots::resume::resume))
-        .routes(routes!(robots::drain::drain))
-        .routes(routes!(robots::stop::stop))
         .routes(routes!(robots::deck::deck))
-        .routes(routes!(lab::pause::pause))
-        .routes(routes!(lab::resume::resume))
-        .routes(routes!(lab::drain::drain))
-        .routes(routes!(lab::stop::stop))
         .routes(routes!(queue::list::list))
         .routes(routes!(users::create::create, users::list::list))
         .routes(routes!(users::update::update))
         .routes(routes!(activity::list::list));
+    let v1 = commands::routes().fold(v1, OpenApiRouter::routes);
     let (router, mut document) =
         OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1).split_for_parts();
     promise_problems(&mut document);

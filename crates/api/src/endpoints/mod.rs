@@ -1,7 +1,9 @@
-//! The endpoints, one a file: the path from the URL is the path to the file.
+//! The endpoints, one a file: the path from the URL is the path to the file. What is told in one word is a table instead,
+//! [`commands`].
 
 pub mod activity;
 pub mod auth;
+pub mod commands;
 pub mod experiments;
 pub mod health;
 pub mod lab;

@@ -2,10 +2,7 @@
 
 use super::{
     body::Fields,
-    engine::{
-        ErrorOccurrence,
-        params::{self, Audience, Params},
-    },
+    engine::{Audience, ErrorOccurrence, Params, command_type, read_params},
     error::{ApiError, FieldProblem},
 };
 use chrono::{SecondsFormat, Utc};
@@ -71,7 +68,7 @@ pub fn read(body: &Value, audience: Audience) -> Result<Asked, ApiError> {
         fields.complain("data", "Discriminator 'commandType' is missing in value");
         return Err(refuse(fields));
     };
-    let (command_type, model) = params::command_type(audience, name).map_err(|complaint| {
+    let (command_type, model) = command_type(audience, name).map_err(|complaint| {
         ApiError::invalid_fields(vec![FieldProblem { at: "data".to_owned(), detail: complaint }])
     })?;
     read_data(data, command_type, model)
@@ -81,7 +78,7 @@ fn read_data(data: &Value, command_type: &'static str, model: &str) -> Result<As
     let mut fields = Fields::of(data, format!("data/{model}"));
     let given = fields.raw("params").cloned().unwrap_or_default();
     let mut inner = Fields::of(&given, fields.place("params"));
-    let params = params::read(command_type, &mut inner);
+    let params = read_params(command_type, &mut inner);
     let key = fields.optional_text("key");
     if key.as_ref().is_some_and(|key| key.len() > MAX_KEY_BYTES) {
         fields.complain("key", format!("ensure this value has at most {MAX_KEY_BYTES} characters"));

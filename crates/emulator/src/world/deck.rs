@@ -2,7 +2,8 @@
 //! (`opentrons/corning_96_wellplate_360ul_flat/2` and others) and of the Acceleration Consortium's two custom pieces.
 
 use super::{
-    WorldConfig,
+    config::WorldConfig,
+    dock::{DOCK_WELL, SENSOR_LENGTH_MM},
     geometry::{LabwareKind, PhysicalLabware, Slot, WellGeometry, WellShape},
     liquid::Liquid,
     state::Placed,
@@ -17,13 +18,6 @@ pub const TIPS_20_SLOT: Slot = Slot::known(6);
 pub const TIPS_300_SLOT: Slot = Slot::known(9);
 pub const DOCK_SLOT: Slot = Slot::known(10);
 pub const TRASH_SLOT: Slot = Slot::known(12);
-
-/// Where in its dock the sensor stands.
-pub const DOCK_WELL: &str = "A2";
-/// The sensor's housing, taken up like a tip of this length…
-pub const SENSOR_LENGTH_MM: f64 = 84.0;
-/// …of which this much slides over the nozzle (the OT-2 reports a tip of 75.8 mm).
-pub const SENSOR_OVERLAP_MM: f64 = 8.2;
 
 /// The vials of a fresh deck. A1 is the waste, and empty.
 const VIALS: [(&str, &str); 3] = [("B1", "red"), ("B2", "yellow"), ("B3", "blue")];

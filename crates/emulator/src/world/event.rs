@@ -2,7 +2,7 @@
 
 use super::{
     geometry::{PhysicalLabware, Point, Slot},
-    liquid::Liquid,
+    liquid::{Liquid, rounded_ul},
 };
 use chrono::{DateTime, Utc};
 use domain::Mount;
@@ -56,7 +56,7 @@ impl Portion {
             (Some(only), None) => Some(only.to_owned()),
             (Some(_), Some(_)) => Some("mixture".to_owned()),
         };
-        Self { dye, volume_ul: super::liquid::rounded_ul(liquid.volume_ul()), components: liquid.clone() }
+        Self { dye, volume_ul: rounded_ul(liquid.volume_ul()), components: liquid.clone() }
     }
 }
 
@@ -68,6 +68,10 @@ pub enum ToolName {
     Tip,
     Sensor,
 }
+
+/// What a tip did when it drew or gave air, in [`Event::Air`].
+pub(crate) const ASPIRATING: &str = "aspirate";
+pub(crate) const DISPENSING: &str = "dispense";
 
 /// What happened. `volume_ul` is what really moved, `nominal_ul` what was asked for.
 ///

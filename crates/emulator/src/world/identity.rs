@@ -1,6 +1,6 @@
 //! Who this robot is, as a real one's serial number tells: made once, kept beside the ledger, and never changed after.
 
-use super::WorldError;
+use super::error::WorldError;
 use std::{fs, io, path::Path};
 use uuid::Uuid;
 

@@ -4,7 +4,7 @@
 //! which the next open cuts off. It isn't synced to the platter: the deck is virtual, and a power cut takes it too.
 
 use super::{
-    WorldError,
+    error::WorldError,
     event::{Entry, Event},
 };
 use chrono::{DateTime, Utc};

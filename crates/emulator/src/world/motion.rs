@@ -1,7 +1,7 @@
 //! How the gantry moves: the way it takes, and how long a real OT-2 needs.
 
 use super::{
-    Action, Travel,
+    action::{Action, Travel},
     geometry::Point,
     state::{Gantry, State, TOP_Z_MM},
 };

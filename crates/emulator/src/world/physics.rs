@@ -3,14 +3,16 @@
 //! Nothing here changes the state; it only says which events follow.
 
 use super::{
-    Action, Travel, View, World, WorldConfig,
-    deck::SENSOR_LENGTH_MM,
-    event::{Actor, Event, Portion, Spot, ToolName},
-    geometry::{LabwareKind, Point, Slot, WellGeometry},
+    action::{Action, Travel},
+    config::WorldConfig,
+    dock::SENSOR_LENGTH_MM,
+    event::{ASPIRATING, Actor, DISPENSING, Event, Portion, Spot, ToolName},
+    geometry::{LabwareKind, Point},
     liquid::{Liquid, rounded_ul},
     motion,
     pipetting::{stroke, takes_tip_of},
-    state::{Gantry, Placed, State, Tip, Tool},
+    place::{Place, end_of, floor_under, place_under, receiver, within_reach},
+    state::{Gantry, State, Tip, Tool},
 };
 use domain::{Mount, PipetteModel};
 use rand_chacha::ChaCha8Rng;
@@ -22,9 +24,6 @@ pub(crate) struct Outcome {
     pub gantry: Gantry,
 }
 
-pub(crate) const ASPIRATING: &str = "aspirate";
-const DISPENSING: &str = "dispense";
-
 /// How far off its middle a nozzle may press on a tip, or a tip be let go over its place, mm.
 const TIP_TOLERANCE_MM: f64 = 2.0;
 /// The same for the sensor's wide housing, mm.
@@ -33,31 +32,26 @@ const SENSOR_TOLERANCE_MM: f64 = 5.0;
 const PRESS_REACH_MM: f64 = 10.0;
 /// The sensor seats itself when let go no higher than this above the dock's floor, mm.
 const SENSOR_SEATS_MM: f64 = 20.0;
-/// Drops fall straight from at most this far above a well's rim, mm. Into the wide trash from any height.
-const DROPS_FALL_MM: f64 = 20.0;
-/// In the middle of a narrow well the surface hangs this much below its mean height (capillary meniscus), mm.
-const MENISCUS_MM: f64 = 0.6;
-/// Wells at least this wide have a flat surface in the middle, mm².
-const WIDE_WELL_MM2: f64 = 150.0;
 /// Nearer than this isn't a collision but the tolerance of every deck, mm.
 const CRASH_TOLERANCE_MM: f64 = 0.5;
-/// A nozzle reaches this far into a tip before it presses; into the sensor's collar too, mm.
-const COLLAR_MM: f64 = 12.0;
 /// A tip takes a little more than its name says before liquid reaches the pipette.
 const TIP_RESERVE: f64 = 1.1;
-/// Where the sensor's window may be against a well's rim to look through that well, mm.
-const SENSOR_WINDOW_MM: std::ops::RangeInclusive<f64> = -4.0..=6.0;
 /// A plunger believed to hold no more than this is pushed out whole, µL.
 const PLUNGER_PLAY_UL: f64 = 0.05;
 
-pub(crate) fn happen(world: &World, action: &Action, noise: &mut ChaCha8Rng) -> Outcome {
-    let state = world.state();
-    let scene = Scene { state, config: world.config(), sensor_is_stuck: world.sensor_faults().is_stuck };
+/// What a robot acts on.
+pub(super) struct Scene<'a> {
+    pub(super) state: &'a State,
+    pub(super) config: &'a WorldConfig,
+    pub(super) sensor_is_stuck: bool,
+}
+
+pub(crate) fn happen(scene: &Scene<'_>, action: &Action, noise: &mut ChaCha8Rng) -> Outcome {
     let events = match *action {
         Action::Home => scene.home(),
         Action::RaiseMount { .. } => Vec::new(),
         Action::MoveNozzle { to, .. } if !to.is_finite() => {
-            return Outcome { events: Vec::new(), gantry: state.gantry() };
+            return Outcome { events: Vec::new(), gantry: scene.state.gantry() };
         }
         Action::MoveNozzle { mount, to, travel, .. } => scene.travel(mount, to, travel),
         Action::PickUpTip { mount } => scene.pick_up(mount),
@@ -66,114 +60,7 @@ pub(crate) fn happen(world: &World, action: &Action, noise: &mut ChaCha8Rng) -> 
         Action::Dispense { mount, volume_ul, .. } => scene.dispense(mount, volume_ul, noise),
         Action::BlowOut { mount, .. } => scene.blow_out(mount),
     };
-    Outcome { events, gantry: motion::gantry_after(state, action) }
-}
-
-/// What the sensor looks at: the well under its window, the dock's floor, or nothing in particular.
-pub(crate) fn sensor_view(state: &State) -> View {
-    let docked = state.slots().find_map(|(slot, placed)| Some((slot, placed, placed.sensor_in.as_ref()?)));
-    if let Some((slot, placed, well)) = docked {
-        return View::Dock { spot: spot(slot, placed, well) };
-    }
-    let Some(mount) = state.sensor_mount() else { return View::Elsewhere };
-    let window = end_of(state.nozzle(mount), state.tool(mount));
-    let Some(place) = place_under(state, window) else { return View::Elsewhere };
-    let above_rim = window.z - place.rim_z();
-    if place.placed.labware.kind != LabwareKind::Vessels || !SENSOR_WINDOW_MM.contains(&above_rim) {
-        return View::Elsewhere;
-    }
-    View::Well { spot: place.spot(), liquid: place.liquid(), off_centre_mm: place.off_centre_mm(window) }
-}
-
-fn spot(slot: Slot, placed: &Placed, well: &str) -> Spot {
-    Spot { slot, labware: placed.labware.load_name.clone(), well: well.to_owned() }
-}
-
-/// Where the end of `tool` is on a nozzle at `nozzle`.
-fn end_of(nozzle: Point, tool: &Tool) -> Point {
-    nozzle.raised(-tool.reach_mm())
-}
-
-/// A well of something on the deck.
-struct Place<'a> {
-    slot: Slot,
-    placed: &'a Placed,
-    well: &'a str,
-    geometry: &'a WellGeometry,
-}
-
-impl Place<'_> {
-    fn spot(&self) -> Spot {
-        spot(self.slot, self.placed, self.well)
-    }
-
-    fn liquid(&self) -> Liquid {
-        self.placed.liquid(self.well)
-    }
-
-    fn middle(&self) -> Point {
-        self.geometry.bottom(self.slot)
-    }
-
-    fn rim_z(&self) -> f64 {
-        self.geometry.top(self.slot).z
-    }
-
-    fn off_centre_mm(&self, point: Point) -> f64 {
-        self.middle().horizontal_distance(point)
-    }
-
-    /// Height of `liquid`'s surface over the deck where a tip dips in.
-    fn surface_z(&self, liquid: &Liquid) -> f64 {
-        let area = self.geometry.area_mm2();
-        let meniscus = if area < WIDE_WELL_MM2 { MENISCUS_MM } else { 0.0 };
-        self.middle().z + liquid.volume_ul() / area - meniscus
-    }
-
-    fn is_trash(&self) -> bool {
-        self.placed.labware.kind == LabwareKind::Trash
-    }
-}
-
-/// The labware whose outline contains `point`, if any.
-fn labware_under(state: &State, point: Point) -> Option<(Slot, &Placed)> {
-    state.slots().find(|(slot, placed)| {
-        let (dx, dy) = (point.x - slot.origin().x, point.y - slot.origin().y);
-        (0.0..=placed.labware.x_mm).contains(&dx) && (0.0..=placed.labware.y_mm).contains(&dy)
-    })
-}
-
-/// The well `point` is in or above: of those that contain it, the one whose middle is nearest.
-fn place_under(state: &State, point: Point) -> Option<Place<'_>> {
-    let (slot, placed) = labware_under(state, point)?;
-    let inside = |geometry: &WellGeometry| {
-        let middle = geometry.bottom(slot);
-        geometry.contains(point.x - middle.x, point.y - middle.y)
-    };
-    let places = placed.labware.wells.iter().filter(|(_, geometry)| inside(geometry));
-    let places = places.map(|(well, geometry)| Place { slot, placed, well, geometry });
-    places.min_by(|a, b| a.off_centre_mm(point).total_cmp(&b.off_centre_mm(point)))
-}
-
-/// The highest solid thing under `point` at which going lower is a collision, and its name.
-fn floor_under(state: &State, point: Point) -> (f64, String) {
-    let Some((_, placed)) = labware_under(state, point) else { return (0.0, "deck".to_owned()) };
-    let floor = match place_under(state, point) {
-        None => placed.labware.z_mm,
-        Some(place) => well_floor(&place),
-    };
-    (floor, placed.labware.load_name.clone())
-}
-
-fn well_floor(place: &Place<'_>) -> f64 {
-    let taken = place.placed.tips.contains_key(place.well) || place.placed.sensor_in.as_deref() == Some(place.well);
-    if taken { place.rim_z() - COLLAR_MM } else { place.middle().z }
-}
-
-struct Scene<'a> {
-    state: &'a State,
-    config: &'a WorldConfig,
-    sensor_is_stuck: bool,
+    Outcome { events, gantry: motion::gantry_after(scene.state, action) }
 }
 
 impl<'a> Scene<'a> {
@@ -420,22 +307,4 @@ impl<'a> Scene<'a> {
 
 fn is_volume(volume_ul: f64) -> bool {
     volume_ul.is_finite() && volume_ul > 0.0
-}
-
-/// µL that can be drawn before the surface falls below the tip's end.
-fn within_reach(place: &Place<'_>, end: Point) -> f64 {
-    let height = (end.z - place.middle().z).max(0.0);
-    let inside = end.z <= place.rim_z();
-    if inside { (place.liquid().volume_ul() - height * place.geometry.area_mm2()).max(0.0) } else { 0.0 }
-}
-
-/// The well that catches what falls from `end`.
-fn receiver(state: &State, end: Point) -> Option<Place<'_>> {
-    let place = place_under(state, end)?;
-    let catches = match place.placed.labware.kind {
-        LabwareKind::Vessels => end.z <= place.rim_z() + DROPS_FALL_MM,
-        LabwareKind::Trash => place.is_trash(),
-        LabwareKind::TipRack { .. } | LabwareKind::SensorDock => false,
-    };
-    catches.then_some(place)
 }

@@ -2,8 +2,8 @@
 //! event says.
 
 use super::{
-    deck::{DOCK_WELL, SENSOR_LENGTH_MM, SENSOR_OVERLAP_MM},
-    event::{Actor, Event, Portion, Spot, ToolName},
+    dock::{DOCK_WELL, SENSOR_LENGTH_MM, SENSOR_OVERLAP_MM},
+    event::{ASPIRATING, Actor, Event, Portion, Spot, ToolName},
     geometry::{LabwareKind, PhysicalLabware, Point, Slot},
     liquid::{Liquid, rounded_ul},
 };
@@ -349,7 +349,7 @@ impl State {
     fn plunge(&mut self, actor: Actor, while_doing: &str, nominal_ul: f64) {
         self.stand(actor);
         let Some(tip) = self.tip_mut(actor.mount) else { return };
-        let moved = if while_doing == super::physics::ASPIRATING { nominal_ul } else { -nominal_ul };
+        let moved = if while_doing == ASPIRATING { nominal_ul } else { -nominal_ul };
         tip.nominal_ul = rounded_ul(tip.nominal_ul + moved).max(0.0);
     }
 

@@ -1,16 +1,13 @@
 //! `/experiments`: asking for wells, watching them, taking the results home.
 
-pub mod cancel;
 pub mod create;
 pub mod download;
 pub mod events;
 pub mod list;
 pub mod operations;
-pub mod pause;
 pub mod read;
 pub mod results;
 pub mod results_csv;
-pub mod resume;
 pub mod retry;
 
 use crate::{AppState, Problem, body, views::ExperimentView};
@@ -37,7 +34,7 @@ async fn view(state: &AppState, detail: ExperimentDetail, reader: Role) -> Resul
 }
 
 /// Pauses, resumes or cancels: 200 when it is done, 202 when the robot's worker does it after the step in flight.
-async fn control(
+pub(super) async fn control(
     state: &AppState,
     identity: &Identity,
     id: &str,

@@ -1,12 +1,8 @@
 //! `/robots`: what the lab has, and what those who run it do with it.
 
 pub mod deck;
-pub mod drain;
 pub mod list;
-pub mod pause;
 pub mod read;
-pub mod resume;
-pub mod stop;
 
 use crate::{AppState, Problem};
 use auth::Identity;
@@ -29,7 +25,7 @@ async fn named(state: &AppState, name: &str) -> Result<Robot, Problem> {
 }
 
 /// Tells a robot, and answers with how it stands now.
-async fn command(
+pub(super) async fn command(
     state: &AppState,
     identity: &Identity,
     name: &str,

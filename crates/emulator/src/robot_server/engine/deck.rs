@@ -1,8 +1,10 @@
 //! Where things are, as the engine reckons it.
 
 use super::{
-    CommandError, CurrentWell, Engine, Labware, Pipette, Side,
-    params::{Location, WellLocation},
+    belief::{CurrentWell, Engine, Labware, Pipette, Side},
+    error::CommandError,
+    location::Location,
+    params::WellLocation,
 };
 use crate::{
     labware::{Definition, Point, Well},

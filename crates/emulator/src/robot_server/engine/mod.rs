@@ -3,260 +3,27 @@
 //! It believes what it is told, as the real one does: that every loaded labware stands there, every tip is new and
 //! every well full. What physically happens is the [`World`](crate::world::World)'s business.
 
+mod belief;
+mod command_type;
 mod deck;
 mod error;
-pub mod params;
+mod liquid;
+mod loading;
+mod location;
+mod params;
+mod pipettes;
 mod plan;
+mod planning;
+mod read;
+mod standing;
+mod tips;
+mod way;
 
+pub use belief::{Engine, Labware, LabwareOffset, MAX_LOADED, Nozzles, Pipette};
+pub use command_type::{Audience, command_type};
 pub use error::{CommandError, ErrorOccurrence};
+pub use location::Location;
+pub use params::Params;
+pub use pipettes::{Mounted, PipetteFacts, facts};
 pub use plan::{Plan, Step};
-
-use crate::labware::{Definition, Point};
-use domain::{Mount, PipetteModel};
-use params::Location;
-use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
-
-/// Most labware, definitions or offsets one run may have; a deck has eleven slots.
-pub const MAX_LOADED: usize = 100;
-
-/// The facts of a pipette that its API shows. Volumes in µL, lengths in mm.
-#[derive(Clone, Copy, Debug)]
-pub struct PipetteFacts {
-    pub name: &'static str,
-    pub model: &'static str,
-    pub serial: &'static str,
-    pub min_volume: f64,
-    pub max_volume: f64,
-    /// How far a tip slides over the nozzle (Opentrons' pipette definitions, version 2).
-    pub tip_overlap: f64,
-}
-
-/// Facts of the two pipettes this robot can carry.
-pub const fn facts(model: PipetteModel) -> PipetteFacts {
-    match model {
-        PipetteModel::P300SingleGen2 => PipetteFacts {
-            name: "p300_single_gen2",
-            model: "p300_single_v2.1",
-            serial: "P3HSV2120230101",
-            min_volume: 20.0,
-            max_volume: 300.0,
-            tip_overlap: 8.2,
-        },
-        PipetteModel::P20SingleGen2 => PipetteFacts {
-            name: "p20_single_gen2",
-            model: "p20_single_v2.2",
-            serial: "P20SV2220230101",
-            min_volume: 1.0,
-            max_volume: 20.0,
-            tip_overlap: 8.25,
-        },
-    }
-}
-
-/// Labware a run has loaded.
-#[derive(Clone, Debug)]
-pub struct Labware {
-    pub id: String,
-    pub definition: Arc<Definition>,
-    pub location: Location,
-    pub offset: Option<LabwareOffset>,
-    pub display_name: Option<String>,
-}
-
-/// A correction of where labware stands, for a definition in a slot.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LabwareOffset {
-    pub id: String,
-    pub created_at: String,
-    pub definition_uri: String,
-    pub location: Location,
-    pub vector: Point,
-}
-
-/// A pipette a run has loaded.
-#[derive(Clone, Debug)]
-pub struct Pipette {
-    pub id: String,
-    pub mount: Mount,
-    pub model: PipetteModel,
-    pub tip: Option<Tip>,
-    /// µL in the tip; `None` when the plunger isn't ready to aspirate.
-    pub aspirated: Option<f64>,
-}
-
-/// A tip the engine believes to be on a pipette.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tip {
-    /// Reach below the nozzle, mm.
-    pub length: f64,
-    pub volume: f64,
-    pub diameter: f64,
-}
-
-/// The well a pipette was last moved to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CurrentWell {
-    pipette_id: String,
-    labware_id: String,
-    well_name: String,
-}
-
-/// What a carried-out command changes in the engine's belief.
-#[derive(Clone, Debug)]
-pub enum Update {
-    LabwareLoaded(Labware),
-    LabwareMoved { labware_id: String, location: Location },
-    PipetteLoaded(Pipette),
-    TipAttached { pipette_id: String, tip: Tip },
-    TipRemoved { pipette_id: String },
-    Aspirated { pipette_id: String, ul: Option<f64> },
-    At(Option<CurrentWell>),
-    TrashSideUsed(Side),
-}
-
-/// Tips fall alternately left and right into the trash, lest they pile up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    Left,
-    Right,
-}
-
-/// Where the bare nozzles are, deck coordinates.
-#[derive(Clone, Copy, Debug)]
-pub struct Nozzles {
-    pub left: Point,
-    pub right: Point,
-}
-
-impl Nozzles {
-    fn of(&self, mount: Mount) -> Point {
-        match mount {
-            Mount::Left => self.left,
-            Mount::Right => self.right,
-        }
-    }
-}
-
-/// Which pipettes hang on the robot.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Mounted {
-    pub left: Option<PipetteModel>,
-    pub right: Option<PipetteModel>,
-}
-
-impl Mounted {
-    pub const fn on(self, mount: Mount) -> Option<PipetteModel> {
-        match mount {
-            Mount::Left => self.left,
-            Mount::Right => self.right,
-        }
-    }
-}
-
-/// The belief of one run.
-#[derive(Debug)]
-pub struct Engine {
-    mounted: Mounted,
-    definitions: BTreeMap<String, Arc<Definition>>,
-    labware: Vec<Labware>,
-    pipettes: Vec<Pipette>,
-    offsets: Vec<LabwareOffset>,
-    at: Option<CurrentWell>,
-    last_trash_side: Option<Side>,
-}
-
-impl Engine {
-    /// A run that knows of nothing: no labware, no pipettes, no tips.
-    pub const fn new(mounted: Mounted) -> Self {
-        Self {
-            mounted,
-            definitions: BTreeMap::new(),
-            labware: Vec::new(),
-            pipettes: Vec::new(),
-            offsets: Vec::new(),
-            at: None,
-            last_trash_side: None,
-        }
-    }
-
-    /// Takes a client's definition; `false` when there are too many.
-    pub fn define(&mut self, definition: Definition) -> bool {
-        let room = self.definitions.len() < MAX_LOADED;
-        if room {
-            self.definitions.insert(definition.uri(), Arc::new(definition));
-        }
-        room
-    }
-
-    /// Definitions of what is loaded, each once.
-    pub fn loaded_definitions(&self) -> BTreeMap<String, Arc<Definition>> {
-        self.labware.iter().map(|labware| (labware.definition.uri(), Arc::clone(&labware.definition))).collect()
-    }
-
-    /// Takes a correction for labware that is loaded *after* it; `false` when there are too many.
-    pub fn correct(&mut self, offset: LabwareOffset) -> bool {
-        let room = self.offsets.len() < MAX_LOADED;
-        if room {
-            self.offsets.push(offset);
-        }
-        room
-    }
-
-    pub fn labware(&self) -> &[Labware] {
-        &self.labware
-    }
-
-    pub fn pipettes(&self) -> &[Pipette] {
-        &self.pipettes
-    }
-
-    pub fn offsets(&self) -> &[LabwareOffset] {
-        &self.offsets
-    }
-
-    /// Believes what a command has done.
-    pub fn apply(&mut self, update: Update) {
-        match update {
-            Update::LabwareLoaded(labware) => {
-                self.labware.retain(|loaded| loaded.id != labware.id);
-                self.labware.push(labware);
-            }
-            Update::LabwareMoved { labware_id, location } => {
-                if let Some(labware) = self.labware.iter_mut().find(|labware| labware.id == labware_id) {
-                    labware.location = location;
-                }
-            }
-            Update::PipetteLoaded(pipette) => {
-                self.pipettes.retain(|loaded| loaded.id != pipette.id && loaded.mount != pipette.mount);
-                self.pipettes.push(pipette);
-            }
-            Update::TipAttached { pipette_id, tip } => self.change(&pipette_id, |pipette| {
-                pipette.tip = Some(tip);
-                pipette.aspirated = Some(0.0);
-            }),
-            Update::TipRemoved { pipette_id } => self.change(&pipette_id, |pipette| {
-                pipette.tip = None;
-                pipette.aspirated = None;
-            }),
-            Update::Aspirated { pipette_id, ul } => self.change(&pipette_id, |pipette| pipette.aspirated = ul),
-            Update::At(well) => self.at = well,
-            Update::TrashSideUsed(side) => self.last_trash_side = Some(side),
-        }
-    }
-
-    fn change(&mut self, pipette_id: &str, change: impl FnOnce(&mut Pipette)) {
-        if let Some(pipette) = self.pipettes.iter_mut().find(|pipette| pipette.id == pipette_id) {
-            change(pipette);
-        }
-    }
-
-    fn find_labware(&self, id: &str) -> Result<&Labware, CommandError> {
-        self.labware.iter().find(|labware| labware.id == id).ok_or_else(|| CommandError::labware_not_loaded(id))
-    }
-
-    fn find_pipette(&self, id: &str) -> Result<&Pipette, CommandError> {
-        self.pipettes.iter().find(|pipette| pipette.id == id).ok_or_else(|| CommandError::pipette_not_loaded(id))
-    }
-}
+pub use read::{point, read_params};

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::robot_server::{
     command::{self, Command, Intent, Summary},
-    engine::params::Audience,
+    engine::Audience,
     lock,
     run::Run,
 };

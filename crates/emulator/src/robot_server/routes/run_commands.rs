@@ -6,7 +6,7 @@ use super::{
 };
 use crate::robot_server::{
     command::{self, Command, Summary},
-    engine::{ErrorOccurrence, params::Audience},
+    engine::{Audience, ErrorOccurrence},
     error::{exception_meta, python_meta},
     meta,
     run::{Page, Run, clamp},

@@ -6,10 +6,7 @@ use crate::{
     robot_server::{
         body::Fields,
         command::timestamp,
-        engine::{
-            LabwareOffset, MAX_LOADED,
-            params::{Location, point},
-        },
+        engine::{LabwareOffset, Location, MAX_LOADED, point},
         error::FieldProblem,
         meta,
         run::{ActionType, Run},

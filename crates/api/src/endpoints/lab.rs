@@ -1,10 +1,5 @@
 //! `/lab`: all robots at once.
 
-pub mod drain;
-pub mod pause;
-pub mod resume;
-pub mod stop;
-
 use crate::{AppState, Problem, endpoints::robots::list::Robots};
 use auth::Identity;
 use axum::Json;
@@ -13,7 +8,7 @@ use std::net::IpAddr;
 use workflow::{CommandLabError, NotTold, RobotCommand};
 
 /// Tells every robot, and answers with how they stand now.
-async fn command(
+pub(super) async fn command(
     state: &AppState,
     identity: &Identity,
     command: RobotCommand,

@@ -1,0 +1,15 @@
+//! Colour as people compare it: CIE XYZ, Lab and sRGB, the difference ΔE2000, and the estimate a colour sensor allows.
+
+mod difference;
+mod estimate;
+mod observer;
+mod prediction;
+mod spaces;
+mod srgb;
+
+pub(crate) use estimate::of_ratios;
+pub use estimate::{ColourError, Estimate, estimate, estimate_reading};
+pub(crate) use prediction::expected;
+pub use prediction::{predict, prediction_weights};
+pub use spaces::{Lab, WHITE, Xyz};
+pub use srgb::{Srgb, SrgbError};

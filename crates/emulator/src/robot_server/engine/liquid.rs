@@ -1,0 +1,142 @@
+//! Drawing and giving liquid, as the engine reckons it.
+
+use super::{
+    belief::{Engine, Nozzles, Pipette, Update},
+    error::CommandError,
+    params::{BlowOutInPlace, DispenseInPlace, TransferInPlace, Well, WellLocation},
+    pipettes::facts,
+    plan::{Plan, Step},
+};
+use crate::{
+    labware::Point,
+    world::{Action, Travel},
+};
+use serde_json::{Value, json};
+
+/// Volumes that differ by less are the same to the engine, µL.
+const VOLUME_TOLERANCE: f64 = 1e-9;
+
+impl Engine {
+    pub(super) fn aspirate(
+        &self,
+        well: &Well,
+        transfer: &TransferInPlace,
+        nozzles: Nozzles,
+    ) -> Result<Plan, CommandError> {
+        let pipette = self.find_pipette(&transfer.pipette_id)?;
+        if pipette.tip.is_none() {
+            return Err(CommandError::no_tip());
+        }
+        let mut way = self.way_to_well(&transfer.pipette_id, well, nozzles)?;
+        if pipette.aspirated.is_none() {
+            way.plan.steps = self.by_way_of_the_top(pipette, well, way.plan.steps, nozzles)?;
+        }
+        let position = way.position;
+        Ok(self.aspirating(way.plan, pipette, transfer, Some(position)))
+    }
+
+    /// A plunger that isn't ready is raised above the liquid first.
+    fn by_way_of_the_top(
+        &self,
+        pipette: &Pipette,
+        well: &Well,
+        steps: Vec<Step>,
+        nozzles: Nozzles,
+    ) -> Result<Vec<Step>, CommandError> {
+        let top = WellLocation { origin: "top", offset: Point::default() };
+        let over = self.way_to_well(&pipette.id, &Well { well_location: top, ..well.clone() }, nozzles)?;
+        let down = steps.into_iter().map(|step| match step {
+            Step::Act(Action::MoveNozzle { mount, to, speed_mm_s, .. }) => {
+                Step::Act(Action::MoveNozzle { mount, to, travel: Travel::Direct, speed_mm_s })
+            }
+            other => other,
+        });
+        Ok(over.plan.steps.into_iter().chain(down).collect())
+    }
+
+    pub(super) fn aspirate_in_place(&self, transfer: &TransferInPlace) -> Result<Plan, CommandError> {
+        let pipette = self.find_pipette(&transfer.pipette_id)?;
+        if pipette.tip.is_none() {
+            return Err(CommandError::no_tip());
+        }
+        if pipette.aspirated.is_none() {
+            let detail = "Pipette cannot aspirate in place because of a previous blow out. The first aspirate \
+                          following a blow-out must be from a specific well so the plunger can be reset in a known \
+                          safe position.";
+            return Err(CommandError::new("PipetteNotReadyToAspirateError", detail));
+        }
+        Ok(self.aspirating(Plan::telling(json!({})), pipette, transfer, None))
+    }
+
+    fn aspirating(&self, plan: Plan, pipette: &Pipette, transfer: &TransferInPlace, position: Option<Point>) -> Plan {
+        let Some(tip) = pipette.tip else { return plan.ending(Err(CommandError::no_tip())) };
+        let held = pipette.aspirated.unwrap_or(0.0);
+        let most = facts(pipette.model).max_volume;
+        let available = tip.volume.min(most) - held;
+        if transfer.volume > available + VOLUME_TOLERANCE {
+            let detail = format!("Cannot aspirate {:?} µL when only {available:?} is available.", transfer.volume);
+            let error = CommandError::new("InvalidAspirateVolumeError", detail).with_info([
+                ("attempted_aspirate_volume", json!(transfer.volume)),
+                ("available_volume", json!(available)),
+                ("max_pipette_volume", json!(most)),
+                ("max_tip_volume", json!(tip.volume)),
+            ]);
+            return plan.ending(Err(error));
+        }
+        let volume_ul = transfer.volume.min(available);
+        let action = Action::Aspirate { mount: pipette.mount, volume_ul, flow_ul_s: transfer.flow_rate };
+        plan.then(Step::Act(action))
+            .believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: Some(held + volume_ul) })
+            .ending(Ok(moved_volume(volume_ul, position)))
+    }
+
+    pub(super) fn dispensing(&self, plan: Plan, dispense: &DispenseInPlace, position: Option<Point>) -> Plan {
+        let pipette = match self.find_pipette(&dispense.transfer.pipette_id) {
+            Ok(pipette) => pipette,
+            Err(error) => return plan.ending(Err(error)),
+        };
+        if pipette.tip.is_none() {
+            return plan.ending(Err(CommandError::no_tip()));
+        }
+        let Some(held) = pipette.aspirated else {
+            let detail = "Cannot perform a dispense if there is no volume in attached tip.";
+            return plan.ending(Err(CommandError::new("InvalidDispenseVolumeError", detail)));
+        };
+        let asked = dispense.transfer.volume;
+        if asked > held + VOLUME_TOLERANCE {
+            let detail = format!("Cannot dispense {asked:?} µL when only {held:?} µL has been aspirated.");
+            return plan.ending(Err(CommandError::new("InvalidDispenseVolumeError", detail)));
+        }
+        if dispense.push_out.is_some_and(|push_out| push_out < 0.0) {
+            let detail = "push out value cannot have a negative value.";
+            return plan.ending(Err(CommandError::new("InvalidPushOutVolumeError", detail)));
+        }
+        let volume_ul = asked.min(held);
+        let action = Action::Dispense { mount: pipette.mount, volume_ul, flow_ul_s: dispense.transfer.flow_rate };
+        plan.then(Step::Act(action))
+            .believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: Some(held - volume_ul) })
+            .ending(Ok(moved_volume(volume_ul, position)))
+    }
+
+    pub(super) fn blowing_out(&self, plan: Plan, blow_out: &BlowOutInPlace) -> Result<Plan, CommandError> {
+        let pipette = self.find_pipette(&blow_out.pipette_id)?;
+        let action = Action::BlowOut { mount: pipette.mount, flow_ul_s: blow_out.flow_rate };
+        Ok(plan.then(Step::Act(action)).believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: None }))
+    }
+
+    pub(super) fn prepare_to_aspirate(&self, pipette_id: &str) -> Result<Plan, CommandError> {
+        let pipette = self.find_pipette(pipette_id)?;
+        if pipette.tip.is_none() {
+            return Err(CommandError::no_tip());
+        }
+        let ready = Some(pipette.aspirated.unwrap_or(0.0));
+        Ok(Plan::telling(json!({})).believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: ready }))
+    }
+}
+
+fn moved_volume(volume_ul: f64, position: Option<Point>) -> Value {
+    match position {
+        Some(position) => json!({"position": position, "volume": volume_ul}),
+        None => json!({"volume": volume_ul}),
+    }
+}

@@ -1,0 +1,125 @@
+//! Labware and pipettes that a run says it has.
+
+use super::{
+    belief::{Engine, Labware, LabwareOffset, MAX_LOADED, Pipette, Update},
+    deck,
+    error::CommandError,
+    location::Location,
+    params::{LoadLabware, LoadPipette, MoveLabware},
+    pipettes::facts,
+    plan::{Plan, Step},
+    standing::physical,
+};
+use crate::labware::{Definition, standard, uri};
+use domain::Mount;
+use serde_json::json;
+use std::sync::Arc;
+use uuid::Uuid;
+
+impl Engine {
+    pub(super) fn load_labware(&self, load: &LoadLabware) -> Result<Plan, CommandError> {
+        self.check_location(&load.location)?;
+        if self.labware().len() >= MAX_LOADED {
+            let detail = format!("This emulator keeps at most {MAX_LOADED} labware a run.");
+            return Err(CommandError::new("TooManyLabwareError", detail));
+        }
+        if let Some(occupant) = self.occupant(&load.location) {
+            return Err(occupied(occupant, &load.location));
+        }
+        let definition = self.definition(load)?;
+        let offset = self.offset_for(&definition.uri(), &load.location);
+        let labware = Labware {
+            id: load.labware_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string()),
+            definition: Arc::clone(&definition),
+            location: load.location.clone(),
+            offset: offset.cloned(),
+            display_name: load.display_name.clone(),
+        };
+        let mut result = json!({"labwareId": labware.id, "definition": definition.document});
+        if let Some(offset) = offset {
+            result["offsetId"] = json!(offset.id);
+        }
+        let mut plan = Plan::telling(result);
+        if let Location::Slot { slot_name } = &load.location
+            && let Some(slot) = deck::slot_number(slot_name)
+        {
+            plan = plan.then(Step::Place { slot, labware: physical(&definition) });
+        }
+        Ok(plan.believing(Update::LabwareLoaded(labware)))
+    }
+
+    fn definition(&self, load: &LoadLabware) -> Result<Arc<Definition>, CommandError> {
+        let missing = || CommandError::no_definition(&load.namespace, &load.load_name, load.version);
+        let version = u32::try_from(load.version).map_err(|_| missing())?;
+        let posted = self.definitions.get(&uri(&load.namespace, &load.load_name, version)).cloned();
+        posted.or_else(|| standard(&load.namespace, &load.load_name, version).map(Arc::new)).ok_or_else(missing)
+    }
+
+    fn offset_for(&self, definition_uri: &str, location: &Location) -> Option<&LabwareOffset> {
+        let applies = |offset: &&LabwareOffset| offset.definition_uri == definition_uri && offset.location == *location;
+        self.offsets.iter().rev().find(applies)
+    }
+
+    pub(super) fn move_labware(&self, movement: &MoveLabware) -> Result<Plan, CommandError> {
+        let labware = self.find_labware(&movement.labware_id)?;
+        self.check_location(&movement.new_location)?;
+        if let Some(occupant) = self.occupant(&movement.new_location).filter(|occupant| occupant.id != labware.id) {
+            return Err(occupied(occupant, &movement.new_location));
+        }
+        if movement.strategy == "usingGripper" {
+            return Err(CommandError::coded(
+                "NotSupportedOnRobotType",
+                "4000",
+                "Labware movement using a gripper is not supported on the OT-2",
+            ));
+        }
+        let pauses = movement.strategy == "manualMoveWithPause";
+        let plan = Plan::doing(pauses.then_some(Step::AwaitResume).into_iter().collect());
+        let location = movement.new_location.clone();
+        Ok(plan.believing(Update::LabwareMoved { labware_id: labware.id.clone(), location }))
+    }
+
+    pub(super) fn load_pipette(&self, load: &LoadPipette) -> Result<Plan, CommandError> {
+        if load.pipette_name.ends_with("_flex") || load.pipette_name.ends_with("_96") {
+            let detail = "Cannot load a Flex pipette on an OT-2.";
+            return Err(CommandError::new("InvalidSpecificationForRobotTypeError", detail));
+        }
+        let mount = match load.mount {
+            "left" => Mount::Left,
+            "right" => Mount::Right,
+            _ => {
+                let detail = "Cannot load a pipette on the EXTENSION mount. Use mount LEFT or RIGHT.";
+                return Err(CommandError::new("InvalidLoadPipetteSpecsError", detail));
+            }
+        };
+        let wrong = |found: &str| {
+            let side = load.mount.to_uppercase();
+            let detail = format!("mount {side}: expected instrument {} but got {found}", load.pipette_name);
+            CommandError::coded("FailedToLoadPipetteError", "3010", detail)
+        };
+        let model = self.mounted.on(mount).ok_or_else(|| wrong("None"))?;
+        if !fits(load.pipette_name, facts(model).name) {
+            return Err(wrong(facts(model).model));
+        }
+        let id = load.pipette_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+        let pipette = Pipette { id: id.clone(), mount, model, tip: None, aspirated: None };
+        Ok(Plan::telling(json!({"pipetteId": id})).believing(Update::PipetteLoaded(pipette)))
+    }
+}
+
+/// A GEN2 pipette stands in for its GEN1 forerunner.
+fn fits(asked: &str, mounted: &str) -> bool {
+    asked == mounted
+        || matches!((asked, mounted), ("p300_single", "p300_single_gen2") | ("p10_single", "p20_single_gen2"))
+}
+
+fn occupied(occupant: &Labware, location: &Location) -> CommandError {
+    let place = match location {
+        Location::Slot { slot_name } => format!("slotName=<DeckSlotName.SLOT_{slot_name}: '{slot_name}'>"),
+        Location::Labware { labware_id } => format!("labwareId='{labware_id}'"),
+        Location::Area { addressable_area_name } => format!("addressableAreaName='{addressable_area_name}'"),
+        _ => "location".to_owned(),
+    };
+    let name = &occupant.definition.load_name;
+    CommandError::new("LocationIsOccupiedError", format!("Labware {name} is already present at {place}."))
+}

@@ -1,0 +1,78 @@
+//! Where labware stands: what a client may call it, and pydantic's complaints about what it may not.
+
+use crate::robot_server::body::{Fields, not_permitted};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Where labware stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Location {
+    #[serde(rename_all = "camelCase")]
+    Slot { slot_name: String },
+    #[serde(rename_all = "camelCase")]
+    Area { addressable_area_name: String },
+    #[serde(rename_all = "camelCase")]
+    Module { module_id: String },
+    #[serde(rename_all = "camelCase")]
+    Labware { labware_id: String },
+    /// `"offDeck"`.
+    Named(&'static str),
+    #[default]
+    Unknown,
+}
+
+/// Deck slots by their OT-2 names, then by their Flex names row by row from the back.
+const SLOTS: &[&str] = &[
+    "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "A1", "A2", "A3", "B1", "B2", "B3", "C1", "C2",
+    "C3", "D1", "D2", "D3",
+];
+
+/// The OT-2 slot that a Flex calls by this name: D1 is 1 and A3 is 12.
+fn ot2_slot(name: &'static str) -> String {
+    let flex = |row: u8, column: u8| u32::from(b'D' - row) * 3 + u32::from(column - b'0');
+    match *name.as_bytes() {
+        [row @ b'A'..=b'D', column @ b'1'..=b'3'] => flex(row, column).to_string(),
+        _ => name.to_owned(),
+    }
+}
+
+pub(super) fn location(fields: &mut Fields<'_>, name: &str) -> Location {
+    let place = fields.place(name);
+    match fields.raw(name) {
+        None => {
+            fields.complain(name, "field required");
+            Location::Unknown
+        }
+        Some(Value::String(text)) if text == "offDeck" => Location::Named("offDeck"),
+        Some(value) => known_location(value).unwrap_or_else(|| {
+            complain_of_location(fields, &place, value);
+            Location::Unknown
+        }),
+    }
+}
+
+fn known_location(value: &Value) -> Option<Location> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let slot = |name: String| {
+        let slot = SLOTS.iter().copied().find(|slot| *slot == name)?;
+        Some(Location::Slot { slot_name: ot2_slot(slot) })
+    };
+    if let Some(name) = text("slotName") {
+        return slot(name);
+    }
+    let module = text("moduleId").map(|module_id| Location::Module { module_id });
+    let labware = text("labwareId").map(|labware_id| Location::Labware { labware_id });
+    let area = text("addressableAreaName").map(|addressable_area_name| Location::Area { addressable_area_name });
+    module.or(labware).or(area)
+}
+
+/// A location is a union, and pydantic tells what is wrong with each of its members.
+fn complain_of_location(fields: &mut Fields<'_>, place: &str, value: &Value) {
+    let slot = if value.get("slotName").is_some() { not_permitted(SLOTS) } else { "field required".to_owned() };
+    fields.complain_at(format!("{place}/slotName"), slot);
+    fields.complain_at(format!("{place}/moduleId"), "field required");
+    fields.complain_at(format!("{place}/labwareId"), "field required");
+    fields.complain_at(place, "unexpected value; permitted: 'offDeck'");
+    fields.complain_at(format!("{place}/addressableAreaName"), "field required");
+}

@@ -1,0 +1,126 @@
+//! From a command to what the robot does and what the client is told.
+
+use super::{
+    belief::{Engine, Nozzles, Update},
+    deck,
+    error::CommandError,
+    params::{Home, Params},
+    plan::{Plan, Step},
+    tips::letting_go,
+    way::{reach, tool_end},
+};
+use crate::world::Action;
+use domain::Mount;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+impl Engine {
+    /// What a command does. `Err` is a command that fails before anything moves.
+    pub fn plan(&self, params: &Params, nozzles: Nozzles) -> Result<Plan, CommandError> {
+        match params {
+            Params::Home(home) => Ok(Plan::doing(homing(home)).believing(Update::At(None))),
+            Params::RetractAxis(retract) => Ok(Plan::doing(retraction(retract.axis)).believing(Update::At(None))),
+            Params::LoadLabware(load) => self.load_labware(load),
+            Params::ReloadLabware(reload) => {
+                let labware = self.find_labware(&reload.labware_id)?;
+                Ok(Plan::telling(json!({"labwareId": labware.id})))
+            }
+            Params::MoveLabware(movement) => self.move_labware(movement),
+            Params::LoadPipette(load) => self.load_pipette(load),
+            Params::LoadModule(_) => Err(CommandError::new("ModuleNotAttachedError", "No available module found.")),
+            Params::LoadLiquid(given) => {
+                let liquid = given.get("liquidId").and_then(Value::as_str).unwrap_or_default();
+                Err(CommandError::new(
+                    "LiquidDoesNotExistError",
+                    format!("Supplied liquidId: {liquid} does not exist in the loaded liquids."),
+                ))
+            }
+            Params::PickUpTip(pick_up) => self.pick_up_tip(pick_up, nozzles),
+            Params::DropTip(drop) => self.drop_tip(drop, nozzles),
+            Params::DropTipInPlace(drop) => {
+                let pipette = self.find_pipette(&drop.pipette_id)?;
+                Ok(letting_go(Plan::telling(json!({})), pipette))
+            }
+            Params::Aspirate(aspirate) => self.aspirate(&aspirate.well, &aspirate.transfer, nozzles),
+            Params::AspirateInPlace(aspirate) => self.aspirate_in_place(aspirate),
+            Params::Dispense(dispense) => {
+                let way = self.way_to_well(&dispense.transfer.transfer.pipette_id, &dispense.well, nozzles)?;
+                Ok(self.dispensing(way.plan, &dispense.transfer, Some(way.position)))
+            }
+            Params::DispenseInPlace(dispense) => {
+                self.find_pipette(&dispense.transfer.pipette_id)?;
+                Ok(self.dispensing(Plan::telling(json!({})), dispense, None))
+            }
+            Params::BlowOut(blow_out) => {
+                let way = self.way_to_well(&blow_out.blow.pipette_id, &blow_out.well, nozzles)?;
+                self.blowing_out(way.arrive(), &blow_out.blow)
+            }
+            Params::BlowOutInPlace(blow_out) => self.blowing_out(Plan::telling(json!({})), blow_out),
+            Params::TouchTip(touch) => self.touch_tip(touch, nozzles),
+            Params::PrepareToAspirate(prepare) => self.prepare_to_aspirate(&prepare.pipette_id),
+            Params::ConfigureForVolume(configure) => {
+                self.find_pipette(&configure.pipette_id)?;
+                Ok(Plan::telling(json!({})))
+            }
+            Params::MoveToWell(go) => {
+                Ok(self.arc_to_well(&go.pipette_id, &go.well, Some(&go.movement), nozzles)?.arrive())
+            }
+            Params::MoveToCoordinates(go) => {
+                let pipette = self.find_pipette(&go.pipette_id)?;
+                let travel = self.travel_height(pipette, None, go.movement.minimum_z_height);
+                let way = self.way(pipette, go.coordinates, travel, Some(&go.movement), nozzles)?;
+                Ok(way.arrive().believing(Update::At(None)))
+            }
+            Params::MoveRelative(go) => self.move_relative(go, nozzles),
+            Params::MoveToAddressableArea(go) => {
+                let at = deck::area_position(&go.addressable_area_name)? + go.offset;
+                let pipette = self.find_pipette(&go.pipette_id)?;
+                let height = Engine::ceiling(reach(pipette)) - 1.0;
+                let at = if go.stay_at_highest_possible_z { at.at_height(height + go.offset.z) } else { at };
+                let travel = self.travel_height(pipette, None, go.movement.minimum_z_height);
+                let way = self.way(pipette, at, travel, Some(&go.movement), nozzles)?;
+                Ok(way.arrive().believing(Update::At(None)))
+            }
+            Params::MoveToAddressableAreaForDropTip(go) => self.move_to_drop(go, nozzles),
+            Params::SavePosition(save) => {
+                let pipette = self.find_pipette(&save.pipette_id)?;
+                let id = save.position_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+                Ok(Plan::telling(json!({"positionId": id, "position": tool_end(pipette, nozzles)})))
+            }
+            Params::GetTipPresence(_) => Ok(Plan::telling(json!({"status": "unknown"}))),
+            Params::WaitForDuration(wait) => Ok(Plan::doing(vec![Step::Wait(wait.seconds)])),
+            Params::WaitForResume(_) => Ok(Plan::doing(vec![Step::AwaitResume])),
+            Params::SetRailLights(lights) => Ok(Plan::doing(vec![Step::Lights(lights.on)])),
+            Params::Remark(_) => Ok(Plan::telling(json!({}))),
+            Params::Module(given) => {
+                let module = given.get("moduleId").and_then(Value::as_str).unwrap_or_default();
+                Err(CommandError::new("ModuleNotLoadedError", format!("Module {module} not found.")))
+            }
+            Params::FlexOnly(_) => Err(CommandError::coded(
+                "HardwareNotSupportedError",
+                "4002",
+                "This command is not supported on the OT-2.",
+            )),
+        }
+    }
+}
+
+fn homing(home: &Home) -> Vec<Step> {
+    if home.skip_if_mount_position_ok.is_some() {
+        return Vec::new();
+    }
+    match &home.axes {
+        None => vec![Step::Act(Action::Home)],
+        Some(axes) if axes.iter().any(|axis| matches!(*axis, "x" | "y")) => vec![Step::Act(Action::Home)],
+        Some(axes) => axes.iter().flat_map(|axis| retraction(axis)).collect(),
+    }
+}
+
+fn retraction(axis: &str) -> Vec<Step> {
+    match axis {
+        "x" | "y" => vec![Step::Act(Action::Home)],
+        "leftZ" => vec![Step::Act(Action::RaiseMount { mount: Mount::Left })],
+        "rightZ" => vec![Step::Act(Action::RaiseMount { mount: Mount::Right })],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,254 @@
+//! Reads what a command asks for, with pydantic's complaints about what can't be.
+
+use super::{
+    location::location,
+    params::{
+        BlowOut, BlowOutInPlace, ConfigureForVolume, Dispense, DispenseInPlace, DropTip, DropTipInPlace, Home,
+        LabwareOnly, LoadLabware, LoadPipette, MoveLabware, MoveRelative, MoveToArea, MoveToAreaForDropTip,
+        MoveToCoordinates, MoveToWell, Movement, Params, PipetteOnly, RetractAxis, SavePosition, SetRailLights,
+        TouchTip, Transfer, TransferInPlace, WaitForDuration, WaitForResume, Well, WellAction, WellLocation,
+    },
+};
+use crate::{
+    labware::Point,
+    robot_server::body::{Fields, not_permitted},
+};
+use serde_json::{Map, Value};
+
+/// Reads the parameters of a command that [`command_type`](super::command_type::command_type) knows.
+pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
+    match command_type {
+        "home" => Params::Home(home(fields)),
+        "retractAxis" => Params::RetractAxis(RetractAxis { axis: fields.choice("axis", AXES) }),
+        "loadLabware" => Params::LoadLabware(load_labware(fields)),
+        "reloadLabware" => Params::ReloadLabware(LabwareOnly { labware_id: fields.text("labwareId") }),
+        "moveLabware" => Params::MoveLabware(move_labware(fields)),
+        "loadPipette" => Params::LoadPipette(load_pipette(fields)),
+        "loadModule" => Params::LoadModule(as_given(fields, &["model", "location"])),
+        "loadLiquid" => Params::LoadLiquid(as_given(fields, &["liquidId", "labwareId", "volumeByWell"])),
+        "pickUpTip" => Params::PickUpTip(WellAction { well: well(fields), pipette_id: fields.text("pipetteId") }),
+        "dropTip" => Params::DropTip(drop_tip(fields)),
+        "dropTipInPlace" | "unsafe/dropTipInPlace" => Params::DropTipInPlace(DropTipInPlace {
+            pipette_id: fields.text("pipetteId"),
+            home_after: fields.optional_truth("homeAfter"),
+        }),
+        "aspirate" => Params::Aspirate(Transfer { well: well(fields), transfer: transfer(fields) }),
+        "aspirateInPlace" => Params::AspirateInPlace(transfer(fields)),
+        "dispense" => Params::Dispense(Dispense { well: well(fields), transfer: dispense_in_place(fields) }),
+        "dispenseInPlace" => Params::DispenseInPlace(dispense_in_place(fields)),
+        "blowout" => Params::BlowOut(BlowOut { well: well(fields), blow: blow_out_in_place(fields) }),
+        "blowOutInPlace" | "unsafe/blowOutInPlace" => Params::BlowOutInPlace(blow_out_in_place(fields)),
+        "touchTip" => Params::TouchTip(TouchTip {
+            well: well(fields),
+            pipette_id: fields.text("pipetteId"),
+            radius: fields.optional_number("radius").unwrap_or(1.0),
+            speed: fields.optional_number("speed"),
+        }),
+        "prepareToAspirate" => Params::PrepareToAspirate(pipette(fields)),
+        "configureForVolume" => Params::ConfigureForVolume(ConfigureForVolume {
+            pipette_id: fields.text("pipetteId"),
+            volume: fields.amount("volume"),
+        }),
+        "configureNozzleLayout" => Params::Remark(as_given(fields, &["pipetteId", "configurationParams"])),
+        "moveToWell" => Params::MoveToWell(MoveToWell {
+            movement: movement(fields),
+            well: well(fields),
+            pipette_id: fields.text("pipetteId"),
+        }),
+        "moveToCoordinates" => Params::MoveToCoordinates(MoveToCoordinates {
+            movement: movement(fields),
+            pipette_id: fields.text("pipetteId"),
+            coordinates: fields.object("coordinates", point),
+        }),
+        "moveRelative" => Params::MoveRelative(MoveRelative {
+            pipette_id: fields.text("pipetteId"),
+            axis: fields.choice("axis", &["x", "y", "z"]),
+            distance: fields.number("distance"),
+        }),
+        "moveToAddressableArea" => Params::MoveToAddressableArea(move_to_area(fields)),
+        "moveToAddressableAreaForDropTip" => Params::MoveToAddressableAreaForDropTip(move_to_drop(fields)),
+        "savePosition" => Params::SavePosition(SavePosition {
+            pipette_id: fields.text("pipetteId"),
+            position_id: fields.optional_text("positionId"),
+            fail_on_not_homed: fields.optional_truth("failOnNotHomed").unwrap_or(true),
+        }),
+        "getTipPresence" => Params::GetTipPresence(pipette(fields)),
+        "waitForDuration" => Params::WaitForDuration(WaitForDuration {
+            seconds: fields.number("seconds"),
+            message: fields.optional_text("message"),
+        }),
+        "waitForResume" | "pause" => Params::WaitForResume(WaitForResume { message: fields.optional_text("message") }),
+        "setRailLights" => Params::SetRailLights(SetRailLights { on: fields.truth("on") }),
+        "comment" => Params::Remark(as_given(fields, &["message"])),
+        "setStatusBar" => Params::Remark(as_given(fields, &["animation"])),
+        "custom" => Params::Remark(as_given(fields, &[])),
+        name if name.contains("Module/") || name.starts_with("heaterShaker/") || name.starts_with("thermocycler/") => {
+            Params::Module(as_given(fields, &["moduleId"]))
+        }
+        _ => Params::FlexOnly(as_given(fields, &[])),
+    }
+}
+
+const AXES: &[&str] = &["x", "y", "leftZ", "rightZ", "leftPlunger", "rightPlunger", "extensionZ", "extensionJaw"];
+
+fn home(fields: &mut Fields<'_>) -> Home {
+    let axes = fields.raw("axes").map(|axes| axes.as_array().cloned().unwrap_or_default());
+    let axes = axes.map(|axes| {
+        let known = |axis: &Value| AXES.iter().copied().find(|known| axis.as_str() == Some(known));
+        if axes.iter().any(|axis| known(axis).is_none()) {
+            fields.complain("axes/0", not_permitted(AXES));
+        }
+        axes.iter().filter_map(known).collect()
+    });
+    Home { axes, skip_if_mount_position_ok: fields.optional_choice("skipIfMountPositionOk", MOUNTS) }
+}
+
+const MOUNTS: &[&str] = &["left", "right", "extension"];
+
+const PIPETTES: &[&str] = &[
+    "p10_single",
+    "p10_multi",
+    "p20_single_gen2",
+    "p20_multi_gen2",
+    "p50_single",
+    "p50_multi",
+    "p50_single_flex",
+    "p50_multi_flex",
+    "p300_single",
+    "p300_multi",
+    "p300_single_gen2",
+    "p300_multi_gen2",
+    "p1000_single",
+    "p1000_single_gen2",
+    "p1000_single_flex",
+    "p1000_multi_flex",
+    "p1000_96",
+];
+
+fn load_pipette(fields: &mut Fields<'_>) -> LoadPipette {
+    LoadPipette {
+        pipette_name: fields.choice("pipetteName", PIPETTES),
+        mount: fields.choice("mount", MOUNTS),
+        pipette_id: fields.optional_text("pipetteId"),
+        tip_overlap_not_after_version: fields.optional_text("tipOverlapNotAfterVersion"),
+        liquid_presence_detection: fields.optional_truth("liquidPresenceDetection"),
+    }
+}
+
+fn load_labware(fields: &mut Fields<'_>) -> LoadLabware {
+    LoadLabware {
+        location: location(fields, "location"),
+        load_name: fields.text("loadName"),
+        namespace: fields.text("namespace"),
+        version: fields.whole("version"),
+        labware_id: fields.optional_text("labwareId"),
+        display_name: fields.optional_text("displayName"),
+    }
+}
+
+fn move_labware(fields: &mut Fields<'_>) -> MoveLabware {
+    const STRATEGIES: &[&str] = &["usingGripper", "manualMoveWithPause", "manualMoveWithoutPause"];
+    MoveLabware {
+        labware_id: fields.text("labwareId"),
+        new_location: location(fields, "newLocation"),
+        strategy: fields.choice("strategy", STRATEGIES),
+    }
+}
+
+fn pipette(fields: &mut Fields<'_>) -> PipetteOnly {
+    PipetteOnly { pipette_id: fields.text("pipetteId") }
+}
+
+fn well(fields: &mut Fields<'_>) -> Well {
+    Well {
+        labware_id: fields.text("labwareId"),
+        well_name: fields.text("wellName"),
+        well_location: well_location(fields, "top", &["top", "bottom", "center"]),
+    }
+}
+
+fn well_location(fields: &mut Fields<'_>, default: &'static str, origins: &[&'static str]) -> WellLocation {
+    let read = |inner: &mut Fields<'_>| WellLocation {
+        origin: inner.optional_choice("origin", origins).unwrap_or(default),
+        offset: inner.optional_object("offset", offset).unwrap_or_default(),
+    };
+    let nowhere = WellLocation { origin: default, offset: Point::default() };
+    fields.optional_object("wellLocation", read).unwrap_or(nowhere)
+}
+
+/// An offset: each coordinate may be left out.
+fn offset(fields: &mut Fields<'_>) -> Point {
+    let mut coordinate = |name| fields.optional_number(name).unwrap_or(0.0);
+    Point::new(coordinate("x"), coordinate("y"), coordinate("z"))
+}
+
+/// A place: each coordinate is needed.
+pub fn point(fields: &mut Fields<'_>) -> Point {
+    Point::new(fields.number("x"), fields.number("y"), fields.number("z"))
+}
+
+fn drop_tip(fields: &mut Fields<'_>) -> DropTip {
+    DropTip {
+        pipette_id: fields.text("pipetteId"),
+        labware_id: fields.text("labwareId"),
+        well_name: fields.text("wellName"),
+        well_location: well_location(fields, "default", &["top", "bottom", "center", "default"]),
+        home_after: fields.optional_truth("homeAfter"),
+        alternate_drop_location: fields.optional_truth("alternateDropLocation").unwrap_or(false),
+    }
+}
+
+fn transfer(fields: &mut Fields<'_>) -> TransferInPlace {
+    TransferInPlace {
+        flow_rate: fields.positive("flowRate"),
+        volume: fields.amount("volume"),
+        pipette_id: fields.text("pipetteId"),
+    }
+}
+
+fn dispense_in_place(fields: &mut Fields<'_>) -> DispenseInPlace {
+    DispenseInPlace { transfer: transfer(fields), push_out: fields.optional_number("pushOut") }
+}
+
+fn blow_out_in_place(fields: &mut Fields<'_>) -> BlowOutInPlace {
+    BlowOutInPlace { flow_rate: fields.positive("flowRate"), pipette_id: fields.text("pipetteId") }
+}
+
+fn movement(fields: &mut Fields<'_>) -> Movement {
+    Movement {
+        minimum_z_height: fields.optional_number("minimumZHeight"),
+        force_direct: fields.optional_truth("forceDirect").unwrap_or(false),
+        speed: fields.optional_number("speed"),
+    }
+}
+
+fn move_to_area(fields: &mut Fields<'_>) -> MoveToArea {
+    MoveToArea {
+        movement: movement(fields),
+        pipette_id: fields.text("pipetteId"),
+        addressable_area_name: fields.text("addressableAreaName"),
+        offset: fields.optional_object("offset", offset).unwrap_or_default(),
+        stay_at_highest_possible_z: fields.optional_truth("stayAtHighestPossibleZ").unwrap_or(false),
+    }
+}
+
+fn move_to_drop(fields: &mut Fields<'_>) -> MoveToAreaForDropTip {
+    MoveToAreaForDropTip {
+        movement: movement(fields),
+        pipette_id: fields.text("pipetteId"),
+        addressable_area_name: fields.text("addressableAreaName"),
+        offset: fields.optional_object("offset", offset).unwrap_or_default(),
+        alternate_drop_location: fields.optional_truth("alternateDropLocation").unwrap_or(false),
+        ignore_tip_configuration: fields.optional_truth("ignoreTipConfiguration").unwrap_or(true),
+    }
+}
+
+/// The parameters as they came, once `required` are there.
+fn as_given(fields: &mut Fields<'_>, required: &[&str]) -> Map<String, Value> {
+    for name in required.iter().copied() {
+        if fields.raw(name).is_none() {
+            fields.complain(name, "field required");
+        }
+    }
+    fields.given()
+}

@@ -1,0 +1,91 @@
+//! Tips: taken up from a rack, let go over rack or trash.
+
+use super::{
+    belief::{Engine, Nozzles, Pipette, Tip, Update},
+    deck,
+    error::CommandError,
+    params::{DropTip, MoveToAreaForDropTip, Well, WellAction, WellLocation},
+    pipettes::facts,
+    plan::{Plan, Step},
+};
+use crate::{labware::Point, world::Action};
+use serde_json::json;
+
+impl Engine {
+    pub(super) fn pick_up_tip(&self, pick_up: &WellAction, nozzles: Nozzles) -> Result<Plan, CommandError> {
+        let way = self.way_to_well(&pick_up.pipette_id, &pick_up.well, nozzles)?;
+        let pipette = self.find_pipette(&pick_up.pipette_id)?;
+        let labware = self.find_labware(&pick_up.well.labware_id)?;
+        let well = deck::find_well(labware, &pick_up.well.well_name)?;
+        if !labware.definition.is_tip_rack {
+            let detail = format!("Cannot pick up tip from {}, which is not a tip rack.", labware.definition.load_name);
+            return Ok(way.plan.ending(Err(CommandError::new("LabwareIsNotTipRackError", detail))));
+        }
+        if pipette.tip.is_some() {
+            let detail = "Cannot perform pick_up_tip with a tip already attached.";
+            return Ok(way.plan.ending(Err(CommandError::coded("UnexpectedTipAttachError", "3012", detail))));
+        }
+        let tip = Tip {
+            length: deck::tip_reach(&labware.definition, facts(pipette.model).tip_overlap),
+            volume: well.capacity_ul,
+            diameter: well.size().0,
+        };
+        let result = json!({
+            "position": way.position,
+            "tipVolume": tip.volume,
+            "tipLength": tip.length,
+            "tipDiameter": tip.diameter,
+        });
+        let attached = Update::TipAttached { pipette_id: pipette.id.clone(), tip };
+        let plan = way.plan.then(Step::Act(Action::PickUpTip { mount: pipette.mount }));
+        Ok(plan.believing(attached).ending(Ok(result)))
+    }
+
+    pub(super) fn drop_tip(&self, drop: &DropTip, nozzles: Nozzles) -> Result<Plan, CommandError> {
+        let labware = self.find_labware(&drop.labware_id)?;
+        let well = deck::find_well(labware, &drop.well_name)?;
+        let mut side_used = None;
+        let mut location = Self::drop_location(labware, &drop.well_location);
+        if drop.alternate_drop_location && labware.definition.is_fixed_trash {
+            let (side, x) = self.next_trash_side(well.size().0);
+            location = WellLocation { origin: "top", offset: Point::new(x, 0.0, 0.0) };
+            side_used = Some(side);
+        }
+        let target =
+            Well { labware_id: drop.labware_id.clone(), well_name: drop.well_name.clone(), well_location: location };
+        let way = self.way_to_well(&drop.pipette_id, &target, nozzles)?;
+        let pipette = self.find_pipette(&drop.pipette_id)?;
+        let mut plan = letting_go(way.arrive(), pipette);
+        plan.updates.extend(side_used.map(Update::TrashSideUsed));
+        Ok(plan)
+    }
+
+    pub(super) fn move_to_drop(&self, go: &MoveToAreaForDropTip, nozzles: Nozzles) -> Result<Plan, CommandError> {
+        let middle = deck::area_position(&go.addressable_area_name)?;
+        let pipette = self.find_pipette(&go.pipette_id)?;
+        let (side, x) = self.next_trash_side(deck::trash_width());
+        let offset = if go.alternate_drop_location { Point::new(x, 0.0, 0.0) } else { go.offset };
+        let travel = self.travel_height(pipette, None, go.movement.minimum_z_height);
+        let way = self.way(pipette, middle + offset, travel, Some(&go.movement), nozzles)?;
+        let plan = way.arrive().believing(Update::At(None));
+        Ok(if go.alternate_drop_location { plan.believing(Update::TrashSideUsed(side)) } else { plan })
+    }
+
+    /// How a played run gets rid of the tips it believes to have: into the fixed trash.
+    pub fn discard_tips(&self, nozzles: Nozzles) -> Vec<Plan> {
+        let with_tips = self.pipettes().iter().filter(|pipette| pipette.tip.is_some());
+        let discard = |pipette: &Pipette| -> Result<Plan, CommandError> {
+            let over_trash = deck::area_position(deck::FIXED_TRASH)?;
+            let travel = self.travel_height(pipette, None, None);
+            let way = self.way(pipette, over_trash, travel, None, nozzles)?;
+            Ok(letting_go(way.plan, pipette))
+        };
+        with_tips.filter_map(|pipette| discard(pipette).ok()).collect()
+    }
+}
+
+/// Ejects whatever hangs there, known or not.
+pub(super) fn letting_go(plan: Plan, pipette: &Pipette) -> Plan {
+    plan.then(Step::Act(Action::DropTip { mount: pipette.mount }))
+        .believing(Update::TipRemoved { pipette_id: pipette.id.clone() })
+}
