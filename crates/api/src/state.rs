@@ -1,11 +1,13 @@
-//! What every request shares: the store, who people are, the lab, and the bounds on live streams.
+//! What every request shares: the store, who people are, the lab, and the live streams with their bounds.
 
 use crate::{
     Changes,
+    endpoints::experiments::events::as_sse,
     health::{Health, ScrapeTokens},
+    hub::Hub,
     streams::Streams,
 };
-use axum::extract::FromRef;
+use axum::{extract::FromRef, response::sse};
 use store::Store;
 use tasks::Tasks;
 use workflow::Lab;
@@ -30,11 +32,13 @@ pub struct AppState {
     pub changes: Changes,
     pub(crate) health: Health,
     pub(crate) streams: Streams,
+    pub(crate) hub: Hub<sse::Event>,
 }
 
 impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
         Self {
+            hub: Hub::new(store.clone(), as_sse),
             health: Health::new(store.clone(), ScrapeTokens::default()),
             store,
             auth,

@@ -84,6 +84,36 @@ impl Store {
         row.map_or(Ok(0), |row| row.get("last_sequence"))
     }
 
+    /// The same of many; those of unknown experiments are left out.
+    pub async fn latest_sequences(&self, experiments: &[ExperimentId]) -> Result<Vec<(ExperimentId, i64)>> {
+        if experiments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = experiments.iter().map(|&id| row_values![id]).collect();
+        let before = "SELECT id, last_sequence FROM experiments WHERE id IN (VALUES";
+        let rows = Sql::with_rows(before, Vec::new(), ids, ")").all(self.reader()).await?;
+        rows.iter().map(|row| Ok((row.get("id")?, row.get("last_sequence")?))).collect()
+    }
+
+    /// Those of many experiments, of each after a sequence of its own: one experiment after the other, each in order; at
+    /// most `limit` (≤ 1000) in all.
+    pub async fn events_of_many(&self, after: &[(ExperimentId, i64)], limit: u32) -> Result<Vec<Event>> {
+        if after.is_empty() {
+            return Ok(Vec::new());
+        }
+        let limit = i64::from(limit.min(MOST_EVENTS));
+        let after = after.iter().map(|&(experiment, after)| row_values![experiment, after]).collect();
+        let rows = Sql::with_rows(
+            "WITH known (experiment_id, sequence) AS (VALUES",
+            row_values![limit],
+            after,
+            ") SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at FROM known k
+             JOIN events v ON v.experiment_id = k.experiment_id AND v.sequence > k.sequence
+             ORDER BY v.experiment_id, v.sequence LIMIT $1",
+        );
+        rows.all(self.reader()).await?.iter().map(read_event).collect()
+    }
+
     /// The newest event of a kind.
     pub async fn latest_event(&self, experiment: ExperimentId, kind: EventKind) -> Result<Option<Event>> {
         let row = sql!(

@@ -326,6 +326,36 @@ pub async fn events_have_no_gaps_however_many_write(database: TestDatabase) {
     assert_eq!(seen, (1..=82).collect::<Vec<i64>>());
 }
 
+pub async fn events_of_many_experiments_are_read_at_once(database: TestDatabase) {
+    let store = &database.store;
+    let owner = user(store, 10).await;
+    let (robot, lease) = lane(store, "ot2").await;
+    let first = running(store, owner, 1, &robot, &lease).await.experiment.id;
+    let other = queued(store, owner, 1).await.experiment.id;
+    let unknown = ExperimentId::new();
+    let told = |experiment| {
+        let report = Report { steps_done: 1, steps_total: 2, seconds_left: 0.0, pace: 1.0 };
+        Change::Event { experiment, event: ExperimentEvent::Progress(report) }
+    };
+    for _ in 0..3 {
+        store.commit(&lease, changes([told(first), told(other)])).await.expect("a commit");
+    }
+    let mut latest = store.latest_sequences(&[first, unknown, other]).await.expect("sequences");
+    latest.sort_unstable();
+    let (of_first, of_other) =
+        (store.latest_sequence(first).await.expect("it"), store.latest_sequence(other).await.expect("it"));
+    assert_eq!(latest, [(first, of_first), (other, of_other)], "{first} was asked for before {other}");
+    let asked = [(other, of_other - 2), (unknown, 0), (first, of_first - 1)];
+    let read = async |limit| {
+        let events = store.events_of_many(&asked, limit).await.expect("events");
+        events.into_iter().map(|event| (event.experiment_id, event.sequence)).collect::<Vec<_>>()
+    };
+    assert_eq!(read(100).await, [(first, of_first), (other, of_other - 1), (other, of_other)]);
+    assert_eq!(read(2).await, [(first, of_first), (other, of_other - 1)]);
+    assert_eq!(store.latest_sequences(&[]).await.expect("none"), []);
+    assert!(store.events_of_many(&[], 100).await.expect("none").is_empty());
+}
+
 pub async fn commits_wake_whoever_waits(database: TestDatabase) {
     let store = &database.store;
     let owner = user(store, 10).await;
