@@ -145,16 +145,13 @@ impl<T> Hub<T> {
 }
 
 impl<T> Recent<T> {
-    /// Adds what follows the last, if this does: `from` is where it was read from.
-    fn extend(&mut self, from: i64, told: Vec<Arc<Told<T>>>, whole: bool) -> bool {
-        let Some(last) = told.last().map(|told| told.sequence).filter(|_| self.last == Some(from)) else {
-            return false;
-        };
-        (self.last, self.whole) = (Some(last), whole);
+    /// Adds what was read next. Only the reader adds, so it follows the last without a gap.
+    fn extend(&mut self, told: Vec<Arc<Told<T>>>, whole: bool) {
+        self.last = told.last().map(|told| told.sequence).or(self.last);
+        self.whole = whole;
         self.events.extend(told);
         let surplus = self.events.len().saturating_sub(REMEMBERED);
         self.events.drain(..surplus);
-        true
     }
 
     /// For a follower that has seen this much.

@@ -140,7 +140,7 @@ impl<T: Send + Sync + 'static> Reader<T> {
         let of_each: Vec<_> = events.chunk_by(|one, next| one.experiment_id == next.experiment_id).collect();
         for (index, events) in of_each.iter().enumerate() {
             let cut_off = full && index + 1 == of_each.len();
-            self.publish(&from, events, !cut_off);
+            self.publish(events, !cut_off);
         }
         Ok(full)
     }
@@ -152,12 +152,11 @@ impl<T: Send + Sync + 'static> Reader<T> {
         experiments.iter().filter_map(place).collect()
     }
 
-    /// Events of one experiment, read from its place in `from`.
-    fn publish(&self, from: &[(ExperimentId, i64)], events: &[Event], whole: bool) {
-        let Some(&(id, from)) = from.iter().find(|(id, _)| *id == events[0].experiment_id) else { return };
+    /// Hands out the next events of one experiment.
+    fn publish(&self, events: &[Event], whole: bool) {
         let told: Vec<Arc<Told<T>>> = events.iter().map(|event| self.hub.tell(event)).collect();
-        if let Some(topic) = self.hub.topics().followed.get(&id) {
-            topic.send_if_modified(|recent| recent.extend(from, told, whole));
+        if let Some(topic) = self.hub.topics().followed.get(&events[0].experiment_id) {
+            topic.send_modify(|recent| recent.extend(told, whole));
         }
     }
 }

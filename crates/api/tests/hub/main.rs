@@ -190,6 +190,35 @@ async fn other_processes_commits_are_asked_for_together(database: TestDatabase) 
     assert!(ours < 20, "{ours} statements for {} experiments", ids.len());
 }
 
+async fn whoever_comes_late_begins_where_they_say(database: TestDatabase) {
+    let lab = Lab::new(database.store.clone()).await;
+    let id = lab.started(0).await;
+    let hub = Hub::new(lab.store.clone(), |event| event.sequence);
+    let mut first = caught_up(&hub, &[id]).await.remove(0);
+    // More than the hub remembers: some is there, some must be read.
+    for _ in 0..7 {
+        lab.commit(0, vec![told(id); 50]).await;
+    }
+    let latest = lab.latest(id).await;
+    while next(&mut first).await.sequence < latest {}
+    for after in 0..latest {
+        assert_eq!(next(&mut hub.follow(id, after, false)).await.sequence, after + 1);
+    }
+}
+
+async fn whoever_reads_ahead_of_the_hub_gets_all_of_the_end(database: TestDatabase) {
+    let lab = Lab::new(database.store.clone()).await;
+    let id = lab.started(0).await;
+    let hub = Hub::new(lab.store.clone(), |event| event.sequence);
+    let _first = caught_up(&hub, &[id]).await;
+    let before = lab.latest(id).await;
+    // Of which the hub hears nothing until it asks.
+    lab.seen_from(database.another().await).end(0, id, vec![told(id); 250]).await;
+    let (_, never) = watch::channel(false);
+    let got = timeout(PATIENCE, read(hub.follow(id, before - 1, false), Manner::ToTheEnd, never)).await.expect("ends");
+    assert_eq!(got, (before..=lab.latest(id).await).collect::<Vec<_>>());
+}
+
 async fn a_database_that_fails_ends_the_streams(database: TestDatabase) {
     let lab = Lab::new(database.store.clone()).await;
     let id = lab.started(0).await;
@@ -243,6 +272,8 @@ on_both! {
     whatever_happens_each_event_is_told_once_in_order,
     what_many_follow_is_read_and_shown_once,
     other_processes_commits_are_asked_for_together,
+    whoever_comes_late_begins_where_they_say,
+    whoever_reads_ahead_of_the_hub_gets_all_of_the_end,
     a_database_that_fails_ends_the_streams,
     an_ended_experiment_is_told_to_its_end,
 }
