@@ -12,7 +12,7 @@ use domain::{
 };
 use futures::{StreamExt, future::join_all, stream};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     env,
     hint::black_box,
     time::{Duration, Instant},
@@ -156,8 +156,7 @@ impl Bench {
         watch: impl Fn(ExperimentId, i64) -> W,
     ) -> String {
         let (delivered, mut deliveries) = mpsc::unbounded_channel::<Delivered>();
-        let latest: HashMap<_, _> =
-            self.store.latest_sequences(experiments).await.expect("sequences").into_iter().collect();
+        let latest = self.store.latest_sequences(experiments).await.expect("sequences");
         let followed: Vec<_> = experiments.iter().copied().cycle().take(watchers).collect();
         let tasks: Vec<_> = followed
             .iter()

@@ -145,10 +145,9 @@ impl<T> Hub<T> {
 }
 
 impl<T> Recent<T> {
-    /// Adds what was read next. Only the reader adds, so it follows the last without a gap.
-    fn extend(&mut self, told: Vec<Arc<Told<T>>>, whole: bool) {
-        self.last = told.last().map(|told| told.sequence).or(self.last);
-        self.whole = whole;
+    /// Adds what was read next, up to `last`. Only the reader adds, so it follows without a gap.
+    fn extend(&mut self, last: i64, told: Vec<Arc<Told<T>>>, whole: bool) {
+        (self.last, self.whole) = (Some(last), whole);
         self.events.extend(told);
         let surplus = self.events.len().saturating_sub(REMEMBERED);
         self.events.drain(..surplus);

@@ -8,6 +8,7 @@ use crate::{
 };
 use domain::{EventKind, ExperimentEvent, ExperimentId, ExperimentStatus, Fault};
 use sea_orm::DatabaseTransaction;
+use std::collections::HashMap;
 
 /// The most events of one answer.
 const MOST_EVENTS: u32 = 1_000;
@@ -85,9 +86,9 @@ impl Store {
     }
 
     /// The same of many; those of unknown experiments are left out.
-    pub async fn latest_sequences(&self, experiments: &[ExperimentId]) -> Result<Vec<(ExperimentId, i64)>> {
+    pub async fn latest_sequences(&self, experiments: &[ExperimentId]) -> Result<HashMap<ExperimentId, i64>> {
         if experiments.is_empty() {
-            return Ok(Vec::new());
+            return Ok(HashMap::new());
         }
         let ids = experiments.iter().map(|&id| row_values![id]).collect();
         let before = "SELECT id, last_sequence FROM experiments WHERE id IN (VALUES";
@@ -95,21 +96,22 @@ impl Store {
         rows.iter().map(|row| Ok((row.get("id")?, row.get("last_sequence")?))).collect()
     }
 
-    /// Those of many experiments, of each after a sequence of its own: one experiment after the other, each in order; at
-    /// most `limit` (≤ 1000) in all.
-    pub async fn events_of_many(&self, after: &[(ExperimentId, i64)], limit: u32) -> Result<Vec<Event>> {
-        if after.is_empty() {
+    /// Those of many experiments with these numbers (≤ 1000), one experiment after the other, each in order.
+    ///
+    /// By number and not by range: that is found by key, whatever a planner thinks of how long the history is.
+    pub async fn events_at(&self, places: &[(ExperimentId, i64)]) -> Result<Vec<Event>> {
+        if places.is_empty() {
             return Ok(Vec::new());
         }
-        let limit = i64::from(limit.min(MOST_EVENTS));
-        let after = after.iter().map(|&(experiment, after)| row_values![experiment, after]).collect();
+        let places = places.iter().take(MOST_EVENTS as usize);
+        let places = places.map(|&(experiment, sequence)| row_values![experiment, sequence]).collect();
         let rows = Sql::with_rows(
-            "WITH known (experiment_id, sequence) AS (VALUES",
-            row_values![limit],
-            after,
-            ") SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at FROM known k
-             JOIN events v ON v.experiment_id = k.experiment_id AND v.sequence > k.sequence
-             ORDER BY v.experiment_id, v.sequence LIMIT $1",
+            "WITH places (experiment_id, sequence) AS (VALUES",
+            Vec::new(),
+            places,
+            ") SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at FROM places p
+             JOIN events v ON v.experiment_id = p.experiment_id AND v.sequence = p.sequence
+             ORDER BY v.experiment_id, v.sequence",
         );
         rows.all(self.reader()).await?.iter().map(read_event).collect()
     }

@@ -1,13 +1,21 @@
 //! The task that reads for a hub: what is new of all that is followed, in as few statements as it takes.
 
-use super::{BATCH, Hub, Told};
+use super::{BATCH, Hub, Recent, Told};
 use domain::ExperimentId;
-use std::{collections::HashSet, mem, sync::Arc, time::Duration};
-use store::{Event, Signal};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
+use store::Signal;
 use tokio::{
-    sync::broadcast::{
-        Receiver,
-        error::{RecvError, TryRecvError},
+    sync::{
+        broadcast::{
+            Receiver,
+            error::{RecvError, TryRecvError},
+        },
+        watch,
     },
     time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
@@ -16,8 +24,6 @@ use tokio::{
 const POLL: Duration = Duration::from_secs(1);
 /// Experiments in one question how far they are.
 const ASKED_AT_ONCE: usize = 1_000;
-/// Experiments whose events are read in one statement.
-const READ_AT_ONCE: usize = 50;
 
 pub(super) struct Reader<T> {
     hub: Hub<T>,
@@ -85,79 +91,59 @@ impl<T: Send + Sync + 'static> Reader<T> {
     }
 
     async fn turn(&mut self) -> store::Result<()> {
-        let mut behind = mem::take(&mut self.heard);
-        let all = mem::take(&mut self.due);
-        let asked = self.to_ask(all);
-        for asked in asked.chunks(ASKED_AT_ONCE) {
+        let (all, heard) = (mem::take(&mut self.due), mem::take(&mut self.heard));
+        for asked in self.to_ask(all, &heard).chunks(ASKED_AT_ONCE) {
             let latest = self.hub.shared.store.latest_sequences(asked).await?;
-            behind.extend(self.compare(&latest));
-        }
-        let behind = self.followed(behind);
-        for behind in behind.chunks(READ_AT_ONCE) {
-            while self.read(behind).await? {}
+            for places in self.lacking(&latest).chunks(BATCH as usize) {
+                self.read(places, &latest).await?;
+            }
         }
         Ok(())
     }
 
-    /// Those of them that anybody here follows.
-    fn followed(&self, mut experiments: HashSet<ExperimentId>) -> Vec<ExperimentId> {
+    /// All that are followed, or those of which a commit told and those that were never looked at.
+    fn to_ask(&self, all: bool, heard: &HashSet<ExperimentId>) -> Vec<ExperimentId> {
         let topics = self.hub.topics();
-        experiments.retain(|id| topics.followed.contains_key(id));
-        experiments.into_iter().collect()
+        let asked =
+            |(id, topic): &(_, &watch::Sender<Recent<T>>)| all || heard.contains(*id) || topic.borrow().last.is_none();
+        topics.followed.iter().filter(asked).map(|(id, _)| *id).collect()
     }
 
-    /// All that are followed, or those that were never looked at.
-    fn to_ask(&self, all: bool) -> Vec<ExperimentId> {
+    /// The events that we haven't read. An experiment that was never looked at begins with what comes next.
+    fn lacking(&self, latest: &HashMap<ExperimentId, i64>) -> Vec<(ExperimentId, i64)> {
         let topics = self.hub.topics();
-        let new = topics.followed.iter().filter(|(_, topic)| all || topic.borrow().last.is_none());
-        new.map(|(id, _)| *id).collect()
-    }
-
-    /// Those with events that we haven't read. One that was never looked at begins with what comes next.
-    fn compare(&self, latest: &[(ExperimentId, i64)]) -> Vec<ExperimentId> {
-        let topics = self.hub.topics();
-        let mut behind = Vec::new();
-        for (id, latest) in latest {
-            let Some(topic) = topics.followed.get(id) else { continue };
-            topic.send_if_modified(|recent| {
-                let is_new = recent.last.is_none();
-                if is_new {
-                    (recent.last, recent.whole) = (Some(*latest), true);
-                } else if recent.last < Some(*latest) {
-                    behind.push(*id);
+        let mut lacking = Vec::new();
+        for (&id, &latest) in latest {
+            let Some(topic) = topics.followed.get(&id) else { continue };
+            topic.send_if_modified(|recent| match recent.last {
+                Some(last) => {
+                    lacking.extend((last + 1..=latest).map(|sequence| (id, sequence)));
+                    false
                 }
-                is_new
+                None => {
+                    (recent.last, recent.whole) = (Some(latest), true);
+                    true
+                }
             });
         }
-        behind
+        lacking
     }
 
-    /// Reads one batch of these; whether there may be more.
-    async fn read(&self, experiments: &[ExperimentId]) -> store::Result<bool> {
-        let from = self.places(experiments);
-        let events = self.hub.shared.store.events_of_many(&from, BATCH).await?;
-        let full = events.len() >= BATCH as usize;
-        let of_each: Vec<_> = events.chunk_by(|one, next| one.experiment_id == next.experiment_id).collect();
-        for (index, events) in of_each.iter().enumerate() {
-            let cut_off = full && index + 1 == of_each.len();
-            self.publish(events, !cut_off);
+    /// Reads these events and hands them out.
+    async fn read(&self, places: &[(ExperimentId, i64)], latest: &HashMap<ExperimentId, i64>) -> store::Result<()> {
+        let mut told: HashMap<ExperimentId, Vec<Arc<Told<T>>>> = HashMap::new();
+        for event in self.hub.shared.store.events_at(places).await? {
+            told.entry(event.experiment_id).or_default().push(self.hub.tell(&event));
         }
-        Ok(full)
-    }
-
-    /// How far each was read, of those that are followed and were looked at.
-    fn places(&self, experiments: &[ExperimentId]) -> Vec<(ExperimentId, i64)> {
         let topics = self.hub.topics();
-        let place = |id: &ExperimentId| Some((*id, topics.followed.get(id)?.borrow().last?));
-        experiments.iter().filter_map(place).collect()
-    }
-
-    /// Hands out the next events of one experiment.
-    fn publish(&self, events: &[Event], whole: bool) {
-        let told: Vec<Arc<Told<T>>> = events.iter().map(|event| self.hub.tell(event)).collect();
-        if let Some(topic) = self.hub.topics().followed.get(&events[0].experiment_id) {
-            topic.send_modify(|recent| recent.extend(told, whole));
+        // Each experiment's last place is the one that counts.
+        let last: HashMap<_, _> = places.iter().copied().collect();
+        for (id, last) in last {
+            let Some(topic) = topics.followed.get(&id) else { continue };
+            let (told, whole) = (told.remove(&id).unwrap_or_default(), latest.get(&id) == Some(&last));
+            topic.send_modify(|recent| recent.extend(last, told, whole));
         }
+        Ok(())
     }
 }
 
