@@ -1,8 +1,8 @@
 //! What many watchers of live experiments wait and cost: each reading the table for itself, against a hub that reads for
 //! all, in one run.
 //!
-//! `cargo bench -p tincture-api --bench watchers [-- --rounds 50]`, on SQLite and on PostgreSQL: 200 and 2,000 watchers of
-//! one experiment, and of as many. Every 100 ms an event is committed to the next experiment. Prints, from the commit's
+//! `cargo bench -p tincture-api --bench watchers [-- --rounds 50]`, on SQLite and on PostgreSQL: 200, 1,000 and 2,000 watchers of
+//! one experiment, and of as many, where the process itself commits and where another does. Every 100 ms an event is committed to the next experiment. Prints, from the commit's
 //! beginning to the delivery, and how many statements the database was sent. Judges nothing. The watchers are tasks: what
 //! HTTP adds is the same for both.
 
@@ -21,12 +21,14 @@ use store::{
     Entry, Event, Lease, LeaseClaim, NewExperiment, NewRobot, NewUser, Signal, Store,
     testing::{TestDatabase, act, direct},
 };
+use tasks::Tasks;
 use tokio::{
     sync::{broadcast, mpsc},
     time::{MissedTickBehavior, interval},
 };
+use tokio_util::sync::CancellationToken;
 
-const WATCHERS: [usize; 2] = [200, 2_000];
+const WATCHERS: [usize; 3] = [200, 1_000, 2_000];
 const PACE: Duration = Duration::from_millis(100);
 /// Long enough for all to be told what they will be told.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +36,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 type Delivered = (ExperimentId, i64, Instant);
 
 struct Bench {
+    /// The watchers'.
     store: Store,
+    /// Of whoever commits.
+    writer: Store,
     lease: Lease,
     experiments: Vec<ExperimentId>,
     rounds: usize,
@@ -44,20 +49,27 @@ fn main() {
     let mut arguments = env::args().skip_while(|argument| argument != "--rounds");
     let rounds = arguments.nth(1).and_then(|rounds| rounds.parse().ok()).unwrap_or(50);
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
-        run("SQLite", TestDatabase::sqlite().await, rounds).await;
-        run("PostgreSQL", TestDatabase::postgres().await, rounds).await;
+        for (name, database) in
+            [("SQLite", TestDatabase::sqlite().await), ("PostgreSQL", TestDatabase::postgres().await)]
+        {
+            for (writer, place) in [(database.store.clone(), "here"), (database.another().await, "by another process")]
+            {
+                run(&format!("{name}, commits {place}"), database.store.clone(), writer, rounds).await;
+            }
+        }
     });
 }
 
-async fn run(name: &str, database: TestDatabase, rounds: usize) {
-    let bench = Bench::new(database.store.clone(), rounds).await;
+async fn run(name: &str, store: Store, writer: Store, rounds: usize) {
+    let bench = Bench::new(store, writer, rounds).await;
+    let tasks = Tasks::new(CancellationToken::new());
     for watchers in WATCHERS {
         for experiments in [1, watchers] {
             println!("{name}, {watchers} watchers of {experiments}: median, 99 %, longest of {rounds} commits");
             let experiments = &bench.experiments[..experiments];
             let direct = bench.measure(watchers, experiments, |id, after| Direct::new(&bench.store, id, after)).await;
             println!("  each for itself {direct}");
-            let hub = Hub::new(bench.store.clone(), shown);
+            let hub = Hub::new(bench.store.clone(), tasks.clone(), shown);
             let shared = bench.measure(watchers, experiments, |id, after| hub.follow(id, after, false)).await;
             println!("  by the hub      {shared}");
         }
@@ -128,13 +140,13 @@ fn shown(event: &Event) -> String {
 }
 
 impl Bench {
-    async fn new(store: Store, rounds: usize) -> Self {
+    async fn new(store: Store, writer: Store, rounds: usize) -> Self {
         let id = UserId::new();
         let (email, hashed_password) = (format!("{id}@example.org"), "$argon2id$…".to_owned());
         let user = NewUser { id, email, hashed_password, role: Role::Researcher, quota: 1_000_000 };
         let owner = store.create_user(user, &act("account_created")).await.expect("an account").id;
         let robot = NewRobot {
-            name: "bench".to_owned(),
+            name: id.to_string(),
             kind: RobotKind::Ot2,
             url: "http://127.0.0.1:1".to_owned(),
             sensor_url: "tcp://127.0.0.1:1".to_owned(),
@@ -146,7 +158,7 @@ impl Bench {
         let lease = store.lease(robot, "bench", life, LeaseClaim::WhenFree).await.expect("an answer").expect("a lane");
         let most = WATCHERS[WATCHERS.len() - 1];
         let experiments = stream::iter(0..most).map(|_| accept(&store, owner)).buffer_unordered(8).collect().await;
-        Self { store, lease, experiments, rounds }
+        Self { store, writer, lease, experiments, rounds }
     }
 
     async fn measure<W: Watch>(
@@ -182,7 +194,7 @@ impl Bench {
             pace.tick().await;
             let at = Instant::now();
             self.tell(id).await;
-            committed.push((id, self.store.latest_sequence(id).await.expect("a sequence"), at));
+            committed.push((id, self.writer.latest_sequence(id).await.expect("a sequence"), at));
         }
         let seconds = began.elapsed().as_secs_f64();
         let statements = (direct::statements() - sent) as f64 / seconds;
@@ -207,7 +219,7 @@ impl Bench {
         let report = Report { steps_done: 1, steps_total: 2, seconds_left: 0.0, pace: 1.0 };
         let event = Change::Event { experiment, event: ExperimentEvent::Progress(report) };
         let entry = Entry { changes: vec![event], ..Entry::default() };
-        self.store.commit(&self.lease, entry).await.expect("committed");
+        self.writer.commit(&self.lease, entry).await.expect("committed");
     }
 }
 

@@ -5,8 +5,8 @@
 //! none. A [`Follower`] knows what it has seen. What lies further back than the hub remembers it reads for itself.
 //!
 //! Nothing is *sent* that could be lost, doubled or come late: a follower compares its own place with what is remembered,
-//! so it misses nothing whenever it comes and however slow it is. The task runs, and an experiment is remembered, only
-//! while somebody follows.
+//! so it misses nothing whenever it comes and however slow it is, and holds up nobody. The table is asked, and an
+//! experiment is remembered, only while somebody follows.
 
 mod reader;
 
@@ -14,16 +14,17 @@ use domain::{ExperimentEvent, ExperimentId};
 use reader::Reader;
 use std::{
     collections::{HashMap, VecDeque},
-    fmt,
+    fmt, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use store::{Event, Store};
+use tasks::Tasks;
 use tokio::sync::{Notify, watch};
 
 /// Events read at once.
 const BATCH: u32 = 100;
-/// Newest events of an experiment that are remembered: some batches, so that who is a little behind needn't read.
-const REMEMBERED: usize = 256;
+/// Newest events of an experiment that are remembered: more than a batch, so that who is a little behind needn't read.
+const REMEMBERED: usize = 128;
 
 /// Shared by all streams of a process. Cheap to clone.
 pub struct Hub<T> {
@@ -32,6 +33,7 @@ pub struct Hub<T> {
 
 struct Shared<T> {
     store: Store,
+    tasks: Tasks,
     render: fn(&Event) -> T,
     topics: Mutex<Topics<T>>,
     /// Somebody began to follow, or the last one went.
@@ -40,7 +42,11 @@ struct Shared<T> {
 
 struct Topics<T> {
     followed: HashMap<ExperimentId, watch::Sender<Recent<T>>>,
-    /// The task runs.
+    /// Those of them that were never looked at; some may have been left since.
+    fresh: Vec<ExperimentId>,
+    /// The task was started.
+    started: bool,
+    /// It looks at the table.
     read: bool,
 }
 
@@ -96,10 +102,10 @@ struct Leaving<T> {
 }
 
 impl<T: Send + Sync + 'static> Hub<T> {
-    /// `render` makes of an event what its followers get.
-    pub fn new(store: Store, render: fn(&Event) -> T) -> Self {
-        let topics = Mutex::new(Topics { followed: HashMap::new(), read: false });
-        Self { shared: Arc::new(Shared { store, render, topics, changed: Notify::new() }) }
+    /// `render` makes of an event what its followers get. The reader is one of `tasks` from the first follower on.
+    pub fn new(store: Store, tasks: Tasks, render: fn(&Event) -> T) -> Self {
+        let topics = Topics { followed: HashMap::new(), fresh: Vec::new(), started: false, read: false };
+        Self { shared: Arc::new(Shared { store, tasks, render, topics: Mutex::new(topics), changed: Notify::new() }) }
     }
 
     /// Everything after a sequence (0: from the start), until the experiment ends; `ended` says that it has already.
@@ -108,16 +114,18 @@ impl<T: Send + Sync + 'static> Hub<T> {
     /// Outside a Tokio runtime.
     pub fn follow(&self, experiment: ExperimentId, after: i64, ended: bool) -> Follower<T> {
         let mut topics = self.topics();
-        let topic = topics.followed.entry(experiment).or_insert_with(|| {
-            self.shared.changed.notify_one();
-            watch::Sender::new(Recent { last: None, whole: false, events: VecDeque::new() })
-        });
+        let is_new = !topics.followed.contains_key(&experiment);
+        let topic = topics.followed.entry(experiment).or_insert_with(|| watch::Sender::new(Recent::unknown()));
         let recent = topic.subscribe();
-        if !topics.read {
-            topics.read = true;
-            tokio::spawn(Reader::new(self.clone()).run());
+        if is_new {
+            topics.fresh.push(experiment);
+            self.shared.changed.notify_one();
         }
+        let first = !mem::replace(&mut topics.started, true);
         drop(topics);
+        if first {
+            self.shared.tasks.run(reader::NAME, reader::PAUSES, Reader::new(self.clone()));
+        }
         let leaving = Leaving { hub: self.clone(), experiment };
         Follower { recent, after, ready: VecDeque::new(), unread: false, ended, leaving }
     }
@@ -139,12 +147,24 @@ impl<T> Hub<T> {
         self.topics().read
     }
 
+    /// Ends all streams; their clients resume.
+    fn cut_off(&self) {
+        let mut topics = self.topics();
+        topics.followed.clear();
+        topics.fresh.clear();
+        topics.read = false;
+    }
+
     fn topics(&self) -> MutexGuard<'_, Topics<T>> {
         self.shared.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> Recent<T> {
+    const fn unknown() -> Self {
+        Self { last: None, whole: false, events: VecDeque::new() }
+    }
+
     /// Adds what was read next, up to `last`. Only the reader adds, so it follows without a gap.
     fn extend(&mut self, last: i64, told: Vec<Arc<Told<T>>>, whole: bool) {
         (self.last, self.whole) = (Some(last), whole);

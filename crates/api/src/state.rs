@@ -10,6 +10,7 @@ use crate::{
 use axum::{extract::FromRef, response::sse};
 use store::Store;
 use tasks::Tasks;
+use tokio_util::sync::CancellationToken;
 use workflow::Lab;
 
 /// Where the address of a client is read.
@@ -38,7 +39,7 @@ pub struct AppState {
 impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
         Self {
-            hub: Hub::new(store.clone(), as_sse),
+            hub: Hub::new(store.clone(), Tasks::new(CancellationToken::new()), as_sse),
             health: Health::new(store.clone(), ScrapeTokens::default()),
             store,
             auth,
@@ -73,6 +74,7 @@ impl AppState {
     /// For a process that runs tasks.
     #[must_use]
     pub fn with_tasks(mut self, tasks: Tasks) -> Self {
+        self.hub = Hub::new(self.store.clone(), tasks.clone(), as_sse);
         self.health = self.health.with_tasks(tasks);
         self
     }

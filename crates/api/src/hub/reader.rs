@@ -1,6 +1,6 @@
 //! The task that reads for a hub: what is new of all that is followed, in as few statements as it takes.
 
-use super::{BATCH, Hub, Recent, Told};
+use super::{BATCH, Hub, Told};
 use domain::ExperimentId;
 use std::{
     collections::{HashMap, HashSet},
@@ -9,21 +9,25 @@ use std::{
     time::Duration,
 };
 use store::Signal;
+use tasks::{Failure, Pauses, Task, Turn};
 use tokio::{
-    sync::{
-        broadcast::{
-            Receiver,
-            error::{RecvError, TryRecvError},
-        },
-        watch,
+    sync::broadcast::{
+        Receiver,
+        error::{RecvError, TryRecvError},
     },
     time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
+use tokio_util::sync::CancellationToken;
 
 /// How often the table is looked at without a signal: other processes' commits send us none.
 const POLL: Duration = Duration::from_secs(1);
 /// Experiments in one question how far they are.
 const ASKED_AT_ONCE: usize = 1_000;
+
+pub(super) const NAME: &str = "live streams";
+/// Whoever comes back after a failure shouldn't wait long.
+pub(super) const PAUSES: Pauses =
+    Pauses { first: Duration::from_millis(50), longest: Duration::from_secs(1), farewell: Duration::from_secs(1) };
 
 pub(super) struct Reader<T> {
     hub: Hub<T>,
@@ -33,8 +37,28 @@ pub(super) struct Reader<T> {
     heard: HashSet<ExperimentId>,
     /// All are to be looked at.
     due: bool,
-    /// Nobody follows, and whoever comes starts another task.
-    done: bool,
+}
+
+impl<T: Send + Sync + 'static> Task for Reader<T> {
+    /// Waits until somebody follows, and reads until nobody does.
+    async fn turn(&mut self, stop: &CancellationToken) -> Result<Turn, String> {
+        match stop.run_until_cancelled(self.read_while_followed()).await {
+            Some(Ok(())) => Ok(Turn::After(Duration::ZERO)),
+            Some(Err(error)) => {
+                tracing::warn!(%error, streams_of = self.hub.followed(), "live streams end early");
+                Err(error.to_string())
+            }
+            None => {
+                self.hub.cut_off();
+                Ok(Turn::Done)
+            }
+        }
+    }
+
+    /// Nobody is left waiting for what doesn't come: all streams end, and clients resume.
+    async fn failed(&mut self, _: &Failure) {
+        self.hub.cut_off();
+    }
 }
 
 impl<T: Send + Sync + 'static> Reader<T> {
@@ -43,25 +67,26 @@ impl<T: Send + Sync + 'static> Reader<T> {
         let signals = hub.shared.store.signals();
         let mut poll = interval_at(Instant::now() + POLL, POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { hub, signals, poll, heard: HashSet::new(), due: false, done: false }
+        Self { hub, signals, poll, heard: HashSet::new(), due: false }
     }
 
-    /// Reads until nobody follows. A database that fails ends the streams; their clients resume.
-    pub(super) async fn run(mut self) {
-        while !self.nobody_follows() {
-            if let Err(error) = self.turn().await {
-                tracing::warn!(%error, streams_of = self.hub.followed(), "live streams end early");
-                return;
-            }
+    async fn read_while_followed(&mut self) -> store::Result<()> {
+        while !self.is_followed() {
+            self.hub.shared.changed.notified().await;
+        }
+        // What was signalled until now is in what is read now.
+        self.signals = self.signals.resubscribe();
+        while self.is_followed() {
+            self.catch_up().await?;
             self.wait().await;
         }
+        Ok(())
     }
 
-    fn nobody_follows(&mut self) -> bool {
+    fn is_followed(&self) -> bool {
         let mut topics = self.hub.topics();
-        self.done = topics.followed.is_empty();
-        topics.read = !self.done;
-        self.done
+        topics.read = !topics.followed.is_empty();
+        topics.read
     }
 
     async fn wait(&mut self) {
@@ -90,7 +115,7 @@ impl<T: Send + Sync + 'static> Reader<T> {
         }
     }
 
-    async fn turn(&mut self) -> store::Result<()> {
+    async fn catch_up(&mut self) -> store::Result<()> {
         let (all, heard) = (mem::take(&mut self.due), mem::take(&mut self.heard));
         for asked in self.to_ask(all, &heard).chunks(ASKED_AT_ONCE) {
             let latest = self.hub.shared.store.latest_sequences(asked).await?;
@@ -103,10 +128,13 @@ impl<T: Send + Sync + 'static> Reader<T> {
 
     /// All that are followed, or those of which a commit told and those that were never looked at.
     fn to_ask(&self, all: bool, heard: &HashSet<ExperimentId>) -> Vec<ExperimentId> {
-        let topics = self.hub.topics();
-        let asked =
-            |(id, topic): &(_, &watch::Sender<Recent<T>>)| all || heard.contains(*id) || topic.borrow().last.is_none();
-        topics.followed.iter().filter(asked).map(|(id, _)| *id).collect()
+        let mut topics = self.hub.topics();
+        let fresh = mem::take(&mut topics.fresh);
+        if all {
+            return topics.followed.keys().copied().collect();
+        }
+        let told = heard.iter().copied().chain(fresh).filter(|id| topics.followed.contains_key(id));
+        told.collect::<HashSet<_>>().into_iter().collect()
     }
 
     /// The events that we haven't read. An experiment that was never looked at begins with what comes next.
@@ -144,16 +172,5 @@ impl<T: Send + Sync + 'static> Reader<T> {
             topic.send_modify(|recent| recent.extend(last, told, whole));
         }
         Ok(())
-    }
-}
-
-impl<T> Drop for Reader<T> {
-    /// A task that ends any other way than it should leaves nobody waiting: all streams end, and clients resume.
-    fn drop(&mut self) {
-        if !self.done {
-            let mut topics = self.hub.topics();
-            topics.followed.clear();
-            topics.read = false;
-        }
     }
 }

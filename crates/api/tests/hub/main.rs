@@ -13,12 +13,21 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{Config, TestRunner},
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use store::testing::{TestDatabase, direct};
+use tasks::{State, Tasks};
 use tokio::{
     sync::{Mutex, watch},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 /// Longer than any of this takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,8 +85,16 @@ async fn whatever_happens_each_event_is_told_once_in_order(database: TestDatabas
     }
 }
 
+fn hub_of(lab: &Lab) -> Hub<i64> {
+    Hub::new(lab.store.clone(), tasks(), |event| event.sequence)
+}
+
+fn tasks() -> Tasks {
+    Tasks::new(CancellationToken::new())
+}
+
 async fn check(here: &Lab, there: &Lab, history: &History) {
-    let hub = Hub::new(here.store.clone(), |event| event.sequence);
+    let hub = hub_of(here);
     let experiments = join_all((0..EXPERIMENTS).map(|robot| here.started(robot))).await;
     let (written, all_written) = watch::channel(false);
     let write = async |lab: &Lab, commits: &[(usize, usize)]| {
@@ -151,7 +168,7 @@ async fn what_many_follow_is_read_and_shown_once(database: TestDatabase) {
     let lab = Lab::new(database.store.clone()).await;
     let id = lab.started(0).await;
     assert_eq!(lab.latest(id).await, 2, "what is waited for below");
-    let hub = Hub::new(lab.store.clone(), |event| event.sequence);
+    let hub = hub_of(&lab);
     let mut followers = caught_up(&hub, &vec![id; 200]).await;
     let sent = direct::statements();
     lab.commit(0, vec![told(id)]).await;
@@ -175,7 +192,7 @@ async fn other_processes_commits_are_asked_for_together(database: TestDatabase) 
         ids.push(lab.queued().await);
     }
     let elsewhere = lab.seen_from(database.another().await);
-    let hub = Hub::new(lab.store.clone(), |event| event.sequence);
+    let hub = hub_of(&lab);
     let mut followers: Vec<_> = ids.iter().map(|id| hub.follow(*id, 0, false)).collect();
     for follower in &mut followers {
         next(follower).await;
@@ -193,7 +210,7 @@ async fn other_processes_commits_are_asked_for_together(database: TestDatabase) 
 async fn whoever_comes_late_begins_where_they_say(database: TestDatabase) {
     let lab = Lab::new(database.store.clone()).await;
     let id = lab.started(0).await;
-    let hub = Hub::new(lab.store.clone(), |event| event.sequence);
+    let hub = hub_of(&lab);
     let mut first = caught_up(&hub, &[id]).await.remove(0);
     // More than the hub remembers: some is there, some must be read.
     for _ in 0..7 {
@@ -209,7 +226,7 @@ async fn whoever_comes_late_begins_where_they_say(database: TestDatabase) {
 async fn whoever_reads_ahead_of_the_hub_gets_all_of_the_end(database: TestDatabase) {
     let lab = Lab::new(database.store.clone()).await;
     let id = lab.started(0).await;
-    let hub = Hub::new(lab.store.clone(), |event| event.sequence);
+    let hub = hub_of(&lab);
     let _first = caught_up(&hub, &[id]).await;
     let before = lab.latest(id).await;
     // Of which the hub hears nothing until it asks.
@@ -222,7 +239,7 @@ async fn whoever_reads_ahead_of_the_hub_gets_all_of_the_end(database: TestDataba
 async fn a_database_that_fails_ends_the_streams(database: TestDatabase) {
     let lab = Lab::new(database.store.clone()).await;
     let id = lab.started(0).await;
-    let hub = Hub::new(lab.store.clone(), |event| event.sequence);
+    let hub = hub_of(&lab);
     let mut followers = caught_up(&hub, &[id, id]).await;
     lab.store.close().await.expect("closed");
     for follower in &mut followers {
@@ -231,12 +248,80 @@ async fn a_database_that_fails_ends_the_streams(database: TestDatabase) {
     given::until(|| hub.followed() == 0 && !hub.reads()).await;
 }
 
+/// What the hub makes of an event, until it is told to fail at it.
+static FAILS: AtomicBool = AtomicBool::new(false);
+
+async fn a_bug_ends_the_streams_is_told_and_those_who_come_back_go_on(database: TestDatabase) {
+    let lab = Lab::new(database.store.clone()).await;
+    let (id, tasks) = (lab.started(0).await, tasks());
+    let hub = Hub::new(lab.store.clone(), tasks.clone(), |event| {
+        assert!(!FAILS.load(Ordering::Acquire), "a bug");
+        event.sequence
+    });
+    let mut follower = caught_up(&hub, &[id]).await.remove(0);
+    FAILS.store(true, Ordering::Release);
+    lab.commit(0, vec![told(id)]).await;
+    assert!(timeout(PATIENCE, follower.next()).await.expect("ends").is_none());
+    FAILS.store(false, Ordering::Release);
+    given::until(|| tasks.status().iter().any(|task| task.name == "live streams" && task.panics == 1)).await;
+    let mut again = hub.follow(id, 2, false);
+    assert_eq!(next(&mut again).await.sequence, 3);
+    lab.commit(0, vec![told(id)]).await;
+    assert_eq!(next(&mut again).await.sequence, 4);
+}
+
+async fn a_stop_ends_the_reader(database: TestDatabase) {
+    let lab = Lab::new(database.store.clone()).await;
+    let (id, tasks) = (lab.started(0).await, tasks());
+    let hub = Hub::new(lab.store.clone(), tasks.clone(), |event| event.sequence);
+    let mut follower = caught_up(&hub, &[id]).await.remove(0);
+    tasks.stop().cancel();
+    timeout(PATIENCE, tasks.ended()).await.expect("ends");
+    assert!(timeout(PATIENCE, follower.next()).await.expect("ends").is_none());
+    assert!(tasks.status().iter().all(|task| task.state == State::Ended) && !hub.reads());
+}
+
+async fn who_stands_still_holds_up_nobody_and_keeps_nothing(database: TestDatabase) {
+    let lab = Lab::new(database.store.clone()).await;
+    let id = lab.started(0).await;
+    let hub = hub_of(&lab);
+    let [mut quick, mut still] = <[_; 2]>::try_from(caught_up(&hub, &[id, id]).await).expect("two");
+    lab.commit(0, vec![told(id)]).await;
+    assert_eq!(next(&mut still).await.sequence, 3);
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        lab.commit(0, vec![told(id); 50]).await;
+        let latest = lab.latest(id).await;
+        while all.len() < latest as usize - 2 {
+            all.push(Arc::downgrade(&next(&mut quick).await));
+        }
+    }
+    let kept = all.iter().filter(|told| told.strong_count() > 0).count();
+    assert!(kept <= 256, "{kept} of {} events are in memory", all.len());
+    for expected in 4..=lab.latest(id).await {
+        assert_eq!(next(&mut still).await.sequence, expected);
+    }
+}
+
+async fn while_nobody_follows_nothing_is_asked(database: TestDatabase) {
+    let lab = Lab::new(database.store.clone()).await;
+    let id = lab.started(0).await;
+    let hub = hub_of(&lab);
+    drop(caught_up(&hub, &[id]).await);
+    given::until(|| !hub.reads()).await;
+    let sent = direct::statements();
+    // Longer than between two looks.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(direct::statements(), sent);
+    assert_eq!(next(&mut hub.follow(id, 0, false)).await.sequence, 1, "and who comes then is told");
+}
+
 async fn an_ended_experiment_is_told_to_its_end(database: TestDatabase) {
     let lab = Lab::new(database.store.clone()).await;
     let id = lab.started(0).await;
     lab.end(0, id, vec![told(id); 230]).await;
     let latest = lab.latest(id).await;
-    let hub = Hub::new(lab.store.clone(), |event| event.sequence);
+    let hub = hub_of(&lab);
     for after in [0, 1, 100, latest - 1, latest, latest + 5] {
         let (_, never) = watch::channel(false);
         let got = timeout(PATIENCE, read(hub.follow(id, after, true), Manner::ToTheEnd, never)).await.expect("ends");
@@ -275,5 +360,9 @@ on_both! {
     whoever_comes_late_begins_where_they_say,
     whoever_reads_ahead_of_the_hub_gets_all_of_the_end,
     a_database_that_fails_ends_the_streams,
+    a_bug_ends_the_streams_is_told_and_those_who_come_back_go_on,
+    a_stop_ends_the_reader,
+    who_stands_still_holds_up_nobody_and_keeps_nothing,
+    while_nobody_follows_nothing_is_asked,
     an_ended_experiment_is_told_to_its_end,
 }
