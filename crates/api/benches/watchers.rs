@@ -62,14 +62,13 @@ fn main() {
 
 async fn run(name: &str, store: Store, writer: Store, rounds: usize) {
     let bench = Bench::new(store, writer, rounds).await;
-    let tasks = Tasks::new(CancellationToken::new());
     for watchers in WATCHERS {
         for experiments in [1, watchers] {
             println!("{name}, {watchers} watchers of {experiments}: median, 99 %, longest of {rounds} commits");
             let experiments = &bench.experiments[..experiments];
             let direct = bench.measure(watchers, experiments, |id, after| Direct::new(&bench.store, id, after)).await;
             println!("  each for itself {direct}");
-            let hub = Hub::new(bench.store.clone(), tasks.clone(), shown);
+            let hub = Hub::new(bench.store.clone(), Tasks::new(CancellationToken::new()), shown);
             let shared = bench.measure(watchers, experiments, |id, after| hub.follow(id, after, false)).await;
             println!("  by the hub      {shared}");
         }

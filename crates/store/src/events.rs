@@ -90,9 +90,7 @@ impl Store {
         if experiments.is_empty() {
             return Ok(HashMap::new());
         }
-        let ids = experiments.iter().map(|&id| row_values![id]).collect();
-        let before = "SELECT id, last_sequence FROM experiments WHERE id IN (VALUES";
-        let rows = Sql::with_rows(before, Vec::new(), ids, ")").all(self.reader()).await?;
+        let rows = latest(experiments).all(self.reader()).await?;
         rows.iter().map(|row| Ok((row.get("id")?, row.get("last_sequence")?))).collect()
     }
 
@@ -103,17 +101,7 @@ impl Store {
         if places.is_empty() {
             return Ok(Vec::new());
         }
-        let places = places.iter().take(MOST_EVENTS as usize);
-        let places = places.map(|&(experiment, sequence)| row_values![experiment, sequence]).collect();
-        let rows = Sql::with_rows(
-            "WITH places (experiment_id, sequence) AS (VALUES",
-            Vec::new(),
-            places,
-            ") SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at FROM places p
-             JOIN events v ON v.experiment_id = p.experiment_id AND v.sequence = p.sequence
-             ORDER BY v.experiment_id, v.sequence",
-        );
-        rows.all(self.reader()).await?.iter().map(read_event).collect()
+        at(places).all(self.reader()).await?.iter().map(read_event).collect()
     }
 
     /// The newest event of a kind.
@@ -136,6 +124,26 @@ impl Store {
         );
         rows.all(self.reader()).await?.iter().map(read_event).collect()
     }
+}
+
+/// How far each of these is.
+pub(crate) fn latest(experiments: &[ExperimentId]) -> Sql {
+    let ids = experiments.iter().map(|&id| row_values![id]).collect();
+    Sql::with_rows("SELECT id, last_sequence FROM experiments WHERE id IN (VALUES", Vec::new(), ids, ")")
+}
+
+/// The events with these numbers.
+pub(crate) fn at(places: &[(ExperimentId, i64)]) -> Sql {
+    let places = places.iter().take(MOST_EVENTS as usize);
+    let places = places.map(|&(experiment, sequence)| row_values![experiment, sequence]).collect();
+    Sql::with_rows(
+        "WITH places (experiment_id, sequence) AS (VALUES",
+        Vec::new(),
+        places,
+        ") SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at FROM places p
+         JOIN events v ON v.experiment_id = p.experiment_id AND v.sequence = p.sequence
+         ORDER BY v.experiment_id, v.sequence",
+    )
 }
 
 fn read_event(row: &Row) -> Result<Event> {
