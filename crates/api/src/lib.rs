@@ -13,6 +13,7 @@ mod docs;
 mod endpoints;
 pub mod faults;
 mod health;
+pub mod hub;
 mod idempotency;
 mod observe;
 mod openapi;

@@ -1,13 +1,16 @@
-//! What every request shares: the store, who people are, the lab, and the bounds on live streams.
+//! What every request shares: the store, who people are, the lab, and the live streams with their bounds.
 
 use crate::{
     Changes,
+    endpoints::experiments::events::as_sse,
     health::{Health, ScrapeTokens},
+    hub::Hub,
     streams::Streams,
 };
-use axum::extract::FromRef;
+use axum::{extract::FromRef, response::sse};
 use store::Store;
 use tasks::Tasks;
+use tokio_util::sync::CancellationToken;
 use workflow::Lab;
 
 /// Where the address of a client is read.
@@ -30,11 +33,13 @@ pub struct AppState {
     pub changes: Changes,
     pub(crate) health: Health,
     pub(crate) streams: Streams,
+    pub(crate) hub: Hub<sse::Event>,
 }
 
 impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
         Self {
+            hub: Hub::new(store.clone(), Tasks::new(CancellationToken::new()), as_sse),
             health: Health::new(store.clone(), ScrapeTokens::default()),
             store,
             auth,
@@ -69,6 +74,7 @@ impl AppState {
     /// For a process that runs tasks.
     #[must_use]
     pub fn with_tasks(mut self, tasks: Tasks) -> Self {
+        self.hub = Hub::new(self.store.clone(), tasks.clone(), as_sse);
         self.health = self.health.with_tasks(tasks);
         self
     }

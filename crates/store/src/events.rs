@@ -8,7 +8,7 @@ use crate::{
 };
 use domain::{EventKind, ExperimentEvent, ExperimentId, ExperimentStatus, Fault};
 use sea_orm::DatabaseTransaction;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// The most events of one answer.
 const MOST_EVENTS: u32 = 1_000;
@@ -85,6 +85,25 @@ impl Store {
         row.map_or(Ok(0), |row| row.get("last_sequence"))
     }
 
+    /// The same of many; those of unknown experiments are left out.
+    pub async fn latest_sequences(&self, experiments: &[ExperimentId]) -> Result<HashMap<ExperimentId, i64>> {
+        if experiments.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = latest(experiments).all(self.reader()).await?;
+        rows.iter().map(|row| Ok((row.get("id")?, row.get("last_sequence")?))).collect()
+    }
+
+    /// Those of many experiments with these numbers (≤ 1000), one experiment after the other, each in order.
+    ///
+    /// By number and not by range: that is found by key, whatever a planner thinks of how long the history is.
+    pub async fn events_at(&self, places: &[(ExperimentId, i64)]) -> Result<Vec<Event>> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        at(places).all(self.reader()).await?.iter().map(read_event).collect()
+    }
+
     /// The newest event of a kind.
     pub async fn latest_event(&self, experiment: ExperimentId, kind: EventKind) -> Result<Option<Event>> {
         let row = sql!(
@@ -111,6 +130,26 @@ impl Store {
         );
         rows.all(self.reader()).await?.iter().map(read_event).collect()
     }
+}
+
+/// How far each of these is.
+pub(crate) fn latest(experiments: &[ExperimentId]) -> Sql {
+    let ids = experiments.iter().map(|&id| row_values![id]).collect();
+    Sql::with_rows("SELECT id, last_sequence FROM experiments WHERE id IN (VALUES", Vec::new(), ids, ")")
+}
+
+/// The events with these numbers.
+pub(crate) fn at(places: &[(ExperimentId, i64)]) -> Sql {
+    let places = places.iter().take(MOST_EVENTS as usize);
+    let places = places.map(|&(experiment, sequence)| row_values![experiment, sequence]).collect();
+    Sql::with_rows(
+        "WITH places (experiment_id, sequence) AS (VALUES",
+        Vec::new(),
+        places,
+        ") SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at FROM places p
+         JOIN events v ON v.experiment_id = p.experiment_id AND v.sequence = p.sequence
+         ORDER BY v.experiment_id, v.sequence",
+    )
 }
 
 fn read_event(row: &Row) -> Result<Event> {

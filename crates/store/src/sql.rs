@@ -63,6 +63,18 @@ impl Sql {
         Statement::from_sql_and_values(on.get_database_backend(), self.text, self.values)
     }
 
+    /// How the database would go about it, a line a step.
+    #[cfg(feature = "testing")]
+    pub async fn plan(mut self, on: &impl ConnectionTrait) -> Result<Vec<String>> {
+        let (explain, column) = match on.get_database_backend() {
+            sea_orm::DatabaseBackend::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+            _ => ("EXPLAIN", "QUERY PLAN"),
+        };
+        self.text = format!("{explain} {}", self.text).into();
+        let rows = on.query_all_raw(self.statement(on)).await?;
+        rows.into_iter().map(|row| Row(row).get(column)).collect()
+    }
+
     /// Runs it; how many rows it touched.
     pub async fn execute(self, on: &impl ConnectionTrait) -> Result<u64> {
         Ok(on.execute_raw(self.statement(on)).await?.rows_affected())

@@ -7,6 +7,7 @@
 pub mod direct;
 
 use crate::{NewActivity, Options, Store};
+use domain::ExperimentId;
 use std::{
     env, fs,
     os::unix::fs::{MetadataExt, chown},
@@ -175,6 +176,17 @@ impl Store {
         use crate::sql::Sql;
         let row = Sql::new(query, Vec::new()).one(self.reader()).await.expect("the query runs").expect("a row");
         row.get("text").expect("a text")
+    }
+
+    /// How the database would look up where these experiments are and these events of them, a line a step.
+    ///
+    /// # Panics
+    /// When it says nothing.
+    pub async fn plan_of_following(&self, places: &[(ExperimentId, i64)]) -> Vec<String> {
+        let experiments: Vec<_> = places.iter().map(|(experiment, _)| *experiment).collect();
+        let mut plan = crate::events::latest(&experiments).plan(self.reader()).await.expect("a plan");
+        plan.extend(crate::events::at(places).plan(self.reader()).await.expect("a plan"));
+        plan
     }
 
     /// A transaction that has run this and stays open, with all that it locks, until it is dropped.

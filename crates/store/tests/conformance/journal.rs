@@ -326,6 +326,57 @@ pub async fn events_have_no_gaps_however_many_write(database: TestDatabase) {
     assert_eq!(seen, (1..=82).collect::<Vec<i64>>());
 }
 
+pub async fn events_of_many_experiments_are_read_at_once(database: TestDatabase) {
+    let store = &database.store;
+    let owner = user(store, 10).await;
+    let (robot, lease) = lane(store, "ot2").await;
+    let first = running(store, owner, 1, &robot, &lease).await.experiment.id;
+    let other = queued(store, owner, 1).await.experiment.id;
+    let unknown = ExperimentId::new();
+    let told = |experiment| {
+        let report = Report { steps_done: 1, steps_total: 2, seconds_left: 0.0, pace: 1.0 };
+        Change::Event { experiment, event: ExperimentEvent::Progress(report) }
+    };
+    for _ in 0..3 {
+        store.commit(&lease, changes([told(first), told(other)])).await.expect("a commit");
+    }
+    let latest = store.latest_sequences(&[first, unknown, other]).await.expect("sequences");
+    let (of_first, of_other) =
+        (store.latest_sequence(first).await.expect("it"), store.latest_sequence(other).await.expect("it"));
+    assert_eq!(latest, [(first, of_first), (other, of_other)].into());
+    let asked = [(other, of_other), (unknown, 1), (first, of_first), (other, of_other - 1), (other, of_other + 1)];
+    let events = store.events_at(&asked).await.expect("events");
+    let places: Vec<_> = events.into_iter().map(|event| (event.experiment_id, event.sequence)).collect();
+    assert_eq!(places, [(first, of_first), (other, of_other - 1), (other, of_other)]);
+    assert!(store.latest_sequences(&[]).await.expect("none").is_empty());
+    assert!(store.events_at(&[]).await.expect("none").is_empty());
+}
+
+pub async fn events_are_found_by_key_however_long_the_history(database: TestDatabase) {
+    let store = &database.store;
+    let owner = user(store, 100).await;
+    let mut ids = Vec::new();
+    for _ in 0..50 {
+        ids.push(queued(store, owner, 1).await.experiment.id);
+    }
+    let history = "WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < 4000)
+        INSERT INTO events (experiment_id, sequence, kind, data, at)
+        SELECT v.experiment_id, n, v.kind, v.data, v.at FROM events v CROSS JOIN numbers WHERE v.sequence = 1";
+    store.run_sql(history).await;
+    store.run_sql("UPDATE experiments SET last_sequence = 4000").await;
+    store.run_sql("ANALYZE").await;
+    // One event of each, as at a look for what other processes did, and many of one.
+    let (new, behind) = (ids.iter().map(|id| (*id, 4_000)), (3_950..=4_000).map(|sequence| (ids[0], sequence)));
+    for places in [new.collect::<Vec<_>>(), behind.collect()] {
+        assert_eq!(store.events_at(&places).await.expect("events").len(), places.len());
+        let plan = store.plan_of_following(&places).await;
+        // All experiments are few enough to be read as they lie; the events never are.
+        let scans = |step: &&String| step.contains("Seq Scan on events") || step.contains("SCAN v");
+        assert_eq!(plan.iter().find(scans), None, "{plan:#?}");
+        assert!(plan.iter().any(|step| step.contains("events") || step.contains("SEARCH v")), "{plan:#?}");
+    }
+}
+
 pub async fn commits_wake_whoever_waits(database: TestDatabase) {
     let store = &database.store;
     let owner = user(store, 10).await;

@@ -126,6 +126,8 @@ on_both! {
         an_end_ends_the_wells_and_frees_the_lane,
         consumables_follow_the_journal,
         events_have_no_gaps_however_many_write,
+        events_of_many_experiments_are_read_at_once,
+        events_are_found_by_key_however_long_the_history,
         commits_wake_whoever_waits,
     }
     model {

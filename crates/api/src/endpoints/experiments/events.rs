@@ -1,9 +1,6 @@
 //! `GET /experiments/{id}/events`
 
-use crate::{
-    AppState, Caller, Problem, ProblemDocument,
-    streams::{Place, Streams},
-};
+use crate::{AppState, Caller, Problem, ProblemDocument};
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, HeaderName, StatusCode},
@@ -12,19 +9,15 @@ use axum::{
         sse::{self, KeepAlive, Sse},
     },
 };
-use domain::{EventKind, ExperimentEvent, ExperimentId, FaultCode};
-use futures::stream;
+use domain::{EventKind, FaultCode};
+use futures::{StreamExt, stream};
 use serde_json::Value;
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
-use store::{Event, Signal, Store};
-use tokio::{sync::broadcast, time::Instant};
+use std::{convert::Infallible, time::Duration};
+use store::Event;
+use tokio_util::sync::CancellationToken;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Events read at once.
-const BATCH: u32 = 100;
-/// How often the table is looked at without a signal: other processes' commits send us none.
-const POLL: Duration = Duration::from_secs(1);
 /// A comment this often tells silence from death, at both ends: a page that hears none for two of them says so.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// A stream ends after this long, so that who was let in is asked again; its client resumes where it was.
@@ -53,95 +46,33 @@ pub async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let seen = last_seen(&headers)?;
-    // Before the first read, so that no commit falls between the two.
-    let signals = state.store.signals();
     let experiment = super::visible(&state, &identity, &id).await?.experiment;
-    let after = seen.unwrap_or(0);
-    let first = state.store.events(experiment.id, after, BATCH).await?;
-    if seen.is_some() && first.is_empty() && experiment.status.is_final() {
+    let (after, ended) = (seen.unwrap_or(0), experiment.status.is_final());
+    if seen.is_some() && ended && state.store.events(experiment.id, after, 1).await?.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let place = state.streams.open(identity.user_id()).ok_or_else(|| {
         Problem::new(FaultCode::TooManyRequests, "you have 20 live streams open already; close a page or a notebook")
     })?;
-    let tail = Tail {
-        store: state.store.clone(),
-        streams: state.streams.clone(),
-        experiment: experiment.id,
-        after,
-        ready: first.into(),
-        signals,
-        ended: experiment.status.is_final(),
-        until: Instant::now() + STREAM_LIFE,
-        _place: place,
-    };
-    let events = stream::unfold(tail, async |mut tail| {
-        let event = tail.next().await?;
-        Some((Ok::<_, Infallible>(as_sse(&event)), tail))
+    let follower = state.hub.follow(experiment.id, after, ended);
+    let events = stream::unfold((follower, place), async |(mut follower, place)| {
+        let told = follower.next().await?;
+        Some((Ok::<_, Infallible>(told.shown.clone()), (follower, place)))
     });
+    let events = events.take_until(end(state.streams.closing().clone()));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// One reader of one experiment's events.
-struct Tail {
-    store: Store,
-    streams: Streams,
-    experiment: ExperimentId,
-    /// The last event taken from the table.
-    after: i64,
-    ready: VecDeque<Event>,
-    signals: broadcast::Receiver<Signal>,
-    /// The final status was seen: what is in the table now is all there will be.
-    ended: bool,
-    until: Instant,
-    _place: Place,
-}
-
-impl Tail {
-    /// The next event, or nothing when the stream ends. A database that fails ends it too: the client resumes.
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                self.after = event.sequence;
-                self.ended |= is_final(&event);
-                return Some(event);
-            }
-            let read = self.store.events(self.experiment, self.after, BATCH).await;
-            let events = read.inspect_err(|error| tracing::warn!(%error, "a live stream ends early")).ok()?;
-            if !events.is_empty() {
-                self.ready = events.into();
-                continue;
-            }
-            if self.ended || Instant::now() >= self.until {
-                return None;
-            }
-            let closing = self.streams.closing().clone();
-            tokio::select! {
-                () = closing.cancelled() => return None,
-                () = about(&mut self.signals, self.experiment) => {}
-                () = tokio::time::sleep(POLL) => {}
-            }
-        }
+/// A stream ends with its time or with the server.
+async fn end(closing: CancellationToken) {
+    tokio::select! {
+        () = closing.cancelled() => {}
+        () = tokio::time::sleep(STREAM_LIFE) => {}
     }
 }
 
-/// Waits for a signal about this experiment; having missed some counts as one.
-async fn about(signals: &mut broadcast::Receiver<Signal>, experiment: ExperimentId) {
-    loop {
-        match signals.recv().await {
-            Ok(Signal::Experiment(id)) if id == experiment => return,
-            Ok(_) => {}
-            Err(broadcast::error::RecvError::Lagged(_)) => return,
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-        }
-    }
-}
-
-fn is_final(event: &Event) -> bool {
-    matches!(event.read(), Some(ExperimentEvent::Status { status, .. }) if status.is_final())
-}
-
-fn as_sse(event: &Event) -> sse::Event {
+/// An event as it goes out to all who follow.
+pub(crate) fn as_sse(event: &Event) -> sse::Event {
     let mut data = event.data.clone();
     match event.kind.parse() {
         Ok(EventKind::Fault) => add_help(&mut data),
