@@ -12,6 +12,7 @@ mod csv;
 mod docs;
 mod endpoints;
 pub mod faults;
+mod finished;
 mod health;
 pub mod hub;
 mod idempotency;

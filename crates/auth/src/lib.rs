@@ -5,6 +5,7 @@
 //! [`rate`] how often anybody may do anything.
 
 mod account;
+mod callers;
 mod error;
 mod failure;
 mod failures;

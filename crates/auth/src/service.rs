@@ -3,6 +3,7 @@
 use crate::{
     ACCESS_TOKEN_LIFE, AuthError, EmailAddress, Identity, NewAccount, OneTimePassword, Password, Secret,
     account::check_quota,
+    callers::Callers,
     failure,
     failures::Failures,
     keys::Keys,
@@ -13,7 +14,7 @@ use crate::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Role, SessionId, UserId};
 use serde_json::{Value, json};
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Instant};
 use store::{NewActivity, NewUser, Rotation, Session, Store, StoreError, User, UserChanges};
 
 /// The cookie in which the pages keep their session.
@@ -52,6 +53,7 @@ pub struct CookieSession {
 pub struct Service {
     store: Store,
     keys: Keys,
+    callers: Callers,
     hasher: Hasher,
     throttle: Throttle,
     failures: Failures,
@@ -62,7 +64,7 @@ impl Service {
     pub async fn new(store: Store) -> Result<Self, AuthError> {
         let keys = Keys::load(store.clone()).await?;
         let failures = Failures::new(store.clone());
-        Ok(Self { store, keys, hasher: Hasher::new(), throttle: Throttle::new(), failures })
+        Ok(Self { store, keys, callers: Callers::new(), hasher: Hasher::new(), throttle: Throttle::new(), failures })
     }
 
     /// Writes down the failed sign-ins that are only counted so far; otherwise a minute later.
@@ -100,14 +102,21 @@ impl Service {
         self.end(Purpose::Refresh, refresh_token, ip).await
     }
 
-    /// Who an access token belongs to, as the database knows them now; while the session lives that it came from.
+    /// Who an access token belongs to, while the session lives that it came from; as the database knew them a moment ago,
+    /// with all that this process changed since.
     pub async fn authenticate(&self, access_token: &str) -> Result<Identity, AuthError> {
         if access_token.len() > LONGEST_TOKEN {
             return Err(AuthError::Forged);
         }
+        let (changes, read_at) = (self.store.account_changes(), Instant::now());
+        if let Some(identity) = self.callers.known(access_token, changes) {
+            return Ok(identity);
+        }
         let claims = self.keys.check(access_token).await?;
         let user = self.store.user_in_session(claims.sid, claims.sub).await?.ok_or(AuthError::Forged)?;
-        Ok(Identity { user, session: claims.sid })
+        let identity = Identity { user, session: claims.sid };
+        self.callers.keep(access_token, &identity, claims.exp, changes, read_at);
+        Ok(identity)
     }
 
     /// The keys, to be looked after.

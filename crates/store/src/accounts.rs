@@ -76,12 +76,12 @@ impl Store {
     /// # Errors
     /// `NotFound`; `LastAdministrator` where nobody else could administer the lab afterwards. Nothing was written then.
     pub async fn update_user(&self, id: UserId, changes: UserChanges, by: &[NewActivity]) -> Result<User> {
-        let user = format!("{USERS} WHERE u.id = $1{}", self.backend().for_update());
+        let text = format!("{USERS} WHERE u.id = $1{}", self.backend().for_update());
         let takes_power = changes.role.is_some_and(|role| !role.administers()) || changes.disabled == Some(true);
-        Ok(transact!(self, |tx| {
+        let user = transact!(self, |tx| {
             // Before the account itself, and in one order: so two who take the role from each other come one after another.
             let others = if takes_power { self.lock_other_administrators(tx, id).await? } else { 0 };
-            let before = read_user(&sql!(user.clone(), id).one(tx).await?.ok_or(StoreError::NotFound("account"))?)?;
+            let before = read_user(&sql!(text.clone(), id).one(tx).await?.ok_or(StoreError::NotFound("account"))?)?;
             let after = changes.of(before.clone(), now());
             if before.is_administrator() && !after.is_administrator() && others == 0 {
                 return Err(StoreError::LastAdministrator);
@@ -95,7 +95,9 @@ impl Store {
                 activity::insert(self.backend(), act).execute(tx).await?;
             }
             Ok(after)
-        }))
+        });
+        self.note_account_change();
+        Ok(user)
     }
 
     /// How many may administer the lab beside this one.
@@ -119,6 +121,7 @@ impl Store {
             sessions::end_all(tx, id).await?;
             activity::insert(self.backend(), by).execute(tx).await
         });
+        self.note_account_change();
         Ok(())
     }
 }

@@ -139,6 +139,8 @@ struct Inner {
     queue_changes: AtomicU64,
     /// … and that changed a robot.
     robot_changes: AtomicU64,
+    /// … and that changed accounts, sessions or keys.
+    account_changes: AtomicU64,
     queue_limit: u32,
 }
 
@@ -180,6 +182,7 @@ impl Store {
             in_hand: Kept::default(),
             queue_changes: AtomicU64::new(0),
             robot_changes: AtomicU64::new(0),
+            account_changes: AtomicU64::new(0),
             queue_limit: options.queue_limit,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -231,6 +234,15 @@ impl Store {
     /// Commits of this process that changed a robot, so far.
     pub(crate) fn robot_changes(&self) -> u64 {
         self.inner.robot_changes.load(Ordering::Acquire)
+    }
+
+    /// Commits of this process that changed who may do what, so far: an account's role or password, a session's end, a key.
+    pub fn account_changes(&self) -> u64 {
+        self.inner.account_changes.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_account_change(&self) {
+        self.inner.account_changes.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn kept_robots(&self) -> &Kept<Vec<Robot>> {

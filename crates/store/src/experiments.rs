@@ -22,6 +22,13 @@ pub(crate) const EXPERIMENTS: &str = "
         e.started_at, e.completed_at, e.metadata, e.dyes, e.least_nl, e.fullest_nl, u.email
     FROM experiments e JOIN users u ON u.id = e.user_id";
 
+/// The same with what is written down of their wells.
+const LINES: &str = "
+    SELECT e.id, e.user_id, e.name, e.status, e.priority, e.robot_id, e.plate_id, e.control, e.fault, e.created_at,
+        e.started_at, e.completed_at, e.metadata, e.dyes, e.least_nl, e.fullest_nl, e.asked, e.measured, e.doubtful,
+        e.swatches, u.email
+    FROM experiments e JOIN users u ON u.id = e.user_id";
+
 impl Store {
     /// The experiment that a person's idempotency key made.
     pub async fn experiment_of_key(&self, user: UserId, key: &str) -> Result<Option<ExperimentId>> {
@@ -46,20 +53,21 @@ impl Store {
     ) -> Result<Page<ExperimentSummary, ExperimentId>> {
         let limit = limit.clamp(1, MOST_ROWS);
         let text = format!(
-            "{EXPERIMENTS} WHERE e.id < $1{of_user} ORDER BY e.id DESC LIMIT $2",
+            "{LINES} WHERE e.id < $1{of_user} ORDER BY e.id DESC LIMIT $2",
             of_user = if user.is_some() { " AND e.user_id = $3" } else { "" },
         );
         let mut query = sql!(text, after.map_or(Uuid::max(), ExperimentId::as_uuid), i64::from(limit) + 1);
         query.and_bind(user);
         let rows = query.all(self.reader()).await?;
-        let heads =
-            rows.iter().map(|row| Ok((read_experiment(row)?, row.get("email")?))).collect::<Result<Vec<_>>>()?;
-        let Page { data, next } = Page::cut(heads, limit, |(experiment, _): &(Experiment, String)| experiment.id);
-        let mut tallies = tallies(self.reader(), data.iter().map(|(experiment, _)| experiment.id)).await?;
+        let lines = rows.iter().map(Line::read).collect::<Result<Vec<_>>>()?;
+        let Page { data, next } = Page::cut(lines, limit, |line: &Line| line.experiment.id);
+        let unknown = data.iter().filter(|line| line.tally.is_none()).map(|line| line.experiment.id);
+        let mut counted = tallies(self.reader(), unknown).await?;
         let data = data
             .into_iter()
-            .map(|(experiment, email)| {
-                let Tally { wells, measured, doubtful, swatches } = tallies.remove(&experiment.id).unwrap_or_default();
+            .map(|Line { experiment, email, tally }| {
+                let tally = tally.unwrap_or_else(|| counted.remove(&experiment.id).unwrap_or_default());
+                let Tally { wells, measured, doubtful, swatches } = tally;
                 ExperimentSummary { experiment, email, wells, measured, doubtful, swatches }
             })
             .collect();
@@ -143,6 +151,7 @@ pub(crate) async fn step(
     if to.is_final() {
         let end = if to == ExperimentStatus::Cancelled { WellStatus::Cancelled } else { WellStatus::Failed };
         happened = wells::end_all(tx, id, end, fault).await?;
+        write_tally(tx, id).await?;
     }
     happened.push(NewEvent::status(id, to, fault));
     Ok(happened)
@@ -154,6 +163,22 @@ async fn why_not(tx: &DatabaseTransaction, id: ExperimentId, to: ExperimentStatu
     Ok(StoreError::IllegalTransition { what: "an experiment", from: from.to_string(), to: to.to_string() })
 }
 
+/// An experiment as a list has it.
+struct Line {
+    experiment: Experiment,
+    email: String,
+    /// Nothing where its wells must be counted.
+    tally: Option<Tally>,
+}
+
+impl Line {
+    fn read(row: &Row) -> Result<Self> {
+        let experiment = read_experiment(row)?;
+        let tally = Tally::written(&experiment, row)?;
+        Ok(Self { experiment, email: row.get("email")?, tally })
+    }
+}
+
 /// What a list says about the wells of one experiment.
 #[derive(Default)]
 struct Tally {
@@ -163,7 +188,37 @@ struct Tally {
     swatches: Vec<String>,
 }
 
-/// One query for a whole page.
+impl Tally {
+    /// As it was written down when the experiment ended, or before anything was done for it.
+    fn written(experiment: &Experiment, row: &Row) -> Result<Option<Self>> {
+        let count = |column| Ok::<_, StoreError>(row.get::<Option<i32>>(column)?.and_then(|count| u32::try_from(count).ok()));
+        let Some(wells) = count("asked")? else { return Ok(None) };
+        if experiment.started_at.is_none() && !experiment.status.is_final() {
+            return Ok(Some(Self { wells, ..Self::default() }));
+        }
+        let (Some(measured), Some(doubtful)) = (count("measured")?, count("doubtful")?) else { return Ok(None) };
+        Ok(Some(Self { wells, measured, doubtful, swatches: read_swatches(row)? }))
+    }
+}
+
+/// For an experiment that has just ended: nothing of it changes any more.
+async fn write_tally(tx: &DatabaseTransaction, id: ExperimentId) -> Result<()> {
+    let tally = tallies(tx, std::iter::once(id)).await?.remove(&id).unwrap_or_default();
+    let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+    sql!(
+        "UPDATE experiments SET asked = $2, measured = $3, doubtful = $4, swatches = $5 WHERE id = $1",
+        id,
+        count(tally.wells),
+        count(tally.measured),
+        count(tally.doubtful),
+        tally.swatches.join(","),
+    )
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// One query for all of them.
 async fn tallies(
     on: &impl ConnectionTrait,
     experiments: impl Iterator<Item = ExperimentId>,
@@ -189,10 +244,13 @@ async fn tallies(
 
 fn read_tally(row: &Row) -> Result<Tally> {
     let count = |column| row.get::<i64>(column).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-    let swatches: Option<String> = row.get("swatches")?;
-    let swatches =
-        swatches.unwrap_or_default().split(',').filter(|swatch| !swatch.is_empty()).map(str::to_owned).collect();
+    let swatches = read_swatches(row)?;
     Ok(Tally { wells: count("asked")?, measured: count("measured")?, doubtful: count("doubtful")?, swatches })
+}
+
+fn read_swatches(row: &Row) -> Result<Vec<String>> {
+    let swatches: Option<String> = row.get("swatches")?;
+    Ok(swatches.unwrap_or_default().split(',').filter(|swatch| !swatch.is_empty()).map(str::to_owned).collect())
 }
 
 pub(crate) fn read_experiment(row: &Row) -> Result<Experiment> {

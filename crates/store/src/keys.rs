@@ -67,6 +67,7 @@ impl Store {
             }
             activity::insert(self.backend(), by).execute(tx).await
         });
+        self.note_account_change();
         Ok(())
     }
 }

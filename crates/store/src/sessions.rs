@@ -64,7 +64,7 @@ impl Store {
             "SELECT id, user_id, created_at, expires_at, revoked_at FROM sessions WHERE refresh_hash = $1{}",
             self.backend().for_update()
         );
-        Ok(transact!(self, |tx| {
+        let rotation = transact!(self, |tx| {
             let Some(row) = sql!(current.clone(), refresh_hash).one(tx).await? else {
                 return end_if_spent(tx, self.backend(), refresh_hash, from).await;
             };
@@ -74,7 +74,11 @@ impl Store {
             }
             replace_token(tx, session.id, refresh_hash, next_hash, expires_at).await?;
             Ok(Rotation::Rotated(Session { expires_at, ..session }))
-        }))
+        });
+        if matches!(rotation, Rotation::Reused(_)) {
+            self.note_account_change();
+        }
+        Ok(rotation)
     }
 
     /// The live session with this (current) token hash, without rotating it: for cookie sessions.
@@ -97,6 +101,7 @@ impl Store {
             }
             Ok(())
         });
+        self.note_account_change();
         Ok(())
     }
 }

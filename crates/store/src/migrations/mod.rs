@@ -43,6 +43,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     contract("0006_keys", include_str!("0006_keys.sql"), SEALED_SINCE),
     expand("0007_queue", include_str!("0007_queue.sql")),
     expand("0008_kind", include_str!("0008_kind.sql")),
+    expand("0009_tallies", include_str!("0009_tallies.sql")),
 ];
 
 /// The step that gave the table `migrations` its checksums.

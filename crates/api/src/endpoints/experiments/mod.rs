@@ -22,7 +22,10 @@ use store::{ControlOutcome, ExperimentDetail};
 
 /// An experiment that this person may see. Somebody else's is not told apart from none.
 async fn visible(state: &AppState, identity: &Identity, id: &str) -> Result<ExperimentDetail, Problem> {
-    let id: ExperimentId = body::id(id, "experiment")?;
+    seen_by(state, identity, body::id(id, "experiment")?).await
+}
+
+async fn seen_by(state: &AppState, identity: &Identity, id: ExperimentId) -> Result<ExperimentDetail, Problem> {
     let detail = state.store.experiment(id).await?;
     detail.filter(|detail| identity.may_see(detail.experiment.user_id)).ok_or_else(|| Problem::not_found("experiment"))
 }
