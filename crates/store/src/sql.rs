@@ -63,15 +63,16 @@ impl Sql {
         Statement::from_sql_and_values(on.get_database_backend(), self.text, self.values)
     }
 
-    /// How the database would go about it, a line a step.
+    /// How the database would go about it, a line a step. Asked past the record of what this release sends.
     #[cfg(feature = "testing")]
-    pub async fn plan(mut self, on: &impl ConnectionTrait) -> Result<Vec<String>> {
+    pub async fn plan(self, on: &impl ConnectionTrait) -> Result<Vec<String>> {
         let (explain, column) = match on.get_database_backend() {
             sea_orm::DatabaseBackend::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
             _ => ("EXPLAIN", "QUERY PLAN"),
         };
-        self.text = format!("{explain} {}", self.text).into();
-        let rows = on.query_all_raw(self.statement(on)).await?;
+        let text = format!("{explain} {}", self.text);
+        let asked = Statement::from_sql_and_values(on.get_database_backend(), text, self.values);
+        let rows = on.query_all_raw(asked).await?;
         rows.into_iter().map(|row| Row(row).get(column)).collect()
     }
 
