@@ -225,6 +225,7 @@ impl Bench {
 async fn accept(store: &Store, user_id: UserId) -> ExperimentId {
     let id = ExperimentId::new();
     let request = NewExperiment {
+        created_at: chrono::Utc::now(),
         id,
         user_id,
         name: None,
