@@ -2,10 +2,12 @@
 
 use crate::{AppState, PROBLEM_JSON, endpoints};
 use domain::EventKind;
+use std::collections::BTreeMap;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        ContentBuilder, Ref, RefOr, ResponseBuilder,
+        ContentBuilder, HeaderBuilder, Object, Ref, RefOr, Response, ResponseBuilder, Type,
+        path::{Operation, Parameter, ParameterIn},
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -91,13 +93,69 @@ pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) 
     (router, document)
 }
 
-/// Any endpoint may answer with a problem beyond those that it names: 401, 429, 500, 503.
+/// The problems that follow from what an endpoint takes, beside those that it names itself. Each status stands there by
+/// itself, so that one which nobody thought of is a difference between the document and the server.
 fn promise_problems(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let reads = item.get.iter_mut().map(|operation| (operation, false));
+        let changes = [&mut item.post, &mut item.patch].into_iter().flatten().map(|operation| (operation, true));
+        for (operation, may_change) in reads.chain(changes) {
+            let promised = promised(operation, may_change);
+            let responses = &mut operation.responses.responses;
+            for (status, description) in promised {
+                responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
+            }
+            tell_headers(responses);
+        }
+    }
+}
+
+/// Statuses and why they are answered.
+fn promised(operation: &Operation, may_change: bool) -> Vec<(&'static str, &'static str)> {
+    let mut promised = vec![
+        ("500", "A fault of the server's own; its log says more"),
+        ("503", "No database answers, or not in time: try again"),
+    ];
+    let is_at = |place: &ParameterIn, given: &RefOr<_>| matches!(given, RefOr::T(Parameter { parameter_in, .. }) if parameter_in == place);
+    let takes = |place| operation.parameters.iter().flatten().any(|given| is_at(&place, given));
+    // Only what needs no signing in says something of its own.
+    if operation.security.is_none() {
+        promised.push(("401", "Not signed in, or no longer"));
+        if may_change {
+            promised.push(("403", "Sent with a cookie by the page of another site"));
+            promised.push(("429", "More at once than one person may ask for; see RateLimit and Retry-After"));
+        }
+    }
+    if takes(ParameterIn::Query) || takes(ParameterIn::Header) {
+        promised.push(("422", "A parameter that can't be"));
+    }
+    if operation.request_body.is_some() {
+        promised.push(("400", "No JSON"));
+        promised.push(("413", "More than 1 MiB"));
+        promised.push(("415", "Not said to be JSON"));
+        promised.push(("422", "Something to change, pointed at"));
+    }
+    promised
+}
+
+fn problem(description: &str) -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let problem = ResponseBuilder::new().description("A problem document").content(PROBLEM_JSON, content).build();
-    let items = document.paths.paths.values_mut();
-    for operation in items.flat_map(|item| [&mut item.get, &mut item.post, &mut item.patch]).flatten() {
-        operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
+    ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build()
+}
+
+/// What a client reads beside the problem.
+fn tell_headers(responses: &mut BTreeMap<String, RefOr<Response>>) {
+    let header = |kind: Type, description: &str| {
+        HeaderBuilder::new().schema(Some(Object::with_type(kind))).description(Some(description)).build()
+    };
+    for (status, response) in responses {
+        let RefOr::T(response) = response else { continue };
+        let (name, header) = match status.as_str() {
+            "401" => ("WWW-Authenticate", header(Type::String, "How to sign in (RFC 6750)")),
+            "429" | "503" => ("Retry-After", header(Type::Integer, "Seconds after which to try again, where known")),
+            _ => continue,
+        };
+        response.headers.insert(name.to_owned(), RefOr::T(header));
     }
 }
 

@@ -16,6 +16,7 @@ use workflow::RobotCommand;
     (status = 200, body = RobotDetail),
     (status = 403, body = ProblemDocument, description = "Neither operator nor administrator", content_type = "application/problem+json"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 409, body = ProblemDocument, description = "It is paused or stopped, or asks something: resume it first", content_type = "application/problem+json"),
 ))]
 pub async fn drain(
     State(state): State<AppState>,
