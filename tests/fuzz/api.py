@@ -2,17 +2,20 @@
 
     api.py BINARY
 
-For each database (SQLite; PostgreSQL where TINCTURE_TEST_POSTGRES says) a lab of its own is asked by a student, by nobody
-and by an administrator, in this order: the last of them stops robots and disables accounts. The document is the one that
-the lab serves. What a run must have reached is checked too, since a fuzzer that is refused everywhere finds nothing.
+On each database (SQLite; PostgreSQL where TINCTURE_TEST_POSTGRES says), side by side, a lab of its own is asked by a
+student, by nobody and by an administrator, in this order: the last of them stops robots and disables accounts. The
+document is the one that the lab serves. What a run must have reached is checked too, since a fuzzer that is refused
+everywhere finds nothing.
 
-TINCTURE_FUZZ_EXAMPLES  cases an operation and phase (4). A token lives 15 minutes, which ends a run of more than some 200.
-TINCTURE_FUZZ_SEED      1 unless given; `random` takes another each time, and prints it.
+TINCTURE_FUZZ_SEED      of the first round; 1 unless given. `random` takes another each time, and prints it.
+TINCTURE_FUZZ_ROUNDS    how often, each time in new labs and with the next seed (1)
+TINCTURE_FUZZ_EXAMPLES  cases an operation and phase (4). A token lives 15 minutes, so for a long run ask for rounds.
 """
 
 import contextlib
 import json
 import os
+import random
 import secrets
 import signal
 import subprocess
@@ -21,6 +24,7 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -28,7 +32,9 @@ PASSWORD = "quite long enough"
 ADMINISTRATOR = "admin@localhost"
 # Answered with 2xx to whoever knows a secret that a fuzzer can't guess.
 UNREACHABLE = {"POST /api/v1/auth/login", "POST /api/v1/auth/refresh"}
-OCHRE = {"wells": [{"volumes": {"red": 60, "yellow": 30, "blue": 60}}]}
+OCHRE = {"volumes": {"red": 60, "yellow": 30, "blue": 60}}
+# A role's run takes some 15 s; what is still at it when its token has ended learns nothing more.
+LONGEST_RUN = 15 * 60
 
 
 class Lab:
@@ -76,15 +82,20 @@ class Lab:
         user = self.ask("/users", account, self.administrator)["id"]
         return user, self.sign_in(email)
 
-    def experiment(self, token):
-        return self.ask("/experiments", OCHRE, token)["id"]
+    def experiment(self, token, wells=1):
+        return self.ask("/experiments", {"wells": wells * [OCHRE]}, token)["id"]
 
-    def finish(self, experiment, token):
+    def command(self, experiment, command, token):
+        self.ask(f"/experiments/{experiment}/{command}", {}, token)
+        return experiment
+
+    def wait(self, experiment, status, token):
         deadline = time.monotonic() + 120
-        while self.ask(f"/experiments/{experiment}", token=token)["status"] != "completed":
+        while self.ask(f"/experiments/{experiment}", token=token)["status"] != status:
             if time.monotonic() > deadline:
-                raise SystemExit(f"The experiment didn't complete:\n{self.log.read_text()}")
+                raise SystemExit(f"The experiment isn't {status}:\n{self.log.read_text()}")
             time.sleep(0.2)
+        return experiment
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -95,28 +106,34 @@ class Lab:
             self.process.wait()
 
 
-def fuzz(lab, directory, role, people, known):
+def configuration(directory, people):
+    """Path of the configuration for a run of these."""
+    text = (HERE / "schemathesis.toml").read_text()
+    if people:
+        entries = [
+            {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {token}"}]}
+            for name, token in people.items()
+        ]
+        (directory / "people.json").write_text(json.dumps({"auth": entries}))
+        text += f'\n[auth.wfc]\npath = "{directory / "people.json"}"\nuser = "{next(iter(people))}"\n'
+    if len(people) > 1:
+        text += f"peers = {json.dumps(list(people))}\n"
+    path = directory / "schemathesis.toml"
+    path.write_text(text)
+    return path
+
+
+def fuzz(lab, directory, role, people, known, seed):
     """One run as `role`. `people` are the signed-in ones by name: requests come from the first; where there are more,
     none may read what is another's."""
-    header = lambda token: [{"name": "Authorization", "value": f"Bearer {token}"}]
-    entries = [{"name": name, "fixedHeaders": header(token)} for name, token in people.items()]
-    configuration = (HERE / "schemathesis.toml").read_text()
-    if people:
-        (directory / "people.json").write_text(json.dumps({"auth": entries}))
-        configuration += f'\n[auth.wfc]\npath = "{directory / "people.json"}"\nuser = "{next(iter(people))}"\n'
-    if len(people) > 1:
-        configuration += f"peers = {json.dumps(list(people))}\n"
-    (directory / "schemathesis.toml").write_text(configuration)
-
     report = directory / f"{role}.ndjson"
-    seed = os.environ.get("TINCTURE_FUZZ_SEED", "1")
     command = [
-        Path(sys.executable).with_name("st"), "--config-file", directory / "schemathesis.toml",
+        Path(sys.executable).with_name("st"), "--config-file", configuration(directory, people),
         "run", f"{lab.base}/api/v1/openapi.json", "--checks", "all", "--no-color",
         "--max-examples", os.environ.get("TINCTURE_FUZZ_EXAMPLES", "4"),
-        "--report-ndjson-path", report,
-    ] + ([] if seed == "random" else ["--seed", seed])
-    ran = subprocess.run(command, env=os.environ | known, cwd=directory, capture_output=True, text=True)
+        "--seed", str(seed), "--report-ndjson-path", report,
+    ]
+    ran = subprocess.run(command, env=os.environ | known, cwd=directory, capture_output=True, text=True, timeout=LONGEST_RUN)
     if ran.returncode != 0:
         raise SystemExit(f"{ran.stdout}{ran.stderr}\nAs {role}. The lab's log:\n{lab.log.read_text()[-4000:]}")
     return report
@@ -144,28 +161,35 @@ def answers(report):
                 yield f"{asked['method']} {asked['path']}", interaction["response"]["status_code"]
 
 
-def check_reach(role, report, expected):
+def check_reach(where, report, expected):
     """Whoever may do something got as far as doing it (2xx, or 409 where it isn't the time), and nobody else did."""
     seen = list(answers(report))
     reached = {operation for operation, status in seen if 200 <= status < 300 or status == 409}
-    print(f"  {role}: {len(seen)} answers, {len(reached)} operations reached", flush=True)
+    print(f"{where}: {len(seen)} answers, {len(reached)} operations reached", flush=True)
     if missing := sorted(expected - reached):
-        raise SystemExit(f"As {role} these were never reached, so nothing was tested there: {', '.join(missing)}")
+        raise SystemExit(f"{where}: these were never reached, so nothing was tested there: {', '.join(missing)}")
     if beyond := sorted(reached - expected):
-        raise SystemExit(f"As {role} these were reached, and must not be: {', '.join(beyond)}")
+        raise SystemExit(f"{where}: these were reached, and must not be: {', '.join(beyond)}")
 
 
-def fuzz_lab(lab, directory):
-    (ada, ada_token), (_, eve_token) = lab.student("ada"), lab.student("eve")
-    done = lab.experiment(ada_token)
-    lab.finish(done, ada_token)
-    known = {
+def furnish(lab, ada, ada_token, eve_token):
+    """Something of each kind, for schemathesis.toml to name. Many wells don't end before they are told to."""
+    done = lab.wait(lab.experiment(ada_token), "completed", ada_token)
+    cancelled = lab.command(lab.experiment(ada_token, wells=12), "cancel", ada_token)
+    paused = lab.command(lab.experiment(ada_token, wells=12), "pause", ada_token)
+    return {
         "FUZZ_DONE": done,
-        "FUZZ_WAITING": lab.experiment(ada_token),
+        "FUZZ_CANCELLED": lab.wait(cancelled, "cancelled", ada_token),
+        "FUZZ_PAUSED": lab.wait(paused, "paused", ada_token),
         "FUZZ_FOREIGN": lab.experiment(eve_token),
         "FUZZ_ROBOT": lab.ask("/robots", token=ada_token)["data"][0]["name"],
         "FUZZ_USER": ada,
     }
+
+
+def fuzz_lab(lab, directory, where, seed):
+    (ada, ada_token), (_, eve_token) = lab.student("ada"), lab.student("eve")
+    known = furnish(lab, ada, ada_token, eve_token)
     everything = operations(lab) - UNREACHABLE
     students = {operation for operation in everything if not for_operators(operation)}
     roles = [
@@ -174,7 +198,7 @@ def fuzz_lab(lab, directory):
         ("administrator", {"administrator": lab.administrator}, everything),
     ]
     for role, people, expected in roles:
-        check_reach(role, fuzz(lab, directory, role, people, known), expected)
+        check_reach(f"{where}, {role}", fuzz(lab, directory, role, people, known, seed), expected)
         for token in people.values():
             lab.ask("/me", token=token)
 
@@ -183,7 +207,10 @@ def fuzz_lab(lab, directory):
 def database_of_its_own(server):
     """The address of a new database there, which goes at the end."""
     name = f"tincture_fuzz_{secrets.token_hex(6)}"
-    tell = lambda sql: subprocess.run(["psql", server, "-Atqc", sql], check=True, stdin=subprocess.DEVNULL)
+
+    def tell(sql):
+        subprocess.run(["psql", server, "-Atqc", sql], check=True, stdin=subprocess.DEVNULL, timeout=60)
+
     tell(f"CREATE DATABASE {name}")
     try:
         yield urllib.parse.urlsplit(server)._replace(path=f"/{name}").geturl()
@@ -191,19 +218,35 @@ def database_of_its_own(server):
         tell(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def fuzz_database(binary, name, database, seed):
+    """What went wrong there, if anything did."""
+    with tempfile.TemporaryDirectory(prefix="tincture-fuzz.") as directory, database as url:
+        lab = Lab(binary, Path(directory), url)
+        try:
+            fuzz_lab(lab, Path(directory), name, seed)
+        except SystemExit as failure:
+            return f"On {name}, seed {seed}:\n{failure}"
+        finally:
+            lab.stop()
+    return None
+
+
+def fuzz_databases(binary, seed):
+    print(f"Seed {seed}", flush=True)
+    databases = {"SQLite": contextlib.nullcontext()}
+    if server := os.environ.get("TINCTURE_TEST_POSTGRES"):
+        databases["PostgreSQL"] = database_of_its_own(server)
+    with ThreadPoolExecutor() as side_by_side:
+        runs = [side_by_side.submit(fuzz_database, binary, name, database, seed) for name, database in databases.items()]
+    if failures := [failure for run in runs if (failure := run.result())]:
+        raise SystemExit("\n".join(failures) + f"\nAgain with TINCTURE_FUZZ_SEED={seed}.")
+
+
 def main(binary):
-    postgres = os.environ.get("TINCTURE_TEST_POSTGRES")
-    databases = [("SQLite", contextlib.nullcontext())]
-    if postgres:
-        databases.append(("PostgreSQL", database_of_its_own(postgres)))
-    for name, database in databases:
-        print(f"On {name}", flush=True)
-        with tempfile.TemporaryDirectory(prefix="tincture-fuzz.") as directory, database as url:
-            lab = Lab(binary, Path(directory), url)
-            try:
-                fuzz_lab(lab, Path(directory))
-            finally:
-                lab.stop()
+    seed = os.environ.get("TINCTURE_FUZZ_SEED", "1")
+    first = random.randrange(2**31) if seed == "random" else int(seed)
+    for seed in range(first, first + int(os.environ.get("TINCTURE_FUZZ_ROUNDS", "1"))):
+        fuzz_databases(binary, seed)
 
 
 if __name__ == "__main__":

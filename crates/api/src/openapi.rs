@@ -97,45 +97,67 @@ pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) 
 /// itself, so that one which nobody thought of is a difference between the document and the server.
 fn promise_problems(document: &mut utoipa::openapi::OpenApi) {
     for item in document.paths.paths.values_mut() {
-        let reads = item.get.iter_mut().map(|operation| (operation, false));
-        let changes = [&mut item.post, &mut item.patch].into_iter().flatten().map(|operation| (operation, true));
-        for (operation, may_change) in reads.chain(changes) {
-            let promised = promised(operation, may_change);
-            let responses = &mut operation.responses.responses;
-            for (status, description) in promised {
-                responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
-            }
-            tell_headers(responses);
+        for operation in
+            [&mut item.post, &mut item.patch].into_iter().flatten().filter(|operation| is_for_people(operation))
+        {
+            promise(operation, &OF_CHANGES);
+        }
+        for operation in [&mut item.get, &mut item.post, &mut item.patch].into_iter().flatten() {
+            let promised = promised(operation);
+            promise(operation, &promised);
+            tell_headers(&mut operation.responses.responses);
         }
     }
 }
 
-/// Statuses and why they are answered.
-fn promised(operation: &Operation, may_change: bool) -> Vec<(&'static str, &'static str)> {
-    let mut promised = vec![
-        ("500", "A fault of the server's own; its log says more"),
-        ("503", "No database answers, or not in time: try again"),
-    ];
-    let is_at = |place: &ParameterIn, given: &RefOr<_>| matches!(given, RefOr::T(Parameter { parameter_in, .. }) if parameter_in == place);
-    let takes = |place| operation.parameters.iter().flatten().any(|given| is_at(&place, given));
-    // Only what needs no signing in says something of its own.
-    if operation.security.is_none() {
+/// A status and why it is answered.
+type Promise = (&'static str, &'static str);
+
+const OF_ALL: [Promise; 2] = [
+    ("500", "A fault of the server's own; its log says more"),
+    ("503", "No database answers, or not in time: try again"),
+];
+const OF_CHANGES: [Promise; 2] = [
+    ("403", "Sent with a cookie by the page of another site"),
+    ("429", "More at once than one person may ask for; see RateLimit and Retry-After"),
+];
+const OF_BODIES: [Promise; 4] = [
+    ("400", "No JSON"),
+    ("413", "More than 1 MiB"),
+    ("415", "Not said to be JSON"),
+    ("422", "Something to change, pointed at"),
+];
+
+fn promised(operation: &Operation) -> Vec<Promise> {
+    let mut promised = OF_ALL.to_vec();
+    if is_for_people(operation) {
         promised.push(("401", "Not signed in, or no longer"));
-        if may_change {
-            promised.push(("403", "Sent with a cookie by the page of another site"));
-            promised.push(("429", "More at once than one person may ask for; see RateLimit and Retry-After"));
-        }
-    }
-    if takes(ParameterIn::Query) || takes(ParameterIn::Header) {
-        promised.push(("422", "A parameter that can't be"));
     }
     if operation.request_body.is_some() {
-        promised.push(("400", "No JSON"));
-        promised.push(("413", "More than 1 MiB"));
-        promised.push(("415", "Not said to be JSON"));
-        promised.push(("422", "Something to change, pointed at"));
+        promised.extend(OF_BODIES);
+    }
+    if takes(operation, &ParameterIn::Query) || takes(operation, &ParameterIn::Header) {
+        promised.push(("422", "A parameter that can't be"));
     }
     promised
+}
+
+/// Whether one must be signed in: only what needs no signing in says something of its own about it.
+fn is_for_people(operation: &Operation) -> bool {
+    operation.security.is_none()
+}
+
+fn takes(operation: &Operation, place: &ParameterIn) -> bool {
+    let is_there = |given: &RefOr<Parameter>| matches!(given, RefOr::T(parameter) if parameter.parameter_in == *place);
+    operation.parameters.iter().flatten().any(is_there)
+}
+
+/// What an operation says itself stays.
+fn promise(operation: &mut Operation, promised: &[Promise]) {
+    for (status, description) in promised {
+        let responses = &mut operation.responses.responses;
+        responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(problem(description)));
+    }
 }
 
 fn problem(description: &str) -> Response {
