@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The one test command: formatting, lints, every test on SQLite and PostgreSQL, the browser, the Python clients.
+# The one test command: formatting, lints, every test on SQLite and PostgreSQL, the browser, the Python clients, a fuzzer.
 #
 # It brings what it needs: Debian packages when they are missing (as root or with sudo; otherwise it says which), a
 # PostgreSQL cluster of its own on a free port, a Python environment under target/. It leaves nothing running.
 # For one crate while working: cargo test -p tincture-domain
+# For more of the fuzzer: TINCTURE_FUZZ_ROUNDS=20 TINCTURE_FUZZ_SEED=random (tests/fuzz/api.py says more)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -108,10 +109,11 @@ check_postgres() {
     [ "$directory" = "$cluster" ] || { echo "Another PostgreSQL answers on port $1: $directory" >&2; exit 1; }
 }
 
-# ---- the Python clients that the emulator must satisfy, unchanged
+# ---- Python: clients that the emulator must satisfy, unchanged, and the fuzzer
 
+# What tests/$1 needs.
 prepare_python() {
-    local requirements=tests/clients/requirements.txt venv=$target/clients-venv
+    local requirements=tests/$1/requirements.txt venv=$target/$1-venv
     if ! cmp -s "$requirements" "$venv/installed.txt"; then
         rm -rf "$venv"
         python3 -m venv "$venv"
@@ -167,7 +169,11 @@ start_postgres
 step "Tests"
 cargo test --locked --workspace --no-fail-fast
 
-prepare_python
+prepare_python clients
 for client in tests/clients/*_cycle.py; do
     run_python_client "$client"
 done
+
+step "Schemathesis: the API as student, nobody and administrator"
+prepare_python fuzz
+"$python" tests/fuzz/api.py "$target/debug/tincture"

@@ -193,7 +193,7 @@ class Tincture:
         environment = {
             "TINCTURE_DATABASE_URL": self.cluster.url(database), "TINCTURE_LISTEN": f"127.0.0.1:{port}",
             "TINCTURE_ADMIN_PASSWORD": PASSWORD, "TINCTURE_DATABASE_CONNECTIONS": "32", "TINCTURE_QUEUE_LIMIT": "100000",
-            "TINCTURE_CHANGES_PER_MINUTE": "100000", "TINCTURE_LOG": "warn",
+            "TINCTURE_CHANGES_PER_MINUTE": "100000", "TINCTURE_CONNECTIONS_PER_ADDRESS": "4096", "TINCTURE_LOG": "warn",
         }
         return Server([self.binary, "serve"], environment, f"{self.base}/healthz")
 

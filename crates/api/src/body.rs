@@ -141,9 +141,10 @@ pub const LARGEST_PAGE: u32 = 200;
 #[into_params(parameter_in = Query)]
 pub struct Paging {
     /// Entries of the page, 1–200.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 200, default = 50)]
     limit: Option<String>,
     /// `next_cursor` of the page before.
+    #[param(value_type = String, required = false, min_length = 1)]
     cursor: Option<String>,
 }
 

@@ -5,12 +5,23 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue},
     response::Response,
 };
+use utoipa::IntoParams;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The longest key.
 const LONGEST_KEY: usize = 200;
+
+/// The header, for the documentation; [`key`] reads it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes the header to OpenAPI")]
+pub struct IdempotencyKey {
+    /// 1–200 visible ASCII characters; one a request, kept on retries.
+    #[param(rename = "Idempotency-Key", value_type = String, required = false, pattern = "^[!-~]{1,200}$")]
+    key: Option<String>,
+}
 
 /// The request's key, if it has one.
 pub fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

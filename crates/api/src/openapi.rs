@@ -2,10 +2,12 @@
 
 use crate::{AppState, PROBLEM_JSON, endpoints};
 use domain::EventKind;
+use std::collections::BTreeMap;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        ContentBuilder, Ref, RefOr, ResponseBuilder,
+        ContentBuilder, HeaderBuilder, Object, Ref, RefOr, Response, ResponseBuilder, Type,
+        path::{Operation, Parameter, ParameterIn},
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -81,13 +83,91 @@ pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) 
     (router, document)
 }
 
-/// Any endpoint may answer with a problem beyond those that it names: 401, 429, 500, 503.
+/// The problems that follow from what an endpoint takes, beside those that it names itself. Each status stands there by
+/// itself, so that one which nobody thought of is a difference between the document and the server.
 fn promise_problems(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        for operation in
+            [&mut item.post, &mut item.patch].into_iter().flatten().filter(|operation| is_for_people(operation))
+        {
+            promise(operation, &OF_CHANGES);
+        }
+        for operation in [&mut item.get, &mut item.post, &mut item.patch].into_iter().flatten() {
+            let promised = promised(operation);
+            promise(operation, &promised);
+            tell_headers(&mut operation.responses.responses);
+        }
+    }
+}
+
+/// A status and why it is answered.
+type Promise = (&'static str, &'static str);
+
+const OF_ALL: [Promise; 2] = [
+    ("500", "A fault of the server's own; its log says more"),
+    ("503", "No database answers, or not in time: try again"),
+];
+const OF_CHANGES: [Promise; 2] = [
+    ("403", "Sent with a cookie by the page of another site"),
+    ("429", "More at once than one person may ask for; see RateLimit and Retry-After"),
+];
+const OF_BODIES: [Promise; 4] = [
+    ("400", "No JSON"),
+    ("413", "More than 1 MiB"),
+    ("415", "Not said to be JSON"),
+    ("422", "Something to change, pointed at"),
+];
+
+fn promised(operation: &Operation) -> Vec<Promise> {
+    let mut promised = OF_ALL.to_vec();
+    if is_for_people(operation) {
+        promised.push(("401", "Not signed in, or no longer"));
+    }
+    if operation.request_body.is_some() {
+        promised.extend(OF_BODIES);
+    }
+    if takes(operation, &ParameterIn::Query) || takes(operation, &ParameterIn::Header) {
+        promised.push(("422", "A parameter that can't be"));
+    }
+    promised
+}
+
+/// Whether one must be signed in: only what needs no signing in says something of its own about it.
+fn is_for_people(operation: &Operation) -> bool {
+    operation.security.is_none()
+}
+
+fn takes(operation: &Operation, place: &ParameterIn) -> bool {
+    let is_there = |given: &RefOr<Parameter>| matches!(given, RefOr::T(parameter) if parameter.parameter_in == *place);
+    operation.parameters.iter().flatten().any(is_there)
+}
+
+/// What an operation says itself stays.
+fn promise(operation: &mut Operation, promised: &[Promise]) {
+    for (status, description) in promised {
+        let responses = &mut operation.responses.responses;
+        responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(problem(description)));
+    }
+}
+
+fn problem(description: &str) -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let problem = ResponseBuilder::new().description("A problem document").content(PROBLEM_JSON, content).build();
-    let items = document.paths.paths.values_mut();
-    for operation in items.flat_map(|item| [&mut item.get, &mut item.post, &mut item.patch]).flatten() {
-        operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
+    ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build()
+}
+
+/// What a client reads beside the problem.
+fn tell_headers(responses: &mut BTreeMap<String, RefOr<Response>>) {
+    let header = |kind: Type, description: &str| {
+        HeaderBuilder::new().schema(Some(Object::with_type(kind))).description(Some(description)).build()
+    };
+    for (status, response) in responses {
+        let RefOr::T(response) = response else { continue };
+        let (name, header) = match status.as_str() {
+            "401" => ("WWW-Authenticate", header(Type::String, "How to sign in (RFC 6750)")),
+            "429" | "503" => ("Retry-After", header(Type::Integer, "Seconds after which to try again, where known")),
+            _ => continue,
+        };
+        response.headers.insert(name.to_owned(), RefOr::T(header));
     }
 }
 

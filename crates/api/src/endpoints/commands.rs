@@ -50,6 +50,12 @@ const OF_AN_EXPERIMENT: &[Answer] = &[
     (409, "It makes no sense in this state"),
 ];
 const OF_A_ROBOT: &[Answer] = &[(200, ""), (403, "Neither operator nor administrator"), (404, "")];
+const OF_A_DRAINED_ROBOT: &[Answer] = &[
+    (200, ""),
+    (403, "Neither operator nor administrator"),
+    (404, ""),
+    (409, "It is paused or stopped, or asks something: resume it first"),
+];
 const OF_THE_LAB: &[Answer] = &[(200, ""), (403, "Neither operator nor administrator")];
 
 const COMMANDS: [Command; 11] = [
@@ -94,7 +100,7 @@ place. `stands_still` says when hands may go to the deck.",
         act: Act::Robot(RobotCommand::Drain),
         summary: "Drain a robot",
         description: "Finishes the experiment in hand and takes no other, until it is resumed: for maintenance.",
-        answers: OF_A_ROBOT,
+        answers: OF_A_DRAINED_ROBOT,
     },
     Command {
         path: "/robots/{id}/stop",

@@ -33,6 +33,7 @@ impl Lab {
     /// An experiment that waits.
     pub async fn queued(&self) -> ExperimentId {
         let request = NewExperiment {
+            created_at: chrono::Utc::now(),
             id: ExperimentId::new(),
             user_id: self.owner,
             name: None,

@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub struct Doer {
     /// Id or e-mail address of an account; everybody's unless given.
-    #[param(example = "ada@example.org")]
+    #[param(value_type = String, required = false, example = "ada@example.org")]
     user: Option<String>,
 }
 

@@ -53,9 +53,12 @@ pub struct Created {
 /// answered with 201 survives any crash. With an `Idempotency-Key` the same request may be sent again safely.
 #[utoipa::path(post, path = "/experiments", tag = "experiments",
     operation_id = "experiments_create", request_body = CreateExperiment,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1–200 visible ASCII characters; one a request, kept on retries")),
+    params(idempotency::IdempotencyKey),
     responses(
-        (status = 201, body = Created, description = "Durable and charged"),
+        (status = 201, body = Created, description = "Durable and charged", headers(
+            ("Location" = String, description = "Path of the experiment"),
+            ("Idempotency-Replayed" = bool, description = "`true` where the key came before, and nothing new was made"),
+        )),
         (status = 400, body = ProblemDocument, description = "No JSON", content_type = "application/problem+json"),
         (status = 403, body = ProblemDocument, description = "Not enough quota, or a priority that isn't yours to give", content_type = "application/problem+json"),
         (status = 409, body = ProblemDocument, description = "The key came with another request", content_type = "application/problem+json"),

@@ -15,6 +15,7 @@ use serde_json::Value;
 use std::{convert::Infallible, time::Duration};
 use store::Event;
 use tokio_util::sync::CancellationToken;
+use utoipa::{IntoParams, ToSchema};
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -22,6 +23,31 @@ static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// A stream ends after this long, so that who was let in is asked again; its client resumes where it was.
 const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// The header, for the documentation; [`last_seen`] reads it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes the header to OpenAPI")]
+pub struct Seen {
+    /// The last event seen.
+    #[param(rename = "Last-Event-ID", value_type = i64, required = false, minimum = 0)]
+    last: Option<i64>,
+}
+
+/// One event of the stream.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "describes the stream to OpenAPI")]
+pub struct EventSchema {
+    /// Its sequence; send the last one as `Last-Event-ID` to go on after it.
+    #[schema(pattern = "^[0-9]+$", example = "3")]
+    id: String,
+    /// Its kind.
+    #[schema(example = "operation")]
+    event: String,
+    /// A JSON object.
+    #[schema(content_media_type = "application/json", example = r#"{"sentence":"homing","step":"home","well":null}"#)]
+    data: String,
+}
 
 /// Follow an experiment
 ///
@@ -32,9 +58,9 @@ const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 ///
 /// A comment every 2 s says that the server lives. 204 says that there is nothing more to follow.
 #[utoipa::path(get, path = "/experiments/{id}/events", tag = "experiments", operation_id = "experiments_events",
-    params(("id" = String, Path), ("Last-Event-ID" = Option<i64>, Header, description = "The last event seen")),
+    params(("id" = String, Path), Seen),
     responses(
-        (status = 200, body = String, content_type = "text/event-stream"),
+        (status = 200, body = EventSchema, description = "Events, each of this shape", content_type = "text/event-stream"),
         (status = 204, description = "Everything was seen and the experiment has ended"),
         (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, body = ProblemDocument, description = "Too many streams open", content_type = "application/problem+json"),

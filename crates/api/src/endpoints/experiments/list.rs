@@ -8,15 +8,24 @@ use crate::{
 use axum::{Json, extract::State};
 use domain::FaultCode;
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 /// Whose experiments.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Whose {
     /// `mine` (the default), or `all` for operators and administrators.
-    #[param(example = "mine")]
+    #[param(value_type = ScopeName, required = false, inline)]
     scope: Option<String>,
+}
+
+/// The values of `scope`.
+#[derive(Clone, Copy, Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "describes a parameter to OpenAPI that is read by hand, for its own problem")]
+pub enum ScopeName {
+    Mine,
+    All,
 }
 
 /// List experiments
@@ -25,6 +34,7 @@ pub struct Whose {
 #[utoipa::path(get, path = "/experiments", tag = "experiments",
     operation_id = "experiments_list", params(Paging, Whose), responses(
     (status = 200, body = PageView<ExperimentLine>),
+    (status = 403, body = ProblemDocument, description = "Everybody's, for neither operator nor administrator", content_type = "application/problem+json"),
     (status = 422, body = ProblemDocument, description = "A limit or cursor that can't be", content_type = "application/problem+json"),
 ))]
 pub async fn list(

@@ -18,10 +18,13 @@ use workflow::{Retried, RetryError};
 /// measured and are doubtful are made again too, whatever the experiment came to; that costs nothing, once a well.
 /// `retry_of` names what it makes up for. Send an `Idempotency-Key`, so that asking twice makes one experiment.
 #[utoipa::path(post, path = "/experiments/{id}/retry", tag = "experiments", operation_id = "experiments_retry",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "1–200 visible ASCII characters")),
+    params(("id" = String, Path), idempotency::IdempotencyKey),
     responses(
         (status = 200, body = ExperimentView, description = "It was paused and is in the queue again"),
-        (status = 201, body = Created, description = "A new experiment, durable and charged"),
+        (status = 201, body = Created, description = "A new experiment, durable and charged", headers(
+            ("Location" = String, description = "Path of the experiment"),
+            ("Idempotency-Replayed" = bool, description = "`true` where the key came before, and nothing new was made"),
+        )),
         (status = 403, body = ProblemDocument, description = "Not enough quota", content_type = "application/problem+json"),
         (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, body = ProblemDocument, description = "It hasn't ended, or nothing is left to do", content_type = "application/problem+json"),

@@ -23,16 +23,18 @@ pub enum DeckActSchema {
     NewPlate,
     /// A full rack lies in the slot.
     NewTips {
-        #[schema(example = 9)]
+        #[schema(minimum = 1, maximum = 12, example = 9)]
         slot: u8,
     },
     /// A vial was filled again.
     Refill {
-        #[schema(example = "B1")]
+        #[schema(pattern = "^[A-H]([1-9]|1[0-2])$", example = "B1")]
         vial: String,
         /// µL in it now, at most what it holds; full unless given.
+        #[schema(minimum = 0)]
         volume: Option<f64>,
         /// The bottle it was filled from; at most 80 characters.
+        #[schema(max_length = 80)]
         batch: Option<String>,
     },
     EmptyWaste,
@@ -40,12 +42,22 @@ pub enum DeckActSchema {
     SensorCharged,
     /// Whatever hung on the nozzle was taken off by hand.
     NozzleCleared,
-    /// Somebody looked what hangs on the nozzle: `nothing`, `empty_tip`, `tip_with_liquid` or `sensor`. It answers the
-    /// question about a step in doubt.
+    /// Somebody looked what hangs on the nozzle. It answers the question about a step in doubt.
     NozzleHolds {
         #[schema(example = "empty_tip")]
-        holds: String,
+        holds: NozzleContentName,
     },
+}
+
+/// What somebody sees on a nozzle.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(dead_code, reason = "describes workflow's NozzleContent to OpenAPI, which workflow knows nothing of")]
+pub enum NozzleContentName {
+    Nothing,
+    EmptyTip,
+    TipWithLiquid,
+    Sensor,
 }
 
 /// Confirm what was done at a deck

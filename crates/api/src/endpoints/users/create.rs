@@ -17,7 +17,7 @@ const USUAL_QUOTA: i32 = 96;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
-    #[schema(example = "ada@example.org")]
+    #[schema(format = Email, max_length = 254, example = "ada@example.org")]
     email: String,
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 200)]
     password: Password,
