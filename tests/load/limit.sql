@@ -12,10 +12,6 @@ WITH asked AS (
 ), well AS (
     INSERT INTO wells (id, experiment_id, status, metadata, position, recipe)
     SELECT gen_random_uuid(), id, 'pending', '{}', n, '{"blue":30,"red":20,"yellow":20}' FROM experiment, generate_series(0, 7) n
-    RETURNING id, experiment_id
-), ledger AS (
-    INSERT INTO quota_entries (well_id, reason, user_id, created_at)
-    SELECT well.id, 'charged', experiment.user_id, now() FROM well JOIN experiment ON experiment.id = well.experiment_id
 ), event AS (
     INSERT INTO events (experiment_id, sequence, kind, data, at) SELECT id, 1, 'status', '{"status":"queued"}', now() FROM experiment
 )

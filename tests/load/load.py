@@ -46,6 +46,7 @@ class Cluster:
         self.run("initdb", "-D", data, "-U", "lab", "--auth=trust")
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{self.dir}'"
         self.run("pg_ctl", "-D", data, "-w", "-l", self.dir / "log", "-o", options, "start")
+        self.pid = int((data / "postmaster.pid").read_text().split()[0])
         atexit.register(self.stop)
 
     def run(self, program, *arguments):
@@ -95,30 +96,44 @@ class Server:
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
-    def processes(self):
-        children = {}
-        for path in glob.glob("/proc/[0-9]*/stat"):
-            try:
-                fields = open(path).read().rsplit(")", 1)[1].split()
-                children.setdefault(int(fields[1]), []).append(int(path.split("/")[2]))
-            except OSError:
-                pass
-        todo, found = [self.process.pid], []
-        while todo:
-            pid = todo.pop()
-            found.append(pid)
-            todo += children.get(pid, [])
-        return found
-
     def memory(self):
         """Proportional set size, MB."""
         total = 0
-        for pid in self.processes():
+        for pid in children(self.process.pid):
             try:
                 total += next(int(line.split()[1]) for line in open(f"/proc/{pid}/smaps_rollup") if line.startswith("Pss:"))
             except OSError:
                 pass
         return total / 1024
+
+
+def children(of):
+    """A process with all that it started."""
+    parents = {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            fields = open(path).read().rsplit(")", 1)[1].split()
+            parents.setdefault(int(fields[1]), []).append(int(path.split("/")[2]))
+        except OSError:
+            pass
+    todo, found = [of], []
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += parents.get(pid, [])
+    return found
+
+
+def cpu(of):
+    """Seconds that a process and its children have worked, those that ended included."""
+    total = 0
+    for pid in children(of):
+        try:
+            fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+            total += sum(int(field) for field in fields[11:15])
+        except OSError:
+            pass
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def post(url, body):
@@ -254,7 +269,13 @@ def measure(side, case, seconds):
     experiments = side.experiments(tokens)
     connections = 32 if case == "hot" else 64
     wrk(side, case, tokens, experiments, 2, connections)
+    before = cpu(server.process.pid), cpu(side.cluster.pid)
     result = wrk(side, case, tokens, experiments, seconds, connections)
+    result["server"], result["database"] = (
+        (cpu(pid) - then) * 1000 / max(result["rate"] * seconds, 1)
+        for pid, then in zip((server.process.pid, side.cluster.pid), before)
+    )
+    time.sleep(3)  # What is kept, not what was in use.
     result["memory"] = server.memory()
     server.stop()
     return result
@@ -289,7 +310,7 @@ def main():
     fastapi = FastApi(cluster)
     sides = [fastapi, Tincture(cluster, chosen.tincture, fastapi)]
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {chosen.passes} passes of {chosen.seconds} s, the best of each side")
-    print(f"{'case':8} {'side':9} {'req/s':>7} {'(all)':>16} {'p50 ms':>7} {'p99 ms':>7} {'failed':>6} {'PSS MB':>7} {'×':>6}", flush=True)
+    print(f"{'case':8} {'side':9} {'req/s':>7} {'(all)':>16} {'p50 ms':>7} {'p99 ms':>7} {'failed':>6} {'ms/req':>7} {'PG ms':>6} {'PSS MB':>7} {'×':>6}", flush=True)
     for case in chosen.cases.split(","):
         results = {side.name: [] for side in sides}
         for _ in range(chosen.passes):
@@ -299,7 +320,7 @@ def main():
         for name, result in best.items():
             every = ", ".join(f"{each['rate']:.0f}" for each in results[name])
             ratio = f"{result['rate'] / best[fastapi.name]['rate']:.2f}" if name != fastapi.name else ""
-            print(f"{case:8} {name:9} {result['rate']:7.0f} {every:>16} {result['p50']:7.1f} {result['p99']:7.1f} {result['failed']:6} {result['memory']:7.0f} {ratio:>6}", flush=True)
+            print(f"{case:8} {name:9} {result['rate']:7.0f} {every:>16} {result['p50']:7.1f} {result['p99']:7.1f} {result['failed']:6} {result['server']:7.2f} {result['database']:6.2f} {result['memory']:7.0f} {ratio:>6}", flush=True)
         if case == "create":
             for together in (1, 16):
                 rate = limit(cluster, together, chosen.seconds)

@@ -5,6 +5,7 @@
 //! This crate decides nothing about the lab; it reads requests, asks [`workflow::Lab`], [`store::Store`] and
 //! [`auth::Service`], and turns every failure into a problem document ([`Problem`]).
 
+mod answers;
 mod body;
 mod caller;
 mod changes;
@@ -12,7 +13,6 @@ mod csv;
 mod docs;
 mod endpoints;
 pub mod faults;
-mod finished;
 mod health;
 pub mod hub;
 mod idempotency;

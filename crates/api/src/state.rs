@@ -2,8 +2,8 @@
 
 use crate::{
     Changes,
+    answers::Answers,
     endpoints::experiments::events::as_sse,
-    finished::Finished,
     health::{Health, ScrapeTokens},
     hub::Hub,
     streams::Streams,
@@ -32,7 +32,7 @@ pub struct AppState {
     pub lab: Lab,
     pub client_address: ClientAddress,
     pub changes: Changes,
-    pub(crate) finished: Finished,
+    pub(crate) answers: Answers,
     pub(crate) health: Health,
     pub(crate) streams: Streams,
     pub(crate) hub: Hub<sse::Event>,
@@ -42,7 +42,7 @@ impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
         Self {
             hub: Hub::new(store.clone(), Tasks::new(CancellationToken::new()), as_sse),
-            finished: Finished::default(),
+            answers: Answers::default(),
             health: Health::new(store.clone(), ScrapeTokens::default()),
             store,
             auth,

@@ -27,6 +27,14 @@ use tokio::sync::oneshot;
 /// Requests of one transaction, and their wells: so many that its locks are held for a moment only.
 const MOST_TOGETHER: usize = 128;
 const MOST_WELLS_TOGETHER: usize = 1_536;
+/// Transactions under way at once: SQLite has one writer; PostgreSQL works at one while the other is on its way.
+const fn at_once(backend: Backend) -> usize {
+    match backend {
+        Backend::Sqlite => 1,
+        Backend::Postgres => 2,
+    }
+}
+
 /// Requests that wait for a transaction. Who comes after them is told to come again.
 const MOST_WAITING: usize = 4_096;
 
@@ -61,8 +69,6 @@ const WELLS: Columns = &[
     ("position", Kind::Number),
     ("recipe", Kind::Json),
 ];
-const LEDGER: Columns =
-    &[("well_id", Kind::Id), ("reason", Kind::Text), ("user_id", Kind::Id), ("created_at", Kind::Time)];
 const EVENTS: Columns = &[
     ("experiment_id", Kind::Id),
     ("sequence", Kind::Number),
@@ -97,8 +103,8 @@ pub(crate) struct Gathered(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     requests: VecDeque<Asked>,
-    /// Somebody carries them out, and looks for more before they stop.
-    under_way: bool,
+    /// So many carry them out, and look for more before they stop.
+    at_work: usize,
 }
 
 impl Gathered {
@@ -106,14 +112,16 @@ impl Gathered {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody must be found who carries them out.
-    fn add(&self, asked: Asked) -> Result<bool> {
+    /// Whether somebody more must be found who carries them out, where so many may at once.
+    fn add(&self, asked: Asked, at_once: usize) -> Result<bool> {
         let mut waiting = self.lock();
         if waiting.requests.len() >= MOST_WAITING {
             return Err(StoreError::Contended("too many experiments are asked for at once".to_owned()));
         }
         waiting.requests.push_back(asked);
-        Ok(!std::mem::replace(&mut waiting.under_way, true))
+        let wanted = waiting.at_work < at_once;
+        waiting.at_work += usize::from(wanted);
+        Ok(wanted)
     }
 
     /// Those of the next transaction, in the order in which they came; none ends the work.
@@ -126,18 +134,18 @@ impl Gathered {
         };
         let count = waiting.requests.iter().take(MOST_TOGETHER).take_while(fits).count();
         let together = count.max(1).min(waiting.requests.len());
-        waiting.under_way = together > 0;
+        waiting.at_work -= usize::from(together == 0);
         waiting.requests.drain(..together).collect()
     }
 }
 
-/// Should carrying them out panic, the next request begins anew.
+/// Should carrying them out panic, another takes the place.
 struct Work<'a>(&'a Gathered);
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.lock().under_way = false;
+            self.0.lock().at_work -= 1;
         }
     }
 }
@@ -151,7 +159,7 @@ impl Store {
     /// key tells.
     pub async fn accept(&self, experiment: NewExperiment) -> Result<Acceptance> {
         let (answer, answered) = oneshot::channel();
-        if self.gathered().add(Asked { experiment, answer })? {
+        if self.gathered().add(Asked { experiment, answer }, at_once(self.backend()))? {
             // On its own: who asked may go away, and the others wait for it too.
             tokio::spawn(carry_out(self.clone()));
         }
@@ -360,16 +368,14 @@ async fn write(tx: &DatabaseTransaction, backend: Backend, accepted: &[&NewExper
         return Ok(());
     }
     let details: Vec<_> = accepted.iter().map(|asked| asked.detail()).collect();
-    let wells = || details.iter().flat_map(|detail| detail.wells.iter().map(|(well, _)| (&detail.experiment, well)));
+    let wells = details.iter().flat_map(|detail| detail.wells.iter().map(|(well, _)| well_row(well)));
     let insert = async |table, columns, rows| {
         Sql::new(backend.insert_rows(table, columns), vec![given(rows)]).execute(tx).await.map(drop)
     };
     charge(tx, backend, accepted).await?;
     insert("experiments", EXPERIMENTS, details.iter().map(experiment_row).collect::<Vec<_>>()).await?;
-    insert("wells", WELLS, wells().map(|(_, well)| well_row(well)).collect()).await?;
+    insert("wells", WELLS, wells.collect()).await?;
     let at = now();
-    insert("quota_entries", LEDGER, wells().map(|(experiment, well)| ledger_row(experiment, well, at)).collect())
-        .await?;
     insert("events", EVENTS, details.iter().map(|detail| event_row(&detail.experiment, at)).collect()).await?;
     let acts = accepted.iter().flat_map(|asked| std::iter::once(creation(asked)).chain(asked.retried.clone()));
     insert("user_activity_log", ACTIVITY, acts.map(|act| activity_row(act, at)).collect()).await?;
@@ -424,14 +430,6 @@ fn well_row(well: &Well) -> GivenRow {
         .json("metadata", metadata)
         .number("position", well.position)
         .json("recipe", json(&well.recipe))
-}
-
-fn ledger_row(experiment: &Experiment, well: &Well, at: DateTime<Utc>) -> GivenRow {
-    GivenRow::default()
-        .id("well_id", well.id.as_uuid())
-        .text("reason", "charged")
-        .id("user_id", experiment.user_id.as_uuid())
-        .time("created_at", at)
 }
 
 fn event_row(experiment: &Experiment, at: DateTime<Utc>) -> GivenRow {

@@ -135,6 +135,8 @@ struct Inner {
     gathered: Gathered,
     robots: Kept<Vec<Robot>>,
     in_hand: Kept<Vec<Event>>,
+    /// Changes that this process has signalled.
+    changes: AtomicU64,
     /// Commits of this process that changed the queue.
     queue_changes: AtomicU64,
     /// … and that changed a robot.
@@ -180,6 +182,7 @@ impl Store {
             gathered: Gathered::default(),
             robots: Kept::default(),
             in_hand: Kept::default(),
+            changes: AtomicU64::new(0),
             queue_changes: AtomicU64::new(0),
             robot_changes: AtomicU64::new(0),
             account_changes: AtomicU64::new(0),
@@ -217,6 +220,7 @@ impl Store {
     /// Tells whoever listens; nobody listening is fine.
     pub(crate) fn signal(&self, signals: impl IntoIterator<Item = Signal>) {
         for signal in signals {
+            self.inner.changes.fetch_add(1, Ordering::AcqRel);
             match signal {
                 Signal::Queue => drop(self.inner.queue_changes.fetch_add(1, Ordering::AcqRel)),
                 Signal::Robots => drop(self.inner.robot_changes.fetch_add(1, Ordering::AcqRel)),
@@ -224,6 +228,11 @@ impl Store {
             }
             let _ = self.inner.signals.send(signal);
         }
+    }
+
+    /// Changes that this process has signalled so far: what it read before the last of them may be out of date.
+    pub fn changes(&self) -> u64 {
+        self.inner.changes.load(Ordering::Acquire)
     }
 
     /// Commits of this process that changed the queue, so far.

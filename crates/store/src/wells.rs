@@ -214,10 +214,8 @@ pub(crate) async fn replace(
     .await?;
     sql!(
         "INSERT INTO quota_entries (well_id, reason, user_id, created_at)
-         SELECT w.id, CASE WHEN w.id = $1 THEN 'returned' ELSE 'charged' END, e.user_id, $3
-         FROM wells w JOIN experiments e ON e.id = w.experiment_id WHERE w.id IN ($1, $2)",
+         SELECT w.id, 'returned', e.user_id, $2 FROM wells w JOIN experiments e ON e.id = w.experiment_id WHERE w.id = $1",
         quarantined,
-        fresh,
         now(),
     )
     .execute(tx)

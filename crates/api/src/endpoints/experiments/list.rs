@@ -2,12 +2,14 @@
 
 use crate::{
     AppState, Caller, Problem, ProblemDocument,
+    answers::{Holds, Question, as_json},
     body::{Paging, Parameters},
     views::{ExperimentLine, PageView, WaitingView},
 };
-use axum::{Json, extract::State};
+use axum::{body::Bytes, extract::State, response::Response};
 use domain::FaultCode;
 use serde::Deserialize;
+use std::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
 /// Whose experiments.
@@ -42,7 +44,7 @@ pub async fn list(
     Caller(identity): Caller,
     Parameters(paging): Parameters<Paging>,
     Parameters(whose): Parameters<Whose>,
-) -> Result<Json<PageView<ExperimentLine>>, Problem> {
+) -> Result<Response, Problem> {
     let user = match whose.scope.as_deref() {
         None | Some("mine") => Some(identity.user_id()),
         Some("all") if identity.role().runs_the_lab() => None,
@@ -54,8 +56,17 @@ pub async fn list(
         }
         Some(_) => return Err(Problem::bad_parameter("scope", "use mine or all")),
     };
-    let page = state.store.experiments(user, paging.after()?, paging.limit()?).await?;
+    let (after, limit) = (paging.after()?, paging.limit()?);
+    let question = Question::List { of: user, after, limit, reader: identity.role() };
+    let holds = Holds::Awhile { changes: state.store.changes(), since: Instant::now() };
+    if let Some((_, answer)) = state.answers.get(&question, state.store.changes()) {
+        return Ok(as_json(answer));
+    }
+    let page = state.store.experiments(user, after, limit).await?;
     let waiting = state.lab.waiting(page.data.iter().map(|summary| &summary.experiment)).await?;
     let mut waiting = waiting.into_iter().map(|waiting| Some(WaitingView::of(&waiting?, identity.role())));
-    Ok(Json(PageView::of(page, |summary| ExperimentLine::of(summary, waiting.next().flatten()))))
+    let page = PageView::of(page, |summary| ExperimentLine::of(summary, waiting.next().flatten()));
+    let text = Bytes::from(serde_json::to_vec(&page).map_err(|error| Problem::internal(&error))?);
+    state.answers.keep(question, user, text.clone(), holds);
+    Ok(as_json(text))
 }

@@ -1,6 +1,11 @@
 //! `GET /experiments/{id}`
 
-use crate::{AppState, Caller, Problem, ProblemDocument, body, finished::as_json, views::ExperimentView};
+use crate::{
+    AppState, Caller, Problem, ProblemDocument,
+    answers::{Holds, Question, as_json},
+    body,
+    views::ExperimentView,
+};
 use axum::{
     body::Bytes,
     extract::{Path, State},
@@ -22,8 +27,11 @@ pub async fn read(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: ExperimentId = body::id(&id, "experiment")?;
-    if let Some(answer) = state.finished.answer(id, &identity) {
-        return Ok(answer);
+    let question = Question::Experiment { id, reader: identity.role() };
+    if let Some((Some(owner), answer)) = state.answers.get(&question, state.store.changes())
+        && identity.may_see(owner)
+    {
+        return Ok(as_json(answer));
     }
     let detail = super::seen_by(&state, &identity, id).await?;
     let (owner, is_over) = (detail.experiment.user_id, detail.experiment.status.is_final());
@@ -32,7 +40,7 @@ pub async fn read(
     let stays = is_over && view.doubts.is_none();
     let text = Bytes::from(serde_json::to_vec(&view).map_err(|error| Problem::internal(&error))?);
     if stays {
-        state.finished.keep(id, identity.role(), owner, text.clone());
+        state.answers.keep(question, Some(owner), text.clone(), Holds::ForEver);
     }
     Ok(as_json(text))
 }
