@@ -116,6 +116,21 @@ async fn what_a_problem_tells_to_quote_is_in_the_log_with_its_cause_and_no_passw
 }
 
 #[tokio::test]
+async fn the_log_says_which_sign_ins_were_one_too_many() {
+    let lab = Lab::up("json");
+    let client = Client::sign_in(&lab.address, ADMIN, PASSWORD).await;
+    let guess = json!({ "email": "nobody@example.org", "password": "a wrong password" });
+    for _ in 0..9 {
+        client.post("/api/v1/auth/login", &guess).await;
+    }
+    let lines: Vec<Value> =
+        lab.log().iter().map(|line| serde_json::from_str(line).expect("one object a line")).collect();
+    let reasons: Vec<_> = lines.iter().filter_map(|line| line.get("reason").and_then(Value::as_str)).collect();
+    assert_eq!(reasons.iter().filter(|reason| **reason == "no such account").count(), 8, "{reasons:?}");
+    assert_eq!(reasons.last(), Some(&"too many tries"), "{reasons:?}");
+}
+
+#[tokio::test]
 async fn the_filter_is_a_setting() {
     let lab = Lab::with("human", Some("warn"));
     Client::sign_in(&lab.address, ADMIN, PASSWORD).await;

@@ -32,7 +32,7 @@ pub use endpoints::auth::login::count as count_sign_in;
 pub use health::{Health, Readiness, ScrapeToken, ScrapeTokens, health_router};
 pub use observe::{Failure, RequestId, observe};
 pub use openapi::document as openapi;
-pub use problem::{FieldProblem, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
+pub use problem::{FieldProblem, OUTAGE, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
 pub use security::page_headers;
 pub use state::{AppState, ClientAddress};
 

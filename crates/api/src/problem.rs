@@ -17,8 +17,9 @@ use workflow::{Objection, SubmitError};
 /// The content type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// When to ask again where the database doesn't answer, and where the queue is full: robots take minutes for each.
-const OUTAGE: Duration = Duration::from_secs(5);
+/// When to ask again where the database doesn't answer.
+pub const OUTAGE: Duration = Duration::from_secs(5);
+/// When to ask again where the queue is full: robots take minutes for each.
 const QUEUE_FULL: Duration = Duration::from_secs(60);
 
 /// One failure, on its way to a client; [`ProblemDocument`] is how it is read there.

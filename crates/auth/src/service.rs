@@ -285,6 +285,7 @@ impl Service {
         let attempt = match self.throttle.begin(email.as_str(), ip).await {
             Ok(attempt) => attempt,
             Err(refused @ AuthError::Throttled(_)) => {
+                failure::tell("too many tries", None, email.as_str(), ip);
                 self.failures.count("sign_in_failed", details, ip);
                 return Err(refused);
             }
@@ -293,7 +294,11 @@ impl Service {
         match self.with_password(&email, password, ip).await {
             Ok(Some(user)) => {
                 attempt.succeeded();
-                if user.disabled_at.is_some() { Err(AuthError::Disabled) } else { Ok(user) }
+                if user.disabled_at.is_some() {
+                    failure::tell("account disabled", Some(user.id), email.as_str(), ip);
+                    return Err(AuthError::Disabled);
+                }
+                Ok(user)
             }
             Ok(None) => {
                 drop(attempt);

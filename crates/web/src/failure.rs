@@ -5,7 +5,7 @@ use crate::{
     error::PageError,
     session,
 };
-use api::{AppState, Failure, RequestId};
+use api::{AppState, Failure, OUTAGE, RequestId};
 use askama::Template;
 use axum::{
     extract::{Request, State},
@@ -52,7 +52,9 @@ pub async fn designed(State(state): State<AppState>, request: Request, next: Nex
     let failure = Failure { code: error.code(), cause: error.to_string() };
     let wait = match error {
         PageError::TooMuch(seconds) => Some([(header::RETRY_AFTER, seconds.to_string())]),
-        _ if error.status() == StatusCode::SERVICE_UNAVAILABLE => Some([(header::RETRY_AFTER, "5".to_owned())]),
+        _ if error.status() == StatusCode::SERVICE_UNAVAILABLE => {
+            Some([(header::RETRY_AFTER, OUTAGE.as_secs().to_string())])
+        }
         _ => None,
     };
     let mut response = (error.status(), wait, Html(page.render().unwrap_or_default())).into_response();
