@@ -1,9 +1,6 @@
 //! Reading what a client sent: JSON bodies, ids in paths, pages of lists. Bounded, and every refusal a problem.
 
-use crate::{
-    Problem,
-    strict::{self, Refusal},
-};
+use crate::strict::{self, Refusal};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Query, Request},
@@ -11,6 +8,7 @@ use axum::{
 };
 use domain::FaultCode;
 use futures::StreamExt;
+use request::Problem;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::error::Category;
 use std::{fmt::Write, str::FromStr, time::Duration};

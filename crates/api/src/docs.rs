@@ -1,6 +1,6 @@
 //! The help pages of faults as a person reads them: `/docs/faults` and `/docs/faults/{code}`.
 
-use crate::{AppState, faults};
+use crate::ApiState;
 use axum::{
     Router,
     extract::Path,
@@ -9,10 +9,11 @@ use axum::{
     routing::get,
 };
 use domain::FaultCode;
+use request::faults;
 
 const STYLE: &str = include_str!("docs.css");
 
-pub(crate) fn routes() -> Router<AppState> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/docs/faults", get(index))
         .route("/docs/faults/style.css", get(style))

@@ -4,11 +4,7 @@
 //! Nobody signs in for these, so none of them costs more for being asked often: what the database is asked is asked by one
 //! at a time, and its answer is kept for a few seconds. Answers name no host, address or person.
 
-use crate::{
-    Problem,
-    endpoints::health::{alive, instance_metrics, ready, service_metrics},
-    observe,
-};
+use crate::endpoints::health::{alive, instance_metrics, ready, service_metrics};
 use axum::{
     Router,
     extract::FromRef,
@@ -17,6 +13,7 @@ use axum::{
     routing::get,
 };
 use domain::FaultCode;
+use request::Problem;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
@@ -57,8 +54,8 @@ where
         .route("/metrics", get(instance_metrics::instance_metrics))
         .route("/metrics/service", get(service_metrics::service_metrics))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_WAIT * 5))
-        .layer(CatchPanicLayer::custom(observe::panicked))
-        .layer(from_fn(observe::observe))
+        .layer(CatchPanicLayer::custom(request::panicked))
+        .layer(from_fn(request::observe))
 }
 
 /// What these routes need. Cheap to clone; clones share what is kept.

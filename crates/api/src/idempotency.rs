@@ -1,10 +1,10 @@
 //! The `Idempotency-Key` header: a request that came before is answered as it was then.
 
-use crate::Problem;
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue},
     response::Response,
 };
+use request::Problem;
 use utoipa::IntoParams;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

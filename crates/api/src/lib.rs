@@ -3,38 +3,26 @@
 //! One endpoint a file: `POST /api/v1/experiments/{id}/retry` is `endpoints/experiments/retry.rs`. Only what is told in one
 //! word (pause, stop, …) is a table, `endpoints/commands.rs`.
 //! This crate decides nothing about the lab; it reads requests, asks [`workflow::Lab`], [`store::Store`] and
-//! [`auth::Service`], and turns every failure into a problem document ([`Problem`]).
+//! [`auth::Service`], and turns every failure into a problem document ([`request::Problem`]).
 
 mod answers;
 mod body;
-mod caller;
-mod changes;
 mod csv;
 mod docs;
 mod endpoints;
-pub mod faults;
 mod health;
 pub mod hub;
 mod idempotency;
-mod observe;
 mod openapi;
-mod problem;
-mod security;
 mod state;
 mod streams;
 mod strict;
 mod views;
 
 pub use body::JsonBody;
-pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session_cookie};
-pub use changes::{Changes, USUAL_CHANGES_PER_MINUTE};
-pub use endpoints::auth::login::count as count_sign_in;
 pub use health::{Health, Readiness, ScrapeToken, ScrapeTokens, health_router};
-pub use observe::{Failure, RequestId, observe};
 pub use openapi::document as openapi;
-pub use problem::{FieldProblem, OUTAGE, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
-pub use security::page_headers;
-pub use state::{AppState, ClientAddress};
+pub use state::ApiState;
 
 use axum::{Router, http::StatusCode, middleware::from_fn, routing::get};
 use std::time::Duration;
@@ -44,20 +32,20 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, ti
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
 /// Serves everything of this crate. Merge it with the pages' router, which answers what isn't here.
-pub fn router(state: AppState) -> Router {
+pub fn router(state: ApiState) -> Router {
     let (described, document) = openapi::described();
     let nothing_here = async || StatusCode::NOT_FOUND;
     described
         .route("/api", get(nothing_here))
         .route("/api/{*rest}", axum::routing::any(nothing_here))
-        .merge(docs::routes().merge(openapi::ui(document)).layer(from_fn(page_headers)))
+        .merge(docs::routes().merge(openapi::ui(document)).layer(from_fn(request::page_headers)))
         .route("/.well-known/jwks.json", get(endpoints::health::jwks::jwks))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_REQUEST))
-        .layer(CatchPanicLayer::custom(observe::panicked))
-        .layer(from_fn(observe::finish_problems))
-        .layer(from_fn(changes::announce))
+        .layer(CatchPanicLayer::custom(request::panicked))
+        .layer(from_fn(request::finish_problems))
+        .layer(from_fn(request::announce))
         .layer(CompressionLayer::new())
-        .layer(from_fn(observe))
+        .layer(from_fn(request::observe))
         .merge(health::routes())
         .with_state(state)
 }

@@ -1,7 +1,9 @@
 //! The API's description of itself: OpenAPI 3.1, made from the endpoints, and the page to try them on.
 
-use crate::{AppState, PROBLEM_JSON, endpoints};
+use crate::ApiState;
+use crate::endpoints;
 use domain::EventKind;
+use request::PROBLEM_JSON;
 use std::collections::BTreeMap;
 use utoipa::{
     Modify, OpenApi,
@@ -53,7 +55,7 @@ impl Modify for Bearer {
 }
 
 /// The described endpoints with their description.
-pub(crate) fn described() -> (axum::Router<AppState>, utoipa::openapi::OpenApi) {
+pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) {
     use endpoints::{activity, auth, commands, experiments, me, queue, robots, users};
     let v1 = OpenApiRouter::new()
         .routes(routes!(auth::login::login))

@@ -1,7 +1,6 @@
-//! What every request shares: the store, who people are, the lab, and the live streams with their bounds.
+//! What the API has of its own beside what every request meets: live streams, kept answers, health.
 
 use crate::{
-    Changes,
     answers::Answers,
     endpoints::experiments::events::as_sse,
     health::{Health, ScrapeTokens},
@@ -9,75 +8,42 @@ use crate::{
     streams::Streams,
 };
 use axum::{extract::FromRef, response::sse};
-use store::Store;
+use request::AppState;
 use tasks::Tasks;
 use tokio_util::sync::CancellationToken;
-use workflow::Lab;
 
-/// Where the address of a client is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClientAddress {
-    /// The other end of the connection.
-    #[default]
-    Peer,
-    /// The last entry of `X-Forwarded-For`, written by the one proxy in front that we trust.
-    LastForwarded,
-}
-
-/// Shared by the API and the pages. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct AppState {
-    pub store: Store,
-    pub auth: auth::Service,
-    pub lab: Lab,
-    pub client_address: ClientAddress,
-    pub changes: Changes,
+pub struct ApiState {
+    pub(crate) app: AppState,
     pub(crate) answers: Answers,
     pub(crate) health: Health,
     pub(crate) streams: Streams,
     pub(crate) hub: Hub<sse::Event>,
 }
 
-impl AppState {
-    pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
+impl ApiState {
+    pub fn new(app: AppState) -> Self {
         Self {
-            hub: Hub::new(store.clone(), Tasks::new(CancellationToken::new()), as_sse),
+            hub: Hub::new(app.store.clone(), Tasks::new(CancellationToken::new()), as_sse),
             answers: Answers::default(),
-            health: Health::new(store.clone(), ScrapeTokens::default()),
-            store,
-            auth,
-            lab,
-            client_address: ClientAddress::default(),
-            changes: Changes::default(),
+            health: Health::new(app.store.clone(), ScrapeTokens::default()),
             streams: Streams::default(),
+            app,
         }
-    }
-
-    /// For a server that lets one person change more or less than usual.
-    #[must_use]
-    pub fn with_changes(mut self, changes: Changes) -> Self {
-        self.changes = changes;
-        self
-    }
-
-    /// For a server behind one trusted proxy.
-    #[must_use]
-    pub const fn behind_proxy(mut self) -> Self {
-        self.client_address = ClientAddress::LastForwarded;
-        self
     }
 
     /// Guards the figures with tokens.
     #[must_use]
     pub fn with_scrape_tokens(mut self, tokens: ScrapeTokens) -> Self {
-        self.health = Health::new(self.store.clone(), tokens);
+        self.health = Health::new(self.app.store.clone(), tokens);
         self
     }
 
     /// For a process that runs tasks.
     #[must_use]
     pub fn with_tasks(mut self, tasks: Tasks) -> Self {
-        self.hub = Hub::new(self.store.clone(), tasks.clone(), as_sse);
+        self.hub = Hub::new(self.app.store.clone(), tasks.clone(), as_sse);
         self.health = self.health.with_tasks(tasks);
         self
     }
@@ -88,8 +54,15 @@ impl AppState {
     }
 }
 
-impl FromRef<AppState> for Health {
-    fn from_ref(state: &AppState) -> Self {
-        state.health.clone()
-    }
+/// Parts that an endpoint may ask for by themselves.
+macro_rules! parts {
+    ($($field:ident: $part:ty),+ $(,)?) => {$(
+        impl FromRef<ApiState> for $part {
+            fn from_ref(state: &ApiState) -> Self {
+                state.$field.clone()
+            }
+        }
+    )+};
 }
+
+parts! { app: AppState, answers: Answers, health: Health, streams: Streams, hub: Hub<sse::Event> }

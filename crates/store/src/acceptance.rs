@@ -368,13 +368,13 @@ async fn write(tx: &DatabaseTransaction, backend: Backend, accepted: &[&NewExper
         return Ok(());
     }
     let details: Vec<_> = accepted.iter().map(|asked| asked.detail()).collect();
-    let wells = details.iter().flat_map(|detail| detail.wells.iter().map(|(well, _)| well_row(well)));
+    let wells: Vec<_> = details.iter().flat_map(|detail| &detail.wells).map(|(well, _)| well_row(well)).collect();
     let insert = async |table, columns, rows| {
         Sql::new(backend.insert_rows(table, columns), vec![given(rows)]).execute(tx).await.map(drop)
     };
     charge(tx, backend, accepted).await?;
     insert("experiments", EXPERIMENTS, details.iter().map(experiment_row).collect::<Vec<_>>()).await?;
-    insert("wells", WELLS, wells.collect()).await?;
+    insert("wells", WELLS, wells).await?;
     let at = now();
     insert("events", EVENTS, details.iter().map(|detail| event_row(&detail.experiment, at)).collect()).await?;
     let acts = accepted.iter().flat_map(|asked| std::iter::once(creation(asked)).chain(asked.retried.clone()));

@@ -2,9 +2,10 @@
 
 use crate::{housekeeping, http, settings::Settings};
 use anyhow::Context;
-use api::{AppState, Changes};
+use api::ApiState;
 use auth::{OneTimePassword, Password};
 use axum::Router;
+use request::{AppState, Changes};
 use store::{Retention, Store};
 use tasks::Tasks;
 use tokio::net::TcpListener;
@@ -13,6 +14,7 @@ use workflow::Lab;
 #[derive(Debug)]
 pub struct App {
     state: AppState,
+    api: ApiState,
     keep: Retention,
     router: Router,
     tasks: Tasks,
@@ -29,21 +31,22 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let made = auth.ensure_first_admin(given).await;
     let one_time_password = made.context("the first administrator can't be made")?;
     let state = AppState::new(store.clone(), auth, Lab::new(store));
-    let state = state.with_scrape_tokens(settings.scrape_tokens()).with_tasks(tasks.clone());
     let state = state.with_changes(Changes::per_minute(settings.changes_per_minute));
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
-    let router = api::router(state.clone()).merge(web::router(state.clone()));
+    let pages = web::router(state.clone());
+    let api = ApiState::new(state.clone()).with_scrape_tokens(settings.scrape_tokens()).with_tasks(tasks.clone());
+    let router = api::router(api.clone()).merge(pages);
     let (keep, limits) = (settings.retention(), settings.limits());
-    Ok(App { state, keep, router, tasks, limits, one_time_password })
+    Ok(App { state, api, keep, router, tasks, limits, one_time_password })
 }
 
 impl App {
     /// Serves until its tasks are told to stop. Live streams are ended then: they would never end by themselves.
     pub async fn serve(self, listener: TcpListener) {
-        let (state, shutdown) = (self.state, self.tasks.stop().clone());
+        let (state, api, shutdown) = (self.state, self.api, self.tasks.stop().clone());
         let close_streams = async {
             shutdown.cancelled().await;
-            state.close_streams()
+            api.close_streams()
         };
         housekeeping::purge_daily(state.store.clone(), self.keep, &self.tasks);
         let served = http::serve(listener, self.router, self.limits, shutdown.clone());

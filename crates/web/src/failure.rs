@@ -5,7 +5,6 @@ use crate::{
     error::PageError,
     session,
 };
-use api::{AppState, Failure, OUTAGE, RequestId};
 use askama::Template;
 use axum::{
     extract::{Request, State},
@@ -13,6 +12,7 @@ use axum::{
     middleware::Next,
     response::{Html, IntoResponse, Redirect, Response},
 };
+use request::{AppState, Failure, OUTAGE, RequestId};
 use std::any::Any;
 
 #[derive(Template)]

@@ -18,13 +18,13 @@ mod sentences;
 mod session;
 mod when;
 
-use api::AppState;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
+use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 /// The largest form: a full plate of many dyes and a pasted sheet are far below.
@@ -60,8 +60,8 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .route("/assets/{edition}/{name}", get(assets::serve))
         .merge(pages)
-        .layer(from_fn(api::page_headers))
+        .layer(from_fn(request::page_headers))
         .layer(CompressionLayer::new())
-        .layer(from_fn(api::observe))
+        .layer(from_fn(request::observe))
         .with_state(state)
 }

@@ -1,6 +1,5 @@
 //! Who a page is for: the cookie, and the way to the sign-in page for whoever has none.
 
-use api::{AppState, ClientAddress};
 use auth::{AuthError, CookieSession, Identity, SESSION_COOKIE};
 use axum::{
     extract::FromRequestParts,
@@ -8,6 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
+use request::{AppState, ClientAddress};
 use std::fmt::Write;
 
 use crate::error::PageError;
@@ -56,7 +56,7 @@ fn percent_encoded(text: &str) -> String {
 
 /// The person behind these headers, nobody for a missing or stale cookie.
 pub async fn who(state: &AppState, headers: &HeaderMap) -> Result<Option<Identity>, PageError> {
-    let Some(cookie) = api::session_cookie(headers) else { return Ok(None) };
+    let Some(cookie) = request::session_cookie(headers) else { return Ok(None) };
     match state.auth.by_cookie(cookie).await {
         Ok(identity) => Ok(Some(identity)),
         Err(AuthError::Missing | AuthError::Forged | AuthError::Expired) => Ok(None),

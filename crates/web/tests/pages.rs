@@ -3,12 +3,12 @@
 #[path = "pages/asked.rs"]
 mod asked;
 
-use api::{AppState, Changes};
 use auth::{NewAccount, Password};
 use domain::{
     Attendance, Change, Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, Mount, RobotKind, RobotMode,
     Role, Step, Tool, WellStatus,
 };
+use request::{AppState, Changes};
 use reqwest::{Client, Response, StatusCode, header, redirect};
 use std::{net::SocketAddr, time::Duration};
 use store::{Entry, Lease, LeaseClaim, NewRobot, testing::TestDatabase};

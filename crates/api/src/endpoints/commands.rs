@@ -7,12 +7,13 @@ use super::{
     experiments, lab,
     robots::{self, list::Robots, read::RobotDetail},
 };
-use crate::{AppState, Caller, ClientIp, Operator, PROBLEM_JSON, ProblemDocument, views::ExperimentView};
+use crate::{ApiState, views::ExperimentView};
 use axum::{
     extract::{Path, State},
     routing::{MethodRouter, post},
 };
 use domain::Control;
+use request::{AppState, Caller, ClientIp, Operator, PROBLEM_JSON, ProblemDocument};
 use std::borrow::Cow;
 use utoipa::{
     ToSchema,
@@ -142,7 +143,7 @@ in danger uses the robot's own button. Resuming it later puts down what it holds
 
 /// The routes of all commands with their description, for a router to take in. The schemas of what they answer with
 /// come from the endpoints that read the same.
-pub fn routes() -> impl Iterator<Item = UtoipaMethodRouter<AppState>> {
+pub fn routes() -> impl Iterator<Item = UtoipaMethodRouter<ApiState>> {
     COMMANDS.iter().map(|command| {
         let mut paths = Paths::new();
         paths.add_path_operation(command.path, vec![HttpMethod::Post], command.operation());
@@ -151,7 +152,7 @@ pub fn routes() -> impl Iterator<Item = UtoipaMethodRouter<AppState>> {
 }
 
 impl Act {
-    fn handler(self) -> MethodRouter<AppState> {
+    fn handler(self) -> MethodRouter<ApiState> {
         type Asked = State<AppState>;
         match self {
             Self::Experiment(control) => post(

@@ -1,9 +1,10 @@
 //! `/lab`: all robots at once.
 
-use crate::{AppState, Problem, endpoints::robots::list::Robots};
+use crate::endpoints::robots::list::Robots;
 use auth::Identity;
 use axum::Json;
 use domain::FaultCode;
+use request::{AppState, Problem};
 use std::net::IpAddr;
 use workflow::{CommandLabError, NotTold, RobotCommand};
 

@@ -1,11 +1,12 @@
 //! A served lab with people in it and a robot that the tests move by hand.
 
-use api::{AppState, Changes};
+use api::ApiState;
 use auth::{NewAccount, Service};
 use domain::{
     Attendance, Change, Deck, ExperimentId, ExperimentStatus, RobotId, RobotKind, Role, UserId, WellId, WellName,
     WellStatus,
 };
+use request::{AppState, Changes};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
@@ -18,6 +19,7 @@ pub const PASSWORD: &str = "correct horse";
 pub struct TestLab {
     pub database: TestDatabase,
     pub state: AppState,
+    pub api: ApiState,
     pub base: String,
     pub client: Client,
     pub robot: RobotId,
@@ -87,7 +89,7 @@ fn robot(deck: Deck) -> NewRobot {
     }
 }
 
-async fn served(state: &AppState) -> (String, tokio::task::JoinHandle<()>) {
+async fn served(state: &ApiState) -> (String, tokio::task::JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     let service = api::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
@@ -105,9 +107,10 @@ impl TestLab {
         let lab = Lab::new(database.store.clone());
         let state = AppState::new(database.store.clone(), auth, lab).with_changes(changes);
         let robot = database.store.ensure_robot(robot(Deck::default())).await.expect("a robot");
-        let (base, server) = served(&state).await;
+        let api = ApiState::new(state.clone());
+        let (base, server) = served(&api).await;
         let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
-        Self { database, state, base, client, robot: robot.id, server }
+        Self { database, state, api, base, client, robot: robot.id, server }
     }
 
     /// The robot's deck is another from now on.
@@ -118,7 +121,8 @@ impl TestLab {
     /// Serves with another state from here on.
     pub async fn serve(&mut self, state: AppState) {
         self.server.abort();
-        (self.base, self.server) = served(&state).await;
+        self.api = ApiState::new(state.clone());
+        (self.base, self.server) = served(&self.api).await;
         self.state = state;
     }
 

@@ -118,7 +118,7 @@ async fn streams_are_bounded_and_end_with_the_server() {
         open.push(response);
     }
     Answer::of(request(&ada, id)).await.problem(429, "too-many-requests");
-    lab.state.close_streams();
+    lab.api.close_streams();
     for response in open {
         tokio::time::timeout(PATIENCE, response.text()).await.expect("ends").expect("text");
     }

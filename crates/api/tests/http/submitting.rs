@@ -1,8 +1,8 @@
 //! Asking for wells: charged once, stored once, returned when it doesn't run.
 
 use crate::lab::{Answer, TestLab, ochre};
-use api::Changes;
 use domain::{Deck, Role};
+use request::Changes;
 use reqwest::Method;
 use serde_json::json;
 

@@ -8,7 +8,6 @@ use crate::{
     session::{self, SignedIn},
     when::When,
 };
-use api::{AppState, ClientIp};
 use askama::Template;
 use auth::{AuthError, Identity, Password};
 use axum::{
@@ -17,6 +16,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
+use request::{AppState, ClientIp};
 use serde::Deserialize;
 use store::Activity;
 

@@ -20,7 +20,6 @@ use crate::{
     session::SignedIn,
     when::{When, duration},
 };
-use api::{AppState, ClientIp};
 use askama::Template;
 use auth::Identity;
 use axum::{
@@ -30,6 +29,7 @@ use axum::{
 use chrono::Utc;
 use detail::{ResultRow, WellDetail};
 use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Volume, WellId, WellStatus};
+use request::{AppState, ClientIp};
 use serde::Deserialize;
 use std::collections::HashMap;
 use store::{Experiment, ExperimentDetail, Well};

@@ -11,7 +11,6 @@ use crate::{
     sentences::sentence,
     session::SignedIn,
 };
-use api::{AppState, ClientIp};
 use askama::Template;
 use auth::{Identity, Standing};
 use axum::{
@@ -21,6 +20,7 @@ use axum::{
 };
 use bench::Bench;
 use domain::ExperimentId;
+use request::{AppState, ClientIp};
 use rows::{RowView, Sheet};
 use serde::Deserialize;
 use std::collections::BTreeSet;

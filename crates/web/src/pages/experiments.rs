@@ -7,7 +7,6 @@ use crate::{
     session::SignedIn,
     when::When,
 };
-use api::AppState;
 use askama::Template;
 use axum::{
     extract::{Query, State},
@@ -15,6 +14,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use domain::{ExperimentId, Role, colour::Srgb};
+use request::AppState;
 use serde::Deserialize;
 use store::{ExperimentSummary, Robot};
 use workflow::Waiting;

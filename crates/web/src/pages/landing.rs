@@ -7,13 +7,13 @@ use crate::{
     plate::{self, Spot},
     session,
 };
-use api::AppState;
 use askama::Template;
 use axum::{
     extract::State,
     http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
 };
+use request::AppState;
 use std::sync::LazyLock;
 
 #[derive(Template)]

@@ -14,7 +14,6 @@ use crate::{
     pages::experiment::FaultView,
     session::SignedIn,
 };
-use api::{AppState, ClientIp};
 use askama::Template;
 use auth::Identity;
 use axum::{
@@ -23,6 +22,7 @@ use axum::{
 };
 use chrono::Utc;
 use domain::{RobotId, RobotMode, Role};
+use request::{AppState, ClientIp};
 use state::Standing;
 use store::{Driver, Robot};
 use supplies::{MiniPlate, SupplyView};

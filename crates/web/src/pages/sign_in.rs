@@ -7,7 +7,6 @@ use crate::{
     sentences::sentence,
     session::{self, safe_next},
 };
-use api::{AppState, ClientIp};
 use askama::Template;
 use auth::{AuthError, Password};
 use axum::{
@@ -15,6 +14,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
+use request::{AppState, ClientIp};
 use serde::Deserialize;
 
 /// What the form shows. The password is never sent back.
@@ -59,7 +59,7 @@ pub async fn submit(
     let next = safe_next(fields.get("next")).map(str::to_owned);
     let email = fields.get("email");
     let signed_in = state.auth.start_cookie_session(email, Password::from(fields.get("password")), ip).await;
-    api::count_sign_in(&signed_in);
+    request::count_sign_in(&signed_in);
     match signed_in {
         Ok(started) => {
             let mut response = Redirect::to(next.as_deref().unwrap_or("/experiments")).into_response();

@@ -8,7 +8,6 @@ use crate::{
     session::SignedIn,
     when::When,
 };
-use api::{AppState, ClientIp};
 use askama::Template;
 use auth::{AuthError, Identity, NewAccount, Password};
 use axum::{
@@ -18,6 +17,7 @@ use axum::{
 };
 use chrono::Utc;
 use domain::{Role, UserId};
+use request::{AppState, ClientIp};
 use serde::Deserialize;
 use store::{User, UserChanges};
 

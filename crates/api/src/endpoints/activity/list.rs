@@ -1,13 +1,13 @@
 //! `GET /activity`
 
 use crate::{
-    Administrator, AppState, Problem, ProblemDocument,
     body::{Paging, Parameters},
     views::PageView,
 };
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use domain::{ActivityId, UserId};
+use request::{Administrator, AppState, Problem, ProblemDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::net::IpAddr;

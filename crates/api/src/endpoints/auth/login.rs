@@ -1,10 +1,10 @@
 //! `POST /auth/login`
 
-use crate::{AppState, ClientIp, JsonBody, Problem, ProblemDocument, views::TokensView};
-use auth::{AuthError, Password};
+use crate::{JsonBody, views::TokensView};
+use auth::Password;
 use axum::{Json, extract::State};
+use request::{AppState, ClientIp, Problem, ProblemDocument};
 use serde::Deserialize;
-use telemetry::names;
 use utoipa::ToSchema;
 
 /// Who signs in.
@@ -33,16 +33,6 @@ pub async fn login(
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<Json<TokensView>, Problem> {
     let signed_in = state.auth.sign_in(&request.email, request.password, ip).await;
-    count(&signed_in);
+    request::count_sign_in(&signed_in);
     Ok(Json(signed_in?.into()))
-}
-
-/// Counts a sign-in, of a program or of a browser.
-pub fn count<T>(signed_in: &Result<T, AuthError>) {
-    let outcome = match signed_in {
-        Ok(_) => "ok",
-        Err(AuthError::Throttled(_)) => "throttled",
-        Err(_) => "refused",
-    };
-    metrics::counter!(names::SIGN_INS, "outcome" => outcome).increment(1);
 }

@@ -1,8 +1,9 @@
 //! `POST /auth/logout`
 
 use super::RefreshRequest;
-use crate::{AppState, ClientIp, JsonBody, Problem};
+use crate::JsonBody;
 use axum::{extract::State, http::StatusCode};
+use request::{AppState, ClientIp, Problem};
 
 /// Sign out
 ///

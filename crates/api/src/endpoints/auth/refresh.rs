@@ -1,8 +1,9 @@
 //! `POST /auth/refresh`
 
 use super::RefreshRequest;
-use crate::{AppState, ClientIp, JsonBody, Problem, ProblemDocument, views::TokensView};
+use crate::{JsonBody, views::TokensView};
 use axum::{Json, extract::State};
+use request::{AppState, ClientIp, Problem, ProblemDocument};
 
 /// Renew tokens
 ///

@@ -1,8 +1,6 @@
 //! `POST /experiments`
 
-use crate::{
-    AppState, Caller, ClientIp, JsonBody, Problem, ProblemDocument, changes::Told, idempotency, views::ExperimentView,
-};
+use crate::{JsonBody, idempotency, views::ExperimentView};
 use axum::{
     Json,
     extract::State,
@@ -10,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::Role;
+use request::{AppState, Caller, ClientIp, Problem, ProblemDocument, Told};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use telemetry::names;

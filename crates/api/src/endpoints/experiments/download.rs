@@ -1,11 +1,12 @@
 //! `GET /experiments/{id}/download.json`
 
-use crate::{AppState, Caller, Problem, ProblemDocument, views::ExperimentView};
+use crate::views::ExperimentView;
 use axum::{
     Json,
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
+use request::{AppState, Caller, Problem, ProblemDocument};
 
 /// Download an experiment as JSON
 ///

@@ -1,6 +1,6 @@
 //! `GET /experiments/{id}/events`
 
-use crate::{AppState, Caller, Problem, ProblemDocument};
+use crate::{hub::Hub, streams::Streams};
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, HeaderName, StatusCode},
@@ -11,6 +11,7 @@ use axum::{
 };
 use domain::{EventKind, FaultCode};
 use futures::{StreamExt, stream};
+use request::{AppState, Caller, Problem, ProblemDocument};
 use serde_json::Value;
 use std::{convert::Infallible, time::Duration};
 use store::Event;
@@ -67,6 +68,8 @@ pub struct EventSchema {
     ))]
 pub async fn events(
     State(state): State<AppState>,
+    State(streams): State<Streams>,
+    State(hub): State<Hub<sse::Event>>,
     Caller(identity): Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -77,15 +80,15 @@ pub async fn events(
     if seen.is_some() && ended && state.store.events(experiment.id, after, 1).await?.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let place = state.streams.open(identity.user_id()).ok_or_else(|| {
+    let place = streams.open(identity.user_id()).ok_or_else(|| {
         Problem::new(FaultCode::TooManyRequests, "you have 20 live streams open already; close a page or a notebook")
     })?;
-    let follower = state.hub.follow(experiment.id, after, ended);
+    let follower = hub.follow(experiment.id, after, ended);
     let events = stream::unfold((follower, place), async |(mut follower, place)| {
         let told = follower.next().await?;
         Some((Ok::<_, Infallible>(told.shown.clone()), (follower, place)))
     });
-    let events = events.take_until(end(state.streams.closing().clone()));
+    let events = events.take_until(end(streams.closing().clone()));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 

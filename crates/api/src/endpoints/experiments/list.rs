@@ -1,13 +1,13 @@
 //! `GET /experiments`
 
 use crate::{
-    AppState, Caller, Problem, ProblemDocument,
-    answers::{Holds, Question, as_json},
+    answers::{Answers, Holds, Question, as_json},
     body::{Paging, Parameters},
     views::{ExperimentLine, PageView, WaitingView},
 };
 use axum::{body::Bytes, extract::State, response::Response};
 use domain::FaultCode;
+use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::Deserialize;
 use std::time::Instant;
 use utoipa::{IntoParams, ToSchema};
@@ -41,6 +41,7 @@ pub enum ScopeName {
 ))]
 pub async fn list(
     State(state): State<AppState>,
+    State(answers): State<Answers>,
     Caller(identity): Caller,
     Parameters(paging): Parameters<Paging>,
     Parameters(whose): Parameters<Whose>,
@@ -59,7 +60,7 @@ pub async fn list(
     let (after, limit) = (paging.after()?, paging.limit()?);
     let question = Question::List { of: user, after, limit, reader: identity.role() };
     let holds = Holds::Awhile { changes: state.store.changes(), since: Instant::now() };
-    if let Some((_, answer)) = state.answers.get(&question, state.store.changes()) {
+    if let Some((_, answer)) = answers.get(&question, state.store.changes()) {
         return Ok(as_json(answer));
     }
     let page = state.store.experiments(user, after, limit).await?;
@@ -67,6 +68,6 @@ pub async fn list(
     let mut waiting = waiting.into_iter().map(|waiting| Some(WaitingView::of(&waiting?, identity.role())));
     let page = PageView::of(page, |summary| ExperimentLine::of(summary, waiting.next().flatten()));
     let text = Bytes::from(serde_json::to_vec(&page).map_err(|error| Problem::internal(&error))?);
-    state.answers.keep(question, user, text.clone(), holds);
+    answers.keep(question, user, text.clone(), holds);
     Ok(as_json(text))
 }

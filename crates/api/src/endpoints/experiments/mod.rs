@@ -10,13 +10,14 @@ pub mod results;
 pub mod results_csv;
 pub mod retry;
 
-use crate::{AppState, Problem, body, views::ExperimentView};
+use crate::{body, views::ExperimentView};
 use auth::Identity;
 use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use domain::{Control, ExperimentId, Role};
+use request::{AppState, Problem};
 use std::net::IpAddr;
 use store::{ControlOutcome, ExperimentDetail};
 

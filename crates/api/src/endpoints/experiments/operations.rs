@@ -1,7 +1,6 @@
 //! `GET /experiments/{id}/operations`
 
 use crate::{
-    AppState, Caller, Problem, ProblemDocument,
     body::{Paging, Parameters},
     views::PageView,
 };
@@ -11,6 +10,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use domain::{JournalEvent, OperationId, WellId};
+use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::Serialize;
 use serde_json::Value;
 use store::JournalledOperation;

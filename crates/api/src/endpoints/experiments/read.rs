@@ -1,8 +1,7 @@
 //! `GET /experiments/{id}`
 
 use crate::{
-    AppState, Caller, Problem, ProblemDocument,
-    answers::{Holds, Question, as_json},
+    answers::{Answers, Holds, Question, as_json},
     body,
     views::ExperimentView,
 };
@@ -12,6 +11,7 @@ use axum::{
     response::Response,
 };
 use domain::ExperimentId;
+use request::{AppState, Caller, Problem, ProblemDocument};
 
 /// Read an experiment
 ///
@@ -23,12 +23,13 @@ use domain::ExperimentId;
 ))]
 pub async fn read(
     State(state): State<AppState>,
+    State(answers): State<Answers>,
     Caller(identity): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: ExperimentId = body::id(&id, "experiment")?;
     let question = Question::Experiment { id, reader: identity.role() };
-    if let Some((Some(owner), answer)) = state.answers.get(&question, state.store.changes())
+    if let Some((Some(owner), answer)) = answers.get(&question, state.store.changes())
         && identity.may_see(owner)
     {
         return Ok(as_json(answer));
@@ -40,7 +41,7 @@ pub async fn read(
     let stays = is_over && view.doubts.is_none();
     let text = Bytes::from(serde_json::to_vec(&view).map_err(|error| Problem::internal(&error))?);
     if stays {
-        state.answers.keep(question, Some(owner), text.clone(), Holds::ForEver);
+        answers.keep(question, Some(owner), text.clone(), Holds::ForEver);
     }
     Ok(as_json(text))
 }

@@ -1,10 +1,11 @@
 //! `GET /experiments/{id}/results`
 
-use crate::{AppState, Caller, Problem, ProblemDocument, views::WellView};
+use crate::views::WellView;
 use axum::{
     Json,
     extract::{Path, State},
 };
+use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,11 +1,12 @@
 //! `GET /experiments/{id}/results.csv`
 
-use crate::{AppState, Caller, Problem, ProblemDocument, csv};
+use crate::csv;
 use axum::{
     extract::{Path, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use request::{AppState, Caller, Problem, ProblemDocument};
 
 /// Download results as CSV
 ///

@@ -1,7 +1,7 @@
 //! `POST /experiments/{id}/retry`
 
 use super::create::{Created, created, refused};
-use crate::{AppState, Caller, ClientIp, Problem, ProblemDocument, changes::Told, idempotency, views::ExperimentView};
+use crate::{idempotency, views::ExperimentView};
 use axum::{
     Json,
     extract::{Path, State},
@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::FaultCode;
+use request::{AppState, Caller, ClientIp, Problem, ProblemDocument, Told};
 use workflow::{Retried, RetryError};
 
 /// Try an experiment again

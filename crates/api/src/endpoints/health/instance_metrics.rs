@@ -1,8 +1,9 @@
 //! `GET /metrics`
 
 use super::service_metrics::Text;
-use crate::{Problem, health::Health};
+use crate::health::Health;
 use axum::{extract::State, http::HeaderMap};
+use request::Problem;
 
 /// This process's figures for Prometheus, to be asked of each process. The database isn't asked for any of them: they are
 /// wanted most when it is gone.

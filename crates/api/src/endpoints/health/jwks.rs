@@ -1,11 +1,11 @@
 //! `GET /.well-known/jwks.json`
 
-use crate::AppState;
 use axum::{
     Json,
     extract::State,
     http::{HeaderName, header},
 };
+use request::AppState;
 use serde_json::Value;
 
 /// The public keys of access tokens (RFC 7517), for services that check them themselves. One that meets a `kid` it doesn't

@@ -1,11 +1,12 @@
 //! `GET /metrics/service`
 
-use crate::{Problem, health::Health};
+use crate::health::Health;
 use axum::{
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use request::Problem;
 use store::Figures;
 use telemetry::{PROMETHEUS_CONTENT_TYPE, names, service_metrics_text};
 

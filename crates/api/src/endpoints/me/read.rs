@@ -1,7 +1,8 @@
 //! `GET /me`
 
-use crate::{AppState, Caller, Problem, views::UserView};
+use crate::views::UserView;
 use axum::{Json, extract::State};
+use request::{AppState, Caller, Problem};
 
 /// Who am I
 ///

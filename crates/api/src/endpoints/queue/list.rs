@@ -1,10 +1,11 @@
 //! `GET /queue`
 
-use crate::{AppState, Caller, Problem, body::LARGEST_PAGE, views::WaitingView};
+use crate::{body::LARGEST_PAGE, views::WaitingView};
 use auth::Identity;
 use axum::{Json, extract::State};
 use chrono::Utc;
 use domain::ExperimentId;
+use request::{AppState, Caller, Problem};
 use serde::Serialize;
 use store::Queued;
 use utoipa::ToSchema;

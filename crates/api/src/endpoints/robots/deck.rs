@@ -1,13 +1,14 @@
 //! `POST /robots/{id}/deck`
 
 use super::read::RobotDetail;
-use crate::{AppState, ClientIp, JsonBody, Operator, Problem, ProblemDocument};
+use crate::JsonBody;
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
 };
 use domain::FaultCode;
+use request::{AppState, ClientIp, Operator, Problem, ProblemDocument};
 use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;

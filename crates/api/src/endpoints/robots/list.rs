@@ -1,9 +1,10 @@
 //! `GET /robots`
 
-use crate::{AppState, Caller, Problem, views::RobotView};
+use crate::views::RobotView;
 use axum::{Json, extract::State};
 use chrono::Utc;
 use domain::Role;
+use request::{AppState, Caller, Problem};
 use serde::Serialize;
 use utoipa::ToSchema;
 

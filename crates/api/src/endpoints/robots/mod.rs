@@ -4,11 +4,11 @@ pub mod deck;
 pub mod list;
 pub mod read;
 
-use crate::{AppState, Problem};
 use auth::Identity;
 use axum::Json;
 use domain::RobotId;
 use read::RobotDetail;
+use request::{AppState, Problem};
 use std::net::IpAddr;
 use store::Robot;
 use workflow::RobotCommand;

@@ -1,6 +1,6 @@
 //! `GET /robots/{id}`
 
-use crate::{AppState, Caller, Problem, ProblemDocument, views::RobotView};
+use crate::views::RobotView;
 use auth::Identity;
 use axum::{
     Json,
@@ -8,6 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use domain::{ExperimentId, RobotMode};
+use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::Serialize;
 use store::Robot;
 use utoipa::ToSchema;

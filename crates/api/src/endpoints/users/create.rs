@@ -1,12 +1,13 @@
 //! `POST /users`
 
 use crate::{
-    Administrator, AppState, ClientIp, JsonBody, Problem, ProblemDocument,
+    JsonBody,
     views::{RoleName, UserView},
 };
 use auth::{NewAccount, Password};
 use axum::{Json, extract::State, http::StatusCode};
 use domain::Role;
+use request::{Administrator, AppState, ClientIp, Problem, ProblemDocument};
 use serde::Deserialize;
 use utoipa::ToSchema;
 

@@ -1,11 +1,11 @@
 //! `GET /users`
 
 use crate::{
-    Administrator, AppState, Problem, ProblemDocument,
     body::{Paging, Parameters},
     views::{PageView, UserView},
 };
 use axum::{Json, extract::State};
+use request::{Administrator, AppState, Problem, ProblemDocument};
 
 /// List accounts
 ///

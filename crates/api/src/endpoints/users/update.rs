@@ -1,7 +1,7 @@
 //! `PATCH /users/{id}`
 
 use crate::{
-    Administrator, AppState, ClientIp, JsonBody, Problem, ProblemDocument, body,
+    JsonBody, body,
     views::{RoleName, UserView},
 };
 use axum::{
@@ -9,6 +9,7 @@ use axum::{
     extract::{Path, State},
 };
 use domain::{Role, UserId};
+use request::{Administrator, AppState, ClientIp, Problem, ProblemDocument};
 use serde::Deserialize;
 use store::UserChanges;
 use utoipa::ToSchema;

@@ -2,13 +2,13 @@
 
 use super::{Notice, shown, visible};
 use crate::{error::PageError, fields::Fields, session::SignedIn};
-use api::{AppState, ClientIp};
 use axum::{
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 use domain::{ExperimentId, FaultCode};
+use request::{AppState, ClientIp};
 use uuid::Uuid;
 use workflow::{Retried, RetryError, SubmitError};
 

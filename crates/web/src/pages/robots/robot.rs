@@ -18,7 +18,6 @@ use crate::{
     sentences::sentence,
     session::SignedIn,
 };
-use api::{AppState, ClientIp};
 use askama::Template;
 use auth::Identity;
 use axum::{
@@ -28,6 +27,7 @@ use axum::{
 };
 use chrono::Utc;
 use domain::{Attendance, DeckCondition, RobotId};
+use request::{AppState, ClientIp};
 use serde::Deserialize;
 use store::Robot;
 use workflow::answers;

@@ -1,9 +1,9 @@
 //! What a robot does now, in a sentence, and since when.
 
 use crate::{error::PageError, when::When};
-use api::AppState;
 use chrono::Utc;
 use domain::{ExperimentId, RobotMode, Tool};
+use request::AppState;
 use store::{Driver, Experiment, Robot};
 
 /// How a robot stands.

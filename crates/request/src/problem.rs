@@ -361,7 +361,8 @@ impl Problem {
     }
 
     /// A pause, resume or cancel that makes no sense now.
-    pub(crate) fn refused(wish: &str, status: ExperimentStatus) -> Self {
+    /// For what makes no sense in the state that an experiment is in.
+    pub fn refused(wish: &str, status: ExperimentStatus) -> Self {
         Self::new(FaultCode::IllegalTransition, format!("an experiment that is {status} can't be {wish}"))
     }
 }

@@ -61,16 +61,16 @@ impl Default for Changes {
 }
 
 /// Methods that change nothing.
-pub(crate) fn is_safe(method: &Method) -> bool {
+pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// What a request's answer will say of how its sender stands.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told(Arc<Mutex<Option<Standing>>>);
+pub struct Told(Arc<Mutex<Option<Standing>>>);
 
 impl Told {
-    pub(crate) fn tell(&self, standing: Option<Standing>) {
+    pub fn tell(&self, standing: Option<Standing>) {
         if standing.is_some() {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = standing;
         }
@@ -90,7 +90,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Told {
 }
 
 /// Puts the headers on the answers of requests that were counted.
-pub(crate) async fn announce(mut request: Request, next: Next) -> Response {
+pub async fn announce(mut request: Request, next: Next) -> Response {
     let told = Told::default();
     request.extensions_mut().insert(told.clone());
     let mut response = next.run(request).await;
@@ -106,7 +106,7 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// `RateLimit` and `RateLimit-Policy`.
-pub(crate) fn write(headers: &mut HeaderMap, standing: &Standing) {
+pub fn write(headers: &mut HeaderMap, standing: &Standing) {
     let Policy { name, quota, window } = standing.policy;
     let policy = format!("\"{name}\";q={quota};w={}", window.as_secs());
     let limit = format!("\"{name}\";r={};t={}", standing.remaining, seconds(standing.wait));
@@ -118,7 +118,7 @@ pub(crate) fn write(headers: &mut HeaderMap, standing: &Standing) {
 }
 
 /// Whole seconds, so many that it is over then.
-pub(crate) fn seconds(wait: Duration) -> u64 {
+pub fn seconds(wait: Duration) -> u64 {
     wait.as_secs_f64().ceil().max(1.0) as u64
 }
 

@@ -1,0 +1,21 @@
+//! What the API and the pages share about a request: who sent it and from where, how much they may change, how a failure is
+//! told, and the line that it leaves in the log.
+//!
+//! Neither of the two knows the other; both stand on this.
+
+mod caller;
+mod changes;
+pub mod faults;
+mod observe;
+mod problem;
+mod security;
+mod sign_ins;
+mod state;
+
+pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session_cookie};
+pub use changes::{Changes, Told, USUAL_CHANGES_PER_MINUTE, announce};
+pub use observe::{Failure, RequestId, finish_problems, observe, panicked};
+pub use problem::{FieldProblem, OUTAGE, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
+pub use security::page_headers;
+pub use sign_ins::count_sign_in;
+pub use state::{AppState, ClientAddress};

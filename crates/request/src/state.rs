@@ -1,0 +1,45 @@
+//! What every request meets: the store, who people are, and the lab.
+
+use crate::Changes;
+use store::Store;
+use workflow::Lab;
+
+/// Where the address of a client is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAddress {
+    /// The other end of the connection.
+    #[default]
+    Peer,
+    /// The last entry of `X-Forwarded-For`, written by the one proxy in front that we trust.
+    LastForwarded,
+}
+
+/// Shared by the API and the pages. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    pub store: Store,
+    pub auth: auth::Service,
+    pub lab: Lab,
+    pub client_address: ClientAddress,
+    pub changes: Changes,
+}
+
+impl AppState {
+    pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
+        Self { store, auth, lab, client_address: ClientAddress::default(), changes: Changes::default() }
+    }
+
+    /// For a server that lets one person change more or less than usual.
+    #[must_use]
+    pub fn with_changes(mut self, changes: Changes) -> Self {
+        self.changes = changes;
+        self
+    }
+
+    /// For a server behind one trusted proxy.
+    #[must_use]
+    pub const fn behind_proxy(mut self) -> Self {
+        self.client_address = ClientAddress::LastForwarded;
+        self
+    }
+}
