@@ -21,6 +21,6 @@ impl Identity {
 
     /// Whether this person may see and steer what `owner` made.
     pub fn may_see(&self, owner: UserId) -> bool {
-        self.user.id == owner || self.user.role.runs_the_lab()
+        self.user.may_see(owner)
     }
 }

@@ -22,6 +22,11 @@ pub struct User {
 }
 
 impl User {
+    /// Whether this person may see and steer what `owner` made.
+    pub fn may_see(&self, owner: UserId) -> bool {
+        self.id == owner || self.role.runs_the_lab()
+    }
+
     pub(crate) fn is_administrator(&self) -> bool {
         self.role.administers() && self.disabled_at.is_none()
     }

@@ -60,6 +60,11 @@ pub struct Robot {
 }
 
 impl Robot {
+    /// Whether this is its id or its name.
+    pub fn is_called(&self, word: &str) -> bool {
+        self.name == word || word.parse() == Ok(self.id)
+    }
+
     /// Whether it moves for nobody now: a person holds it, or its operator hasn't answered.
     pub const fn is_held(&self) -> bool {
         self.mode.is_held() || self.attention.is_some()

@@ -117,6 +117,6 @@ async fn named(store: &Store, name: &str) -> anyhow::Result<Robot> {
         bail!("there is no robot yet: add one with `tincture robot add`");
     }
     let known = robots.iter().map(|robot| robot.name.as_str()).collect::<Vec<_>>().join(", ");
-    let found = robots.into_iter().find(|robot| robot.name == name);
+    let found = robots.into_iter().find(|robot| robot.is_called(name));
     found.with_context(|| format!("there is no robot {name}; there are {known}"))
 }

@@ -236,8 +236,7 @@ pub async fn control(
 }
 
 async fn visible(state: &AppState, me: &Identity, id: ExperimentId) -> Result<ExperimentDetail, PageError> {
-    let detail = state.store.experiment(id).await?;
-    detail.filter(|detail| me.may_see(detail.experiment.user_id)).ok_or(PageError::NotFound("experiment"))
+    state.lab.experiment(&me.user, id).await?.ok_or(PageError::NotFound("experiment"))
 }
 
 /// Whose it is, if it isn't the visitor's own.

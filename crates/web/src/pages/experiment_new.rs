@@ -252,8 +252,7 @@ impl Draft {
     }
 
     async fn copy(&mut self, state: &AppState, me: &Identity, id: ExperimentId) -> Result<(), PageError> {
-        let detail = state.store.experiment(id).await?.filter(|detail| me.may_see(detail.experiment.user_id));
-        let detail = detail.ok_or(PageError::NotFound("experiment"))?;
+        let detail = state.lab.experiment(&me.user, id).await?.ok_or(PageError::NotFound("experiment"))?;
         self.name = detail.experiment.name.unwrap_or_default();
         let first_hand = detail.wells.iter().map(|(well, _)| well).filter(|well| well.replaces.is_none());
         self.strangers = self.sheet.copy(first_hand.map(|well| &well.recipe));

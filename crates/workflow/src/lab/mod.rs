@@ -14,7 +14,7 @@ pub use progress::Progress;
 use domain::{Control, Deck, ExperimentId};
 use serde_json::json;
 use std::net::IpAddr;
-use store::{ControlOutcome, NewActivity, Store, StoreError, User};
+use store::{ControlOutcome, ExperimentDetail, NewActivity, Robot, Store, StoreError, User};
 
 /// The service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,6 +34,17 @@ impl Lab {
     /// The decks people can mix on (dyes, limits), as they were a moment ago: one a robot. Empty while no robot is set up.
     pub async fn decks(&self) -> Result<Vec<Deck>, StoreError> {
         Ok(self.store.robots_lately().await?.iter().map(|robot| robot.deck.clone()).collect())
+    }
+
+    /// An experiment that this person may see. Somebody else's is not told apart from none.
+    pub async fn experiment(&self, reader: &User, id: ExperimentId) -> Result<Option<ExperimentDetail>, StoreError> {
+        let detail = self.store.experiment(id).await?;
+        Ok(detail.filter(|detail| reader.may_see(detail.experiment.user_id)))
+    }
+
+    /// The robot with this id or this name.
+    pub async fn robot(&self, called: &str) -> Result<Option<Robot>, StoreError> {
+        Ok(self.store.robots().await?.into_iter().find(|robot| robot.is_called(called)))
     }
 
     /// Pauses, resumes or cancels. Whether `by` may is the caller's question; that they did is logged here.

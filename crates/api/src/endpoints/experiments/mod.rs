@@ -27,8 +27,7 @@ async fn visible(state: &AppState, identity: &Identity, id: &str) -> Result<Expe
 }
 
 async fn seen_by(state: &AppState, identity: &Identity, id: ExperimentId) -> Result<ExperimentDetail, Problem> {
-    let detail = state.store.experiment(id).await?;
-    detail.filter(|detail| identity.may_see(detail.experiment.user_id)).ok_or_else(|| Problem::not_found("experiment"))
+    state.lab.experiment(&identity.user, id).await?.ok_or_else(|| Problem::not_found("experiment"))
 }
 
 async fn view(state: &AppState, detail: ExperimentDetail, reader: Role) -> Result<ExperimentView, Problem> {

@@ -15,13 +15,7 @@ use workflow::RobotCommand;
 
 /// The robot with this id or this name.
 async fn named(state: &AppState, name: &str) -> Result<Robot, Problem> {
-    if let Ok(id) = name.parse::<RobotId>()
-        && let Some(robot) = state.store.robot(id).await?
-    {
-        return Ok(robot);
-    }
-    let robots = state.store.robots().await?;
-    robots.into_iter().find(|robot| robot.name == name).ok_or_else(|| Problem::not_found("robot"))
+    state.lab.robot(name).await?.ok_or_else(|| Problem::not_found("robot"))
 }
 
 /// Tells a robot, and answers with how it stands now.

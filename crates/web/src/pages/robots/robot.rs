@@ -26,7 +26,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use domain::{Attendance, DeckCondition, RobotId};
+use domain::{Attendance, DeckCondition};
 use request::{AppState, ClientIp};
 use serde::Deserialize;
 use store::Robot;
@@ -135,9 +135,7 @@ pub async fn deck(
 async fn named(state: &AppState, me: &Identity, name: &str) -> Result<(Robot, Visitor), PageError> {
     let robots = state.store.robots().await?;
     let visitor = Visitor::among(&robots, &me.user);
-    let id = name.parse::<RobotId>().ok();
-    let mut robots = robots.into_iter();
-    let robot = robots.find(|robot| Some(robot.id) == id || robot.name == name);
+    let robot = robots.into_iter().find(|robot| robot.is_called(name));
     Ok((robot.ok_or(PageError::NotFound("robot"))?, visitor))
 }
 
