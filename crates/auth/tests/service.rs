@@ -405,3 +405,23 @@ async fn an_old_lab_keeps_its_key_and_its_sessions_on_sqlite() {
 async fn an_old_lab_keeps_its_key_and_its_sessions_on_postgres() {
     an_old_lab_keeps_its_key_and_its_sessions(TestDatabase::postgres().await).await;
 }
+
+/// Who asks is known for a moment, also where another process signs them out meanwhile; no longer.
+#[tokio::test]
+async fn a_sign_out_counts_here_at_once_and_elsewhere_within_a_moment() {
+    let (database, here) = with_ada().await;
+    let elsewhere = Service::new(database.another().await).await.expect("another process");
+    let tokens = here.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("signed in");
+    let who = async |service: &Service| service.authenticate(tokens.access_token.expose()).await;
+    for service in [&here, &elsewhere] {
+        who(service).await.expect("she is signed in, and known from now on");
+    }
+    here.sign_out(tokens.refresh_token.expose(), IP).await.expect("signed out");
+    assert!(matches!(who(&here).await, Err(AuthError::Forged)));
+    let believed_on = async {
+        while who(&elsewhere).await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), believed_on).await.expect("it is seen elsewhere");
+}
