@@ -6,7 +6,7 @@ use crate::{
     activity,
     connection::{Backend, Store, transact},
     error::{Result, StoreError},
-    records::{NewActivity, Rotation, Session, User},
+    records::{NewActivity, Rotation, Session, Signal, User},
     sql::{Row, Sql, now, sql},
 };
 use chrono::{DateTime, Utc};
@@ -76,7 +76,7 @@ impl Store {
             Ok(Rotation::Rotated(Session { expires_at, ..session }))
         });
         if matches!(rotation, Rotation::Reused(_)) {
-            self.note_account_change();
+            self.signal([Signal::Accounts]);
         }
         Ok(rotation)
     }
@@ -101,7 +101,7 @@ impl Store {
             }
             Ok(())
         });
-        self.note_account_change();
+        self.signal([Signal::Accounts]);
         Ok(())
     }
 }
