@@ -9,6 +9,7 @@ use crate::{
     streams::Streams,
 };
 use axum::{extract::FromRef, response::sse};
+use std::time::Duration;
 use store::Store;
 use tasks::Tasks;
 use tokio_util::sync::CancellationToken;
@@ -40,16 +41,17 @@ pub struct AppState {
 
 impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
+        let tasks = Tasks::new(CancellationToken::new());
         Self {
-            hub: Hub::new(store.clone(), Tasks::new(CancellationToken::new()), as_sse),
+            hub: Hub::new(store.clone(), tasks.clone(), as_sse),
             finished: Finished::default(),
             health: Health::new(store.clone(), ScrapeTokens::default()),
+            streams: Streams::new(store.clone(), tasks),
             store,
             auth,
             lab,
             client_address: ClientAddress::default(),
             changes: Changes::default(),
-            streams: Streams::default(),
         }
     }
 
@@ -78,7 +80,15 @@ impl AppState {
     #[must_use]
     pub fn with_tasks(mut self, tasks: Tasks) -> Self {
         self.hub = Hub::new(self.store.clone(), tasks.clone(), as_sse);
+        self.streams = self.streams.with_tasks(tasks.clone());
         self.health = self.health.with_tasks(tasks);
+        self
+    }
+
+    /// How long a live stream may outlive the session of whoever follows, where nobody tells that it ended.
+    #[must_use]
+    pub fn with_streams_looked_at_every(mut self, between_looks: Duration) -> Self {
+        self.streams = self.streams.looked_at_every(between_looks);
         self
     }
 

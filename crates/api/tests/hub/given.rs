@@ -35,6 +35,7 @@ impl Lab {
         let request = NewExperiment {
             id: ExperimentId::new(),
             user_id: self.owner,
+            created_at: chrono::Utc::now(),
             name: None,
             wells: vec![(WellId::new(), Recipe::default())],
             priority: 0,
