@@ -39,7 +39,7 @@ impl Lab {
             name: None,
             wells: vec![(WellId::new(), Recipe::default())],
             priority: 0,
-            metadata: serde_json::Value::Null,
+            metadata: serde_json::json!({}),
             gives_back: Vec::new(),
             idempotency: None,
             ip_address: None,
