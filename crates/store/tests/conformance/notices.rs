@@ -155,3 +155,84 @@ async fn on_sqlite_nobody_tells() {
     assert!(tasks.status().is_empty() && !database.store.hears_others());
     assert_eq!(database.store.between_looks(SOON), SOON);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_hears_nothing_through_a_pooler_knows_it_and_looks() {
+    let database = TestDatabase::postgres().await;
+    let deaf = Store::connect(&pooler::before(&database.url).await, Options::default()).await.expect("it opens");
+    let tasks = Tasks::new(CancellationToken::new());
+    deaf.join(&tasks);
+    let found_out = || tasks.status().iter().any(|task| task.name == "hearing other processes" && task.failures > 0);
+    until(found_out).await;
+    assert!(!deaf.hears_others());
+    let looks = Duration::from_millis(500);
+    assert_eq!(deaf.between_looks(looks), looks);
+    // It is heard all the same.
+    let (there, _others) = joined(database.another().await).await;
+    let mut theirs = there.signals();
+    let user = given::user(&deaf, 100).await;
+    given::queued(&deaf, user, 1).await;
+    assert!(heard(&mut theirs).await.contains(&Signal::Queue));
+}
+
+/// What lies between a process and PostgreSQL and swallows notices, as a pooler does that lends connections for a transaction.
+mod pooler {
+    use std::{io, path::Path};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, copy, split},
+        net::{TcpListener, TcpStream, UnixStream},
+    };
+
+    /// How PostgreSQL's message begins that a notice comes in.
+    const NOTICE: u8 = b'A';
+
+    trait Socket: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+    impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Socket for T {}
+
+    /// The same database's URL, through the pooler.
+    pub async fn before(url: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (head, parameters) = url.split_once('?').unwrap_or((url, ""));
+        let (head, name) = head.rsplit_once('/').expect("a name");
+        let (user, server) = head.rsplit_once('@').expect("a user");
+        let socket = parameters.split('&').find_map(|parameter| parameter.strip_prefix("host="));
+        let (server, socket) = (server.to_owned(), socket.map(str::to_owned));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (server, socket) = (server.clone(), socket.clone());
+                tokio::spawn(async move {
+                    let to: Box<dyn Socket> = match socket {
+                        Some(directory) => Box::new(UnixStream::connect(Path::new(&directory).join(".s.PGSQL.5432")).await?),
+                        None => Box::new(TcpStream::connect(server).await?),
+                    };
+                    between(client, to).await
+                });
+            }
+        });
+        format!("{user}@{address}/{name}?sslmode=disable")
+    }
+
+    async fn between(client: TcpStream, server: Box<dyn Socket>) -> io::Result<()> {
+        let (mut asks, mut hears) = client.into_split();
+        let (mut answers, mut takes) = split(server);
+        let asked = async { copy(&mut asks, &mut takes).await.map(drop) };
+        let answered = async {
+            loop {
+                let kind = answers.read_u8().await?;
+                let length = answers.read_u32().await?;
+                let mut rest = vec![0; length as usize - 4];
+                answers.read_exact(&mut rest).await?;
+                if kind != NOTICE {
+                    hears.write_u8(kind).await?;
+                    hears.write_u32(length).await?;
+                    hears.write_all(&rest).await?;
+                }
+            }
+        };
+        tokio::select! {
+            ended = asked => ended,
+            ended = answered => ended,
+        }
+    }
+}
