@@ -343,7 +343,9 @@ async fn grant_wishes(store: &Store, lease: &Lease, poll: Duration) -> StoreErro
     loop {
         sleep(often).await;
         if seen.is_none() {
-            let _ = timeout(store.between_looks(often) - often, something_to_do(&mut signals)).await;
+            // However well is heard: what is wished is granted within seconds, also where nobody told of it.
+            let longest = store.between_looks(often).min(WISH_PATIENCE).saturating_sub(often);
+            let _ = timeout(longest, something_to_do(&mut signals)).await;
         }
         let wish = match store.wish_in_hand(lease).await {
             Ok(wish) => wish,

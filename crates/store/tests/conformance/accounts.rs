@@ -4,7 +4,7 @@ use crate::given::*;
 use chrono::{TimeDelta, Utc};
 use domain::{Control, ExperimentStatus, Role, SessionId, UserId};
 use serde_json::json;
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 use store::{testing::TestDatabase, *};
 
 pub async fn an_account_reads_back_by_id_and_by_address_in_any_case(database: TestDatabase) {
