@@ -274,7 +274,9 @@ impl Ear {
                     self.hears();
                     None
                 }
-                (Err(_), Some(_)) => return Err(late("our own notice, which a pooler in transaction mode would swallow")),
+                (Err(_), Some(_)) => {
+                    return Err(late("our own notice, which a pooler in transaction mode would swallow"));
+                }
                 (Err(_), None) => Some(self.beat().await?),
             };
         }
@@ -284,7 +286,8 @@ impl Ear {
     async fn hear_until_beat(&self, listener: &mut PgListener, sent: Option<Sent>) -> Result<()> {
         loop {
             let heard = listener.try_recv().await.map_err(failed)?;
-            let heard = heard.ok_or_else(|| StoreError::Unreachable("the connection that listens was lost".to_owned()))?;
+            let heard =
+                heard.ok_or_else(|| StoreError::Unreachable("the connection that listens was lost".to_owned()))?;
             let (sender, words) = heard.payload().split_once(' ').unwrap_or_default();
             if Uuid::try_parse(sender).is_ok_and(|sender| sender == self.store.outbox().sender) {
                 if sent.is_some_and(|sent| words == sent.word()) {

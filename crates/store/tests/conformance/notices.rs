@@ -203,7 +203,9 @@ mod pooler {
                 let (server, socket) = (server.clone(), socket.clone());
                 tokio::spawn(async move {
                     let to: Box<dyn Socket> = match socket {
-                        Some(directory) => Box::new(UnixStream::connect(Path::new(&directory).join(".s.PGSQL.5432")).await?),
+                        Some(directory) => {
+                            Box::new(UnixStream::connect(Path::new(&directory).join(".s.PGSQL.5432")).await?)
+                        }
                         None => Box::new(TcpStream::connect(server).await?),
                     };
                     between(client, to).await
