@@ -227,10 +227,11 @@ async fn accept(store: &Store, user_id: UserId) -> ExperimentId {
     let request = NewExperiment {
         id,
         user_id,
+        created_at: chrono::Utc::now(),
         name: None,
         wells: vec![(WellId::new(), Recipe::default())],
         priority: 0,
-        metadata: serde_json::Value::Null,
+        metadata: serde_json::json!({}),
         gives_back: Vec::new(),
         idempotency: None,
         ip_address: None,
