@@ -1,8 +1,8 @@
 //! Each event is read once for all who follow its experiment.
 //!
 //! A [`Hub`] keeps the newest events of every experiment that somebody here follows. One task (`reader`) asks the table for
-//! all of them together: at each signal of this process's commits, and once a second, since other processes' commits send
-//! none. A [`Follower`] knows what it has seen. What lies further back than the hub remembers it reads for itself.
+//! all of them together: at each signal of a commit, and every few seconds or, where other processes' commits send none, every
+//! second. A [`Follower`] knows what it has seen. What lies further back than the hub remembers it reads for itself.
 //!
 //! Nothing is *sent* that could be lost, doubled or come late: a follower compares its own place with what is remembered,
 //! so it misses nothing whenever it comes and however slow it is, and holds up nobody. The table is asked, and an
@@ -124,7 +124,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         let first = !mem::replace(&mut topics.started, true);
         drop(topics);
         if first {
-            self.shared.tasks.run(reader::NAME, reader::PAUSES, Reader::new(self.clone()));
+            self.shared.tasks.add(reader::NAME, reader::PAUSES, Reader::new(self.clone()));
         }
         let leaving = Leaving { hub: self.clone(), experiment };
         Follower { recent, after, ready: VecDeque::new(), unread: false, ended, leaving }

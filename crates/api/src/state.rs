@@ -9,6 +9,7 @@ use crate::{
 };
 use axum::{extract::FromRef, response::sse};
 use request::AppState;
+use std::time::Duration;
 use tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 
@@ -24,11 +25,12 @@ pub struct ApiState {
 
 impl ApiState {
     pub fn new(app: AppState) -> Self {
+        let tasks = Tasks::new(CancellationToken::new());
         Self {
-            hub: Hub::new(app.store.clone(), Tasks::new(CancellationToken::new()), as_sse),
+            hub: Hub::new(app.store.clone(), tasks.clone(), as_sse),
             answers: Answers::default(),
             health: Health::new(app.store.clone(), ScrapeTokens::default()),
-            streams: Streams::default(),
+            streams: Streams::new(app.store.clone(), tasks),
             app,
         }
     }
@@ -44,7 +46,15 @@ impl ApiState {
     #[must_use]
     pub fn with_tasks(mut self, tasks: Tasks) -> Self {
         self.hub = Hub::new(self.app.store.clone(), tasks.clone(), as_sse);
+        self.streams = self.streams.with_tasks(tasks.clone());
         self.health = self.health.with_tasks(tasks);
+        self
+    }
+
+    /// How long a live stream may outlive the session of whoever follows, where nobody tells that it ended.
+    #[must_use]
+    pub fn with_streams_looked_at_every(mut self, between_looks: Duration) -> Self {
+        self.streams = self.streams.looked_at_every(between_looks);
         self
     }
 

@@ -1,7 +1,8 @@
 //! Whose the access tokens are that this process has just seen: checking a signature and asking the database for each of
 //! a hundred requests of one person in a second would cost more than what they ask for.
 //!
-//! What this process changes about accounts, sessions and keys counts at once, what another one changes within [`KEPT`].
+//! What this process changes about accounts, sessions and keys, and hears that others do, counts at once; what another one
+//! changes unheard within [`KEPT`].
 
 use crate::Identity;
 use chrono::Utc;

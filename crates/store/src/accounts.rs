@@ -6,7 +6,7 @@ use crate::{
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
-    records::{NewActivity, NewUser, Page, User, UserChanges},
+    records::{NewActivity, NewUser, Page, Signal, User, UserChanges},
     sessions,
     sql::{Row, now, sql},
 };
@@ -96,7 +96,7 @@ impl Store {
             }
             Ok(after)
         });
-        self.note_account_change();
+        self.signal([Signal::Accounts]);
         Ok(user)
     }
 
@@ -121,7 +121,7 @@ impl Store {
             sessions::end_all(tx, id).await?;
             activity::insert(self.backend(), by).execute(tx).await
         });
-        self.note_account_change();
+        self.signal([Signal::Accounts]);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     acceptance::Gathered,
     error::{Result, StoreError, is_contention},
     kept::Kept,
+    notices::Outbox,
     records::{Event, Robot, Signal},
     turns::SharedTurns,
 };
@@ -22,7 +23,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -135,14 +136,18 @@ struct Inner {
     gathered: Gathered,
     robots: Kept<Vec<Robot>>,
     in_hand: Kept<Vec<Event>>,
-    /// Changes that this process has signalled.
+    /// Changes that this process made or heard of.
     changes: AtomicU64,
-    /// Commits of this process that changed the queue.
+    /// Commits that changed the queue: of this process, and those of others that were heard of.
     queue_changes: AtomicU64,
     /// … and that changed a robot.
     robot_changes: AtomicU64,
     /// … and that changed accounts, sessions or keys.
     account_changes: AtomicU64,
+    outbox: Outbox,
+    /// The tasks that tell and hear were begun.
+    joined: AtomicBool,
+    hears_others: AtomicBool,
     queue_limit: u32,
 }
 
@@ -186,6 +191,9 @@ impl Store {
             queue_changes: AtomicU64::new(0),
             robot_changes: AtomicU64::new(0),
             account_changes: AtomicU64::new(0),
+            outbox: Outbox::default(),
+            joined: AtomicBool::new(false),
+            hears_others: AtomicBool::new(false),
             queue_limit: options.queue_limit,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -205,7 +213,7 @@ impl Store {
         Ok(())
     }
 
-    /// Signals of this process's commits.
+    /// Signals of this process's commits, and of other processes' where they are heard ([`Store::join`]).
     pub fn signals(&self) -> broadcast::Receiver<Signal> {
         self.inner.signals.subscribe()
     }
@@ -213,45 +221,75 @@ impl Store {
     /// Closes the connections; what is committed is safe without it. SQLite's writer is the last, so that it folds the
     /// write-ahead log into the file.
     pub async fn close(&self) -> Result<()> {
+        self.tell_the_rest().await;
         self.inner.reader.close_by_ref().await?;
         Ok(self.inner.writer.close_by_ref().await?)
     }
 
-    /// Tells whoever listens; nobody listening is fine.
+    /// Tells whoever listens, here and in other processes; nobody listening is fine.
     pub(crate) fn signal(&self, signals: impl IntoIterator<Item = Signal>) {
         for signal in signals {
-            self.inner.changes.fetch_add(1, Ordering::AcqRel);
-            match signal {
-                Signal::Queue => drop(self.inner.queue_changes.fetch_add(1, Ordering::AcqRel)),
-                Signal::Robots => drop(self.inner.robot_changes.fetch_add(1, Ordering::AcqRel)),
-                Signal::Experiment(_) => {}
+            self.raise(signal);
+            if self.inner.backend == Backend::Postgres {
+                self.inner.outbox.add(signal);
             }
-            let _ = self.inner.signals.send(signal);
         }
     }
 
-    /// Changes that this process has signalled so far: what it read before the last of them may be out of date.
+    /// Changes that this process made or heard of so far: what it read before the last of them may be out of date.
     pub fn changes(&self) -> u64 {
         self.inner.changes.load(Ordering::Acquire)
     }
 
-    /// Commits of this process that changed the queue, so far.
+    /// Tells whoever listens here.
+    pub(crate) fn raise(&self, signal: Signal) {
+        self.inner.changes.fetch_add(1, Ordering::AcqRel);
+        let changes = [
+            (&self.inner.queue_changes, Signal::Queue),
+            (&self.inner.robot_changes, Signal::Robots),
+            (&self.inner.account_changes, Signal::Accounts),
+        ];
+        for (count, of) in changes {
+            if signal == of || signal == Signal::Anything {
+                count.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+        let _ = self.inner.signals.send(signal);
+    }
+
+    /// Changes of the queue that this process made or heard of, so far.
     pub(crate) fn queue_changes(&self) -> u64 {
         self.inner.queue_changes.load(Ordering::Acquire)
     }
 
-    /// Commits of this process that changed a robot, so far.
+    /// Changes of robots that this process made or heard of, so far.
     pub(crate) fn robot_changes(&self) -> u64 {
         self.inner.robot_changes.load(Ordering::Acquire)
     }
 
-    /// Commits of this process that changed who may do what, so far: an account's role or password, a session's end, a key.
+    /// Changes that this process made or heard of, so far, of who may do what: an account's role or password, a session's
+    /// end, a key.
     pub fn account_changes(&self) -> u64 {
         self.inner.account_changes.load(Ordering::Acquire)
     }
 
-    pub(crate) fn note_account_change(&self) {
-        self.inner.account_changes.fetch_add(1, Ordering::AcqRel);
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.inner.outbox
+    }
+
+    /// Whether [`Store::join`] was called before. It was, from now on.
+    pub(crate) fn joined(&self) -> bool {
+        self.inner.joined.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether other processes' commits raise signals here, soon after them.
+    pub fn hears_others(&self) -> bool {
+        self.inner.hears_others.load(Ordering::Acquire)
+    }
+
+    /// Gives whether that is a change.
+    pub(crate) fn set_hears_others(&self, hears: bool) -> bool {
+        self.inner.hears_others.swap(hears, Ordering::AcqRel) != hears
     }
 
     pub(crate) fn kept_robots(&self) -> &Kept<Vec<Robot>> {

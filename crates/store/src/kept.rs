@@ -1,6 +1,6 @@
 //! One reading for all who ask within a moment, where it may be a little old.
 //!
-//! What this process changed is always in it; what another one changed is within [`UNSEEN`].
+//! What this process changed, or was heard of, is always in it; what another one changed unheard is within [`UNSEEN`].
 
 use crate::error::Result;
 use std::{

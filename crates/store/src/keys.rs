@@ -4,7 +4,7 @@ use crate::{
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
-    records::{NewActivity, SigningKey},
+    records::{NewActivity, Signal, SigningKey},
     sql::{Row, now, sql},
 };
 use chrono::{DateTime, Utc};
@@ -67,7 +67,7 @@ impl Store {
             }
             activity::insert(self.backend(), by).execute(tx).await
         });
-        self.note_account_change();
+        self.signal([Signal::Accounts]);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! `records` is what goes in and comes out; every other module adds the methods of one concern to [`Store`]:
 //! `journal` is the heart of it, and `change` what its entries do to the tables. `sql` is how a statement is written (`rows` one for any number of rows),
-//! `turns` is the queue's order, read once for all who ask; `connection` is where the two databases differ, `migrations`
+//! `turns` is the queue's order, read once for all who ask; `notices` is what processes tell each other; `connection` is where the two databases differ, `migrations`
 //! what the tables are.
 
 mod acceptance;
@@ -24,6 +24,7 @@ mod kept;
 mod keys;
 mod liquid;
 mod migrations;
+mod notices;
 mod purge;
 mod queue;
 mod readiness;

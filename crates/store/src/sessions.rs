@@ -6,14 +6,17 @@ use crate::{
     activity,
     connection::{Backend, Store, transact},
     error::{Result, StoreError},
-    records::{NewActivity, Rotation, Session, User},
-    sql::{Row, Sql, now, sql},
+    records::{NewActivity, Rotation, Session, Signal, User},
+    sql::{Row, Sql, now, row_values, sql},
 };
 use chrono::{DateTime, Utc};
-use domain::{SessionId, UserId};
+use domain::{Role, SessionId, UserId};
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
+
+/// Sessions in one statement.
+const ASKED_AT_ONCE: usize = 1_000;
 
 /// A live session's person with the session; `{which}` says which.
 const LIVE: &str = "
@@ -76,7 +79,7 @@ impl Store {
             Ok(Rotation::Rotated(Session { expires_at, ..session }))
         });
         if matches!(rotation, Rotation::Reused(_)) {
-            self.note_account_change();
+            self.signal([Signal::Accounts]);
         }
         Ok(rotation)
     }
@@ -93,6 +96,24 @@ impl Store {
         row.map(|row| read_user(&row)).transpose()
     }
 
+    /// Those of these sessions that live, with the role of each one's person.
+    pub async fn live_sessions(&self, sessions: &[SessionId]) -> Result<HashMap<SessionId, Role>> {
+        let mut live = HashMap::new();
+        for asked in sessions.chunks(ASKED_AT_ONCE) {
+            let rows = Sql::with_rows(
+                "SELECT s.id, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+                 WHERE s.revoked_at IS NULL AND u.disabled_at IS NULL AND s.expires_at > $1 AND s.id IN (VALUES",
+                row_values![now()],
+                asked.iter().map(|&id| row_values![id]).collect(),
+                ")",
+            );
+            for row in rows.all(self.reader()).await? {
+                live.insert(row.get("id")?, row.get("role")?);
+            }
+        }
+        Ok(live)
+    }
+
     /// Ends a sign-in; ending it twice is fine, and logged once.
     pub async fn revoke_session(&self, id: SessionId, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
@@ -101,7 +122,7 @@ impl Store {
             }
             Ok(())
         });
-        self.note_account_change();
+        self.signal([Signal::Accounts]);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::{
     any::Any,
     collections::BTreeMap,
     future::Future,
+    iter,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -118,9 +119,30 @@ impl Tasks {
 
     /// Runs a task under its name, unless one of that name runs already.
     pub fn run(&self, name: impl Into<String>, pauses: Pauses, task: impl Task) {
-        let name = name.into();
-        let mut running = lock(&self.running);
-        if self.stop.is_cancelled() || running.get(&name).is_some_and(|task| !task.handle.is_finished()) {
+        let (name, running) = (name.into(), lock(&self.running));
+        if !runs(&running, &name) {
+            self.start(running, name, pauses, task);
+        }
+    }
+
+    /// Runs a task, whatever runs already: one of a name that is taken gets a number to it.
+    pub fn add(&self, name: &str, pauses: Pauses, task: impl Task) {
+        let running = lock(&self.running);
+        let numbered = (2..).map(|number: u32| format!("{name} {number}"));
+        let mut names = iter::once(name.to_owned()).chain(numbered);
+        if let Some(name) = names.find(|name| !runs(&running, name)) {
+            self.start(running, name, pauses, task);
+        }
+    }
+
+    fn start(
+        &self,
+        mut running: MutexGuard<'_, BTreeMap<String, Running>>,
+        name: String,
+        pauses: Pauses,
+        task: impl Task,
+    ) {
+        if self.stop.is_cancelled() {
             return;
         }
         self.board.enter(&name);
@@ -147,6 +169,10 @@ impl Tasks {
             }
         }
     }
+}
+
+fn runs(running: &BTreeMap<String, Running>, name: &str) -> bool {
+    running.get(name).is_some_and(|task| !task.handle.is_finished())
 }
 
 /// Turn after turn, until it is done or told to stop.

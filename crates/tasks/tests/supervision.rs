@@ -161,3 +161,14 @@ async fn a_lease_is_given_back_however_the_work_ends() {
     assert_eq!(under_lease(&lease, &stop, SOON, std::future::pending::<u8>()).await, Ended::Overdue);
     assert_eq!(lease.released.load(Ordering::SeqCst), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_of_a_taken_name_is_refused_or_gets_a_number() {
+    let tasks = Tasks::new(CancellationToken::new());
+    for _ in 0..2 {
+        tasks.run("lane", Pauses::default(), Scripted::of(Vec::new()).0);
+        tasks.add("reader", Pauses::default(), Scripted::of(Vec::new()).0);
+    }
+    let names: Vec<_> = tasks.status().into_iter().map(|task| task.name).collect();
+    assert_eq!(names, ["lane", "reader", "reader 2"]);
+}

@@ -2,15 +2,19 @@
 
 use crate::{
     breaker::{Breaker, Concern, is_by_nature},
-    lane::{Keeping, Lane, LaneError},
+    lane::{Keeping, Lane, LaneError, something_to_do},
 };
+use chrono::Utc;
 use domain::{Change, Control, ExperimentId, ExperimentStatus, RobotId};
 use hardware::{Connect, Network, Patience};
 use std::{sync::Arc, time::Duration};
 use store::{Entry, Lease, LeaseClaim, Robot, Signal, Store, StoreError};
 use tasks::{Ended, Failure, Pauses, Renewal, Task, Tasks, Turn, under_lease};
 use telemetry::names;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{Instant, sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
@@ -24,7 +28,7 @@ pub struct WorkerConfig {
     pub lease: Duration,
     /// Names of the robots to drive; all where nothing is said.
     pub robots: Option<Vec<String>>,
-    /// How often to look for what other processes did.
+    /// How often to look for what other processes did, where it isn't heard of them ([`Store::join`]).
     pub poll: Duration,
     /// How long its robots and sensors may take to answer.
     pub patience: Patience,
@@ -80,11 +84,11 @@ pub async fn run_worker(store: Store, config: WorkerConfig, tasks: Tasks) {
     tasks.ended().await;
 }
 
-async fn robots_changed(signals: &mut tokio::sync::broadcast::Receiver<Signal>) {
+async fn robots_changed(signals: &mut Receiver<Signal>) {
     loop {
         match signals.recv().await {
-            Ok(Signal::Robots) => return sleep(Duration::from_millis(50)).await,
-            Err(tokio::sync::broadcast::error::RecvError::Closed) => std::future::pending().await,
+            Ok(Signal::Robots | Signal::Anything) => return sleep(Duration::from_millis(50)).await,
+            Err(RecvError::Closed) => std::future::pending().await,
             _ => {}
         }
     }
@@ -121,9 +125,13 @@ impl LaneTask {
 
     async fn lease(&mut self, stop: &CancellationToken) -> Result<Turn, String> {
         let config = &self.config;
+        let mut signals = self.store.signals();
         let lease = match self.store.lease(self.robot, &config.holder, config.lease, config.claim).await {
             Ok(Some(lease)) => lease,
-            Ok(None) => return Ok(Turn::After(config.poll)),
+            Ok(None) => {
+                stop.run_until_cancelled(self.until_it_may_be_free(&mut signals)).await;
+                return Ok(Turn::After(config.poll));
+            }
             Err(error) => {
                 tracing::warn!(%error, "no lease");
                 return Err(error.to_string());
@@ -149,6 +157,20 @@ impl LaneTask {
                 Err(cause)
             }
         }
+    }
+}
+
+impl LaneTask {
+    /// Somebody else has the robot. That it is given back is told, where processes hear of each other; that it wasn't
+    /// renewed isn't.
+    async fn until_it_may_be_free(&self, signals: &mut Receiver<Signal>) {
+        let longest = self.store.between_looks(self.config.poll).saturating_sub(self.config.poll);
+        if longest.is_zero() {
+            return;
+        }
+        let Ok(Some(robot)) = self.store.robot(self.robot).await else { return };
+        let left = robot.lease_expires_at.and_then(|end| (end - Utc::now()).to_std().ok()).unwrap_or_default();
+        let _ = timeout(longest.min(left), something_to_do(signals)).await;
     }
 }
 
@@ -316,8 +338,15 @@ async fn offer_elsewhere(store: &Store, lease: &Lease) -> Result<(), StoreError>
 /// Grants what an experiment's owner wishes where the lane doesn't get to it: its robot is off, slow or booting.
 async fn grant_wishes(store: &Store, lease: &Lease, poll: Duration) -> StoreError {
     let mut seen: Option<(ExperimentId, Control, Instant)> = None;
+    let mut signals = store.signals();
+    let often = poll.min(WISH_PATIENCE / 4);
     loop {
-        sleep(poll.min(WISH_PATIENCE / 4)).await;
+        sleep(often).await;
+        if seen.is_none() {
+            // However well is heard: what is wished is granted within seconds, also where nobody told of it.
+            let longest = store.between_looks(often).min(WISH_PATIENCE).saturating_sub(often);
+            let _ = timeout(longest, something_to_do(&mut signals)).await;
+        }
         let wish = match store.wish_in_hand(lease).await {
             Ok(wish) => wish,
             Err(StoreError::LeaseLost) => return StoreError::LeaseLost,

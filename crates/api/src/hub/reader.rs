@@ -15,12 +15,12 @@ use tokio::{
         Receiver,
         error::{RecvError, TryRecvError},
     },
-    time::{Instant, Interval, MissedTickBehavior, interval_at},
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
-/// How often the table is looked at without a signal: other processes' commits send us none.
-const POLL: Duration = Duration::from_secs(1);
+/// How often the table is looked at without a signal, where other processes' commits send us none.
+const UNHEARD: Duration = Duration::from_secs(1);
 /// Experiments in one question how far they are.
 const ASKED_AT_ONCE: usize = 1_000;
 
@@ -32,7 +32,8 @@ pub(super) const PAUSES: Pauses =
 pub(super) struct Reader<T> {
     hub: Hub<T>,
     signals: Receiver<Signal>,
-    poll: Interval,
+    /// All were looked at.
+    looked_at: Instant,
     /// Of whom a commit told.
     heard: HashSet<ExperimentId>,
     /// All are to be looked at.
@@ -65,9 +66,7 @@ impl<T: Send + Sync + 'static> Reader<T> {
     /// Hears every signal from now on.
     pub(super) fn new(hub: Hub<T>) -> Self {
         let signals = hub.shared.store.signals();
-        let mut poll = interval_at(Instant::now() + POLL, POLL);
-        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { hub, signals, poll, heard: HashSet::new(), due: false }
+        Self { hub, signals, looked_at: Instant::now(), heard: HashSet::new(), due: false }
     }
 
     async fn read_while_followed(&mut self) -> store::Result<()> {
@@ -90,6 +89,7 @@ impl<T: Send + Sync + 'static> Reader<T> {
     }
 
     async fn wait(&mut self) {
+        let next_look = self.looked_at + self.hub.shared.store.between_looks(UNHEARD);
         tokio::select! {
             signal = self.signals.recv() => match signal {
                 Ok(signal) => self.hear(signal),
@@ -98,7 +98,7 @@ impl<T: Send + Sync + 'static> Reader<T> {
                 Err(RecvError::Closed) => std::future::pending().await,
             },
             () = self.hub.shared.changed.notified() => {}
-            _ = self.poll.tick() => self.due = true,
+            () = sleep_until(next_look) => self.due = true,
         }
         loop {
             match self.signals.try_recv() {
@@ -110,13 +110,18 @@ impl<T: Send + Sync + 'static> Reader<T> {
     }
 
     fn hear(&mut self, signal: Signal) {
-        if let Signal::Experiment(id) = signal {
-            self.heard.insert(id);
+        match signal {
+            Signal::Experiment(id) => drop(self.heard.insert(id)),
+            Signal::Anything => self.due = true,
+            Signal::Queue | Signal::Robots | Signal::Accounts => {}
         }
     }
 
     async fn catch_up(&mut self) -> store::Result<()> {
         let (all, heard) = (mem::take(&mut self.due), mem::take(&mut self.heard));
+        if all {
+            self.looked_at = Instant::now();
+        }
         for asked in self.to_ask(all, &heard).chunks(ASKED_AT_ONCE) {
             let latest = self.hub.shared.store.latest_sequences(asked).await?;
             for places in self.lacking(&latest).chunks(BATCH as usize) {

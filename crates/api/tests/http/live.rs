@@ -1,11 +1,12 @@
 //! Live events: everything once, in order, from anywhere, to the end.
 
 use crate::lab::{Answer, Person, TestLab};
-use domain::{Change, ExperimentId, Role, WellStatus};
+use domain::{Change, ExperimentId, Role, UserId, WellStatus};
 use futures::StreamExt;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use std::time::Duration;
+use store::{UserChanges, testing::act};
 
 /// Longer than any of these streams takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -122,4 +123,54 @@ async fn streams_are_bounded_and_end_with_the_server() {
     for response in open {
         tokio::time::timeout(PATIENCE, response.text()).await.expect("ends").expect("text");
     }
+}
+
+/// Streams of two people, one of whom may not follow any more. Hers ends in time, the other's goes on.
+async fn only_hers_ends(lab: &TestLab, may_not: impl AsyncFnOnce(UserId)) {
+    let (ada, bob) = (lab.person("ada", Role::Operator, 20).await, lab.person("bob", Role::Student, 20).await);
+    let id = bob.experiment(1).await;
+    let hers = request(&ada, id).send().await.expect("a stream");
+    let his = request(&bob, id).send().await.expect("a stream");
+    assert_eq!((hers.status().as_u16(), his.status().as_u16()), (200, 200));
+    let his = tokio::spawn(his.text());
+    may_not(ada.id).await;
+    tokio::time::timeout(PATIENCE, hers.text()).await.expect("ends").expect("text");
+    assert!(!his.is_finished(), "nothing changed for him");
+    // Who was let in a moment ago may be once more.
+    let refused = async { while request(&ada, id).send().await.expect("an answer").status() == 200 {} };
+    tokio::time::timeout(PATIENCE, refused).await.expect("she isn't let in");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_session_it_was_asked_for_with() {
+    let lab = TestLab::new().await;
+    only_hers_ends(&lab, async |ada| {
+        let done = lab.database.store.set_password(ada, "$argon2id$…", &act("password_changed")).await;
+        done.expect("her sessions end");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_role_it_was_asked_for_with() {
+    let lab = TestLab::new().await;
+    only_hers_ends(&lab, async |ada| {
+        let student = UserChanges { role: Some(Role::Student), ..UserChanges::default() };
+        lab.database.store.update_user(ada, student, &[]).await.expect("she is no operator any more");
+    })
+    .await;
+}
+
+/// Which is told by nobody on SQLite.
+#[tokio::test]
+async fn a_stream_ends_when_another_process_ends_its_session() {
+    let mut lab = TestLab::new().await;
+    let often = lab.state.clone().with_streams_looked_at_every(Duration::from_millis(200));
+    lab.serve(often).await;
+    only_hers_ends(&lab, async |ada| {
+        let elsewhere = lab.database.another().await;
+        let disabled = UserChanges { disabled: Some(true), ..UserChanges::default() };
+        elsewhere.update_user(ada, disabled, &[]).await.expect("she is signed out");
+    })
+    .await;
 }

@@ -19,7 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use store::testing::{TestDatabase, direct};
 use tasks::{State, Tasks};
@@ -207,6 +207,37 @@ async fn other_processes_commits_are_asked_for_together(database: TestDatabase) 
     assert!(ours < 20, "{ours} statements for {} experiments", ids.len());
 }
 
+/// While they are heard of, the hub looks by itself every five seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn other_processes_commits_are_heard_of() {
+    let _alone = ALONE.lock().await;
+    let database = TestDatabase::postgres().await;
+    let lab = Lab::new(database.store.clone()).await;
+    let (id, elsewhere) = (lab.started(0).await, lab.seen_from(database.another().await));
+    let (ours, theirs) = (tasks(), tasks());
+    lab.store.join(&ours);
+    elsewhere.store.join(&theirs);
+    given::until(|| lab.store.hears_others() && elsewhere.store.hears_others()).await;
+    let hub = hub_of(&lab);
+    let mut follower = caught_up(&hub, &[id]).await.remove(0);
+    let began = Instant::now();
+    for sequence in 3..13 {
+        elsewhere.commit(0, vec![told(id)]).await;
+        assert_eq!(next(&mut follower).await.sequence, sequence);
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?} for ten, one after the other", began.elapsed());
+}
+
+async fn two_hubs_read_each_for_its_own(database: TestDatabase) {
+    let lab = Lab::new(database.store.clone()).await;
+    let (id, tasks) = (lab.started(0).await, tasks());
+    let hubs = [(); 2].map(|()| Hub::new(lab.store.clone(), tasks.clone(), |event| event.sequence));
+    for hub in &hubs {
+        caught_up(hub, &[id]).await;
+    }
+    assert_eq!(tasks.status().len(), 2);
+}
+
 async fn whoever_comes_late_begins_where_they_say(database: TestDatabase) {
     let lab = Lab::new(database.store.clone()).await;
     let id = lab.started(0).await;
@@ -357,6 +388,7 @@ on_both! {
     whatever_happens_each_event_is_told_once_in_order,
     what_many_follow_is_read_and_shown_once,
     other_processes_commits_are_asked_for_together,
+    two_hubs_read_each_for_its_own,
     whoever_comes_late_begins_where_they_say,
     whoever_reads_ahead_of_the_hub_gets_all_of_the_end,
     a_database_that_fails_ends_the_streams,

@@ -19,11 +19,15 @@ pub struct Page<T, C> {
     pub next: Option<C>,
 }
 
-/// Something committed that others in this process may be waiting for. A hint, not a record: the tables are the truth,
-/// and other processes learn of it by reading them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Something committed that others may be waiting for, in this process and in those that hear of it. A hint, not a record:
+/// the tables are the truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     Queue,
     Experiment(ExperimentId),
     Robots,
+    /// Who may do what: an account, a session, a key.
+    Accounts,
+    /// Other processes may have committed what nobody told: it is best to look.
+    Anything,
 }

@@ -4,7 +4,7 @@ use crate::given::*;
 use chrono::{TimeDelta, Utc};
 use domain::{Control, ExperimentStatus, Role, SessionId, UserId};
 use serde_json::json;
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 use store::{testing::TestDatabase, *};
 
 pub async fn an_account_reads_back_by_id_and_by_address_in_any_case(database: TestDatabase) {
@@ -105,9 +105,16 @@ pub async fn only_live_sessions_open_a_page(database: TestDatabase) {
     let store = &database.store;
     let owner = user(store, 0).await;
     let live = session(store, owner, "live", in_an_hour()).await;
-    session(store, owner, "old", Utc::now() - TimeDelta::seconds(1)).await;
+    let old = session(store, owner, "old", Utc::now() - TimeDelta::seconds(1)).await;
     let (session, found) = store.session_by_hash("live").await.expect("an answer").expect("the session");
     assert_eq!((session.id, found.id), (live.id, owner));
+    let disabled = user(store, 0).await;
+    let theirs = self::session(store, disabled, "theirs", in_an_hour()).await;
+    let off = UserChanges { disabled: Some(true), ..UserChanges::default() };
+    store.update_user(disabled, off, &[]).await.expect("disabled");
+    let asked = [live.id, old.id, theirs.id, SessionId::new()];
+    let role = found.role;
+    assert_eq!(store.live_sessions(&asked).await.expect("an answer"), HashMap::from([(live.id, role)]));
     assert!(store.session_by_hash("old").await.expect("an answer").is_none());
     let expired = store.rotate_session("old", "new", in_an_hour(), None).await.expect("an answer");
     assert!(matches!(expired, Rotation::Refused));

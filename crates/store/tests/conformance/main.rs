@@ -7,6 +7,7 @@ mod given;
 mod holds;
 mod journal;
 mod model;
+mod notices;
 mod opening;
 mod outages;
 mod purge;

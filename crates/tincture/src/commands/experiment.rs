@@ -17,13 +17,20 @@ use workflow::{Lab, Retried};
 
 pub async fn run(settings: &Settings, command: &Experiment) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
+    let done = carry_out(&store, command).await;
+    // Which tells the processes that serve and drive.
+    store.close().await?;
+    done
+}
+
+async fn carry_out(store: &Store, command: &Experiment) -> anyhow::Result<()> {
     match command {
-        Experiment::List { limit, by } => list(&store, by, *limit).await,
-        Experiment::Show(which) => show(&store, which).await,
-        Experiment::Pause(which) => control(&store, which, Control::Pause).await,
-        Experiment::Resume(which) => control(&store, which, Control::Resume).await,
-        Experiment::Cancel(which) => control(&store, which, Control::Cancel).await,
-        Experiment::Retry(which) => retry(&store, which).await,
+        Experiment::List { limit, by } => list(store, by, *limit).await,
+        Experiment::Show(which) => show(store, which).await,
+        Experiment::Pause(which) => control(store, which, Control::Pause).await,
+        Experiment::Resume(which) => control(store, which, Control::Resume).await,
+        Experiment::Cancel(which) => control(store, which, Control::Cancel).await,
+        Experiment::Retry(which) => retry(store, which).await,
     }
 }
 

@@ -5,7 +5,14 @@ use auth::{KeyInfo, Service};
 use std::io::{self, Write};
 
 pub async fn run(settings: &Settings, command: &Keys) -> anyhow::Result<()> {
-    let auth = Service::new(database::open(settings).await?).await?;
+    let store = database::open(settings).await?;
+    let done = carry_out(&Service::new(store.clone()).await?, command).await;
+    // Which tells the processes that serve.
+    store.close().await?;
+    done
+}
+
+async fn carry_out(auth: &Service, command: &Keys) -> anyhow::Result<()> {
     let keys = auth.keys();
     match command {
         Keys::List => list(&keys.list().await?),

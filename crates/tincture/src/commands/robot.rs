@@ -10,12 +10,19 @@ use workflow::RobotCommand;
 
 pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
+    let done = carry_out(&store, command).await;
+    // Which tells the processes that serve and drive.
+    store.close().await?;
+    done
+}
+
+async fn carry_out(store: &Store, command: &Robot) -> anyhow::Result<()> {
     match command {
         Robot::Add { name, kind, url, sensor, is_virtual, with_p20, blank_check, doubt_delta_e } => {
             text::name(name, text::LONGEST_ROBOT_NAME).with_context(|| format!("'{name}' can't be a robot's name"))?;
             check_scheme(url, "http://", "--url")?;
             check_scheme(sensor, "tcp://", "--sensor")?;
-            check_one_robot(&store, name, url).await?;
+            check_one_robot(store, name, url).await?;
             let attendance = if *is_virtual { Attendance::Virtual } else { Attendance::Operator };
             let deck = if *with_p20 { Deck::with_p20() } else { Deck::default() };
             let deck = Deck { blank_check: *blank_check, doubt_delta_e: *doubt_delta_e, ..deck };
@@ -28,13 +35,13 @@ pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
                 robot.name
             )?)
         }
-        Robot::List => list(&store).await,
-        Robot::Show { name } => steer::show(&store, name).await,
-        Robot::Pause(which) => steer::command(&store, which, RobotCommand::Pause).await,
-        Robot::Resume(which) => steer::command(&store, which, RobotCommand::Resume).await,
-        Robot::Drain(which) => steer::command(&store, which, RobotCommand::Drain).await,
-        Robot::Stop(which) => steer::command(&store, which, RobotCommand::Stop).await,
-        Robot::Act { name, act, by } => steer::act(&store, name, act, by).await,
+        Robot::List => list(store).await,
+        Robot::Show { name } => steer::show(store, name).await,
+        Robot::Pause(which) => steer::command(store, which, RobotCommand::Pause).await,
+        Robot::Resume(which) => steer::command(store, which, RobotCommand::Resume).await,
+        Robot::Drain(which) => steer::command(store, which, RobotCommand::Drain).await,
+        Robot::Stop(which) => steer::command(store, which, RobotCommand::Stop).await,
+        Robot::Act { name, act, by } => steer::act(store, name, act, by).await,
     }
 }
 

@@ -8,7 +8,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let listener = http::bind(settings.listen, "--listen").await?;
     let address = listener.local_addr()?;
     let store = database::open_to_serve(settings).await?;
-    let app = app::build(settings, store.clone(), Tasks::new(shutdown)).await?;
+    let tasks = Tasks::new(shutdown);
+    store.join(&tasks);
+    let app = app::build(settings, store.clone(), tasks).await?;
     Banner { address, password: app.one_time_password.as_ref(), robot: None }.print();
     app.serve(listener).await;
     store.close().await?;

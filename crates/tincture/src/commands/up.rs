@@ -35,6 +35,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let emulator = start_emulator(settings, speed, &data_dir).await?;
     let robot = virtual_lab::join(&store, &emulator).await?.name;
     let tasks = Tasks::new(shutdown.clone());
+    store.join(&tasks);
     // Last of all that may fail: it may make a password that only the banner below ever shows.
     let app = app::build(settings, store.clone(), tasks.clone()).await?;
     let worker = start_worker(settings, &store, robot.clone(), tasks);

@@ -12,33 +12,40 @@ const PAGE: u32 = 200;
 
 pub async fn run(settings: &Settings, command: &User) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
+    let done = carry_out(&store, command).await;
+    // Which tells the processes that serve and drive.
+    store.close().await?;
+    done
+}
+
+async fn carry_out(store: &Store, command: &User) -> anyhow::Result<()> {
     match command {
         User::Create { email, role, quota, password_stdin } => {
             let (password, one_time) = password(*password_stdin)?;
-            let auth = auth::Service::new(store).await?;
+            let auth = auth::Service::new(store.clone()).await?;
             let account = NewAccount { email: email.clone(), password, role: *role, quota: *quota };
             let user = auth.create_user(account, None, None).await?;
             say(&format!("{} may sign in as {} and ask for {quota} wells.", user.email, user.role), one_time)
         }
-        User::List => list(&store).await,
+        User::List => list(store).await,
         User::SetRole { email, role } => {
-            let user = change(&store, email, UserChanges { role: Some(*role), ..UserChanges::default() }).await?;
+            let user = change(store, email, UserChanges { role: Some(*role), ..UserChanges::default() }).await?;
             say(&format!("{} is {role} now.", user.email), None)
         }
         User::SetQuota { email, wells } => {
-            let user = change(&store, email, UserChanges { quota: Some(*wells), ..UserChanges::default() }).await?;
+            let user = change(store, email, UserChanges { quota: Some(*wells), ..UserChanges::default() }).await?;
             say(&format!("{} may ask for {wells} wells now.", user.email), None)
         }
         User::Disable { email } => {
-            let user = change(&store, email, UserChanges { disabled: Some(true), ..UserChanges::default() }).await?;
+            let user = change(store, email, UserChanges { disabled: Some(true), ..UserChanges::default() }).await?;
             say(&format!("{} is signed out everywhere and can't sign in.", user.email), None)
         }
         User::Enable { email } => {
-            let user = change(&store, email, UserChanges { disabled: Some(false), ..UserChanges::default() }).await?;
+            let user = change(store, email, UserChanges { disabled: Some(false), ..UserChanges::default() }).await?;
             say(&format!("{} may sign in again.", user.email), None)
         }
         User::SetPassword { email, password_stdin } => {
-            let user = find(&store, email).await?;
+            let user = find(store, email).await?;
             let (password, one_time) = password(*password_stdin)?;
             auth::Service::new(store.clone()).await?.reset_password(user.id, password).await?;
             say(&format!("{} has a new password and is signed out everywhere.", user.email), one_time)

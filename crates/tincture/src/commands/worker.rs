@@ -23,6 +23,7 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
     let robots = (!robots.is_empty()).then(|| robots.to_vec());
     tracing::info!(robots = ?robots, "driving");
     let tasks = Tasks::new(shutdown.clone());
+    store.join(&tasks);
     let config = WorkerConfig { robots, ..settings.worker() };
     let work = workflow::run_worker(store.clone(), config, tasks.clone());
     match listener {

@@ -20,7 +20,7 @@ use hardware::{AddressError, Attendant, ColourSensor, Connect, Hold, Memory, Pat
 use std::{sync::Arc, time::Duration};
 use store::{JournalledOperation, Lease, Robot, Signal, Store, StoreError};
 use tokio::{
-    sync::broadcast,
+    sync::broadcast::{self, error::RecvError},
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -49,7 +49,7 @@ pub struct Keeping {
     pub lease: Lease,
     /// The lease's time to live.
     pub time_to_live: Duration,
-    /// How often to look for what other processes did.
+    /// How often to look for what other processes did, where it isn't heard of them.
     pub poll: Duration,
     pub patience: Patience,
     pub connect: Arc<dyn Connect>,
@@ -233,18 +233,30 @@ impl Lane {
         self.robot.attention.as_ref().is_some_and(|question| question.code == FaultCode::RobotMistaken)
     }
 
-    /// Until somebody in this process commits something, or the time comes to look for what others did.
+    /// Until somebody commits what may concern a lane, or the time comes to look for what was done unheard.
     async fn rest(&mut self) {
         tokio::select! {
             () = self.stop.cancelled() => {}
-            () = sleep(self.poll) => {}
-            signal = self.signals.recv() => if signal.is_err() { self.signals = self.store.signals() },
+            () = sleep(self.store.between_looks(self.poll)) => {}
+            () = something_to_do(&mut self.signals) => {}
         }
         while self.signals.try_recv().is_ok() {}
     }
 
     async fn journal(&self, id: ExperimentId) -> Result<Vec<JournalledOperation>, LaneError> {
         Ok(mixture::journal(&self.store, id).await?)
+    }
+}
+
+/// Queue and robots tell of all that a lane rests for; experiments' events don't, and come by the hundred.
+pub async fn something_to_do(signals: &mut broadcast::Receiver<Signal>) {
+    loop {
+        match signals.recv().await {
+            Ok(Signal::Queue | Signal::Robots | Signal::Anything) | Err(RecvError::Lagged(_)) => return,
+            Ok(Signal::Experiment(_) | Signal::Accounts) => {}
+            // Whoever waits has a store, which is what sends them.
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
     }
 }
 

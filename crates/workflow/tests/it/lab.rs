@@ -22,6 +22,9 @@ use workflow::{ExperimentRequest, Lab, Tasks, WellRequest, WorkerConfig, run_wor
 /// Long for a debug build on a busy machine; nothing waits this long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How often a worker here looks for what this process did.
+const POLL: Duration = Duration::from_millis(50);
+
 /// A worker on a runtime of its own, so that it can be killed with all its tasks.
 struct Worker {
     runtime: Runtime,
@@ -48,6 +51,9 @@ pub struct TestLab {
     speed: f64,
     worker: Option<Worker>,
     give_way: Duration,
+    poll: Duration,
+    /// Those of this process, where it and the worker tell each other what they commit.
+    joined: Option<Tasks>,
 }
 
 impl TestLab {
@@ -99,6 +105,8 @@ impl TestLab {
             speed,
             worker: None,
             give_way: WorkerConfig::default().give_way,
+            poll: POLL,
+            joined: None,
         }
     }
 
@@ -130,6 +138,8 @@ impl TestLab {
             speed: self.speed,
             worker: None,
             give_way: self.give_way,
+            poll: self.poll,
+            joined: None,
             database: Arc::new(database),
         }
     }
@@ -162,10 +172,18 @@ impl TestLab {
         self.give_way = give_way;
     }
 
+    /// Nobody looks by itself for what the other process did.
+    pub async fn only_listen(&mut self) {
+        let tasks = Tasks::new(CancellationToken::new());
+        self.store().join(&tasks);
+        self.until("hearing", async |lab| lab.store().hears_others()).await;
+        (self.poll, self.joined) = (Duration::from_secs(60 * 60), Some(tasks));
+    }
+
     fn run_worker(&mut self, connect: Option<Arc<dyn Connect>>) {
         let stop = CancellationToken::new();
         let config = WorkerConfig {
-            poll: Duration::from_millis(50),
+            poll: self.poll,
             lease: Duration::from_secs(1),
             give_way: self.give_way,
             connect,
@@ -174,9 +192,14 @@ impl TestLab {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         // With connections of its own, as another process has: they die with its runtime.
         let (url, stopped) = (self.database.url.clone(), stop.clone());
+        let joins = self.joined.is_some();
         let task = runtime.spawn(async move {
             let store = Store::connect(&url, Options::default()).await.expect("the database opens");
-            run_worker(store, config, Tasks::new(stopped)).await;
+            let tasks = Tasks::new(stopped);
+            if joins {
+                store.join(&tasks);
+            }
+            run_worker(store, config, tasks).await;
         });
         self.worker = Some(Worker { runtime, task, stop });
     }

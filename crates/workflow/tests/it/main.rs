@@ -56,6 +56,21 @@ on_both!(
     a_full_plate_is_followed_by_a_new_one,
 );
 
+/// The worker looks by itself once an hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_hears_of_what_another_process_accepts() {
+    let mut lab = TestLab::new(TestDatabase::postgres().await, f64::INFINITY).await;
+    lab.only_listen().await;
+    lab.start_worker();
+    for well in EIGHT.into_iter().take(3) {
+        let id = lab.submit(&[well]).await;
+        lab.wait_for(id, ExperimentStatus::Completed).await;
+        // The lane has nothing to do and rests.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    lab.stop_worker().await;
+}
+
 async fn eight_wells_are_mixed_and_measured(database: TestDatabase) {
     let mut lab = TestLab::new(database, f64::INFINITY).await;
     lab.start_worker();

@@ -80,22 +80,23 @@ pub async fn events(
     if seen.is_some() && ended && state.store.events(experiment.id, after, 1).await?.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let place = streams.open(identity.user_id()).ok_or_else(|| {
+    let place = streams.open(&identity).ok_or_else(|| {
         Problem::new(FaultCode::TooManyRequests, "you have 20 live streams open already; close a page or a notebook")
     })?;
+    let ends = end(place.ends().clone());
     let follower = hub.follow(experiment.id, after, ended);
     let events = stream::unfold((follower, place), async |(mut follower, place)| {
         let told = follower.next().await?;
         Some((Ok::<_, Infallible>(told.shown.clone()), (follower, place)))
     });
-    let events = events.take_until(end(streams.closing().clone()));
+    let events = events.take_until(ends);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// A stream ends with its time or with the server.
-async fn end(closing: CancellationToken) {
+/// A stream ends with its time, with the server, or with the right to it.
+async fn end(ends: CancellationToken) {
     tokio::select! {
-        () = closing.cancelled() => {}
+        () = ends.cancelled() => {}
         () = tokio::time::sleep(STREAM_LIFE) => {}
     }
 }
