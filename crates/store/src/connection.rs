@@ -8,6 +8,7 @@ use crate::{
     kept::Kept,
     records::{Event, Robot, Signal},
     turns::SharedTurns,
+    usage::InUse,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxError, SqlxPostgresConnector,
@@ -127,6 +128,8 @@ struct Inner {
     backend: Backend,
     /// Of SQLite.
     file: Option<PathBuf>,
+    /// That this process uses it.
+    _in_use: Option<InUse>,
     /// One connection on SQLite, so that writers queue here and not in the file's lock.
     writer: DatabaseConnection,
     reader: DatabaseConnection,
@@ -158,8 +161,12 @@ impl Store {
     /// # Errors
     /// `Missing` where there is no such file.
     pub async fn connect_existing(url: &str, options: Options) -> Result<Self> {
-        let mut file = None;
+        let (mut file, mut in_use) = (None, None);
         let (backend, writer, reader) = if let Some(path) = sqlite_path(url) {
+            if tokio::fs::try_exists(&path).await.is_ok_and(|exists| !exists) {
+                return Err(StoreError::Missing(path.display().to_string()));
+            }
+            in_use = InUse::note(&path)?;
             let (writer, reader) = open_sqlite(&path, &options).await?;
             file = Some(path);
             (Backend::Sqlite, writer, reader)
@@ -173,6 +180,7 @@ impl Store {
         let inner = Inner {
             backend,
             file,
+            _in_use: in_use,
             writer,
             reader,
             signals,
@@ -344,9 +352,6 @@ fn sqlite_path(url: &str) -> Option<PathBuf> {
 }
 
 async fn open_sqlite(path: &Path, options: &Options) -> Result<(DatabaseConnection, DatabaseConnection)> {
-    if tokio::fs::try_exists(path).await.is_ok_and(|exists| !exists) {
-        return Err(StoreError::Missing(path.display().to_string()));
-    }
     let base = SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(options.acquire_timeout)

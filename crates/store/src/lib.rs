@@ -6,11 +6,12 @@
 //! `records` is what goes in and comes out; every other module adds the methods of one concern to [`Store`]:
 //! `journal` is the heart of it, and `change` what its entries do to the tables. `sql` is how a statement is written (`rows` one for any number of rows),
 //! `turns` is the queue's order, read once for all who ask; `connection` is where the two databases differ, `migrations`
-//! what the tables are.
+//! what the tables are, [`backup`] how the embedded one is kept safe.
 
 mod acceptance;
 mod accounts;
 mod activity;
+pub mod backup;
 mod change;
 mod connection;
 mod documents;
@@ -37,6 +38,7 @@ mod statements;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turns;
+mod usage;
 mod wells;
 
 pub use connection::{Backend, Options, Store};
