@@ -345,7 +345,7 @@ fn pause_after(attempt: u32) -> Duration {
 }
 
 /// The file of `sqlite://path` or `sqlite:path`; parameters after `?` are not ours and ignored.
-fn sqlite_path(url: &str) -> Option<PathBuf> {
+pub fn sqlite_path(url: &str) -> Option<PathBuf> {
     let rest = url.strip_prefix("sqlite:")?;
     let path = rest.strip_prefix("//").unwrap_or(rest);
     Some(PathBuf::from(path.split('?').next().unwrap_or(path)))

@@ -41,7 +41,7 @@ mod turns;
 mod usage;
 mod wells;
 
-pub use connection::{Backend, Options, Store};
+pub use connection::{Backend, Options, Store, sqlite_path};
 pub use error::{Result, SchemaError, StoreError};
 pub use figures::Figures;
 pub use integrity::Integrity;

@@ -1,6 +1,10 @@
 //! API and pages together over one database: what `up` and `serve` share.
 
-use crate::{housekeeping, http, settings::Settings};
+use crate::{
+    housekeeping::{self, Schedule},
+    http,
+    settings::Settings,
+};
 use anyhow::Context;
 use api::{AppState, Changes};
 use auth::{OneTimePassword, Password};
@@ -14,6 +18,7 @@ use workflow::Lab;
 pub struct App {
     state: AppState,
     keep: Retention,
+    backups: Option<Schedule>,
     router: Router,
     tasks: Tasks,
     limits: http::Limits,
@@ -34,7 +39,8 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let router = api::router(state.clone()).merge(web::router(state.clone()));
     let (keep, limits) = (settings.retention(), settings.limits());
-    Ok(App { state, keep, router, tasks, limits, one_time_password })
+    let backups = Schedule::of(settings);
+    Ok(App { state, keep, backups, router, tasks, limits, one_time_password })
 }
 
 impl App {
@@ -46,6 +52,9 @@ impl App {
             state.close_streams()
         };
         housekeeping::purge_daily(state.store.clone(), self.keep, &self.tasks);
+        if let Some(schedule) = self.backups {
+            schedule.run(state.store.clone(), &self.tasks);
+        }
         let served = http::serve(listener, self.router, self.limits, shutdown.clone());
         tokio::join!(served, close_streams, self.tasks.ended());
         if let Err(error) = state.auth.settle().await {
