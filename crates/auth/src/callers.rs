@@ -47,7 +47,8 @@ impl Callers {
     pub fn known(&self, token: &str, changes: u64) -> Option<Identity> {
         let mut callers = self.lock();
         let known = callers.get(&hash(token))?;
-        let holds = known.changes == changes && known.read_at.elapsed() < KEPT && Utc::now().timestamp() < known.expires_at;
+        let holds =
+            known.changes == changes && known.read_at.elapsed() < KEPT && Utc::now().timestamp() < known.expires_at;
         holds.then(|| known.identity.clone())
     }
 

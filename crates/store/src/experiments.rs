@@ -191,7 +191,8 @@ struct Tally {
 impl Tally {
     /// As it was written down when the experiment ended, or before anything was done for it.
     fn written(experiment: &Experiment, row: &Row) -> Result<Option<Self>> {
-        let count = |column| Ok::<_, StoreError>(row.get::<Option<i32>>(column)?.and_then(|count| u32::try_from(count).ok()));
+        let count =
+            |column| Ok::<_, StoreError>(row.get::<Option<i32>>(column)?.and_then(|count| u32::try_from(count).ok()));
         let Some(wells) = count("asked")? else { return Ok(None) };
         if experiment.started_at.is_none() && !experiment.status.is_final() {
             return Ok(Some(Self { wells, ..Self::default() }));

@@ -82,7 +82,11 @@ pub const KEYS: &[Key] = &[
         "days that raw readings of ended experiments are kept, or `forever`; results always are",
     ),
     key("keep_activity", "365", "days that the activity log is kept, or `forever`"),
-    key("backup_every", "\"24h\"", "how often `up` and `serve` back the embedded database up, like `12h` or `7d`, or `never`"),
+    key(
+        "backup_every",
+        "\"24h\"",
+        "how often `up` and `serve` back the embedded database up, like `12h` or `7d`, or `never`",
+    ),
     key("backup_keep", "14", "days of which the last of these backups is kept, 1-3650"),
     key("backup_dir", "", "where backups go; `backups` in the data directory when not set"),
     key("log", "\"info\"", "what is logged, like `warn` or `info,workflow=debug`"),
@@ -180,9 +184,9 @@ impl TryFrom<String> for Every {
             Some(u64::from(count) * seconds)
         });
         let period = seconds.filter(|seconds| (1..=LONGEST_PERIOD).contains(seconds));
-        period.map(|seconds| Self::Period(Duration::from_secs(seconds))).ok_or_else(|| {
-            format!("'{text}' is neither `never` nor a period from 1s to 365d, like 30m, 12h or 7d")
-        })
+        period
+            .map(|seconds| Self::Period(Duration::from_secs(seconds)))
+            .ok_or_else(|| format!("'{text}' is neither `never` nor a period from 1s to 365d, like 30m, 12h or 7d"))
     }
 }
 

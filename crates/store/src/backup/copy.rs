@@ -68,8 +68,10 @@ pub(super) async fn examine(file: &Path) -> Result<Examined> {
 }
 
 async fn look_through(pool: &SqlitePool) -> Result<Examined> {
-    let said: String =
-        sqlx::query_scalar(AssertSqlSafe("PRAGMA quick_check(1)".to_owned())).fetch_one(pool).await.map_err(unreadable)?;
+    let said: String = sqlx::query_scalar(AssertSqlSafe("PRAGMA quick_check(1)".to_owned()))
+        .fetch_one(pool)
+        .await
+        .map_err(unreadable)?;
     if said != "ok" {
         return Err(BackupError::damaged(format!("its database isn't whole ({said})")));
     }

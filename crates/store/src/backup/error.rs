@@ -13,7 +13,9 @@ pub enum BackupError {
     )]
     NotEmbedded,
     /// Nothing was left behind.
-    #[error("there is no room for it in {directory} ({why}): make some, or choose another directory; nothing was left there")]
+    #[error(
+        "there is no room for it in {directory} ({why}): make some, or choose another directory; nothing was left there"
+    )]
     NoRoom { directory: String, why: String },
     #[error("there is no backup {name} in {directory}{others}")]
     Unknown { name: String, directory: String, others: String },
@@ -24,7 +26,9 @@ pub enum BackupError {
     #[error("the database {0} is in use: stop every tincture that uses it (up, serve, worker), then restore")]
     InUse(String),
     /// Nothing was changed.
-    #[error("there is a database at {0} already: with --yes it is put aside, not deleted, and the backup takes its place")]
+    #[error(
+        "there is a database at {0} already: with --yes it is put aside, not deleted, and the backup takes its place"
+    )]
     WouldReplace(String),
     #[error("the backup can't be used by this tincture: {0}")]
     Schema(#[from] SchemaError),
