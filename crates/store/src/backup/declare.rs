@@ -5,6 +5,7 @@ use crate::{
     change::{Effects, Fence, RobotUpdate},
     connection::transact,
     records::{NewActivity, Robot},
+    sql::sql,
 };
 use domain::{Attendance, Change, Fault};
 use sea_orm::DatabaseTransaction;
@@ -36,5 +37,7 @@ async fn declare(tx: &DatabaseTransaction, robot: &Robot, question: &Fault) -> R
     }
     RobotUpdate::of(&changes).write(tx, robot.id, Fence::Person).await?;
     Effects::of(tx, robot.id, &changes).await?.finish(tx).await?;
-    Ok(())
+    // Its holder can't be there any more: the database was nobody's while it was put back.
+    let free = sql!("UPDATE robots SET lease_holder = NULL, lease_expires_at = NULL WHERE id = $1", robot.id);
+    free.execute(tx).await.map(drop)
 }
