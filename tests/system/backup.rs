@@ -11,7 +11,8 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 use store::testing::{QuotedRow, TestDatabase, all_rows};
@@ -318,6 +319,33 @@ async fn what_was_there_is_put_aside_and_only_when_asked() {
     assert!(said.status.success(), "{said:?}");
     assert!(run(on(&elsewhere, &["user", "list"])).stdout.contains("ada@"));
     assert_eq!(names(&elsewhere).iter().filter(|name| name.starts_with(".partial")).count(), 0);
+}
+
+/// Whenever it dies, the database is the one that was there or the one that was put back.
+#[test]
+fn a_restore_that_is_killed_is_done_or_not_begun() {
+    let data = migrated();
+    let data = data.path();
+    assert!(run(on(data, &["user", "create", "ada@example.org"])).status.success());
+    let name = made(data);
+    assert!(run(on(data, &["user", "create", "eve@example.org"])).status.success());
+    let mut done = Vec::new();
+    for delay in (0..).map(|step| Duration::from_millis(15 * step)).take(20) {
+        let mut restore = on(data, &["backup", "restore", &name, "--yes"]);
+        let mut process = restore.stdout(Stdio::null()).spawn().expect("it runs");
+        thread::sleep(delay);
+        process.kill().expect("killed");
+        let ended = process.wait().expect("reaped").success();
+        let said = run(on(data, &["user", "list"]));
+        assert!(said.status.success() && said.stdout.contains("ada@"), "{delay:?}: {said:?}");
+        let is_old = said.stdout.contains("eve@");
+        assert!(!(ended && is_old), "{delay:?}: it said that it was done");
+        done.push(!is_old);
+        if !is_old {
+            assert!(run(on(data, &["user", "create", "eve@example.org"])).status.success());
+        }
+    }
+    assert!(!done[0] && done.contains(&true), "killed early and late: {done:?}");
 }
 
 #[tokio::test]

@@ -126,7 +126,9 @@ impl BackUp {
         metrics::counter!(telemetry::names::BACKUPS, "outcome" => "made").increment(1);
         tell_newest(&backup.manifest.created_at);
         tracing::info!(backup = backup.name, bytes = backup.manifest.packed_size, "the lab is backed up");
-        self.prune().await?;
+        if let Err(error) = self.prune().await {
+            tracing::warn!(%error, "old backups could not be removed");
+        }
         Ok(self.schedule.every)
     }
 

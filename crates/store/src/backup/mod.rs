@@ -18,7 +18,7 @@ pub use keep::Keep;
 pub use manifest::{Manifest, Origin, Verified};
 pub use restore::Restored;
 
-use crate::Store;
+use crate::{Store, usage::beside};
 use chrono::{DateTime, Utc};
 use error::Result;
 use pack::Scratch;
@@ -95,7 +95,8 @@ impl Backups {
         let scratch = blocking(move || {
             pack::make_directory(&directory)?;
             sweep(&directory);
-            check_room(&directory, &database)?;
+            // The copy and its compressed form lie side by side for a moment.
+            check_room(&directory, size(&database).saturating_mul(2))?;
             Scratch::directory(&directory)
         })
         .await?;
@@ -188,6 +189,7 @@ impl Backups {
 async fn check(place: &Path, manifest: &Manifest, directory: &Path) -> Result<Verified> {
     let (packed, directory, wanted) = (place.join(DATABASE), directory.to_owned(), manifest.clone());
     let scratch = blocking(move || {
+        check_room(&directory, wanted.plain_size)?;
         let scratch = Scratch::directory(&directory)?;
         pack::unpack(&packed, &scratch.path().join("database.sqlite"), &wanted)?;
         Ok(scratch)
@@ -195,7 +197,11 @@ async fn check(place: &Path, manifest: &Manifest, directory: &Path) -> Result<Ve
     .await?;
     let found = copy::examine(&scratch.path().join("database.sqlite")).await?;
     manifest.compare(&found)?;
-    blocking(move || Ok(drop(scratch))).await?;
+    blocking(move || {
+        drop(scratch);
+        Ok(())
+    })
+    .await?;
     Ok(Verified { at: Utc::now(), fault: None })
 }
 
@@ -236,11 +242,15 @@ fn sweep(directory: &Path) {
     }
 }
 
-/// The copy and its compressed form lie side by side for a moment, and a full disk would stop the lab.
-fn check_room(directory: &Path, database: &Path) -> Result<()> {
+/// Of the database and what its log will add to it.
+fn size(database: &Path) -> u64 {
     let size = |path: &Path| fs::metadata(path).map(|found| found.len()).unwrap_or_default();
-    let log = crate::usage::beside(database, "-wal");
-    let needed = room_needed(size(database).saturating_add(size(&log)));
+    size(database).saturating_add(size(&beside(database, "-wal")))
+}
+
+/// Whether so much may be written there: a full disk would stop the lab.
+fn check_room(directory: &Path, bytes: u64) -> Result<()> {
+    let needed = bytes.saturating_add(SPARE);
     let disk = rustix::fs::statvfs(directory).map_err(|error| BackupError::at(directory, error.into()))?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     if free < needed {
@@ -250,10 +260,6 @@ fn check_room(directory: &Path, database: &Path) -> Result<()> {
         });
     }
     Ok(())
-}
-
-const fn room_needed(database: u64) -> u64 {
-    database.saturating_mul(2).saturating_add(SPARE)
 }
 
 /// Runs what waits for the disk where it holds nobody up.
@@ -266,9 +272,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lab_keeps_room_for_itself() {
-        assert_eq!(room_needed(0), SPARE);
-        assert_eq!(room_needed(SPARE), 3 * SPARE);
-        assert_eq!(room_needed(u64::MAX), u64::MAX);
+    fn room_is_kept_for_the_lab() {
+        let here = tempfile::tempdir().expect("a directory");
+        let disk = rustix::fs::statvfs(here.path()).expect("a disk");
+        let free = disk.f_bavail * disk.f_frsize;
+        assert!(free > 4 * SPARE, "the test needs a disk with some room");
+        assert!(check_room(here.path(), free - 4 * SPARE).is_ok());
+        for much in [free - SPARE / 2, u64::MAX] {
+            let error = check_room(here.path(), much).expect_err("no room").to_string();
+            assert!(error.contains("there is no room for it") && error.contains("MiB are free"), "{error}");
+        }
     }
 }
