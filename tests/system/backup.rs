@@ -306,7 +306,9 @@ async fn what_was_there_is_put_aside_and_only_when_asked() {
     fs::remove_file(data.join("tincture.sqlite")).expect("removed");
     fs::write(data.join("tincture.sqlite-wal"), "somebody else's").expect("written");
     assert!(backup(data, &["restore", &name]).status.success());
-    assert!(names(data).iter().any(|name| name.contains(".before-") && name.ends_with("-wal")), "{:?}", names(data));
+    let aside = names(data).into_iter().filter(|name| name.contains(".before-") && name.ends_with("-wal"));
+    let mut contents = aside.map(|name| fs::read(data.join(name)).expect("read"));
+    assert!(contents.any(|content| content == b"somebody else's"), "it is kept: {:?}", names(data));
     assert!(run(on(data, &["user", "list"])).stdout.contains("ada@"));
 
     // One that is damaged too.
