@@ -3,6 +3,7 @@
 //! `process` runs the binary, `client` speaks its API, `ledger` reads what physically happened, `cut`
 //! takes the database away; one file a promise.
 
+mod backup;
 mod bench;
 mod browser;
 mod client;

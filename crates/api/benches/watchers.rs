@@ -228,7 +228,6 @@ async fn accept(store: &Store, user_id: UserId) -> ExperimentId {
         created_at: chrono::Utc::now(),
         id,
         user_id,
-        created_at: chrono::Utc::now(),
         name: None,
         wells: vec![(WellId::new(), Recipe::default())],
         priority: 0,

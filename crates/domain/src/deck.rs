@@ -1,6 +1,6 @@
 //! What stands on a robot's deck: plate, vials, tips, sensor dock, pipettes. The planner's picture of the world.
 
-use crate::{DyeName, Volume, WellName, experiment::named_states};
+use crate::{Change, DyeName, Volume, WellName, experiment::named_states};
 use serde::{Deserialize, Serialize};
 
 /// Where a pipette hangs.
@@ -193,6 +193,16 @@ impl Deck {
             tip_rack: "opentrons_96_tiprack_20ul".to_owned(),
         });
         deck
+    }
+
+    /// That nobody knows what is on it: the plate is lifted on record, no tip is new, what may be left in a vial counts for
+    /// nothing.
+    pub fn unknown(&self) -> Vec<Change> {
+        let mut changes = vec![Change::PlateLifted];
+        changes.extend(self.pipettes.iter().map(|pipette| Change::TipsUnknown { slot: pipette.tip_slot }));
+        let nothing_left = Volume::from_nanolitres(u32::MAX);
+        changes.extend(self.dyes.iter().map(|dye| Change::VialDrawn { vial: dye.vial, volume: nothing_left }));
+        changes
     }
 
     pub fn dye(&self, name: &DyeName) -> Option<&DyeVial> {

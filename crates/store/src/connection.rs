@@ -9,6 +9,7 @@ use crate::{
     notices::Outbox,
     records::{Event, Robot, Signal},
     turns::SharedTurns,
+    usage::InUse,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxError, SqlxPostgresConnector,
@@ -128,6 +129,8 @@ struct Inner {
     backend: Backend,
     /// Of SQLite.
     file: Option<PathBuf>,
+    /// That this process uses it.
+    _in_use: Option<InUse>,
     /// One connection on SQLite, so that writers queue here and not in the file's lock.
     writer: DatabaseConnection,
     reader: DatabaseConnection,
@@ -165,8 +168,12 @@ impl Store {
     /// # Errors
     /// `Missing` where there is no such file.
     pub async fn connect_existing(url: &str, options: Options) -> Result<Self> {
-        let mut file = None;
+        let (mut file, mut in_use) = (None, None);
         let (backend, writer, reader) = if let Some(path) = sqlite_path(url) {
+            if tokio::fs::try_exists(&path).await.is_ok_and(|exists| !exists) {
+                return Err(StoreError::Missing(path.display().to_string()));
+            }
+            in_use = InUse::note(&path)?;
             let (writer, reader) = open_sqlite(&path, &options).await?;
             file = Some(path);
             (Backend::Sqlite, writer, reader)
@@ -180,6 +187,7 @@ impl Store {
         let inner = Inner {
             backend,
             file,
+            _in_use: in_use,
             writer,
             reader,
             signals,
@@ -384,16 +392,13 @@ fn pause_after(attempt: u32) -> Duration {
 }
 
 /// The file of `sqlite://path` or `sqlite:path`; parameters after `?` are not ours and ignored.
-fn sqlite_path(url: &str) -> Option<PathBuf> {
+pub fn sqlite_path(url: &str) -> Option<PathBuf> {
     let rest = url.strip_prefix("sqlite:")?;
     let path = rest.strip_prefix("//").unwrap_or(rest);
     Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
 }
 
 async fn open_sqlite(path: &Path, options: &Options) -> Result<(DatabaseConnection, DatabaseConnection)> {
-    if tokio::fs::try_exists(path).await.is_ok_and(|exists| !exists) {
-        return Err(StoreError::Missing(path.display().to_string()));
-    }
     let base = SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(options.acquire_timeout)

@@ -16,7 +16,7 @@ pub enum StoreError {
     /// The embedded database's file, by name, and what SQLite says of it.
     #[error(
         "the database {file} is damaged ({said}): stop whatever uses it, keep a copy of it with its -wal and -shm files, \
-         then put your newest backup in its place, or save what can be read with `sqlite3 {file} .recover | sqlite3 new.sqlite`"
+         then put your newest backup in its place with `tincture backup restore`, or save what can be read with `sqlite3 {file} .recover | sqlite3 new.sqlite`"
     )]
     Damaged { file: String, said: String },
     /// There is no file of this name, and nobody asked for one to be made.

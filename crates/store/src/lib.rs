@@ -5,12 +5,13 @@
 //!
 //! `records` is what goes in and comes out; every other module adds the methods of one concern to [`Store`]:
 //! `journal` is the heart of it, and `change` what its entries do to the tables. `sql` is how a statement is written (`rows` one for any number of rows),
-//! `turns` is the queue's order, read once for all who ask; `notices` is what processes tell each other; `connection` is where the two databases differ, `migrations`
-//! what the tables are.
+//! `turns` is the queue's order, read once for all who ask; `notices` is what processes tell each other; `connection` is where
+//! the two databases differ, `migrations` what the tables are, [`backup`] how the embedded one is kept safe.
 
 mod acceptance;
 mod accounts;
 mod activity;
+pub mod backup;
 mod change;
 mod connection;
 mod documents;
@@ -38,9 +39,10 @@ mod statements;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turns;
+mod usage;
 mod wells;
 
-pub use connection::{Backend, Options, Store};
+pub use connection::{Backend, Options, Store, sqlite_path};
 pub use error::{Result, SchemaError, StoreError};
 pub use figures::Figures;
 pub use integrity::Integrity;

@@ -396,3 +396,32 @@ fn programs() -> PathBuf {
         )
     })
 }
+
+/// A row, each column as SQLite would write it in a statement.
+pub type QuotedRow = std::collections::BTreeMap<String, String>;
+
+/// All that is in a SQLite file, by table, rows sorted.
+///
+/// # Panics
+/// When it can't be read.
+pub async fn all_rows(file: &Path) -> std::collections::BTreeMap<String, Vec<QuotedRow>> {
+    use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions, Row, query, query_scalar, sqlite::SqliteConnectOptions};
+    let options = SqliteConnectOptions::new().filename(file).read_only(true);
+    let mut connection = options.connect().await.expect("a SQLite file");
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    let tables: Vec<String> = query_scalar(tables).fetch_all(&mut connection).await.expect("its tables");
+    let mut all = std::collections::BTreeMap::new();
+    for table in tables {
+        let columns = query_scalar("SELECT name FROM pragma_table_info(?)").bind(&table);
+        let columns: Vec<String> = columns.fetch_all(&mut connection).await.expect("its columns");
+        let quoted = columns.iter().map(|column| format!("quote(\"{column}\")")).collect::<Vec<_>>().join(", ");
+        let rows = query(AssertSqlSafe(format!("SELECT {quoted} FROM \"{table}\""))).fetch_all(&mut connection).await;
+        let read = |row: sea_orm::sqlx::sqlite::SqliteRow| {
+            columns.iter().enumerate().map(|(at, column)| (column.clone(), row.get::<String, _>(at))).collect()
+        };
+        let mut rows: Vec<QuotedRow> = rows.expect("its rows").into_iter().map(read).collect();
+        rows.sort();
+        all.insert(table, rows);
+    }
+    all
+}

@@ -54,6 +54,11 @@ pub const LEASES_HELD: &str = "tincture_leases_held";
 pub const LEASES_LOST: &str = "tincture_leases_lost_total";
 /// Faults that steps and robots ran into. Label: `code` (a fault code).
 pub const FAULTS: &str = "tincture_faults_total";
+/// Backups of the embedded database that this process was to make by itself. Label: `outcome` (`made`, `failed`).
+pub const BACKUPS: &str = "tincture_backups_total";
+/// When the newest sound backup was made, in seconds since 1970; its age is `time()` less this. There is none while this
+/// isn't told.
+pub const NEWEST_BACKUP: &str = "tincture_newest_backup_unixtime";
 /// 1. Label: `version`.
 pub const BUILD_INFO: &str = "tincture_build_info";
 
@@ -92,6 +97,12 @@ pub const INSTANCE: &[Metric] = &[
     Metric { name: RECONCILED, kind: Kind::Counter, help: "Operations settled after an interruption, by outcome" },
     Metric { name: LEASES_HELD, kind: Kind::Gauge, help: "Robots whose lane this process holds" },
     Metric { name: LEASES_LOST, kind: Kind::Counter, help: "Leases lost to another worker" },
+    Metric { name: BACKUPS, kind: Kind::Counter, help: "Backups that this process was to make by itself, by outcome" },
+    Metric {
+        name: NEWEST_BACKUP,
+        kind: Kind::Gauge,
+        help: "When the newest sound backup was made, seconds since 1970",
+    },
     Metric { name: FAULTS, kind: Kind::Counter, help: "Faults that steps and robots ran into, by code" },
 ];
 

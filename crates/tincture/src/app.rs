@@ -1,6 +1,10 @@
 //! API and pages together over one database: what `up` and `serve` share.
 
-use crate::{housekeeping, http, settings::Settings};
+use crate::{
+    housekeeping::{self, Schedule},
+    http,
+    settings::Settings,
+};
 use anyhow::Context;
 use api::ApiState;
 use auth::{OneTimePassword, Password};
@@ -16,6 +20,7 @@ pub struct App {
     state: AppState,
     api: ApiState,
     keep: Retention,
+    backups: Option<Schedule>,
     router: Router,
     tasks: Tasks,
     limits: http::Limits,
@@ -37,7 +42,8 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let api = ApiState::new(state.clone()).with_scrape_tokens(settings.scrape_tokens()).with_tasks(tasks.clone());
     let router = api::router(api.clone()).merge(pages);
     let (keep, limits) = (settings.retention(), settings.limits());
-    Ok(App { state, api, keep, router, tasks, limits, one_time_password })
+    let backups = Schedule::of(settings);
+    Ok(App { state, api, keep, backups, router, tasks, limits, one_time_password })
 }
 
 impl App {
@@ -49,6 +55,9 @@ impl App {
             api.close_streams()
         };
         housekeeping::purge_daily(state.store.clone(), self.keep, &self.tasks);
+        if let Some(schedule) = self.backups {
+            schedule.run(state.store.clone(), &self.tasks);
+        }
         let served = http::serve(listener, self.router, self.limits, shutdown.clone());
         tokio::join!(served, close_streams, self.tasks.ended());
         if let Err(error) = state.auth.settle().await {

@@ -1,7 +1,9 @@
 //! What can be asked on the command line. Flags override settings, so each one here only names the setting it stands for.
 
+mod backup;
 mod steer;
 
+pub use backup::{Backup, BackupAct};
 pub use steer::{Act, By, Experiment, Seen, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat};
@@ -53,6 +55,8 @@ pub enum Command {
     Emulator(Emulator),
     /// Make the database where there is none yet, and bring its schema up to date
     Migrate,
+    /// Make, list, verify, restore and prune backups of the embedded database
+    Backup(Backup),
     /// Make and change accounts
     #[command(subcommand)]
     User(User),
@@ -289,6 +293,7 @@ impl Cli {
                 flags.set("sensor_listen", emulator.sensor_listen);
                 flags.virtual_lab(&emulator.virtual_lab);
             }
+            Command::Backup(backup) => flags.set("data_dir", backup.data_dir.as_ref().map(|path| path.display())),
             Command::Migrate
             | Command::User(_)
             | Command::Keys(_)

@@ -2,7 +2,10 @@
 
 use crate::settings::Settings;
 use anyhow::Context;
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use store::{Integrity, Options, Store};
 
 /// How long a start may look for damage. Enough for about 2 GB; a larger file is looked at in part.
@@ -13,10 +16,17 @@ const LOOK_FOR_DAMAGE: Duration = Duration::from_secs(5);
 /// # Errors
 /// It isn't there, can't be reached, or its schema isn't one that this release runs on.
 pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
-    let store = Store::connect_existing(&url(settings), options(settings)).await;
-    let store = store.context("the database can't be opened")?;
+    let store = open_any(settings).await?;
     store.check_schema().await?;
     Ok(store)
+}
+
+/// Opens the one that is there, whatever its schema.
+///
+/// # Errors
+/// It isn't there or can't be reached.
+pub async fn open_any(settings: &Settings) -> anyhow::Result<Store> {
+    Store::connect_existing(&url(settings), options(settings)).await.context("the database can't be opened")
 }
 
 /// The same, for what runs long: looks for damage first.
@@ -54,7 +64,7 @@ async fn look_for_damage(store: &Store) -> anyhow::Result<()> {
 fn url(settings: &Settings) -> String {
     match &settings.database_url {
         Some(url) => url.expose().to_owned(),
-        None => embedded(&settings.data_dir),
+        None => format!("sqlite://{}", embedded(&settings.data_dir).display()),
     }
 }
 
@@ -62,6 +72,12 @@ fn options(settings: &Settings) -> Options {
     Options { max_connections: settings.database_connections, queue_limit: settings.queue_limit, ..Options::default() }
 }
 
-fn embedded(data_dir: &Path) -> String {
-    format!("sqlite://{}", data_dir.join("tincture.sqlite").display())
+/// The file of SQLite's; nothing where the settings name PostgreSQL.
+pub fn file(settings: &Settings) -> Option<PathBuf> {
+    store::sqlite_path(&url(settings))
+}
+
+/// The embedded database of a data directory.
+pub fn embedded(data_dir: &Path) -> PathBuf {
+    data_dir.join("tincture.sqlite")
 }

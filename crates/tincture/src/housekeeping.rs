@@ -1,8 +1,15 @@
 //! What has to be done now and then, by whoever serves the lab.
 
-use chrono::Utc;
+use crate::{
+    database,
+    settings::{Every, Settings},
+};
+use chrono::{DateTime, Utc};
 use std::time::Duration;
-use store::{Purged, Retention, Store, StoreError};
+use store::{
+    Purged, Retention, Store, StoreError,
+    backup::{Backup, BackupError, Backups, Keep, Origin},
+};
 use tasks::{Pauses, Task, Tasks, Turn};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -51,4 +58,94 @@ impl Purge {
             time::sleep(PAUSE).await;
         }
     }
+}
+
+/// After the start, so that a lab which is started again and again isn't backed up each time.
+const FIRST_BACKUP: Duration = Duration::from_secs(5 * 60);
+/// Between two looks whether a backup is due: somebody may have made one, or removed it.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(60 * 60);
+
+/// When this lab backs itself up, where to, and what it keeps.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    every: Duration,
+    backups: Backups,
+    keep: Keep,
+}
+
+impl Schedule {
+    /// Nothing where it isn't wanted, or the database isn't ours to back up.
+    pub fn of(settings: &Settings) -> Option<Self> {
+        let Every::Period(every) = settings.backup_every else { return None };
+        database::file(settings)?;
+        // The last two whenever they were made: of two a day the second may be the bad one.
+        let keep = Keep { last: 2, daily: settings.backup_keep.into(), weekly: 0 };
+        Some(Self { every, backups: Backups::at(settings.backups()), keep })
+    }
+
+    /// Of several processes that do it whichever comes first makes the backup.
+    pub fn run(self, store: Store, tasks: &Tasks) {
+        tasks.run("backup", PAUSES, BackUp { schedule: self, store, started: false });
+    }
+}
+
+struct BackUp {
+    schedule: Schedule,
+    store: Store,
+    started: bool,
+}
+
+impl Task for BackUp {
+    async fn turn(&mut self, stop: &CancellationToken) -> Result<Turn, String> {
+        let every = self.schedule.every;
+        let Some(outcome) = stop.run_until_cancelled(self.back_up_when_due()).await else { return Ok(Turn::Done) };
+        match outcome {
+            Ok(due) => Ok(Turn::After(due.min(BETWEEN_LOOKS).min(every))),
+            Err(error) => {
+                metrics::counter!(telemetry::names::BACKUPS, "outcome" => "failed").increment(1);
+                tracing::warn!(%error, "the lab could not be backed up; trying again");
+                Err(error.to_string())
+            }
+        }
+    }
+}
+
+impl BackUp {
+    /// Gives when the next is due.
+    async fn back_up_when_due(&mut self) -> Result<Duration, BackupError> {
+        let newest = self.schedule.backups.list().await?.newest();
+        newest.iter().for_each(tell_newest);
+        if !std::mem::replace(&mut self.started, true) {
+            return Ok(FIRST_BACKUP);
+        }
+        let age = newest.map(|made| (Utc::now() - made).to_std().unwrap_or_default());
+        if let Some(wait) = age.and_then(|age| self.schedule.every.checked_sub(age)).filter(|wait| !wait.is_zero()) {
+            return Ok(wait);
+        }
+        let backup = self.schedule.backups.create(&self.store, Origin::Schedule).await?;
+        metrics::counter!(telemetry::names::BACKUPS, "outcome" => "made").increment(1);
+        tell_newest(&backup.manifest.created_at);
+        tracing::info!(backup = backup.name, bytes = backup.manifest.packed_size, "the lab is backed up");
+        if let Err(error) = self.prune().await {
+            tracing::warn!(%error, "old backups could not be removed");
+        }
+        Ok(self.schedule.every)
+    }
+
+    /// Those that somebody asked for are theirs to remove.
+    async fn prune(&self) -> Result<(), BackupError> {
+        let Schedule { backups, keep, .. } = &self.schedule;
+        let mut own: Vec<Backup> = backups.list().await?.backups;
+        own.retain(|backup| backup.manifest.origin == Origin::Schedule);
+        for backup in keep.superfluous(&own) {
+            backups.remove(backup).await?;
+            tracing::info!(backup = backup.name, "an old backup is removed");
+        }
+        Ok(())
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "exact until the year 287 million")]
+fn tell_newest(made: &DateTime<Utc>) {
+    metrics::gauge!(telemetry::names::NEWEST_BACKUP).set(made.timestamp() as f64);
 }

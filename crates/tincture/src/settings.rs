@@ -23,6 +23,8 @@ const USUAL_FILE: &str = "tincture.toml";
 const PREFIX: &str = "TINCTURE_";
 /// The environment's own names: where the file is, and what only the tests read.
 const NOT_SETTINGS: [&str; 2] = ["CONFIG", "REFERENCE"];
+/// A year, in seconds.
+const LONGEST_PERIOD: u64 = 365 * 86_400;
 const TESTS_PREFIX: &str = "TEST_";
 
 /// A setting as the manual has it.
@@ -80,6 +82,13 @@ pub const KEYS: &[Key] = &[
         "days that raw readings of ended experiments are kept, or `forever`; results always are",
     ),
     key("keep_activity", "365", "days that the activity log is kept, or `forever`"),
+    key(
+        "backup_every",
+        "\"24h\"",
+        "how often `up` and `serve` back the embedded database up, like `12h` or `7d`, or `never`",
+    ),
+    key("backup_keep", "14", "days of which the last of these backups is kept, 1-3650"),
+    key("backup_dir", "", "where backups go; `backups` in the data directory when not set"),
     key("log", "\"info\"", "what is logged, like `warn` or `info,workflow=debug`"),
     key("log_format", "\"human\"", "human or json"),
 ];
@@ -116,6 +125,10 @@ pub struct Settings {
     pub keep_operations: Keep,
     pub keep_documents: Keep,
     pub keep_activity: Keep,
+    pub backup_every: Every,
+    /// Days.
+    pub backup_keep: u16,
+    pub backup_dir: Option<PathBuf>,
     /// Directives of `tracing-subscriber`'s `EnvFilter`.
     pub log: String,
     pub log_format: LogFormat,
@@ -150,6 +163,33 @@ impl Keep {
     }
 }
 
+/// How often something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Every {
+    Never,
+    Period(Duration),
+}
+
+impl TryFrom<String> for Every {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let text = text.trim();
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        let seconds = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)].into_iter().find_map(|(unit, seconds)| {
+            let count: u32 = text.strip_suffix(unit)?.trim().parse().ok()?;
+            Some(u64::from(count) * seconds)
+        });
+        let period = seconds.filter(|seconds| (1..=LONGEST_PERIOD).contains(seconds));
+        period
+            .map(|seconds| Self::Period(Duration::from_secs(seconds)))
+            .ok_or_else(|| format!("'{text}' is neither `never` nor a period from 1s to 365d, like 30m, 12h or 7d"))
+    }
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -167,6 +207,11 @@ impl Settings {
             documents: self.keep_documents.age(),
             activity: self.keep_activity.age(),
         }
+    }
+
+    /// Where this lab's backups lie.
+    pub fn backups(&self) -> PathBuf {
+        self.backup_dir.clone().unwrap_or_else(|| self.data_dir.join("backups"))
     }
 
     /// How a worker of this process goes about it.
@@ -292,6 +337,9 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     if !(1..=600).contains(&settings.lease_seconds) {
         bail!("lease_seconds is {}, it must be between 1 and 600", settings.lease_seconds);
     }
+    if !(1..=3_650).contains(&settings.backup_keep) {
+        bail!("backup_keep is {}, it must be between 1 and 3650", settings.backup_keep);
+    }
     if !(0.01..=10.0).contains(&settings.patience) {
         bail!("patience is {}, it must be between 0.01 and 10 (1 is for a real OT-2)", settings.patience);
     }
@@ -367,7 +415,8 @@ fn shown(name: &str, value: Value) -> String {
         | "connections"
         | "connections_per_address"
         | "client_patience"
-        | "changes_per_minute" => text,
+        | "changes_per_minute"
+        | "backup_keep" => text,
         _ => quoted(&text),
     }
 }
@@ -410,6 +459,18 @@ mod tests {
         assert_eq!(keep("forever").map(Keep::age), Ok(None));
         for text in ["0", "-1", "70000", "90d", "for ever", ""] {
             assert!(keep(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_period_is_never_or_a_number_of_something() {
+        let every = |text: &str| Every::try_from(text.to_owned());
+        for (text, seconds) in [("10s", 10), ("30m", 1_800), ("24h", 86_400), (" 7 d ", 604_800)] {
+            assert_eq!(every(text), Ok(Every::Period(Duration::from_secs(seconds))), "{text}");
+        }
+        assert_eq!(every("never"), Ok(Every::Never));
+        for text in ["", "0h", "24", "h", "-1h", "1.5h", "366d", "4294967295d", "daily"] {
+            assert!(every(text).is_err(), "{text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Faults as people meet them: what happened, why, what was done about it, what to do next.
 
 use crate::{doubts::Doubts, measure::Flaw, plan::Shortage};
+use chrono::{DateTime, Utc};
 use domain::{Fault, FaultCode, Lack, Step, reading::WhiteFlaw};
 use hardware::{PerformError, RobotError, SensorError};
 
@@ -260,6 +261,17 @@ pub fn unknown_deck() -> Fault {
         cause: "The database was put back from a backup, or somebody else has used the robot.".to_owned(),
         done: "Nothing moves. Plate, tips and vials count as unknown.".to_owned(),
         next: RENEWED.to_owned(),
+    }
+}
+
+/// Of a deck in a database that was put back as it was at `made_at`.
+pub fn restored(made_at: DateTime<Utc>) -> Fault {
+    Fault {
+        code: FaultCode::DeckUnknown,
+        what: "The lab's database was put back from a backup, which is older than this deck.".to_owned(),
+        cause: format!("It is as the lab was at {} UTC.", made_at.format("%Y-%m-%d %H:%M:%S")),
+        done: "Nothing moves. Plate, tips and vials count as unknown, the waste vial as full.".to_owned(),
+        next: format!("See what hangs on the nozzles, and empty the waste vial. {RENEWED}"),
     }
 }
 

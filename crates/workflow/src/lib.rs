@@ -26,6 +26,7 @@ mod worker;
 pub use attend::{AttendError, CommandLabError, DeckAct, NotTold, NozzleContent, answers, emergency, is_in_need};
 pub use domain::RobotCommand;
 pub use doubts::{Doubts, doubt_of};
+pub use fault::restored;
 pub use forecast::{RunsOut, Supply};
 pub use hardware::Patience;
 pub use lab::*;

@@ -119,11 +119,10 @@ impl TestLab {
     }
 
     /// Serves with another state from here on.
-    pub async fn serve(&mut self, state: AppState) {
+    pub async fn serve(&mut self, api: ApiState) {
         self.server.abort();
-        self.api = ApiState::new(state.clone());
-        (self.base, self.server) = served(&self.api).await;
-        self.state = state;
+        (self.base, self.server) = served(&api).await;
+        self.api = api;
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

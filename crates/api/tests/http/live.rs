@@ -165,7 +165,7 @@ async fn a_stream_ends_with_the_role_it_was_asked_for_with() {
 #[tokio::test]
 async fn a_stream_ends_when_another_process_ends_its_session() {
     let mut lab = TestLab::new().await;
-    let often = lab.state.clone().with_streams_looked_at_every(Duration::from_millis(200));
+    let often = lab.api.clone().with_streams_looked_at_every(Duration::from_millis(200));
     lab.serve(often).await;
     only_hers_ends(&lab, async |ada| {
         let elsewhere = lab.database.another().await;

@@ -59,7 +59,8 @@ async fn a_full_queue_says_when_to_ask_again() {
     let options = Options { queue_limit: 2, ..Options::default() };
     let store = Store::connect(&lab.database.url, options).await.expect("it opens");
     let auth = Service::new(store.clone()).await.expect("auth");
-    lab.serve(request::AppState::new(store.clone(), auth, workflow::Lab::new(store))).await;
+    let state = request::AppState::new(store.clone(), auth, workflow::Lab::new(store));
+    lab.serve(api::ApiState::new(state)).await;
     let ada = lab.person("ada", Role::Student, 10).await;
     let second = ochre(1);
     ada.experiment(1).await;

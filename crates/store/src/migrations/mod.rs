@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// `Schema` where a newer release has left what this one can't run on, or a step was applied with another text.
     pub async fn migrate(&self) -> Result<Vec<String>> {
-        check_steps(&self.applied().await?)?;
+        check_steps(&applied(self.writer(), self.backend()).await?)?;
         let mut ran = Vec::new();
         for migration in MIGRATIONS {
             if self.migrate_with(migration).await? {
@@ -104,7 +104,7 @@ impl Store {
     /// # Errors
     /// `Schema`, whose text says what to do.
     pub async fn check_schema(&self) -> Result<()> {
-        let applied = self.applied().await?;
+        let applied = applied(self.writer(), self.backend()).await?;
         check_steps(&applied)?;
         let missing = MIGRATIONS.iter().find(|step| !applied.iter().any(|applied| applied.name == step.name));
         if let Some(missing) = missing {
@@ -119,27 +119,37 @@ impl Store {
         Ok(())
     }
 
-    /// In the order of their names. None in a new database.
-    async fn applied(&self) -> Result<Vec<Applied>> {
-        if sql!(self.backend().has_migrations()).one(self.writer()).await?.is_none() {
-            return Ok(Vec::new());
-        }
-        let names = sql!("SELECT name FROM migrations ORDER BY name").all(self.writer()).await?;
-        let names = names.iter().map(|row| row.get("name")).collect::<Result<Vec<String>>>()?;
-        if !names.iter().any(|name| name == SEALED_SINCE) {
-            return Ok(names.into_iter().map(|name| Applied { name, checksum: None, least: None }).collect());
-        }
-        let rows = sql!("SELECT name, checksum, least FROM migrations ORDER BY name").all(self.writer()).await?;
-        let read = |row: &crate::sql::Row| {
-            Ok(Applied { name: row.get("name")?, checksum: row.get("checksum")?, least: row.get("least")? })
-        };
-        rows.iter().map(read).collect()
-    }
-
     /// Whether it had to run.
     pub(crate) async fn migrate_with(&self, migration: &Migration) -> Result<bool> {
         Ok(transact!(self, |tx| { migrate_one(tx, self.backend(), migration).await }))
     }
+}
+
+/// In the order of their names. None in a new database.
+async fn applied(on: &impl ConnectionTrait, backend: Backend) -> Result<Vec<Applied>> {
+    if sql!(backend.has_migrations()).one(on).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let names = sql!("SELECT name FROM migrations ORDER BY name").all(on).await?;
+    let names = names.iter().map(|row| row.get("name")).collect::<Result<Vec<String>>>()?;
+    if !names.iter().any(|name| name == SEALED_SINCE) {
+        return Ok(names.into_iter().map(|name| Applied { name, checksum: None, least: None }).collect());
+    }
+    let rows = sql!("SELECT name, checksum, least FROM migrations ORDER BY name").all(on).await?;
+    let read = |row: &crate::sql::Row| {
+        Ok(Applied { name: row.get("name")?, checksum: row.get("checksum")?, least: row.get("least")? })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The newest step of a database that this release can bring up to date, or run on. Nothing where there is no schema.
+///
+/// # Errors
+/// `Schema`
+pub(crate) async fn newest_known(on: &impl ConnectionTrait, backend: Backend) -> Result<Option<String>> {
+    let applied = applied(on, backend).await?;
+    check_steps(&applied)?;
+    Ok(applied.into_iter().next_back().map(|step| step.name))
 }
 
 /// What each of the applied steps must be, whichever of them this release knows.

@@ -6,7 +6,7 @@
 
 use super::{Lane, LaneError};
 use crate::{attend, fault};
-use domain::{Attendance, Change, Fault, FaultCode, OperationId, PlateId, Volume};
+use domain::{Attendance, Change, Fault, FaultCode, OperationId, PlateId};
 use hardware::{Identity, RobotError, RunTrace};
 use store::StoreError;
 
@@ -131,10 +131,7 @@ impl Lane {
             "the deck isn't believed"
         );
         let deck = self.robot.deck.clone();
-        let mut changes = vec![Change::PlateLifted];
-        changes.extend(deck.pipettes.iter().map(|pipette| Change::TipsUnknown { slot: pipette.tip_slot }));
-        let nothing_left = Volume::from_nanolitres(u32::MAX);
-        changes.extend(deck.dyes.iter().map(|dye| Change::VialDrawn { vial: dye.vial, volume: nothing_left }));
+        let mut changes = deck.unknown();
         if let Some(key) = accounted {
             self.robot.accounted = Some(key.clone());
             changes.push(Change::Accounted(key));
