@@ -36,7 +36,6 @@ impl Lab {
             created_at: chrono::Utc::now(),
             id: ExperimentId::new(),
             user_id: self.owner,
-            created_at: chrono::Utc::now(),
             name: None,
             wells: vec![(WellId::new(), Recipe::default())],
             priority: 0,
