@@ -60,7 +60,7 @@ async fn what_one_commits_the_other_hears_once_and_itself_only_from_itself() {
     assert_eq!((ours.len(), ours.into_iter().collect()), (2, expected), "itself");
     assert_eq!(there.account_changes(), accounts, "nobody's rights changed");
     here.set_password(user, "$argon2id$…", &act("password_changed")).await.expect("changed");
-    timeout(SOON, until(|| there.account_changes() == accounts + 1)).await.expect("soon");
+    timeout(PATIENCE, until(|| there.account_changes() == accounts + 1)).await.expect("soon");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -98,10 +98,10 @@ async fn who_loses_the_connection_knows_it_and_hears_again() {
     here.run_sql(ended).await;
     until(|| !there.hears_others() && !here.hears_others()).await;
     assert_eq!(there.between_looks(looks), looks, "it looks as if nobody told");
-    assert_eq!(timeout(SOON, theirs.recv()).await.expect("soon"), Ok(Signal::Anything), "whoever rests looks");
+    assert_eq!(timeout(PATIENCE, theirs.recv()).await.expect("soon"), Ok(Signal::Anything), "whoever rests looks");
     // A connection that is just being put back is missed for a moment, and no new one is let in.
     let asked = async { while here.accept(given::request(user, 1)).await.is_err() {} };
-    timeout(SOON, asked).await.expect("accepted");
+    timeout(PATIENCE, asked).await.expect("accepted");
     elsewhere.store.run_sql(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
     until_it_hears(&there).await;
     assert_eq!(heard(&mut theirs).await, [Signal::Anything], "what was missed isn't known: it looks");
@@ -132,7 +132,7 @@ async fn a_process_that_ends_tells_what_it_did() {
     let command = database.another().await;
     command.set_password(user, "$argon2id$…", &act("password_changed")).await.expect("changed");
     command.close().await.expect("closed");
-    timeout(SOON, until(|| here.account_changes() == accounts + 1)).await.expect("soon");
+    timeout(PATIENCE, until(|| here.account_changes() == accounts + 1)).await.expect("soon");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -144,7 +144,7 @@ async fn a_stop_ends_both_and_the_last_change_is_told() {
     let mut theirs = there.signals();
     let id = given::queued(&here, user, 1).await.experiment.id;
     tasks.stop().cancel();
-    timeout(SOON, tasks.ended()).await.expect("they end at once");
+    timeout(PATIENCE, tasks.ended()).await.expect("they end at once");
     assert!(tasks.status().iter().all(|task| task.state == tasks::State::Ended), "{:?}", tasks.status());
     assert!(heard(&mut theirs).await.contains(&Signal::Experiment(id)));
 }
