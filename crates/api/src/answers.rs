@@ -8,17 +8,13 @@ use axum::{
 };
 use domain::{ExperimentId, Role, UserId};
 use hashlink::LinkedHashMap;
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::Moment;
 
 /// All kept answers together, in bytes.
 const MOST: usize = 8 << 20;
 /// A longer one isn't kept: it would push out too many others.
 const LONGEST: usize = MOST / 16;
-/// How long another process's change may go unseen in a list. This process's changes count at once.
-const UNSEEN: Duration = Duration::from_millis(250);
 
 /// What was asked, and by whom as far as the answer depends on it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,18 +29,15 @@ pub(crate) enum Question {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Holds {
     ForEver,
-    /// While this process has made so many changes, and not for long. Both are of before it was read.
-    Awhile {
-        changes: u64,
-        since: Instant,
-    },
+    /// Until something changes, as of this moment.
+    Awhile(Moment),
 }
 
 impl Holds {
     fn still(self, changes: u64) -> bool {
         match self {
             Self::ForEver => true,
-            Self::Awhile { changes: then, since } => then == changes && since.elapsed() < UNSEEN,
+            Self::Awhile(read) => read.holds(changes),
         }
     }
 }
@@ -120,15 +113,13 @@ mod tests {
         assert_eq!(kept.answers.keys().cloned().collect::<Vec<_>>(), questions[24..]);
     }
 
-    #[test]
-    fn a_list_holds_until_something_changes_or_another_process_may_have_changed_it() {
+    #[tokio::test]
+    async fn a_list_holds_until_something_changes_or_another_process_may_have_changed_it() {
         let (answers, question) = (Answers::default(), question());
-        let read = |since| Holds::Awhile { changes: 7, since };
-        let keep = |since| answers.keep(question.clone(), None, Bytes::from_static(b"[]"), read(since));
-        keep(Instant::now());
+        answers.keep(question.clone(), None, Bytes::from_static(b"[]"), Holds::Awhile(Moment::after(7)));
         assert!(answers.get(&question, 7).is_some());
         assert!(answers.get(&question, 8).is_none());
-        keep(Instant::now().checked_sub(UNSEEN).expect("an instant"));
+        tokio::time::sleep(store::UNSEEN).await;
         assert!(answers.get(&question, 7).is_none());
     }
 }

@@ -2,19 +2,15 @@
 //! a hundred requests of one person in a second would cost more than what they ask for.
 //!
 //! What this process changes about accounts, sessions and keys, and hears that others do, counts at once; what another one
-//! changes unheard within [`KEPT`].
+//! changes unheard within [`store::UNSEEN`].
 
 use crate::Identity;
 use chrono::Utc;
 use hashlink::LruCache;
 use sha2::{Digest, Sha256};
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::Moment;
 
-/// How long an answer of the database is believed.
-const KEPT: Duration = Duration::from_millis(250);
 /// People who ask at once; who comes after them is only slower.
 const MOST: usize = 4_096;
 
@@ -26,9 +22,8 @@ struct Known {
     identity: Identity,
     /// Seconds since 1970, as the token has it.
     expires_at: i64,
-    /// How many changes of accounts this process had made when it was read.
-    changes: u64,
-    read_at: Instant,
+    /// As of which change of accounts.
+    read: Moment,
 }
 
 /// Cheap to clone; clones share it.
@@ -48,14 +43,12 @@ impl Callers {
     pub fn known(&self, token: &str, changes: u64) -> Option<Identity> {
         let mut callers = self.lock();
         let known = callers.get(&hash(token))?;
-        let holds =
-            known.changes == changes && known.read_at.elapsed() < KEPT && Utc::now().timestamp() < known.expires_at;
+        let holds = known.read.holds(changes) && Utc::now().timestamp() < known.expires_at;
         holds.then(|| known.identity.clone())
     }
 
-    /// `changes` and `read_at` are of before it was read.
-    pub fn keep(&self, token: &str, identity: &Identity, expires_at: i64, changes: u64, read_at: Instant) {
-        self.lock().insert(hash(token), Known { identity: identity.clone(), expires_at, changes, read_at });
+    pub fn keep(&self, token: &str, identity: &Identity, expires_at: i64, read: Moment) {
+        self.lock().insert(hash(token), Known { identity: identity.clone(), expires_at, read });
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Role, SessionId, UserId};
 use serde_json::{Value, json};
-use std::{net::IpAddr, time::Instant};
-use store::{NewActivity, NewUser, Rotation, Session, Store, StoreError, User, UserChanges};
+use std::net::IpAddr;
+use store::{Moment, NewActivity, NewUser, Rotation, Session, Store, StoreError, User, UserChanges};
 
 /// The cookie in which the pages keep their session.
 pub const SESSION_COOKIE: &str = "tincture_session";
@@ -108,14 +108,15 @@ impl Service {
         if access_token.len() > LONGEST_TOKEN {
             return Err(AuthError::Forged);
         }
-        let (changes, read_at) = (self.store.account_changes(), Instant::now());
+        let changes = self.store.account_changes();
+        let read = Moment::after(changes);
         if let Some(identity) = self.callers.known(access_token, changes) {
             return Ok(identity);
         }
         let claims = self.keys.check(access_token).await?;
         let user = self.store.user_in_session(claims.sid, claims.sub).await?.ok_or(AuthError::Forged)?;
         let identity = Identity { user, session: claims.sid };
-        self.callers.keep(access_token, &identity, claims.exp, changes, read_at);
+        self.callers.keep(access_token, &identity, claims.exp, read);
         Ok(identity)
     }
 

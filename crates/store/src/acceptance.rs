@@ -235,13 +235,9 @@ async fn carry_out(store: Store) {
 async fn answers(store: &Store, experiments: &[NewExperiment]) -> Vec<Result<Acceptance>> {
     match store.accept_together(experiments).await {
         Ok(answers) => answers,
-        Err(StoreError::Unreachable(why)) => {
-            experiments.iter().map(|_| Err(StoreError::Unreachable(why.clone()))).collect()
+        Err(error) if error.is_passing() || experiments.len() == 1 => {
+            experiments.iter().map(|_| Err(error.clone())).collect()
         }
-        Err(StoreError::Contended(why)) => {
-            experiments.iter().map(|_| Err(StoreError::Contended(why.clone()))).collect()
-        }
-        Err(error) if experiments.len() == 1 => vec![Err(error)],
         Err(_) => {
             let mut answers = Vec::with_capacity(experiments.len());
             for experiment in experiments.chunks(1) {

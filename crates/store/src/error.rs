@@ -4,7 +4,7 @@ use domain::WellName;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 /// What can go wrong. No text in it ever carries a URL with a password.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the database said: {0}")]
     Database(String),

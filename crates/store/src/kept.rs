@@ -10,14 +10,32 @@ use std::{
 use tokio::sync::Mutex;
 
 /// How long a change by another process may go unseen.
-pub(crate) const UNSEEN: Duration = Duration::from_millis(250);
+pub const UNSEEN: Duration = Duration::from_millis(250);
+
+/// The moment of a reading: taken before it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// How many changes this process had made or heard of.
+    changes: u64,
+    at: Instant,
+}
+
+impl Moment {
+    /// Now, after so many changes.
+    pub fn after(changes: u64) -> Self {
+        Self { changes, at: Instant::now() }
+    }
+
+    /// Whether what was read then may still be given out, after so many changes.
+    pub fn holds(self, changes: u64) -> bool {
+        self.changes == changes && self.at.elapsed() < UNSEEN
+    }
+}
 
 #[derive(Debug)]
 struct Reading<T> {
     value: Arc<T>,
-    /// How many changes this process had made when it was read.
-    changes: u64,
-    read_at: Instant,
+    read: Moment,
 }
 
 /// The newest reading, and the one who makes the next.
@@ -36,8 +54,7 @@ impl<T> Default for Kept<T> {
 impl<T> Kept<T> {
     fn fresh(&self, changes: u64) -> Option<Arc<T>> {
         let newest = self.newest.read().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |reading: &&Reading<T>| reading.changes == changes && reading.read_at.elapsed() < UNSEEN;
-        newest.as_ref().filter(fresh).map(|reading| reading.value.clone())
+        newest.as_ref().filter(|reading| reading.read.holds(changes)).map(|reading| reading.value.clone())
     }
 
     /// The value as it was a moment ago, or as `read` finds it. `changes` is how many this process has made so far.
@@ -50,9 +67,9 @@ impl<T> Kept<T> {
         if let Some(value) = self.fresh(changes) {
             return Ok(value);
         }
-        let read_at = Instant::now();
+        let moment = Moment::after(changes);
         let value = Arc::new(read().await?);
-        let reading = Reading { value: value.clone(), changes, read_at };
+        let reading = Reading { value: value.clone(), read: moment };
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(reading);
         Ok(value)
     }

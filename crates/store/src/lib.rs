@@ -46,6 +46,7 @@ pub use connection::{Backend, Options, Store, sqlite_path};
 pub use error::{Result, SchemaError, StoreError};
 pub use figures::Figures;
 pub use integrity::Integrity;
+pub use kept::{Moment, UNSEEN};
 pub use purge::{Purged, Retention};
 pub use records::*;
 pub use turns::{Ahead, Turns};

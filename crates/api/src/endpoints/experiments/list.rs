@@ -9,7 +9,7 @@ use axum::{body::Bytes, extract::State, response::Response};
 use domain::FaultCode;
 use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::Deserialize;
-use std::time::Instant;
+use store::Moment;
 use utoipa::{IntoParams, ToSchema};
 
 /// Whose experiments.
@@ -59,8 +59,9 @@ pub async fn list(
     };
     let (after, limit) = (paging.after()?, paging.limit()?);
     let question = Question::List { of: user, after, limit, reader: identity.role() };
-    let holds = Holds::Awhile { changes: state.store.changes(), since: Instant::now() };
-    if let Some((_, answer)) = answers.get(&question, state.store.changes()) {
+    let changes = state.store.changes();
+    let holds = Holds::Awhile(Moment::after(changes));
+    if let Some((_, answer)) = answers.get(&question, changes) {
         return Ok(as_json(answer));
     }
     let page = state.store.experiments(user, after, limit).await?;
