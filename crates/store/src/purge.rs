@@ -82,7 +82,7 @@ impl std::ops::AddAssign for Purged {
 }
 
 impl Store {
-    /// One step: forgets at most 500 rows of each kind of those that are out of date at this time. Sessions that have run
+    /// One step: forgets at most 1,000 rows of each kind of those that are out of date at this time. Sessions that have run
     /// out, replaced tokens and idempotency keys of more than 30 days, and signing keys of which no token is good any more
     /// go in any case.
     pub async fn purge(&self, keep: &Retention, at: DateTime<Utc>) -> Result<Purged> {
@@ -102,14 +102,19 @@ impl Store {
     }
 
     async fn purge_sessions(&self, at: DateTime<Utc>) -> Result<(u64, u64)> {
-        // Tokens of a session that has run out go before it; so many at most that the next step sees to the rest.
+        // Tokens of a session that has run out go before it; so many at most that the next steps see to the rest.
         let spent = "DELETE FROM spent_refresh_tokens WHERE refresh_hash IN (
-            SELECT refresh_hash FROM spent_refresh_tokens
-            WHERE spent_at <= $1 OR session_id IN (SELECT id FROM sessions WHERE expires_at <= $2) LIMIT $3)";
+            SELECT refresh_hash FROM (
+                SELECT refresh_hash FROM spent_refresh_tokens WHERE spent_at <= $1 ORDER BY spent_at LIMIT $3
+            ) AS old
+            UNION SELECT refresh_hash FROM (
+                SELECT t.refresh_hash FROM spent_refresh_tokens t WHERE t.session_id IN (
+                    SELECT id FROM sessions WHERE expires_at <= $2 ORDER BY expires_at LIMIT $3
+                ) LIMIT $3
+            ) AS useless)";
         let sessions = "DELETE FROM sessions WHERE id IN (
-            SELECT s.id FROM sessions s WHERE s.expires_at <= $1
-            AND NOT EXISTS (SELECT 1 FROM spent_refresh_tokens t WHERE t.session_id = s.id)
-            ORDER BY s.expires_at LIMIT $2)";
+            SELECT s.id FROM (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) AS s
+            WHERE NOT EXISTS (SELECT 1 FROM spent_refresh_tokens t WHERE t.session_id = s.id))";
         let spent = self.forget(sql!(spent, at - REMEMBERED, at, STEP)).await?;
         Ok((spent, self.forget(sql!(sessions, at, STEP)).await?))
     }

@@ -8,19 +8,16 @@ use crate::{
     events::{self, NewEvent},
     experiments::{EXPERIMENTS, detail, dye_list, read_experiment, step},
     records::*,
-    sql::{Bind, Sql, now, row_values, sql},
-    turns::{Kind, mixes},
+    sql::{Sql, now, row_values, sql},
+    turns::Kind,
     wells::{self, check_untaken},
 };
 use domain::{Control, Deck, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, RobotId, WellId, WellName};
 use sea_orm::DatabaseTransaction;
-use std::{
-    collections::{HashMap, HashSet},
-    fmt::Write as _,
-};
+use std::collections::{HashMap, HashSet};
 
-/// Kinds of experiments that are told apart at once; there are as many as sets of dyes that people ask for together.
-const MOST_DYE_SETS: i64 = 1_000;
+/// Experiments that nothing can be done for, told at once.
+const GIVEN_UP_AT_ONCE: usize = 20;
 
 /// Places in the queue that a lane looks up at once, to see which of them still wait.
 const LOOKED_UP: usize = 32;
@@ -61,50 +58,11 @@ impl Store {
         Ok(some.iter().find(|id| found.contains(*id)).copied())
     }
 
-    /// The sets of dyes that waiting experiments ask for: as many as there are kinds of experiments, not experiments.
-    async fn waiting_dyes(&self) -> Result<Vec<String>> {
-        let text = "SELECT DISTINCT dyes FROM experiments WHERE status = 'queued' AND dyes IS NOT NULL LIMIT $1";
-        let rows = sql!(text, MOST_DYE_SETS).all(self.reader()).await?;
-        rows.iter().map(|row| row.get("dyes")).collect()
-    }
-
-    /// Waiting experiments that none of these decks can mix, oldest first; at most 20. Those that are bound to `robot`, or
-    /// those that any robot may take where it is nothing. One that came while this looked is for the next look.
+    /// Waiting experiments that none of these decks can mix, in the queue's order; at most 20. Those that are bound to
+    /// `robot`, or those that any robot may take where it is nothing. What an experiment asks of a deck never changes, so
+    /// that a reading of a moment ago tells it as well as the tables do.
     pub async fn unmixable(&self, robot: Option<RobotId>, decks: &[Deck]) -> Result<Vec<ExperimentId>> {
-        let bound = if robot.is_some() { "robot_id = $1" } else { "robot_id IS NULL" };
-        let text = format!("SELECT id FROM experiments WHERE status = 'queued' AND dyes IS NOT NULL AND {bound}");
-        let mut unmixable = String::from("(TRUE");
-        let mut values: Vec<_> = robot.map(Bind::bind).into_iter().collect();
-        let dye_sets = self.waiting_dyes().await?;
-        if dye_sets.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Of a set that wasn't seen, nothing is known: its experiment was accepted or resumed since.
-        for (index, dyes) in dye_sets.iter().enumerate() {
-            values.push(dyes.as_str().bind());
-            let _ = write!(unmixable, "{}${}", if index == 0 { " AND dyes IN (" } else { ", " }, values.len());
-        }
-        unmixable.push(')');
-        for deck in decks {
-            let mixable: Vec<_> = dye_sets.iter().filter(|dyes| mixes(deck, dyes)).collect();
-            if mixable.is_empty() {
-                continue;
-            }
-            values.extend([deck.least_volume().bind(), deck.well_capacity.bind()]);
-            let _ = write!(
-                unmixable,
-                " AND NOT (least_nl >= ${} AND fullest_nl <= ${} AND dyes IN (",
-                values.len() - 1,
-                values.len()
-            );
-            for (index, dyes) in mixable.into_iter().enumerate() {
-                values.push(dyes.as_str().bind());
-                let _ = write!(unmixable, "{}${}", if index == 0 { "" } else { ", " }, values.len());
-            }
-            unmixable.push_str("))");
-        }
-        let query = Sql::new(format!("{text} AND {unmixable}) ORDER BY created_at LIMIT 20"), values);
-        query.all(self.reader()).await?.iter().map(|row| row.get("id")).collect()
+        Ok(self.turns_to_take().await?.for_no_lane(robot, decks).take(GIVEN_UP_AT_ONCE).collect())
     }
 
     /// Ends a waiting experiment that nothing can be done for; its quota is returned. `false` if it isn't waiting any more.

@@ -60,6 +60,8 @@ impl Sql {
         crate::statements::note(on.get_database_backend(), &self.text, &self.values);
         #[cfg(feature = "testing")]
         crate::testing::direct::count_statement();
+        #[cfg(feature = "testing")]
+        crate::testing::cost::note(&self.text, &self.values);
         Statement::from_sql_and_values(on.get_database_backend(), self.text, self.values)
     }
 

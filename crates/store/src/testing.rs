@@ -4,6 +4,7 @@
 //! `TINCTURE_TEST_POSTGRES` names (any database of it, as a role that may create others), or else on a private server
 //! that is started for it and ends with it. Neither is ever skipped: without PostgreSQL the test fails and says why.
 
+pub mod cost;
 pub mod direct;
 
 use crate::{NewActivity, Options, Store};

@@ -92,7 +92,7 @@ impl Kind {
 }
 
 /// Whether a deck has all dyes of a stored list.
-pub(crate) fn mixes(deck: &Deck, dyes: &str) -> bool {
+fn mixes(deck: &Deck, dyes: &str) -> bool {
     dyes.split(' ').all(|dye| deck.dyes.iter().any(|vial| vial.name.as_str() == dye))
 }
 
@@ -129,6 +129,18 @@ impl Turns {
             waiting.queued.robot_id.is_none_or(|bound| bound == robot) && kinds.get(waiting.kind) == Some(&true)
         };
         self.queue.iter().filter(fits).map(|waiting| waiting.queued.experiment)
+    }
+
+    /// Those bound to this robot, or to none, that no lane with one of these decks can mix, in order.
+    pub(crate) fn for_no_lane<'a>(
+        &'a self,
+        robot: Option<RobotId>,
+        decks: &[Deck],
+    ) -> impl Iterator<Item = ExperimentId> + 'a {
+        let kinds: Vec<_> =
+            self.kinds.iter().map(|kind| kind.0.is_some() && !decks.iter().any(|deck| kind.is_for(deck))).collect();
+        let lost = move |waiting: &&Waiting| waiting.queued.robot_id == robot && kinds.get(waiting.kind) == Some(&true);
+        self.queue.iter().filter(lost).map(|waiting| waiting.queued.experiment)
     }
 
     /// What goes before one that waits, and that this reading saw.
