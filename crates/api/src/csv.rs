@@ -40,7 +40,7 @@ fn line(
     result: Option<&Measurement>,
     shared: &str,
 ) -> String {
-    let data = result.map_or(&Value::Null, |result| &result.measurement_data);
+    let data = result.map_or(Value::Null, |result| views::result(result.clone()));
     let number =
         |value: Option<&Value>| value.filter(|value| value.is_number()).map_or_else(String::new, Value::to_string);
     let mut fields = vec![
@@ -52,8 +52,7 @@ fn line(
     fields.extend(dyes.iter().map(|dye| well.recipe.amount(dye).ul().to_string()));
     fields
         .extend(CHANNELS.iter().map(|channel| number(data.get("channels").and_then(|channels| channels.get(channel)))));
-    // Called `reflectance` in what older versions stored.
-    let shares = data.get("transmittance").or_else(|| data.get("reflectance"));
+    let shares = data.get("transmittance");
     fields.extend((0..BANDS.len()).map(|band| number(shares.and_then(|shares| shares.get(band)))));
     fields.extend(["l", "a", "b"].map(|axis| number(data.get("lab").and_then(|lab| lab.get(axis)))));
     fields.push(text(data.get("srgb").and_then(Value::as_str).unwrap_or_default()).into_owned());

@@ -1,6 +1,6 @@
 //! What a robot has on its deck, as its journal counts.
 
-use crate::{DyeName, PlateId, Slot, Volume, WellName};
+use crate::{DyeName, PLATE_WELLS, PlateId, Slot, Volume, WellName};
 use chrono::{DateTime, Utc};
 
 /// A robot's consumables as the journal counts them.
@@ -12,6 +12,18 @@ pub struct Inventory {
     pub vials: Vec<Vial>,
     pub waste: Volume,
     pub tips: Vec<Tip>,
+}
+
+impl Inventory {
+    /// Wells of the plate that can still be allotted; none without a plate.
+    pub fn free_wells(&self) -> usize {
+        if self.plate.is_some() { PLATE_WELLS.saturating_sub(self.used_wells.len()) } else { 0 }
+    }
+
+    /// Tips that were lost or thrown away.
+    pub fn lost_tips(&self) -> impl Iterator<Item = &Tip> {
+        self.tips.iter().filter(|tip| tip.dye.is_none())
+    }
 }
 
 #[derive(Clone, Debug)]

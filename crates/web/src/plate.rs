@@ -68,13 +68,7 @@ pub fn legend() -> [(&'static str, &'static str, Option<String>); 7] {
 
 /// The colour a well is drawn in: measured if it is, predicted otherwise.
 pub fn fill(well: &Well, measurement: Option<&Measurement>) -> String {
-    measured_hex(measurement).unwrap_or_else(|| optics::predict(&well.recipe).hex)
-}
-
-/// The measured screen colour, if it is one: what is stored goes into a page only as `#rrggbb`.
-pub fn measured_hex(measurement: Option<&Measurement>) -> Option<String> {
-    let text = measurement?.measurement_data.get("srgb")?.as_str()?;
-    text.parse::<domain::colour::Srgb>().ok().map(|srgb| srgb.to_string())
+    measurement.and_then(views::measured_colour).unwrap_or_else(|| optics::predict(&well.recipe).hex)
 }
 
 /// Every plate this experiment lies on, in order of first use; before it starts, a tray.

@@ -1,5 +1,8 @@
 //! What people read, as sentences: with a capital letter and a full stop, and numbers with the noun they count.
 
+use domain::Fault;
+use views::FaultView;
+
 /// A whole sentence, however it came: what a rule or a device says often begins small and ends open. An address stays as
 /// its owner writes it.
 pub fn sentence(text: &str) -> String {
@@ -11,6 +14,13 @@ pub fn sentence(text: &str) -> String {
         sentence.push('.');
     }
     sentence
+}
+
+/// A fault of which each part is a sentence.
+pub fn fault(fault: Fault) -> FaultView {
+    let FaultView { code, what, cause, done, next, help } = fault.into();
+    let [what, cause, done, next] = [what, cause, done, next].map(|text| sentence(&text));
+    FaultView { code, what, cause, done, next, help }
 }
 
 /// Like `1 well` and `2 wells`, of a noun that takes an s.

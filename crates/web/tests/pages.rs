@@ -768,6 +768,7 @@ async fn eight_doubtful_wells_are_shown_as_such_and_retried_free() {
     let page = ada.page(&path).await;
     assert!(page.contains("8 of 8 measured wells are doubtful: A1–H1."), "the notice says how many and where");
     assert!(page.contains("8 measured, 8 of them doubtful"));
+    assert!(ada.page("/experiments").await.contains("8 of 8 measured, 8 doubtful"), "and so does the list");
     assert_eq!(page.matches("class=\"well measured doubtful").count(), 8 + 1, "each on the plate, and the legend");
     assert_eq!(page.matches(", doubtful: It is ΔE00 21.7 from its prediction").count(), 8, "for who listens");
     assert_eq!(page.matches("</svg>doubtful</span>").count(), 8, "and in the table");

@@ -108,7 +108,7 @@ fn dye(
 /// Experiments aren't split over plates: one that doesn't fit the rest of a plate begins a new one.
 fn plate(inventory: &Inventory, queue: &[Demand], starts: &[f64]) -> Supply {
     let full = domain::PLATE_WELLS as f64;
-    let left = if inventory.plate.is_some() { full - inventory.used_wells.len() as f64 } else { 0.0 };
+    let left = inventory.free_wells() as f64;
     let (needed, runs_out) = runs_out(left, 0.0, queue, starts, |demand| demand.recipes.len() as f64);
     Supply { name: "plate".to_owned(), unit: "wells", left, full, needed, runs_out }
 }

@@ -7,7 +7,7 @@ use super::{
     experiments, lab,
     robots::{self, list::Robots, read::RobotDetail},
 };
-use crate::{ApiState, views::ExperimentView};
+use crate::ApiState;
 use axum::{
     extract::{Path, State},
     routing::{MethodRouter, post},
@@ -23,6 +23,7 @@ use utoipa::{
     },
 };
 use utoipa_axum::router::UtoipaMethodRouter;
+use views::ExperimentView;
 use workflow::RobotCommand;
 
 struct Command {

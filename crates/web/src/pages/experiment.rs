@@ -16,7 +16,7 @@ use crate::{
     optics,
     pages::experiments::title,
     plate::{self, PlateView},
-    sentences::sentence,
+    sentences,
     session::SignedIn,
     when::{When, duration},
 };
@@ -28,13 +28,14 @@ use axum::{
 };
 use chrono::Utc;
 use detail::{ResultRow, WellDetail};
-use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, FaultCode, Volume, WellId, WellStatus};
+use domain::{Control, DyeName, ExperimentId, ExperimentStatus, FaultCode, Volume, WellId, WellStatus};
 use request::{AppState, ClientIp};
 use serde::Deserialize;
 use std::collections::HashMap;
 use store::{Experiment, ExperimentDetail, Well};
 use timeline::Timeline;
 use uuid::Uuid;
+use views::{FaultView, Tally};
 use waiting::WaitingView;
 use workflow::{Doubts, Lab, Progress, Waiting};
 
@@ -76,28 +77,11 @@ impl ExperimentPage {
     }
 }
 
-/// A fault with the way to its help page.
-pub struct FaultView {
-    pub what: String,
-    pub cause: String,
-    pub done: String,
-    pub next: String,
-    pub help: String,
-}
-
-impl From<Fault> for FaultView {
-    fn from(fault: Fault) -> Self {
-        let Fault { code, what, cause, done, next } = fault;
-        let [what, cause, done, next] = [what, cause, done, next].map(|text| sentence(&text));
-        Self { what, cause, done, next, help: code.help_path() }
-    }
-}
-
 struct ProgressView {
-    measured: usize,
+    measured: u32,
     /// Measured wells that are paid for, and free ones that were given up.
     charged: usize,
-    wells: usize,
+    wells: u32,
     done: u64,
     total: u64,
     now: String,
@@ -253,8 +237,7 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
     let dyes = dyes(detail);
     let wanted = wanted.map(str::to_owned).or_else(|| most_interesting(detail));
     let selected = wanted.as_deref().and_then(|id| detail::find(detail, &liquid, id));
-    let wells = detail.wells.iter().filter(|(well, _)| well.replaces.is_none()).count();
-    let name = title(experiment.name.as_deref(), u32::try_from(wells).unwrap_or(u32::MAX));
+    let name = title(experiment.name.as_deref(), Tally::of(detail).wells);
     ExperimentPage {
         chrome: Chrome::of(name.clone(), "experiments", visitor),
         id: experiment.id,
@@ -264,12 +247,12 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
         owner,
         created: When::new(experiment.created_at, now),
         completed: experiment.completed_at.map(|at| When::new(at, now)),
-        fault: experiment.fault.clone().map(FaultView::from),
+        fault: experiment.fault.clone().map(sentences::fault),
         waiting: progress.waiting.as_ref().map(|waiting| WaitingView::of(waiting, reader)),
         notice,
         wish: experiment.control.map(wish),
         doubts: doubts.as_ref().map(DoubtsView::from),
-        progress: progress_view(detail, wells, &progress, doubts.as_ref()),
+        progress: progress_view(detail, &progress, doubts.as_ref()),
         may: controls(detail, doubts.as_ref()),
         plates: plate::views(detail, &liquid, wanted.as_deref()),
         legend: plate::legend(),
@@ -338,15 +321,12 @@ pub fn status_word(experiment: &Experiment, waiting: Option<&Waiting>) -> &'stat
     if waiting.is_some() { "waiting" } else { experiment.status.as_str() }
 }
 
-fn progress_view(
-    detail: &ExperimentDetail,
-    wells: usize,
-    progress: &Progress,
-    doubts: Option<&Doubts>,
-) -> ProgressView {
-    let measured = detail.wells.iter().filter(|(well, _)| well.status == WellStatus::Measured).count();
+fn progress_view(detail: &ExperimentDetail, progress: &Progress, doubts: Option<&Doubts>) -> ProgressView {
+    let tally = Tally::of(detail);
+    let Tally { wells, measured, .. } = tally;
     let is_given_up = |well: &Well| well.status == WellStatus::Cancelled && well.makes_up_for.is_some();
     let given_up = detail.wells.iter().filter(|(well, _)| is_given_up(well)).count();
+    let charged = (measured as usize + given_up).saturating_sub(doubts.map_or(0, |doubts| doubts.given_back));
     let (time_caption, time) = match (progress.queue_position, progress.seconds_left) {
         // Nobody knows how long that takes.
         _ if progress.waiting.is_some() => ("Waiting since", "—".to_owned()),
@@ -360,17 +340,17 @@ fn progress_view(
     };
     // When it is over, the bar says how much came of it.
     let (done, total) = if detail.experiment.status.is_final() {
-        (measured as u64, wells.max(1) as u64)
+        (measured.into(), wells.max(1).into())
     } else {
         (progress.steps_done.min(progress.steps_total), progress.steps_total.max(1))
     };
     ProgressView {
         measured,
-        charged: (measured + given_up).saturating_sub(doubts.map_or(0, |doubts| doubts.given_back)),
+        charged,
         wells,
         done,
         total,
-        now: now_sentence(&detail.experiment, progress, (measured, doubts.map_or(0, |doubts| doubts.wells.len()))),
+        now: now_sentence(&detail.experiment, progress, tally),
         time_caption,
         time,
     }
@@ -381,7 +361,8 @@ fn took(experiment: &Experiment) -> Option<String> {
     Some(duration(length.num_milliseconds() as f64 / 1_000.0))
 }
 
-fn now_sentence(experiment: &Experiment, progress: &Progress, (measured, doubtful): (usize, usize)) -> String {
+fn now_sentence(experiment: &Experiment, progress: &Progress, tally: Tally) -> String {
+    let Tally { measured, doubtful, .. } = tally;
     if let Some(waiting) = &progress.waiting {
         let place = progress.queue_position.filter(|place| *place > 1);
         let place = place.map(|place| format!("; number {place} in the queue")).unwrap_or_default();

@@ -13,10 +13,11 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use domain::{ExperimentId, Role, colour::Srgb};
+use domain::Role;
 use request::AppState;
 use serde::Deserialize;
 use store::{ExperimentSummary, Robot};
+use views::{ExperimentLine, WaitingView};
 use workflow::Waiting;
 
 /// Experiments on a page.
@@ -30,16 +31,11 @@ pub struct Wish {
 }
 
 struct Entry {
-    id: ExperimentId,
-    name: String,
+    line: ExperimentLine,
+    title: String,
     status: &'static str,
     /// What it waits for, for its reader.
     waits: Option<String>,
-    wells: u32,
-    measured: u32,
-    doubtful: u32,
-    swatches: Vec<String>,
-    email: String,
     created: When,
 }
 
@@ -86,25 +82,13 @@ pub async fn show(
 }
 
 fn entry(summary: ExperimentSummary, robots: &[Robot], reader: Role, now: DateTime<Utc>) -> Entry {
-    let experiment = summary.experiment;
-    let waiting = Waiting::of(&experiment, robots, now);
+    let waiting = Waiting::of(&summary.experiment, robots, now);
     Entry {
-        id: experiment.id,
-        name: title(experiment.name.as_deref(), summary.wells),
-        status: status_word(&experiment, waiting.as_ref()),
-        waits: waiting.map(|waiting| waits(&waiting, reader)),
-        wells: summary.wells.max(1),
-        measured: summary.measured,
-        doubtful: summary.doubtful,
-        // Only what is a colour goes into a drawing.
-        swatches: summary
-            .swatches
-            .iter()
-            .filter_map(|text| text.parse::<Srgb>().ok())
-            .map(|srgb| srgb.to_string())
-            .collect(),
-        email: summary.email,
-        created: When::new(experiment.created_at, now),
+        title: title(summary.experiment.name.as_deref(), summary.wells),
+        status: status_word(&summary.experiment, waiting.as_ref()),
+        waits: waiting.as_ref().map(|waiting| waits(waiting, reader)),
+        created: When::new(summary.experiment.created_at, now),
+        line: ExperimentLine::of(summary, waiting.map(|waiting| WaitingView::of(&waiting, reader))),
     }
 }
 

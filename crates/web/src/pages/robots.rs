@@ -11,7 +11,7 @@ pub use robot::{command, deck, show as show_one};
 use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
-    pages::experiment::FaultView,
+    sentences,
     session::SignedIn,
 };
 use askama::Template;
@@ -26,7 +26,8 @@ use request::{AppState, ClientIp};
 use state::Standing;
 use store::{Driver, Robot};
 use supplies::{MiniPlate, SupplyView};
-use workflow::{CommandLabError, RobotCommand, Waiting, emergency, is_in_need};
+use views::{Attention, FaultView};
+use workflow::{CommandLabError, RobotCommand, Waiting, is_in_need};
 
 #[derive(Template)]
 #[template(path = "robots.html")]
@@ -75,7 +76,7 @@ pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Resu
     let visitor = Visitor::among(&robots, &me.user);
     let mut cards = Vec::with_capacity(robots.len());
     for robot in robots {
-        cards.push(card(&state, robot).await?);
+        cards.push(card(&state, robot, me.role()).await?);
     }
     let queued = state.store.queue_length().await?;
     let chrome = Chrome::of("Robots", "robots", visitor);
@@ -98,7 +99,7 @@ pub async fn command_all(
     Ok(Redirect::to("/robots").into_response())
 }
 
-async fn card(state: &AppState, robot: Robot) -> Result<Card, PageError> {
+async fn card(state: &AppState, robot: Robot, reader: Role) -> Result<Card, PageError> {
     let inventory = state.store.inventory(robot.id).await?;
     Ok(Card {
         id: robot.id,
@@ -106,8 +107,8 @@ async fn card(state: &AppState, robot: Robot) -> Result<Card, PageError> {
         standing: Standing::of(state, &robot).await?,
         supplies: supplies::views(&robot, &inventory, state.lab.supplies(&robot).await?),
         plate: MiniPlate::of(&inventory),
-        question: question(&robot).map(FaultView::from),
-        notice: notice(&robot).map(FaultView::from),
+        question: Attention::first(&robot, reader).map(|asked| sentences::fault(asked.fault)),
+        notice: notice(&robot).map(sentences::fault),
         name: robot.name,
     })
 }
@@ -121,11 +122,6 @@ impl Commands {
             drain: matches!(robot.mode, Active) && robot.attention.is_none(),
         }
     }
-}
-
-/// What an operator is asked to look at: a stop comes before a question.
-fn question(robot: &Robot) -> Option<domain::Fault> {
-    emergency(robot, Role::Operator).or_else(|| robot.attention.clone())
 }
 
 /// Why its worker waits, while there is one and nobody is asked.

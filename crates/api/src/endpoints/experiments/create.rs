@@ -1,6 +1,6 @@
 //! `POST /experiments`
 
-use crate::{JsonBody, idempotency, views::ExperimentView};
+use crate::{JsonBody, idempotency};
 use axum::{
     Json,
     extract::State,
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use telemetry::names;
 use utoipa::ToSchema;
+use views::ExperimentView;
 use workflow::{Accepted, ExperimentRequest, SubmitError, USUAL_PRIORITY, WellRequest};
 
 /// What is asked for.

@@ -1,12 +1,12 @@
 //! `GET /experiments/{id}/download.json`
 
-use crate::views::ExperimentView;
 use axum::{
     Json,
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
 use request::{AppState, Caller, Problem, ProblemDocument};
+use views::ExperimentView;
 
 /// Download an experiment as JSON
 ///

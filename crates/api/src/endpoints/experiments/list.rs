@@ -3,7 +3,7 @@
 use crate::{
     answers::{Answers, Holds, Question, as_json},
     body::{Paging, Parameters},
-    views::{ExperimentLine, PageView, WaitingView},
+    views::PageView,
 };
 use axum::{body::Bytes, extract::State, response::Response};
 use domain::FaultCode;
@@ -11,6 +11,7 @@ use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::Deserialize;
 use store::Moment;
 use utoipa::{IntoParams, ToSchema};
+use views::{ExperimentLine, WaitingView};
 
 /// Whose experiments.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]

@@ -10,7 +10,7 @@ pub mod results;
 pub mod results_csv;
 pub mod retry;
 
-use crate::{body, views::ExperimentView};
+use crate::body;
 use auth::Identity;
 use axum::{
     Json,
@@ -20,6 +20,7 @@ use domain::{Control, ExperimentId, Role};
 use request::{AppState, Problem};
 use std::net::IpAddr;
 use store::{ControlOutcome, ExperimentDetail};
+use views::ExperimentView;
 
 /// An experiment that this person may see. Somebody else's is not told apart from none.
 async fn visible(state: &AppState, identity: &Identity, id: &str) -> Result<ExperimentDetail, Problem> {

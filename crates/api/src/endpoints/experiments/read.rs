@@ -3,7 +3,6 @@
 use crate::{
     answers::{Answers, Holds, Question, as_json},
     body,
-    views::ExperimentView,
 };
 use axum::{
     body::Bytes,
@@ -12,6 +11,7 @@ use axum::{
 };
 use domain::ExperimentId;
 use request::{AppState, Caller, Problem, ProblemDocument};
+use views::ExperimentView;
 
 /// Read an experiment
 ///

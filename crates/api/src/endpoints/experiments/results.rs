@@ -1,6 +1,5 @@
 //! `GET /experiments/{id}/results`
 
-use crate::views::WellView;
 use axum::{
     Json,
     extract::{Path, State},
@@ -8,6 +7,7 @@ use axum::{
 use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::Serialize;
 use utoipa::ToSchema;
+use views::WellView;
 
 /// The measured wells of an experiment.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,7 +1,7 @@
 //! `POST /experiments/{id}/retry`
 
 use super::create::{Created, created, refused};
-use crate::{idempotency, views::ExperimentView};
+use crate::idempotency;
 use axum::{
     Json,
     extract::{Path, State},
@@ -10,6 +10,7 @@ use axum::{
 };
 use domain::FaultCode;
 use request::{AppState, Caller, ClientIp, Problem, ProblemDocument, Told};
+use views::ExperimentView;
 use workflow::{Retried, RetryError};
 
 /// Try an experiment again

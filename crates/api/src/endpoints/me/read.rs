@@ -1,8 +1,8 @@
 //! `GET /me`
 
-use crate::views::UserView;
 use axum::{Json, extract::State};
 use request::{AppState, Caller, Problem};
+use views::UserView;
 
 /// Who am I
 ///

@@ -1,6 +1,6 @@
 //! `GET /queue`
 
-use crate::{body::LARGEST_PAGE, views::WaitingView};
+use crate::body::LARGEST_PAGE;
 use auth::Identity;
 use axum::{Json, extract::State};
 use chrono::Utc;
@@ -9,6 +9,7 @@ use request::{AppState, Caller, Problem};
 use serde::Serialize;
 use store::Queued;
 use utoipa::ToSchema;
+use views::WaitingView;
 use workflow::Waiting;
 
 /// The experiments that wait, in the order in which robots take them.

@@ -1,12 +1,12 @@
 //! `GET /robots`
 
-use crate::views::RobotView;
 use axum::{Json, extract::State};
 use chrono::Utc;
 use domain::Role;
 use request::{AppState, Caller, Problem};
 use serde::Serialize;
 use utoipa::ToSchema;
+use views::RobotView;
 
 /// The lab's robots.
 #[derive(Debug, Serialize, ToSchema)]

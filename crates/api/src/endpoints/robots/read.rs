@@ -1,6 +1,5 @@
 //! `GET /robots/{id}`
 
-use crate::views::RobotView;
 use auth::Identity;
 use axum::{
     Json,
@@ -12,6 +11,7 @@ use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::Serialize;
 use store::Robot;
 use utoipa::ToSchema;
+use views::RobotView;
 use workflow::Supply;
 
 /// A robot with all that its operator looks at.

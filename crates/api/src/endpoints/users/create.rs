@@ -1,15 +1,13 @@
 //! `POST /users`
 
-use crate::{
-    JsonBody,
-    views::{RoleName, UserView},
-};
+use crate::JsonBody;
 use auth::{NewAccount, Password};
 use axum::{Json, extract::State, http::StatusCode};
 use domain::Role;
 use request::{Administrator, AppState, ClientIp, Problem, ProblemDocument};
 use serde::Deserialize;
 use utoipa::ToSchema;
+use views::{RoleName, UserView};
 
 /// Wells that a new account gets when the administrator doesn't say: a plate.
 const USUAL_QUOTA: i32 = 96;

@@ -2,10 +2,11 @@
 
 use crate::{
     body::{Paging, Parameters},
-    views::{PageView, UserView},
+    views::PageView,
 };
 use axum::{Json, extract::State};
 use request::{Administrator, AppState, Problem, ProblemDocument};
+use views::UserView;
 
 /// List accounts
 ///

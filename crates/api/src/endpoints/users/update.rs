@@ -1,9 +1,6 @@
 //! `PATCH /users/{id}`
 
-use crate::{
-    JsonBody, body,
-    views::{RoleName, UserView},
-};
+use crate::{JsonBody, body};
 use axum::{
     Json,
     extract::{Path, State},
@@ -13,6 +10,7 @@ use request::{Administrator, AppState, ClientIp, Problem, ProblemDocument};
 use serde::Deserialize;
 use store::UserChanges;
 use utoipa::ToSchema;
+use views::{RoleName, UserView};
 
 /// What to change; what isn't given stays.
 #[derive(Clone, Debug, Deserialize, ToSchema)]

@@ -1,16 +1,17 @@
 //! One well in full, and all of them as a table.
 
-use super::{FaultView, predicted, usual_order};
-use crate::{chart, plate::measured_hex};
+use super::{predicted, usual_order};
+use crate::{chart, sentences};
 use domain::{
     DyeName, Volume, WellId, WellStatus,
     colour::Lab,
-    doubt::Doubt,
     reading::{BANDS, Channels},
 };
 use serde::Deserialize;
 use std::collections::HashMap;
 use store::{ExperimentDetail, Measurement, Well};
+use views::FaultView;
+use workflow::doubt_of;
 
 /// What of a measurement the page shows. All optional: what is stored may be older or newer than this page.
 #[derive(Debug, Default, Deserialize)]
@@ -18,10 +19,7 @@ use store::{ExperimentDetail, Measurement, Well};
 struct Stored {
     channels: Option<Channels>,
     lab: Option<Lab>,
-    /// Called `reflectance` in what older versions stored.
-    #[serde(alias = "reflectance")]
     transmittance: Option<[f64; 8]>,
-    doubt: Option<Doubt>,
     settings: Option<Settings>,
 }
 
@@ -33,7 +31,7 @@ struct Settings {
 
 fn stored(measurement: Option<&Measurement>) -> Stored {
     measurement
-        .and_then(|measurement| serde_json::from_value(measurement.measurement_data.clone()).ok())
+        .and_then(|measurement| serde_json::from_value(views::result(measurement.clone())).ok())
         .unwrap_or_default()
 }
 
@@ -90,7 +88,7 @@ pub fn find(detail: &ExperimentDetail, liquid: &HashMap<WellId, Volume>, id: &st
         predicted_lab: said(prediction.lab).join("  "),
         predicted_hex: prediction.hex,
         measured: measured(well, measurement.as_ref()),
-        fault: well.fault.clone().map(FaultView::from),
+        fault: well.fault.clone().map(sentences::fault),
         left_in_it: left_in_it(well, liquid),
         is_replacement: well.replaces.is_some(),
     })
@@ -111,7 +109,7 @@ fn name(well: &Well) -> String {
 }
 
 fn measured(well: &Well, measurement: Option<&Measurement>) -> Option<Measured> {
-    let hex = measured_hex(measurement)?;
+    let hex = views::measured_colour(measurement?)?;
     let data = stored(measurement);
     Some(Measured {
         hex,
@@ -119,7 +117,7 @@ fn measured(well: &Well, measurement: Option<&Measurement>) -> Option<Measured> 
         difference: difference(well, data.lab).map(|difference| format!("{difference:.1}")),
         spectrum: data.transmittance.map(|shares| chart::spectrum(&shares, &well.recipe)),
         counts: data.channels.map(|channels| counts(&channels)).unwrap_or_default(),
-        doubt: data.doubt.map(|doubt| doubt.to_string()),
+        doubt: measurement.and_then(doubt_of).map(|doubt| doubt.to_string()),
         settings: data
             .settings
             .map(|settings| format!("gain {}×, {:.1} ms a pass", settings.gain, settings.integration_ms)),
@@ -153,7 +151,7 @@ pub fn rows(detail: &ExperimentDetail, dyes: &[DyeName]) -> Vec<ResultRow> {
 }
 
 fn row(well: &Well, measurement: Option<&Measurement>, dyes: &[DyeName]) -> ResultRow {
-    let Stored { lab, doubt, .. } = stored(measurement);
+    let lab = stored(measurement).lab;
     ResultRow {
         id: well.id.to_string(),
         name: name(well),
@@ -164,9 +162,9 @@ fn row(well: &Well, measurement: Option<&Measurement>, dyes: &[DyeName]) -> Resu
             .map(|ul| if ul > 0.0 { ul.to_string() } else { "·".to_owned() })
             .collect(),
         predicted: predicted(&well.recipe).hex,
-        measured: measured_hex(measurement),
+        measured: measurement.and_then(views::measured_colour),
         lab: lab.map(said),
         difference: difference(well, lab).map(|difference| format!("{difference:.1}")),
-        is_doubtful: doubt.is_some(),
+        is_doubtful: measurement.and_then(doubt_of).is_some(),
     }
 }

@@ -1,11 +1,14 @@
 //! What a robot waits for a person about, with the acts that answer it: who does what is asked for answers by that alone.
 
 use super::acts::{self, Forms, Typed};
-use crate::{pages::experiment::FaultView, sentences::sentence, when::When};
+use crate::{
+    sentences::{self, sentence},
+    when::When,
+};
 use chrono::Utc;
 use domain::{DeckCondition, DyeVial, Fault, FaultCode, Inventory, PLATE_WELLS, RobotMode, Role, Tool};
 use store::{Driver, Robot};
-use workflow::emergency;
+use views::{Attention, FaultView};
 
 /// A question, or a stop, which comes before it.
 pub struct QuestionView {
@@ -65,9 +68,9 @@ pub enum Seen {
 impl QuestionView {
     /// All that this robot waits for, the most urgent first. What was typed into a form comes back with it.
     pub fn all(robot: &Robot, inventory: &Inventory, driver: Driver<'_>, typed: Typed) -> Vec<Self> {
-        let view = |fault, typed| Self::of(robot, inventory, driver, fault, typed);
-        let mut stop = emergency(robot, Role::Operator).map(|stop| view(stop, Typed::default()));
-        let mut asked = robot.attention.clone().map(|asked| view(asked, typed));
+        let view = |asked, typed| Self::of(robot, inventory, driver, asked, typed);
+        let mut stop = Attention::stop(robot, Role::Operator).map(|stop| view(stop, Typed::default()));
+        let mut asked = Attention::question(robot).map(|asked| view(asked, typed));
         // Who resumes a stopped robot has answered what it asks, too, so that is said at one button.
         if let (Some(stop), Some(asked)) = (&mut stop, &mut asked) {
             asked.looked = None;
@@ -79,8 +82,8 @@ impl QuestionView {
         stop.into_iter().chain(asked).collect()
     }
 
-    fn of(robot: &Robot, inventory: &Inventory, driver: Driver<'_>, fault: Fault, typed: Typed) -> Self {
-        let since = if fault.code == FaultCode::EmergencyStop { robot.mode_at } else { robot.attention_at };
+    fn of(robot: &Robot, inventory: &Inventory, driver: Driver<'_>, asked: Attention, typed: Typed) -> Self {
+        let Attention { fault, since } = asked;
         let form = acts::answer(fault.code);
         let problem = Some(typed.problem.clone()).filter(|problem| !problem.is_empty());
         let typed = if typed.act == form && problem.is_some() { typed } else { guess(robot, &fault, form) };
@@ -95,7 +98,7 @@ impl QuestionView {
             since: since.map(|since| When::new(since, Utc::now())),
             looked: looked(fault.code, left),
             forms: Forms::of(robot, typed),
-            fault: fault.into(),
+            fault: sentences::fault(fault),
             nozzle,
             form,
             checklist,
@@ -232,7 +235,7 @@ fn checklist(robot: &Robot, inventory: &Inventory) -> Vec<Check> {
     let plate = check(format!("Slot {slot}: a new, empty plate"), known(inventory.plate.is_some()), "new_plate");
     let racks = robot.deck.pipettes.iter().map(|pipette| {
         let slot = pipette.tip_slot;
-        let lost = inventory.tips.iter().filter(|tip| tip.slot == slot && tip.dye.is_none()).count();
+        let lost = inventory.lost_tips().filter(|tip| tip.slot == slot).count();
         let rack = check(format!("Slot {}: a full tip rack", slot.0), known(lost < PLATE_WELLS), "new_tips");
         Check { place: slot.0.to_string(), ..rack }
     });

@@ -14,8 +14,7 @@ use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
     fields::Fields,
-    pages::experiment::FaultView,
-    sentences::sentence,
+    sentences::{self, sentence},
     session::SignedIn,
 };
 use askama::Template;
@@ -30,6 +29,7 @@ use domain::{Attendance, DeckCondition};
 use request::{AppState, ClientIp};
 use serde::Deserialize;
 use store::Robot;
+use views::FaultView;
 use workflow::answers;
 
 #[derive(Template)]
@@ -168,7 +168,7 @@ async fn page(
         answered: acts::said(&wish.answered),
         hands_off,
         standing,
-        notice: notice(&robot).map(FaultView::from),
+        notice: notice(&robot).map(sentences::fault),
         name: robot.name,
     })
 }

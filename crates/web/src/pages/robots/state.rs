@@ -2,13 +2,14 @@
 
 use crate::{error::PageError, when::When};
 use chrono::Utc;
-use domain::{ExperimentId, RobotMode, Tool};
+use domain::{ExperimentId, Tool};
 use request::AppState;
 use store::{Driver, Experiment, Robot};
+use views::RobotStatus;
 
 /// How a robot stands.
 pub struct Standing {
-    /// A mode's name, `offline` or `waiting`; also the icon and the CSS class.
+    /// A [`RobotStatus`]; also the icon and the CSS class.
     pub word: &'static str,
     pub now: String,
     pub since: Option<When>,
@@ -34,11 +35,10 @@ impl Standing {
             Some(experiment) => Some(in_hand(state, experiment).await?),
             None => None,
         };
-        let driver = robot.driver(Utc::now());
-        let (word, now) = sentence(robot, step.as_ref().map(|(step, _)| step.as_str()), in_hand.is_some(), driver);
+        let status = RobotStatus::of(robot, Utc::now());
         Ok(Self {
-            word,
-            now,
+            word: status.as_str(),
+            now: sentence(robot, status, step.as_ref().map(|(step, _)| step.as_str()), in_hand.is_some()),
             since: step.map(|(_, at)| When::new(at, Utc::now())),
             nozzle: robot.tool.sentence(),
             is_still: robot.stands_still,
@@ -47,30 +47,31 @@ impl Standing {
     }
 }
 
-fn sentence(robot: &Robot, step: Option<&str>, has_work: bool, driver: Driver<'_>) -> (&'static str, String) {
-    match (robot.mode, step) {
-        (RobotMode::Stopped, None) => ("stopped", "stopped; nothing moves until it is resumed".to_owned()),
-        (RobotMode::Stopped, Some(step)) => ("stopped", format!("stopped while {step}")),
-        (_, None) if robot.attention.is_some() => ("attention", "waiting for your answer; nothing moves".to_owned()),
-        (_, Some(step)) if robot.attention.is_some() => ("attention", format!("stopped while {step}")),
-        (RobotMode::Paused, None) if robot.tool != Tool::Nothing && !matches!(driver, Driver::Drives(_)) => {
-            ("paused", "paused; no worker drives it, so what it holds isn’t put down yet".to_owned())
+fn sentence(robot: &Robot, status: RobotStatus, step: Option<&str>, has_work: bool) -> String {
+    match (status, step) {
+        (RobotStatus::Stopped, None) => "stopped; nothing moves until it is resumed".to_owned(),
+        (RobotStatus::Attention, None) => "waiting for your answer; nothing moves".to_owned(),
+        (RobotStatus::Stopped | RobotStatus::Attention, Some(step)) => format!("stopped while {step}"),
+        (RobotStatus::Paused, None) if robot.tool != Tool::Nothing && !is_driven(robot) => {
+            "paused; no worker drives it, so what it holds isn’t put down yet".to_owned()
         }
-        (RobotMode::Paused, None) => ("paused", "standing still until it is resumed".to_owned()),
-        (RobotMode::Paused, Some(step)) => ("paused", format!("{step}; then it puts everything down and stands still")),
-        (_, step) if driver == Driver::Nobody => ("offline", format!("no worker drives it{}", last(step))),
-        (_, step) if matches!(driver, Driver::Waits(_)) => {
-            ("waiting", format!("a worker waits for it, and tries again by itself{}", last(step)))
-        }
-        (RobotMode::Draining, None) if !has_work => ("draining", "drained; it takes nothing new".to_owned()),
-        (RobotMode::Draining, step) => {
+        (RobotStatus::Paused, None) => "standing still until it is resumed".to_owned(),
+        (RobotStatus::Paused, Some(step)) => format!("{step}; then it puts everything down and stands still"),
+        (RobotStatus::Offline, step) => format!("no worker drives it{}", last(step)),
+        (RobotStatus::Waiting, step) => format!("a worker waits for it, and tries again by itself{}", last(step)),
+        (RobotStatus::Draining, None) if !has_work => "drained; it takes nothing new".to_owned(),
+        (RobotStatus::Draining, step) => {
             let step = step.unwrap_or("between two steps");
-            ("draining", format!("{step}; it finishes this experiment and takes nothing new"))
+            format!("{step}; it finishes this experiment and takes nothing new")
         }
-        (RobotMode::Active, Some(step)) => ("active", step.to_owned()),
-        (RobotMode::Active, None) if has_work => ("active", "between two steps".to_owned()),
-        (RobotMode::Active, None) => ("active", "ready; there is nothing to do for it".to_owned()),
+        (RobotStatus::Active, Some(step)) => step.to_owned(),
+        (RobotStatus::Active, None) if has_work => "between two steps".to_owned(),
+        (RobotStatus::Active, None) => "ready; there is nothing to do for it".to_owned(),
     }
+}
+
+fn is_driven(robot: &Robot) -> bool {
+    matches!(robot.driver(Utc::now()), Driver::Drives(_))
 }
 
 fn last(step: Option<&str>) -> String {

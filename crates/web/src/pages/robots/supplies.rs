@@ -1,7 +1,7 @@
 //! What is on a deck, as bars: how much is left, how much the queue needs, and when it runs out.
 
 use crate::{optics, sentences::counted, when::duration};
-use domain::{Inventory, PLATE_WELLS, WellName};
+use domain::{Inventory, WellName};
 use store::Robot;
 use workflow::{RunsOut, Supply};
 
@@ -103,7 +103,7 @@ fn share(value: f64, full: f64) -> String {
 }
 
 fn standing_tips(inventory: &Inventory) -> String {
-    let lost = inventory.tips.iter().filter(|tip| tip.dye.is_none()).count();
+    let lost = inventory.lost_tips().count();
     let standing: Vec<_> =
         inventory.tips.iter().filter_map(|tip| Some(format!("{} {}", tip.dye.as_ref()?, tip.tip))).collect();
     let standing = if standing.is_empty() { "none in use".to_owned() } else { standing.join(", ") };
@@ -112,7 +112,7 @@ fn standing_tips(inventory: &Inventory) -> String {
 
 impl MiniPlate {
     pub fn of(inventory: &Inventory) -> Self {
-        let free = PLATE_WELLS.saturating_sub(inventory.used_wells.len());
+        let free = inventory.free_wells();
         let label = if inventory.plate.is_some() { format!("{free} of 96 wells free") } else { "no plate".to_owned() };
         Self { wells: WellName::all().map(|well| place(well, inventory)).collect(), label }
     }

@@ -1,0 +1,22 @@
+//! What people and programs are shown of the lab's records, and to whom: made here once, for the API and the pages.
+//!
+//! The API sends these as they are; the pages put words and drawings around them. Who may see an experiment at all is asked
+//! of `Lab`; what a reader is told of what they may see (names of people, other people's experiments) is settled here.
+
+mod doubts;
+mod experiment;
+mod fault;
+mod result;
+mod robot;
+mod user;
+mod waiting;
+mod well;
+
+pub use doubts::DoubtsView;
+pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally};
+pub use fault::FaultView;
+pub use result::{ResultSchema, measured_colour, result};
+pub use robot::{Attention, InventoryView, LimitsView, RobotStatus, RobotView, VialView};
+pub use user::{RoleName, UserView};
+pub use waiting::{HinderedView, WaitingView};
+pub use well::{WellStatusName, WellView};

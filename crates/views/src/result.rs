@@ -1,0 +1,114 @@
+//! A measurement as it is shown, whatever version stored it.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::colour::Srgb;
+use serde_json::Value;
+use store::Measurement;
+use utoipa::ToSchema;
+
+/// A measurement under today's names, with the time it was taken.
+pub fn result(measurement: Measurement) -> Value {
+    let mut data = measurement.measurement_data;
+    if let Some(fields) = data.as_object_mut() {
+        let taken = measurement.created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        fields.entry("measured_at").or_insert_with(|| taken.into());
+        // What older versions stored has the quantity under a name that it isn't.
+        if let Some(shares) = fields.remove("reflectance") {
+            fields.entry("transmittance").or_insert(shares);
+        }
+    }
+    data
+}
+
+/// The measured screen colour (`#rrggbb`), if what is stored is one.
+pub fn measured_colour(measurement: &Measurement) -> Option<String> {
+    colour(measurement.measurement_data.get("srgb")?.as_str()?)
+}
+
+/// Only what is a colour is shown as one: it goes into drawings.
+pub(crate) fn colour(text: &str) -> Option<String> {
+    text.parse::<Srgb>().ok().map(|srgb| srgb.to_string())
+}
+
+/// A measurement (for the documentation; what is stored is passed through, with more fields than these).
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct ResultSchema {
+    /// What the sensor counted in each band.
+    channels: ChannelsSchema,
+    /// The share of light that each band lets through, sample over white, 1 is all of it: at 415, 445, 480, 515, 555,
+    /// 590, 630 and 680 nm. Called so on the page and in the CSV, too (`transmittance_415` …).
+    #[schema(example = json!([0.27, 0.26, 0.22, 0.23, 0.48, 0.5, 0.33, 0.67]))]
+    transmittance: [f64; 8],
+    /// CIE L*a*b*, D65, 2°.
+    lab: LabSchema,
+    #[schema(example = "#a0522d")]
+    srgb: String,
+    /// What the recipe should give through the same sensor; null where a dye is unknown to the library.
+    predicted: Option<PredictionSchema>,
+    /// ΔE2000 between the measured and the predicted colour.
+    delta_e: Option<f64>,
+    /// Only where the result isn't to be believed.
+    doubt: Option<DoubtSchema>,
+    /// Whether a channel reached the sensor's full scale.
+    saturated: bool,
+    measured_at: DateTime<Utc>,
+}
+
+/// A predicted colour: the eight bands, and what the same map makes of them.
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct PredictionSchema {
+    transmittance: Vec<f64>,
+    lab: LabSchema,
+    #[schema(example = "#a0522d")]
+    srgb: String,
+}
+
+/// Why a measured well isn't to be believed.
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct DoubtSchema {
+    /// ΔE2000 from the prediction…
+    delta_e: Option<f64>,
+    /// …and how much of it the lab's own errors explain.
+    limit: Option<f64>,
+    /// `far_from_prediction` or `saturated`
+    #[schema(example = "far_from_prediction")]
+    why: String,
+}
+
+/// What the AS7341 counted in its eight visible bands F1 to F8, clear and near infrared. The names are those of the
+/// training lab's sensors, kept for the programs that read them; where a band really lies is said at each.
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct ChannelsSchema {
+    /// F1, at 415 nm.
+    ch410: f64,
+    /// F2, at 445 nm.
+    ch440: f64,
+    /// F3, at 480 nm.
+    ch470: f64,
+    /// F4, at 515 nm.
+    ch510: f64,
+    /// F5, at 555 nm.
+    ch550: f64,
+    /// F6, at 590 nm.
+    ch583: f64,
+    /// F7, at 630 nm.
+    ch620: f64,
+    /// F8, at 680 nm.
+    ch670: f64,
+    clear: f64,
+    /// Near infrared, at 910 nm.
+    nir: f64,
+}
+
+/// A colour in CIE L*a*b*.
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct LabSchema {
+    l: f64,
+    a: f64,
+    b: f64,
+}
