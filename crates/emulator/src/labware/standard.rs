@@ -3,7 +3,7 @@
 //! The numbers are the makers' (SBS footprint 127.76 × 85.48 mm, pitch 9 mm) as published in the Opentrons labware
 //! library; only regular grids are here, so a labware is one line.
 
-use super::{Definition, Shape};
+use super::definition::{Definition, Shape};
 use serde_json::{Map, Value, json};
 
 /// A regular grid of equal wells. Lengths in mm, volumes in µL.

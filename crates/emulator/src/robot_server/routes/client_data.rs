@@ -1,8 +1,9 @@
 //! `/clientData`: a client's notes to itself and to others, forgotten at a restart.
 
-use super::{Answer, ApiError, Body, Robot, ok};
+use super::exchange::{Answer, Body, ok};
 use crate::robot_server::{
-    error::{FieldProblem, python_meta},
+    Robot,
+    error::{ApiError, FieldProblem, python_meta},
     lock,
 };
 use axum::{

@@ -1,7 +1,12 @@
 //! `/deck_configuration`: which fixture sits in which cutout.
 
-use super::{Answer, ApiError, Body, Robot, ok};
-use crate::robot_server::{command::timestamp, error::FieldProblem, lock};
+use super::exchange::{Answer, Body, ok};
+use crate::robot_server::{
+    Robot,
+    command::timestamp,
+    error::{ApiError, FieldProblem},
+    lock,
+};
 use axum::extract::State;
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -1,8 +1,12 @@
 //! `/emulator`: what no real robot can tell or do. The physical truth, and an operator's hands.
 
-use super::{Body, Query, Robot};
+use super::exchange::{Body, Query};
 use crate::{
-    robot_server::{body::Fields, error::FieldProblem},
+    robot_server::{
+        Robot,
+        body::Fields,
+        error::{ApiError, FieldProblem},
+    },
     world::{self, Effect, Entry, PLATE_SLOT, SensorFaults, Slot, TIPS_300_SLOT, VIALS_SLOT, World, WorldError},
 };
 use axum::{
@@ -115,7 +119,7 @@ async fn state(State(robot): State<Arc<Robot>>) -> Json<Value> {
 }
 
 /// `{"slot": 1, "sequence": 7}`; both may be left out.
-async fn plate(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
+async fn plate(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) -> Result<Json<Value>, Problem> {
     let body = read(body)?;
     let slot = slot_in(&body, PLATE_SLOT)?;
     let mut world = world::lock(robot.hardware.world());
@@ -125,7 +129,7 @@ async fn plate(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiErr
 }
 
 /// `{"slot": 9, "sequence": 7}`; both may be left out.
-async fn tips(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
+async fn tips(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) -> Result<Json<Value>, Problem> {
     let body = read(body)?;
     let slot = slot_in(&body, TIPS_300_SLOT)?;
     let mut world = world::lock(robot.hardware.world());
@@ -138,7 +142,7 @@ async fn tips(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiErro
 async fn vial(
     State(robot): State<Arc<Robot>>,
     Path(well): Path<String>,
-    body: Result<Body, super::ApiError>,
+    body: Result<Body, ApiError>,
 ) -> Result<Json<Value>, Problem> {
     let body = read(body)?;
     let slot = slot_in(&body, VIALS_SLOT)?;
@@ -156,7 +160,7 @@ async fn vial(
 }
 
 /// `{"light": 0, "flicker": 0.2, "dead_band": "ch440", "stuck": true}` breaks the colour sensor; what is left out works, `{}` mends it.
-async fn sensor(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
+async fn sensor(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) -> Result<Json<Value>, Problem> {
     let body = read(body)?;
     let usual = SensorFaults::default();
     let mut fields = Fields::of(&body, "");
@@ -185,7 +189,7 @@ async fn sensor(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiEr
 }
 
 /// `{"sequence": 7}`, which may be left out: what hangs on the nozzles is taken off by hand.
-async fn nozzles(State(robot): State<Arc<Robot>>, body: Result<Body, super::ApiError>) -> Result<Json<Value>, Problem> {
+async fn nozzles(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) -> Result<Json<Value>, Problem> {
     let body = read(body)?;
     let mut world = world::lock(robot.hardware.world());
     check_unchanged(&world, &body)?;
@@ -219,7 +223,7 @@ fn entries(effect: Effect) -> Json<Value> {
     Json(json!({"data": effect.entries}))
 }
 
-fn read(body: Result<Body, super::ApiError>) -> Result<Value, Problem> {
+fn read(body: Result<Body, ApiError>) -> Result<Value, Problem> {
     match body {
         Ok(Body(Value::Null)) => Ok(json!({})),
         Ok(Body(body)) if body.is_object() => Ok(body),

@@ -1,6 +1,6 @@
 //! What only a Flex has: its subsystems and its emergency stop.
 
-use super::ApiError;
+use crate::robot_server::error::ApiError;
 use axum::http::StatusCode;
 
 pub async fn refuse() -> ApiError {

@@ -1,6 +1,6 @@
 //! `GET /health`: who this is.
 
-use super::{Answer, ok};
+use super::exchange::{Answer, ok};
 use serde_json::json;
 
 pub async fn get() -> Answer {

@@ -1,7 +1,8 @@
 //! What is attached: pipettes, modules, the door.
 
-use super::{Answer, Robot, ok};
+use super::exchange::{Answer, ok};
 use crate::robot_server::{
+    Robot,
     engine::{PipetteFacts, facts},
     meta,
 };

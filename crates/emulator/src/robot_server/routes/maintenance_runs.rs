@@ -1,13 +1,15 @@
 //! `/maintenance_runs`: a run beside the runs, for calibration wizards and other short visits.
 
 use super::{
-    Answer, ApiError, Body, Query, Robot, created, ok,
+    exchange::{Answer, Body, Query, created, ok},
     run_commands::{Listing, Patience, links, listing, page, send},
     runs::{Data, offsets, take_definition, take_offset, told},
 };
 use crate::robot_server::{
+    Robot,
     command::{self, Command, Intent, Summary},
     engine::Audience,
+    error::ApiError,
     lock,
     run::Run,
 };

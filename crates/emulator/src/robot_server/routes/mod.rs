@@ -6,6 +6,7 @@
 mod client_data;
 mod deck;
 mod emulator;
+mod exchange;
 mod flex;
 mod health;
 mod instruments;
@@ -17,36 +18,20 @@ mod settings;
 mod stateless_commands;
 mod system;
 
-use super::{Robot, body, boot, error::ApiError, origin, version};
+use super::{Robot, boot, error::ApiError, origin, version};
 use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, FromRequest, Request},
+    Router,
+    extract::DefaultBodyLimit,
     http::StatusCode,
     middleware::{from_fn, from_fn_with_state},
     routing::{any, get, post, put},
 };
-use serde_json::Value;
-use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use std::sync::Arc;
 
 pub use deck::standard_deck;
 
 /// Labware definitions are the largest bodies; a 1536-well plate is under a megabyte.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
-
-/// For a whole body. The real server waits for ever, and so would the lab behind a few who never end theirs.
-const BODY_PATIENCE: Duration = Duration::from_secs(5);
-
-type Answer = Result<(StatusCode, Json<Value>), ApiError>;
-
-fn ok(body: Value) -> Answer {
-    Ok((StatusCode::OK, Json(body)))
-}
-
-fn created(body: Value) -> Answer {
-    Ok((StatusCode::CREATED, Json(body)))
-}
 
 /// The application with all its routes.
 pub fn router(robot: Arc<Robot>) -> Router {
@@ -137,67 +122,4 @@ fn runs_and_commands() -> Router<Arc<Robot>> {
         .route("/maintenance_runs/{id}/labware_definitions", post(maintenance_runs::add_definition))
         .route("/commands", get(stateless_commands::list).post(stateless_commands::create))
         .route("/commands/{command}", get(stateless_commands::get))
-}
-
-/// A body read as JSON; an empty one is `null`.
-struct Body(Value);
-
-impl<S: Send + Sync> FromRequest<S> for Body {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = timeout(BODY_PATIENCE, Bytes::from_request(request, state)).await.map_err(|_| {
-            ApiError::modern(StatusCode::REQUEST_TIMEOUT, "BadRequest", "Bad Request", "The body didn't come in time.")
-        })?;
-        let bytes = bytes.map_err(|rejection| {
-            ApiError::modern(rejection.status(), "BadRequest", "Bad Request", rejection.body_text())
-        })?;
-        body::parse(&bytes).map(Self)
-    }
-}
-
-/// The query of a path, read leniently: the last of several wins.
-struct Query(Vec<(String, String)>);
-
-impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Query {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let pair = |pair: &str| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (name.to_owned(), value.to_owned())
-        };
-        Ok(Self(parts.uri.query().unwrap_or_default().split('&').map(pair).collect()))
-    }
-}
-
-impl Query {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    fn whole(&self, name: &str) -> Result<Option<i64>, ApiError> {
-        let parse =
-            |text: &str| text.parse().map_err(|_| ApiError::invalid_query(name, "value is not a valid integer"));
-        self.text(name).map(parse).transpose()
-    }
-
-    /// A count of at least one.
-    fn count(&self, name: &str) -> Result<Option<usize>, ApiError> {
-        match self.whole(name)? {
-            None => Ok(None),
-            Some(count) if count < 0 => {
-                Err(ApiError::invalid_query(name, "ensure this value is greater than or equal to 0"))
-            }
-            Some(count) => Ok(Some(usize::try_from(count).unwrap_or(usize::MAX))),
-        }
-    }
-
-    fn truth(&self, name: &str) -> Result<bool, ApiError> {
-        match self.text(name).map(str::to_lowercase).as_deref() {
-            None | Some("false" | "0" | "no" | "off") => Ok(false),
-            Some("true" | "1" | "yes" | "on") => Ok(true),
-            Some(_) => Err(ApiError::invalid_query(name, "value could not be parsed to a boolean")),
-        }
-    }
 }

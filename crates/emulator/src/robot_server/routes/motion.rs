@@ -1,6 +1,7 @@
 //! The oldest routes: lights, homing, moving, motors.
 
-use super::{Answer, ApiError, Body, Robot, ok};
+use super::exchange::{Answer, Body, ok};
+use crate::robot_server::{Robot, error::ApiError};
 use crate::{
     robot_server::body::Fields,
     world::{self, Action, Travel},

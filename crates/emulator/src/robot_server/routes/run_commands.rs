@@ -1,13 +1,14 @@
 //! `/runs/{id}/commands`: sent, waited for, looked up, listed.
 
 use super::{
-    Answer, ApiError, Body, Query, Robot, ok,
+    exchange::{Answer, Body, Query, ok},
     runs::{Data, live, told},
 };
 use crate::robot_server::{
+    Robot,
     command::{self, Command, Summary},
     engine::{Audience, ErrorOccurrence},
-    error::{exception_meta, python_meta},
+    error::{ApiError, exception_meta, python_meta},
     meta,
     run::{Page, Run, clamp},
 };

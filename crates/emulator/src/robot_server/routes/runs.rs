@@ -1,13 +1,14 @@
 //! `/runs`: made, told, played, put aside.
 
-use super::{Answer, ApiError, Body, Query, Robot, created, ok};
+use super::exchange::{Answer, Body, Query, created, ok};
 use crate::{
     labware::Definition,
     robot_server::{
+        Robot,
         body::Fields,
         command::timestamp,
         engine::{LabwareOffset, Location, MAX_LOADED, point},
-        error::FieldProblem,
+        error::{ApiError, FieldProblem},
         meta,
         run::{ActionType, Run},
         runs::Entry,

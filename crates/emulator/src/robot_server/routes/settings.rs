@@ -1,6 +1,7 @@
 //! `/settings` and the calibration status: how this robot is set up. Nothing of it can be changed.
 
-use super::{Answer, ApiError, Body, ok};
+use super::exchange::{Answer, Body, ok};
+use crate::robot_server::error::ApiError;
 use serde_json::{Value, json};
 
 const FLAGS: &[(&str, Option<&str>, &str, &str)] = &[

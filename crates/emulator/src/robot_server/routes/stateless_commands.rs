@@ -1,13 +1,15 @@
 //! `/commands`: simple commands outside any run. They don't wait for an idle run's commands, only for the gantry.
 
 use super::{
-    ApiError, Body, Query, Robot,
+    exchange::{Body, Query},
     run_commands::{Patience, command_missing, page, run_active, send},
     runs::{Data, told},
 };
 use crate::robot_server::{
+    Robot,
     command::{self, Command, Intent},
     engine::Audience,
+    error::ApiError,
     lock, meta,
     run::Run,
 };

@@ -1,7 +1,7 @@
 //! The machine around the robot: its clock, logs and network, and the lists that are always empty here.
 
-use super::{Answer, ApiError, ok};
-use crate::robot_server::{command::timestamp, meta};
+use super::exchange::{Answer, ok};
+use crate::robot_server::{command::timestamp, error::ApiError, meta};
 use axum::{
     extract::Path,
     http::{StatusCode, header},
