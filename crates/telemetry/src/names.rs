@@ -26,6 +26,9 @@ pub struct Metric {
 pub const HTTP_REQUESTS: &str = "tincture_http_requests_total";
 /// Seconds from a request's head to its response's head. Labels: `method`, `route`.
 pub const HTTP_SECONDS: &str = "tincture_http_request_seconds";
+/// Connections turned away because there were as many as may be. Label: `how` (`evicted`: it kept the server waiting and
+/// made room for a newer one; `refused`: the newest wasn't let in, since all others were being served).
+pub const CONNECTIONS_TURNED_AWAY: &str = "tincture_connections_turned_away_total";
 /// Live event streams open now.
 pub const EVENT_STREAMS: &str = "tincture_event_streams";
 /// Sign-ins. Label: `outcome` (`ok`, `refused`, `throttled`).
@@ -80,6 +83,11 @@ pub const INSTANCE: &[Metric] = &[
     Metric { name: BUILD_INFO, kind: Kind::Gauge, help: "1, by the version that runs" },
     Metric { name: HTTP_REQUESTS, kind: Kind::Counter, help: "HTTP requests answered, by method, route and status" },
     Metric { name: HTTP_SECONDS, kind: Kind::Seconds, help: "Seconds to a response's head, by method and route" },
+    Metric {
+        name: CONNECTIONS_TURNED_AWAY,
+        kind: Kind::Counter,
+        help: "Connections turned away because there were as many as may be, by how",
+    },
     Metric { name: EVENT_STREAMS, kind: Kind::Gauge, help: "Live event streams open now" },
     Metric { name: SIGN_INS, kind: Kind::Counter, help: "Sign-ins, by outcome" },
     Metric { name: EXPERIMENTS_ACCEPTED, kind: Kind::Counter, help: "Experiments accepted and charged" },

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use telemetry::names::CONNECTIONS_TURNED_AWAY;
 
 /// How often the log says that it is full.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
@@ -61,13 +62,11 @@ impl Door {
     pub fn admit(&self, address: IpAddr) -> Option<Admission> {
         let client = client_network(address);
         let mut room = self.room();
-        if room.of(client) >= self.most_of_one {
-            room.say(address, "one client holds as many connections as it may: its slowest makes room for its newest");
-            room.make_room(client)?;
-        } else if room.count >= self.most {
-            room.say(address, "there are as many connections as there may be: the slowest makes room for the newest");
-            let largest = room.largest()?;
-            room.make_room(largest)?;
+        if let Some(whose) = self.must_give(&mut room, client, address) {
+            let has_left = room.make_room(whose);
+            let how = if has_left.is_some() { "evicted" } else { "refused" };
+            metrics::counter!(CONNECTIONS_TURNED_AWAY, "how" => how).increment(1);
+            has_left?;
         }
         let number = room.next;
         let guest = Arc::new(Guest::new());
@@ -75,6 +74,19 @@ impl Door {
         room.count += 1;
         room.guests.entry(client).or_default().insert(number, Arc::clone(&guest));
         Some(Admission { door: self.clone(), client, number, guest })
+    }
+
+    /// Whose connection must make room for one more of `client`, if any must.
+    fn must_give(&self, room: &mut Room, client: IpAddr, address: IpAddr) -> Option<IpAddr> {
+        if room.of(client) >= self.most_of_one {
+            room.say(address, "one client holds as many connections as it may: its slowest makes room for its newest");
+            return Some(client);
+        }
+        if room.count < self.most {
+            return None;
+        }
+        room.say(address, "there are as many connections as there may be: the slowest makes room for the newest");
+        room.largest()
     }
 
     fn room(&self) -> MutexGuard<'_, Room> {
@@ -124,6 +136,7 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
     const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
@@ -165,6 +178,31 @@ mod tests {
         second.guest().has_spoken();
         drop(second);
         assert!(door.admit(OTHER).is_some(), "a place is given back");
+    }
+
+    #[test]
+    fn who_is_turned_away_is_counted() {
+        let recorder = DebuggingRecorder::new();
+        let counted = recorder.snapshotter();
+        metrics::with_local_recorder(&recorder, || {
+            let door = door(1, None);
+            let first = door.admit(ONE).expect("a place");
+            let _second = door.admit(OTHER).expect("the place of the first");
+            drop(first);
+            door.admit(ONE).expect("the place of the second").guest().has_spoken();
+            let third = door.admit(ONE).expect("an empty room");
+            third.guest().has_spoken();
+            assert!(door.admit(OTHER).is_none());
+        });
+        let turned_away = counted.snapshot().into_vec().into_iter().map(|(key, _, _, value)| {
+            let how: Vec<_> = key.key().labels().map(|label| label.value().to_owned()).collect();
+            (key.key().name().to_owned(), how.join(" "), value)
+        });
+        let mut turned_away: Vec<_> = turned_away.collect();
+        turned_away.sort_by(|one, other| one.1.cmp(&other.1));
+        let expected =
+            |how: &str, count| (CONNECTIONS_TURNED_AWAY.to_owned(), how.to_owned(), DebugValue::Counter(count));
+        assert_eq!(turned_away, [expected("evicted", 2), expected("refused", 1)]);
     }
 
     #[test]
