@@ -49,6 +49,7 @@ pub fn router(state: AppState) -> Router {
         .route("/lab/{command}", post(robots::command_all))
         .route("/users", get(users::show).post(users::create))
         .route("/users/{id}", post(users::update))
+        .route("/users/{id}/{act}", post(users::shut))
         .route("/account", get(account::show))
         .route("/account/password", post(account::change_password))
         .fallback(failure::nothing_here)

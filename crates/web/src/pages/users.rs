@@ -1,4 +1,4 @@
-//! `GET` and `POST /users`, `POST /users/{id}`: for administrators.
+//! `GET` and `POST /users`, `POST /users/{id}`, `…/disable` and `…/enable`: for administrators.
 
 use crate::{
     chrome::{Chrome, Visitor},
@@ -20,6 +20,7 @@ use domain::{Role, UserId};
 use request::{AppState, ClientIp};
 use serde::Deserialize;
 use store::{User, UserChanges};
+use views::UserView;
 
 /// People on a page.
 const PAGE: u32 = 50;
@@ -37,10 +38,7 @@ struct UsersPage {
 }
 
 struct Person {
-    id: UserId,
-    email: String,
-    role: &'static str,
-    quota: i32,
+    account: UserView,
     since: When,
     is_me: bool,
 }
@@ -111,14 +109,42 @@ pub async fn update(
 ) -> Result<Response, PageError> {
     administrator(&me)?;
     let id: UserId = id.parse().map_err(|_| PageError::NotFound("account"))?;
-    match change(&state, &me, id, &fields, ip).await {
-        Ok(()) => Ok(Redirect::to("/users?done=changed").into_response()),
-        Err(error) => {
-            let problem = told(error)?;
-            let again = page(&state, &me, &Wish::default(), NewPerson::default(), Some(problem)).await?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, again).into_response())
-        }
-    }
+    let changed = change(&state, &me, id, &fields, ip).await;
+    done(&state, &me, changed, "changed").await
+}
+
+/// Shuts an account, or opens it again.
+pub async fn shut(
+    State(state): State<AppState>,
+    SignedIn(me): SignedIn,
+    ClientIp(ip): ClientIp,
+    Path((id, act)): Path<(String, String)>,
+) -> Result<Response, PageError> {
+    administrator(&me)?;
+    let id: UserId = id.parse().map_err(|_| PageError::NotFound("account"))?;
+    let (disabled, word) = match act.as_str() {
+        "disable" => (true, "disabled"),
+        "enable" => (false, "enabled"),
+        _ => return Err(PageError::NotFound("page")),
+    };
+    let changes = UserChanges { disabled: Some(disabled), ..UserChanges::default() };
+    let changed = state.auth.update_user(Some(&me), id, changes, ip).await;
+    done(&state, &me, changed.map(drop), word).await
+}
+
+/// Back to the page, which says what was done, or why it wasn't.
+async fn done(
+    state: &AppState,
+    me: &Identity,
+    changed: Result<(), AuthError>,
+    word: &str,
+) -> Result<Response, PageError> {
+    let problem = match changed {
+        Ok(()) => return Ok(Redirect::to(&format!("/users?done={word}")).into_response()),
+        Err(error) => told(error)?,
+    };
+    let again = page(state, me, &Wish::default(), NewPerson::default(), Some(problem)).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, again).into_response())
 }
 
 async fn change(
@@ -177,6 +203,10 @@ async fn page(
                 Some("The account is made. Tell its owner the password; they can change it under Account.")
             }
             Some("changed") => Some("Changed. It counts from their next click."),
+            Some("disabled") => {
+                Some("The account is disabled: its owner is signed out and can’t sign in. What they asked for goes on.")
+            }
+            Some("enabled") => Some("The account is enabled: its owner can sign in again."),
             _ => None,
         },
         next: users.next.map(|cursor| format!("/users?after={cursor}")),
@@ -184,12 +214,5 @@ async fn page(
 }
 
 fn person(user: User, me: &Identity) -> Person {
-    Person {
-        is_me: user.id == me.user_id(),
-        id: user.id,
-        role: user.role.as_str(),
-        quota: user.quota_remaining,
-        since: When::new(user.created_at, Utc::now()),
-        email: user.email,
-    }
+    Person { is_me: user.id == me.user_id(), since: When::new(user.created_at, Utc::now()), account: user.into() }
 }
