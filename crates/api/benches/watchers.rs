@@ -7,9 +7,7 @@
 //! HTTP adds is the same for both.
 
 use api::hub::{Follower, Hub};
-use domain::{
-    Attendance, Change, Deck, ExperimentEvent, ExperimentId, Recipe, Report, RobotKind, Role, UserId, WellId,
-};
+use domain::{Attendance, Change, Deck, ExperimentEvent, ExperimentId, Recipe, Report, RobotKind, Role, UserId};
 use futures::{StreamExt, future::join_all, stream};
 use std::{
     collections::VecDeque,
@@ -18,8 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 use store::{
-    Entry, Event, Lease, LeaseClaim, NewExperiment, NewRobot, NewUser, Signal, Store,
-    testing::{TestDatabase, act, direct},
+    Entry, Event, Lease, LeaseClaim, NewRobot, NewUser, Signal, Store,
+    testing::{TestDatabase, act, direct, request},
 };
 use tasks::Tasks;
 use tokio::{
@@ -223,20 +221,8 @@ impl Bench {
 }
 
 async fn accept(store: &Store, user_id: UserId) -> ExperimentId {
-    let id = ExperimentId::new();
-    let request = NewExperiment {
-        created_at: chrono::Utc::now(),
-        id,
-        user_id,
-        name: None,
-        wells: vec![(WellId::new(), Recipe::default())],
-        priority: 0,
-        metadata: serde_json::json!({}),
-        gives_back: Vec::new(),
-        idempotency: None,
-        ip_address: None,
-        retried: None,
-    };
+    let request = request(user_id, [Recipe::default()]);
+    let id = request.id;
     store.accept(request).await.expect("accepted");
     id
 }

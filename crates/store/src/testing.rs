@@ -7,8 +7,8 @@
 pub mod cost;
 pub mod direct;
 
-use crate::{NewActivity, Options, Store};
-use domain::ExperimentId;
+use crate::{NewActivity, NewExperiment, Options, Store};
+use domain::{ExperimentId, Recipe, UserId, WellId};
 use std::{
     env, fs,
     os::unix::fs::{MetadataExt, chown},
@@ -156,6 +156,23 @@ impl TestDatabase {
 /// A line for the activity log, of nobody in particular.
 pub fn act(action: &'static str) -> NewActivity {
     NewActivity { user_id: None, action, details: serde_json::json!({}), ip_address: None }
+}
+
+/// A request of this person for these wells, with nothing special about it.
+pub fn request(user: UserId, wells: impl IntoIterator<Item = Recipe>) -> NewExperiment {
+    NewExperiment {
+        id: ExperimentId::new(),
+        user_id: user,
+        created_at: chrono::Utc::now(),
+        name: None,
+        wells: wells.into_iter().map(|recipe| (WellId::new(), recipe)).collect(),
+        priority: 0,
+        metadata: serde_json::json!({}),
+        gives_back: Vec::new(),
+        idempotency: None,
+        ip_address: None,
+        retried: None,
+    }
 }
 
 impl Store {

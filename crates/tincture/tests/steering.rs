@@ -1,9 +1,8 @@
 //! Steering the lab from the command line: by the rules of the API, in somebody's name, on the database alone.
 
-use domain::{BlankCheck, Change, ExperimentId, Fault, FaultCode, Recipe, Volume, WellId};
-use serde_json::json;
+use domain::{BlankCheck, Change, ExperimentId, Fault, FaultCode, Recipe, Volume};
 use std::process::{Command, Output};
-use store::{Entry, LeaseClaim, NewExperiment, Options, Store, User};
+use store::{Entry, LeaseClaim, NewExperiment, Options, Store, User, testing::request};
 use tempfile::TempDir;
 
 /// A lab of which nothing runs: a database with a robot and people.
@@ -50,21 +49,9 @@ impl Lab {
     }
 
     async fn experiment(&self, owner: &User) -> ExperimentId {
-        let id = ExperimentId::new();
         let recipe = Recipe::new([("red".parse().expect("a dye"), Volume::from_whole_ul(60))]);
-        let asked = NewExperiment {
-            id,
-            user_id: owner.id,
-            created_at: chrono::Utc::now(),
-            name: Some("reds".to_owned()),
-            wells: vec![(WellId::new(), recipe)],
-            priority: 0,
-            metadata: json!({}),
-            gives_back: Vec::new(),
-            idempotency: None,
-            ip_address: None,
-            retried: None,
-        };
+        let asked = NewExperiment { name: Some("reds".to_owned()), ..request(owner.id, [recipe]) };
+        let id = asked.id;
         self.store.accept(asked).await.expect("accepted");
         id
     }

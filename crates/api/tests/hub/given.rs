@@ -4,7 +4,10 @@ use domain::*;
 use futures::future::join_all;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use std::time::Duration;
-use store::{Entry, Lease, LeaseClaim, NewExperiment, NewRobot, NewUser, Robot, Store, testing::act};
+use store::{
+    Entry, Lease, LeaseClaim, NewRobot, NewUser, Robot, Store,
+    testing::{act, request},
+};
 
 /// Robots, each of which may have one experiment in hand.
 const ROBOTS: usize = 3;
@@ -32,19 +35,7 @@ impl Lab {
 
     /// An experiment that waits.
     pub async fn queued(&self) -> ExperimentId {
-        let request = NewExperiment {
-            created_at: chrono::Utc::now(),
-            id: ExperimentId::new(),
-            user_id: self.owner,
-            name: None,
-            wells: vec![(WellId::new(), Recipe::default())],
-            priority: 0,
-            metadata: serde_json::json!({}),
-            gives_back: Vec::new(),
-            idempotency: None,
-            ip_address: None,
-            retried: None,
-        };
+        let request = request(self.owner, [Recipe::default()]);
         let id = request.id;
         self.store.accept(request).await.expect("accepted");
         id

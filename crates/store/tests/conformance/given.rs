@@ -65,17 +65,10 @@ pub async fn quota(store: &Store, user: UserId) -> i32 {
 
 pub fn request(user: UserId, wells: usize) -> NewExperiment {
     NewExperiment {
-        id: ExperimentId::new(),
-        user_id: user,
-        created_at: Utc::now(),
         name: Some("a series of reds".to_owned()),
-        wells: (0..wells).map(|_| (WellId::new(), red(60))).collect(),
-        priority: 0,
         metadata: json!({ "from": "a test" }),
-        gives_back: Vec::new(),
-        idempotency: None,
         ip_address: Some("192.0.2.7".parse().expect("an address")),
-        retried: None,
+        ..testing::request(user, (0..wells).map(|_| red(60)))
     }
 }
 
