@@ -1,7 +1,7 @@
 //! What every request meets: the store, who people are, and the lab.
 
 use crate::Changes;
-use store::Store;
+use store::{Retention, Store};
 use workflow::Lab;
 
 /// Where the address of a client is read.
@@ -22,17 +22,33 @@ pub struct AppState {
     pub lab: Lab,
     pub client_address: ClientAddress,
     pub changes: Changes,
+    /// How long what happened in an experiment is kept, to be told where it is gone.
+    pub retention: Retention,
 }
 
 impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
-        Self { store, auth, lab, client_address: ClientAddress::default(), changes: Changes::default() }
+        Self {
+            store,
+            auth,
+            lab,
+            client_address: ClientAddress::default(),
+            changes: Changes::default(),
+            retention: Retention::default(),
+        }
     }
 
     /// For a server that lets one person change more or less than usual.
     #[must_use]
     pub fn with_changes(mut self, changes: Changes) -> Self {
         self.changes = changes;
+        self
+    }
+
+    /// For a server that keeps things for longer or shorter than usual.
+    #[must_use]
+    pub const fn with_retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
         self
     }
 

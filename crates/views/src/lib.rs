@@ -6,6 +6,7 @@
 mod doubts;
 mod experiment;
 mod fault;
+mod forgotten;
 mod result;
 mod robot;
 mod user;
@@ -15,6 +16,7 @@ mod well;
 pub use doubts::DoubtsView;
 pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally};
 pub use fault::FaultView;
+pub use forgotten::forgotten;
 pub use result::{ResultSchema, measured_colour, result};
 pub use robot::{Attention, InventoryView, LimitsView, RobotStatus, RobotView, VialView};
 pub use user::{RoleName, UserView};

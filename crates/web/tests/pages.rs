@@ -409,6 +409,39 @@ async fn an_administrator_makes_accounts_and_changes_them() {
 }
 
 #[tokio::test]
+async fn an_administrator_disables_and_enables_an_account_by_a_button() {
+    let site = Site::open().await;
+    let admin = site.signed_in("root@example.org", Role::Admin, 5).await;
+    let eve = site.signed_in("eve@example.org", Role::Student, 5).await;
+    let id = async |email| site.state.store.user_by_email(email).await.expect("a look").expect("the account").id;
+    let eves = format!("/users/{}", id("eve@example.org").await);
+    let page = admin.page("/users").await;
+    assert!(page.contains(&format!("action=\"{eves}/disable\"><button")), "a button in a form, without a script");
+
+    let answer = admin.post(&format!("{eves}/disable"), &[]).await;
+    let page = admin.page(&text_header(&answer, header::LOCATION)).await;
+    assert!(page.contains("The account is disabled") && page.contains(", disabled<"));
+    assert_eq!(text_header(&eve.get("/account").await, header::LOCATION), "/sign-in?next=/account");
+    let answer = admin.post(&format!("{eves}/enable"), &[]).await;
+    assert!(!admin.page(&text_header(&answer, header::LOCATION)).await.contains(", disabled<"));
+
+    let own = format!("/users/{}", id("root@example.org").await);
+    assert!(!admin.page("/users").await.contains(&format!("{own}/disable")));
+    let refused = admin.post(&format!("{own}/disable"), &[]).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "the last administrator stays");
+    assert!(refused.text().await.expect("text").contains("Nothing was changed."));
+    assert_eq!(admin.get("/users").await.status(), StatusCode::OK, "and is still signed in");
+
+    let request = admin.client.post(format!("{}{eves}/disable", site.base)).header("sec-fetch-site", "cross-site");
+    assert_eq!(admin.send(request).await.status(), StatusCode::FORBIDDEN);
+    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    assert_eq!(olga.post(&format!("{eves}/disable"), &[]).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(admin.post(&format!("{eves}/delete"), &[]).await.status(), StatusCode::NOT_FOUND);
+    let eve = site.state.store.user_by_email("eve@example.org").await.expect("a look").expect("eve");
+    assert_eq!(eve.disabled_at, None);
+}
+
+#[tokio::test]
 async fn another_sites_form_does_nothing() {
     let site = Site::open().await;
     let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
@@ -785,6 +818,20 @@ async fn eight_doubtful_wells_are_shown_as_such_and_retried_free() {
     let page = ada.page(&path).await;
     assert!(page.contains("8 of 8 measured wells are doubtful") && !page.contains("Retry these"), "once");
     assert!(page.contains("<span class=\"figure\">0 <span class=\"small soft\">wells"), "nothing is charged any more");
+}
+
+#[tokio::test]
+async fn what_was_forgotten_by_age_is_told_from_what_never_happened() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let path = ada.ask("Ochre", "60").await;
+    ada.post(&format!("{path}/cancel"), &[]).await;
+    let forget = "DELETE FROM events; UPDATE experiments SET completed_at = ";
+    site.state.store.run_sql(&format!("{forget}'2999-01-01T00:00:00Z'")).await;
+    assert!(ada.page(&path).await.contains("Nothing yet."), "too young to be forgotten");
+    site.state.store.run_sql(&format!("{forget}'2026-01-01T00:00:00Z'")).await;
+    let page = ada.page(&path).await;
+    assert!(page.contains("are kept for 90 days after its end. This one’s are gone") && !page.contains("Nothing yet."));
 }
 
 #[tokio::test]

@@ -179,7 +179,7 @@ async fn shown(
         visitor: Visitor::among(&robots, &me.user),
         progress: state.lab.progress_among(&detail, &robots).await?,
         doubts: state.lab.doubts(&detail).await?,
-        timeline: timeline::timeline(&state.store, &detail, sequence).await?,
+        timeline: timeline::timeline(state, &detail, sequence).await?,
         liquid: state.store.liquid_in_wells(id).await?,
         sequence,
         notice,

@@ -1,9 +1,6 @@
 //! `GET /experiments/{id}/operations`
 
-use crate::{
-    body::{Paging, Parameters},
-    views::PageView,
-};
+use crate::body::{Paging, Parameters};
 use axum::{
     Json,
     extract::{Path, State},
@@ -43,12 +40,26 @@ pub struct OperationView {
     outcome: Option<Value>,
 }
 
+/// A page of an experiment's journal.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Operations {
+    data: Vec<OperationView>,
+    /// Pass it as `cursor` for the next page; null on the last.
+    next_cursor: Option<String>,
+    /// Where there are none any more: for how long the journal of an ended experiment is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        example = "The steps of an experiment are kept for 365 days after its end. This one’s are gone; its results stay."
+    )]
+    forgotten: Option<String>,
+}
+
 /// Read the journal of an experiment
 ///
 /// Every step that was taken for it, oldest first, with how it ended. Follow `next_cursor` until it is null.
 #[utoipa::path(get, path = "/experiments/{id}/operations", tag = "experiments",
     operation_id = "experiments_operations", params(("id" = String, Path), Paging), responses(
-    (status = 200, body = PageView<OperationView>),
+    (status = 200, body = Operations),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
     (status = 422, body = ProblemDocument, description = "A limit or cursor that can't be", content_type = "application/problem+json"),
 ))]
@@ -57,16 +68,19 @@ pub async fn operations(
     Caller(identity): Caller,
     Path(id): Path<String>,
     Parameters(paging): Parameters<Paging>,
-) -> Result<Json<PageView<OperationView>>, Problem> {
+) -> Result<Json<Operations>, Problem> {
     let (after, limit) = (paging.after::<i64>()?.unwrap_or(0), paging.limit()?);
-    let experiment = super::visible(&state, &identity, &id).await?.experiment.id;
+    let experiment = super::visible(&state, &identity, &id).await?.experiment;
     // One more than the page has: it says only that there is a next page.
-    let mut operations = state.store.operations(experiment, after, limit + 1).await?;
+    let mut operations = state.store.operations(experiment.id, after, limit + 1).await?;
     let more = operations.len() > limit as usize;
     operations.truncate(limit as usize);
     let data: Vec<_> = operations.into_iter().map(OperationView::from).collect();
     let next_cursor = data.last().filter(|_| more).map(|last| last.sequence.to_string());
-    Ok(Json(PageView { data, next_cursor }))
+    // One that never started never had any.
+    let is_empty = data.is_empty() && after == 0 && experiment.started_at.is_some();
+    let forgotten = is_empty.then(|| views::forgotten(&experiment, state.retention.operations, Utc::now())).flatten();
+    Ok(Json(Operations { data, next_cursor, forgotten }))
 }
 
 impl From<JournalledOperation> for OperationView {

@@ -3,9 +3,10 @@
 use crate::error::PageError;
 use chrono::Utc;
 use domain::{ExperimentEvent, Fault, RobotMode, WellId, WellName, WellStatus};
+use request::AppState;
 use serde_json::Value;
 use std::collections::HashMap;
-use store::{Event, ExperimentDetail, Store};
+use store::{Event, ExperimentDetail};
 
 use crate::when::When;
 
@@ -19,6 +20,8 @@ const RECENT: usize = 8;
 pub struct Timeline {
     pub recent: Vec<Moment>,
     pub earlier: Vec<Moment>,
+    /// Where there is nothing any more: how long it was kept.
+    pub forgotten: Option<String>,
 }
 
 pub struct Moment {
@@ -28,13 +31,15 @@ pub struct Moment {
     pub is_major: bool,
 }
 
-pub async fn timeline(store: &Store, detail: &ExperimentDetail, latest: i64) -> Result<Timeline, PageError> {
+pub async fn timeline(state: &AppState, detail: &ExperimentDetail, latest: i64) -> Result<Timeline, PageError> {
     let after = (latest - LOOK_BACK).max(0);
-    let events = store.events(detail.experiment.id, after, 200).await?;
+    let events = state.store.events(detail.experiment.id, after, 200).await?;
     let names = detail.wells.iter().filter_map(|(well, _)| Some((well.id, well.well_id?))).collect();
     let mut recent: Vec<_> = events.iter().rev().filter_map(|event| moment(event, &names)).take(SHOWN).collect();
     let earlier = recent.split_off(recent.len().min(RECENT));
-    Ok(Timeline { recent, earlier })
+    let forgotten = || views::forgotten(&detail.experiment, state.retention.events, Utc::now());
+    let forgotten = if recent.is_empty() { forgotten() } else { None };
+    Ok(Timeline { recent, earlier, forgotten })
 }
 
 fn moment(event: &Event, names: &HashMap<WellId, WellName>) -> Option<Moment> {
