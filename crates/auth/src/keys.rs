@@ -95,6 +95,25 @@ impl Keys {
         Ok(kid)
     }
 
+    /// Does so if the key that signs is older than `age`, and gives the new one's `kid`. Several processes may do it at
+    /// once: one of them does.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn rotate_when_older(&self, age: TimeDelta) -> Result<Option<String>, AuthError> {
+        let is_old = |key: &KeyInfo| key.verifies_until.is_none() && key.created_at < Utc::now() - age;
+        // Asked before a key is made, for it is hardly ever so.
+        if !self.list().await?.iter().any(is_old) {
+            return Ok(None);
+        }
+        let (kid, pem) = token::make_key();
+        let by = activity(None, "signing_key_rotated", &kid, None);
+        let (before, until) = (Utc::now() - age, Utc::now() + OVERLAP);
+        let rotated = self.store.rotate_old_signing_key(before, &kid, &pem, until, &by).await?;
+        self.ring(Duration::ZERO).await;
+        Ok(rotated.then_some(kid))
+    }
+
     /// Forgets a replaced key before its time, because somebody else may have it. Its tokens are refused by each process
     /// when it has read the keys anew, within a minute; their holders renew them.
     ///

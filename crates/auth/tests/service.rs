@@ -2,7 +2,11 @@
 
 use auth::{AuthError, FIRST_ADMIN_EMAIL, Identity, NewAccount, Service};
 use domain::Role;
-use std::net::IpAddr;
+use std::{
+    io,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
 use store::{Options, Store, UserChanges, testing::TestDatabase};
 use tokio::task::JoinSet;
 
@@ -41,6 +45,44 @@ async fn an_address_in_any_case_signs_in_and_each_attempt_is_logged() {
     assert_eq!((of("sign_in"), of("sign_in_failed")), (1, 2));
     assert!(log.iter().filter(|line| line.action.starts_with("sign_in")).all(|line| line.ip_address == IP));
     assert!(!format!("{log:?}").contains("horse"), "no password is ever logged");
+}
+
+/// The log of the thread that holds it.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("whole").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_alone_says_that_a_disabled_account_tried_to_sign_in() {
+    let (database, service) = with_ada().await;
+    let ada = identity(&service).await.user_id();
+    let disabled = UserChanges { disabled: Some(true), ..UserChanges::default() };
+    let root = NewAccount { email: "root@x.org".into(), password: PASSWORD.into(), role: Role::Admin, quota: 0 };
+    service.create_user(root, None, None).await.expect("another administrator");
+    service.update_user(None, ada, disabled, None).await.expect("disabled");
+
+    let written = Written::default();
+    let into = written.clone();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || into.clone()).finish();
+    let listening = tracing::subscriber::set_default(log);
+    let refused = service.sign_in("ada@example.org", PASSWORD.into(), IP).await;
+    drop(listening);
+
+    assert!(matches!(refused, Err(AuthError::SignInFailed)), "the answer doesn't say why: {refused:?}");
+    let lines = String::from_utf8(written.0.lock().expect("whole").clone()).expect("text");
+    assert!(lines.contains("a sign-in failed") && lines.contains("account disabled"), "{lines}");
+    assert!(lines.contains(&ada.to_string()) && lines.contains("127.0.0.1"), "{lines}");
+    assert!(!lines.contains("ada@example.org") && !lines.contains("horse"), "{lines}");
+    drop(database);
 }
 
 #[tokio::test]
@@ -349,6 +391,40 @@ async fn every_process_follows_a_rotation_and_a_retired_key_lets_nobody_in() {
     let log = database.store.activity(None, None, 50).await.expect("the log").data;
     let of = |action: &str| log.iter().filter(|line| line.action == action).count();
     assert_eq!((of("signing_key_rotated"), of("signing_key_retired")), (1, 1));
+}
+
+async fn rotates_by_age(database: TestDatabase) {
+    let here = service(&database).await;
+    let account =
+        NewAccount { email: "ada@example.org".into(), password: PASSWORD.into(), role: Role::Admin, quota: 10 };
+    here.create_user(account, None, None).await.expect("an account");
+    let month = chrono::TimeDelta::days(30);
+    assert_eq!(here.keys().rotate_when_older(month).await.expect("a look"), None, "it is new");
+    let before = here.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("signed in").access_token;
+
+    database.store.run_sql("UPDATE signing_keys SET created_at = '2026-01-01T00:00:00Z'").await;
+    let mut processes = JoinSet::new();
+    for _ in 0..6 {
+        let process = Service::new(database.another().await).await.expect("another process");
+        processes.spawn(async move { process.keys().rotate_when_older(month).await });
+    }
+    let made: Vec<_> = processes.join_all().await.into_iter().filter_map(|made| made.expect("a look")).collect();
+    let keys = here.keys().list().await.expect("keys");
+    assert_eq!((made.len(), keys.len()), (1, 2), "of those who look at once, one makes a key");
+    assert_eq!((&keys[0].kid, keys[0].verifies_until), (&made[0], None), "and that signs");
+    here.authenticate(before.expose()).await.expect("tokens of the one before are good for their life");
+    let log = database.store.activity(None, None, 50).await.expect("the log").data;
+    assert_eq!(log.iter().filter(|line| line.action == "signing_key_rotated").count(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_is_old_is_replaced_once_on_sqlite() {
+    rotates_by_age(TestDatabase::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_old_is_replaced_once_on_postgres() {
+    rotates_by_age(TestDatabase::postgres().await).await;
 }
 
 /// A lab of before keys were rows, with somebody signed in.

@@ -3,14 +3,14 @@
 use crate::{
     housekeeping::{self, Schedule},
     http,
-    settings::Settings,
+    settings::{Every, Settings},
 };
 use anyhow::Context;
 use api::ApiState;
 use auth::{OneTimePassword, Password};
 use axum::Router;
 use request::{AppState, Changes};
-use store::{Retention, Store};
+use store::Store;
 use tasks::Tasks;
 use tokio::net::TcpListener;
 use workflow::Lab;
@@ -19,7 +19,7 @@ use workflow::Lab;
 pub struct App {
     state: AppState,
     api: ApiState,
-    keep: Retention,
+    rotate_keys: Every,
     backups: Option<Schedule>,
     router: Router,
     tasks: Tasks,
@@ -36,14 +36,15 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let made = auth.ensure_first_admin(given).await;
     let one_time_password = made.context("the first administrator can't be made")?;
     let state = AppState::new(store.clone(), auth, Lab::new(store));
-    let state = state.with_changes(Changes::per_minute(settings.changes_per_minute));
+    let state =
+        state.with_changes(Changes::per_minute(settings.changes_per_minute)).with_retention(settings.retention());
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let pages = web::router(state.clone());
     let api = ApiState::new(state.clone()).with_scrape_tokens(settings.scrape_tokens()).with_tasks(tasks.clone());
     let router = api::router(api.clone()).merge(pages);
-    let (keep, limits) = (settings.retention(), settings.limits());
+    let limits = settings.limits();
     let backups = Schedule::of(settings);
-    Ok(App { state, api, keep, backups, router, tasks, limits, one_time_password })
+    Ok(App { state, api, rotate_keys: settings.rotate_keys, backups, router, tasks, limits, one_time_password })
 }
 
 impl App {
@@ -54,7 +55,10 @@ impl App {
             shutdown.cancelled().await;
             api.close_streams()
         };
-        housekeeping::purge_daily(state.store.clone(), self.keep, &self.tasks);
+        housekeeping::purge_daily(state.store.clone(), state.retention, &self.tasks);
+        if let Every::Period(age) = self.rotate_keys {
+            housekeeping::rotate_keys(state.auth.keys().clone(), age, &self.tasks);
+        }
         if let Some(schedule) = self.backups {
             schedule.run(state.store.clone(), &self.tasks);
         }

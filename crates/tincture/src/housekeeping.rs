@@ -4,7 +4,8 @@ use crate::{
     database,
     settings::{Every, Settings},
 };
-use chrono::{DateTime, Utc};
+use auth::Keys;
+use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 use store::{
     Purged, Retention, Store, StoreError,
@@ -57,6 +58,35 @@ impl Purge {
             purged += step;
             time::sleep(PAUSE).await;
         }
+    }
+}
+
+/// Between two looks whether the key that signs is old: as fine as its age is set.
+const BETWEEN_KEYS: Duration = Duration::from_secs(60 * 60);
+
+/// Has a new key sign when the one that does is older than `age`. Several processes may do it at once.
+pub fn rotate_keys(keys: Keys, age: Duration, tasks: &Tasks) {
+    tasks.run("signing keys", PAUSES, RotateKeys { keys, age });
+}
+
+struct RotateKeys {
+    keys: Keys,
+    age: Duration,
+}
+
+impl Task for RotateKeys {
+    async fn turn(&mut self, stop: &CancellationToken) -> Result<Turn, String> {
+        let age = TimeDelta::from_std(self.age).map_err(|error| error.to_string())?;
+        match stop.run_until_cancelled(self.keys.rotate_when_older(age)).await {
+            None => return Ok(Turn::Done),
+            Some(Ok(None)) => {}
+            Some(Ok(Some(kid))) => tracing::info!(kid, "a new key signs access tokens; the one before verifies on"),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the key that signs access tokens could not be looked at; trying again");
+                return Err(error.to_string());
+            }
+        }
+        Ok(Turn::After(BETWEEN_KEYS))
     }
 }
 

@@ -25,6 +25,8 @@ const PREFIX: &str = "TINCTURE_";
 const NOT_SETTINGS: [&str; 2] = ["CONFIG", "REFERENCE"];
 /// A year, in seconds.
 const LONGEST_PERIOD: u64 = 365 * 86_400;
+/// Of the key that signs.
+const LEAST_KEY_AGE: Duration = Duration::from_secs(3_600);
 const TESTS_PREFIX: &str = "TEST_";
 
 /// A setting as the manual has it.
@@ -83,6 +85,11 @@ pub const KEYS: &[Key] = &[
     ),
     key("keep_activity", "365", "days that the activity log is kept, or `forever`"),
     key(
+        "rotate_keys",
+        "\"90d\"",
+        "age at which a new key signs access tokens, like `90d`, 1h-365d, or `never`; the old one verifies on for a while",
+    ),
+    key(
         "backup_every",
         "\"24h\"",
         "how often `up` and `serve` back the embedded database up, like `12h` or `7d`, or `never`",
@@ -125,6 +132,7 @@ pub struct Settings {
     pub keep_operations: Keep,
     pub keep_documents: Keep,
     pub keep_activity: Keep,
+    pub rotate_keys: Every,
     pub backup_every: Every,
     /// Days.
     pub backup_keep: u16,
@@ -342,6 +350,10 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     }
     if !(0.01..=10.0).contains(&settings.patience) {
         bail!("patience is {}, it must be between 0.01 and 10 (1 is for a real OT-2)", settings.patience);
+    }
+    // Each goes on for 17 minutes, and all are read whenever one is.
+    if matches!(settings.rotate_keys, Every::Period(age) if age < LEAST_KEY_AGE) {
+        bail!("rotate_keys must be at least 1h, or `never`");
     }
     match settings.speed {
         Some(speed) if speed.is_nan() || speed <= 0.0 => {
