@@ -168,6 +168,9 @@ impl Store {
 
     /// What the same request with the same key of the same person was answered before, if it was. A request that is on
     /// its way at this moment isn't seen: [`Store::accept`] looks again.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn earlier_answer(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Acceptance>> {
         let row = sql!(EARLIER_ANSWER, user, key.key.as_str()).one(self.reader()).await?;
         let Some(row) = row else { return Ok(None) };

@@ -21,7 +21,10 @@ const USERS: &str =
     "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at FROM users u";
 
 impl Store {
-    /// `EmailTaken` if somebody has the address, in whatever case. Durable when it returns.
+    /// Makes an account. Durable when it returns.
+    ///
+    /// # Errors
+    /// `EmailTaken` if somebody has the address, in whatever case.
     pub async fn create_user(&self, user: NewUser, by: &NewActivity) -> Result<User> {
         let (email, created_at) = (user.email.to_lowercase(), now());
         transact!(self, |tx| {
@@ -44,22 +47,36 @@ impl Store {
         Ok(User { id, email, hashed_password, role, quota_remaining: quota, created_at, disabled_at: None })
     }
 
+    /// The account of this id.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn user(&self, id: UserId) -> Result<Option<User>> {
         let row = sql!(format!("{USERS} WHERE u.id = $1"), id).one(self.reader()).await?;
         row.map(|row| read_user(&row)).transpose()
     }
 
     /// `email` in any case.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
         let row = sql!(format!("{USERS} WHERE u.email = $1"), email.to_lowercase()).one(self.reader()).await?;
         row.map(|row| read_user(&row)).transpose()
     }
 
+    /// Whether anybody has an account.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn has_users(&self) -> Result<bool> {
         Ok(sql!("SELECT id FROM users LIMIT 1").one(self.reader()).await?.is_some())
     }
 
     /// By age, newest last; at most `limit` (≤ 200).
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Page<User, UserId>> {
         let limit = limit.clamp(1, MOST_ROWS);
         let rows = sql!(
@@ -112,6 +129,9 @@ impl Store {
     }
 
     /// Also ends all of the user's sessions.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such account.
     pub async fn set_password(&self, id: UserId, hashed_password: &str, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             let set = sql!("UPDATE users SET hashed_password = $2 WHERE id = $1", id, hashed_password);

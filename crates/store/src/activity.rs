@@ -11,12 +11,19 @@ use domain::{ActivityId, UserId};
 use uuid::Uuid;
 
 impl Store {
+    /// Writes a line into the log on its own, for what changes nothing else.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn log_activity(&self, activity: NewActivity) -> Result<()> {
         insert(self.backend(), &activity).execute(self.writer()).await?;
         Ok(())
     }
 
     /// Newest first; of one user or of all. `limit` ≤ 200.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn activity(
         &self,
         user: Option<UserId>,

@@ -156,6 +156,10 @@ struct Inner {
 
 impl Store {
     /// Opens `sqlite://path` (made if missing, with its directory; WAL, foreign keys, full sync) or `postgres://…`.
+    ///
+    /// # Errors
+    /// `Unreachable` where the URL is of neither kind, the file can't be made or opened, it is being replaced by a backup, or the
+    /// server doesn't answer; `Damaged` where the file is no sound database.
     pub async fn connect(url: &str, options: Options) -> Result<Self> {
         if let Some(path) = sqlite_path(url) {
             make_private_file(path).await?;
@@ -216,6 +220,9 @@ impl Store {
     }
 
     /// A trivial query, for readiness.
+    ///
+    /// # Errors
+    /// `Unreachable` where the database doesn't answer in time.
     pub async fn ping(&self) -> Result<()> {
         self.inner.reader.execute_unprepared("SELECT 1").await?;
         Ok(())
@@ -228,6 +235,9 @@ impl Store {
 
     /// Closes the connections; what is committed is safe without it. SQLite's writer is the last, so that it folds the
     /// write-ahead log into the file.
+    ///
+    /// # Errors
+    /// What the database says against it. Its connections are closed all the same.
     pub async fn close(&self) -> Result<()> {
         self.tell_the_rest().await;
         self.inner.reader.close_by_ref().await?;

@@ -4,6 +4,10 @@ use domain::WellName;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 /// What can go wrong. No text in it ever carries a URL with a password.
+///
+/// Any read may fail with `Unreachable` (nobody answers, or not in time), `Database` (it refuses what we ask, which is a
+/// bug) or `Corrupt` (what is stored can't be read). A write may fail so, too, and with `Contended`; after `Unreachable`
+/// nobody knows whether it was made, after anything else it wasn't. Besides these a method fails only with what it names.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the database said: {0}")]

@@ -69,6 +69,9 @@ async fn append_to(tx: &DatabaseTransaction, experiment: ExperimentId, events: V
 
 impl Store {
     /// Those after a sequence (0: from the start), in order; at most `limit` (≤ 1000).
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn events(&self, experiment: ExperimentId, after: i64, limit: u32) -> Result<Vec<Event>> {
         let rows = sql!(
             "SELECT experiment_id, sequence, kind, data, at FROM events WHERE experiment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
@@ -80,12 +83,18 @@ impl Store {
     }
 
     /// The number of the newest event; 0 when there is none.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn latest_sequence(&self, experiment: ExperimentId) -> Result<i64> {
         let row = sql!("SELECT last_sequence FROM experiments WHERE id = $1", experiment).one(self.reader()).await?;
         row.map_or(Ok(0), |row| row.get("last_sequence"))
     }
 
     /// The same of many; those of unknown experiments are left out.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn latest_sequences(&self, experiments: &[ExperimentId]) -> Result<HashMap<ExperimentId, i64>> {
         if experiments.is_empty() {
             return Ok(HashMap::new());
@@ -97,6 +106,9 @@ impl Store {
     /// Those of many experiments with these numbers (≤ 1000), one experiment after the other, each in order.
     ///
     /// By number and not by range: that is found by key, whatever a planner thinks of how long the history is.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn events_at(&self, places: &[(ExperimentId, i64)]) -> Result<Vec<Event>> {
         if places.is_empty() {
             return Ok(Vec::new());
@@ -105,6 +117,9 @@ impl Store {
     }
 
     /// The newest event of a kind.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn latest_event(&self, experiment: ExperimentId, kind: EventKind) -> Result<Option<Event>> {
         let row = sql!(
             "SELECT experiment_id, sequence, kind, data, at FROM events WHERE experiment_id = $1 AND kind = $2 ORDER BY sequence DESC LIMIT 1",
@@ -115,6 +130,9 @@ impl Store {
     }
 
     /// The newest report of progress of each experiment that a lane has in hand, as they were a moment ago.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn progress_in_hand_lately(&self) -> Result<Arc<Vec<Event>>> {
         let read = async || self.latest_events_in_hand(EventKind::Progress).await;
         self.kept_in_hand().get(|| 0, read).await

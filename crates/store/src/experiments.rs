@@ -31,11 +31,18 @@ const LINES: &str = "
 
 impl Store {
     /// The experiment that a person's idempotency key made.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn experiment_of_key(&self, user: UserId, key: &str) -> Result<Option<ExperimentId>> {
         let row = sql!("SELECT experiment_id FROM idempotency_keys WHERE user_id = $1 AND key = $2", user, key);
         row.one(self.reader()).await?.map(|row| row.get("experiment_id")).transpose()
     }
 
+    /// An experiment with its wells and their results.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn experiment(&self, id: ExperimentId) -> Result<Option<ExperimentDetail>> {
         let row = sql!(format!("{EXPERIMENTS} WHERE e.id = $1"), id).one(self.reader()).await?;
         match row {
@@ -45,6 +52,9 @@ impl Store {
     }
 
     /// Newest first; of one user or of all. `limit` ≤ 200.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn experiments(
         &self,
         user: Option<UserId>,
@@ -76,6 +86,9 @@ impl Store {
 
     /// Pause, resume or cancel. What no worker holds changes at once (a cancelled queue entry returns its quota);
     /// for what a lane has in hand the wish is written down. A wish to cancel can't be taken back. Logged unless refused.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such experiment. What its state doesn't allow is no error, but `Refused`.
     pub async fn control(&self, id: ExperimentId, control: Control, by: &NewActivity) -> Result<ControlOutcome> {
         let text = format!("SELECT status, control FROM experiments WHERE id = $1{}", self.backend().for_update());
         let outcome = transact!(self, |tx| {

@@ -31,6 +31,9 @@ pub struct Figures {
 
 impl Store {
     /// One query, over the index of what waits and the robots.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn figures(&self) -> Result<Figures> {
         let text = format!(
             "SELECT

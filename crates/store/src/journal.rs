@@ -42,6 +42,9 @@ impl Store {
     }
 
     /// Operations of this robot that were intended and have no ending, oldest first.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn open_operations(&self, robot: RobotId) -> Result<Vec<JournalledOperation>> {
         let text = format!("{OPERATIONS} WHERE o.robot_id = $1 AND o.state = 'intended' ORDER BY o.sequence LIMIT $2");
         let rows = sql!(text, robot, i64::from(MOST_OPERATIONS)).all(self.reader()).await?;
@@ -49,6 +52,9 @@ impl Store {
     }
 
     /// Those of these ids that are operations of this robot's journal.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn known_operations(&self, robot: RobotId, ids: &[OperationId]) -> Result<HashSet<OperationId>> {
         let mut known = HashSet::with_capacity(ids.len());
         for some in ids.chunks(MOST_OPERATIONS as usize) {
@@ -63,6 +69,9 @@ impl Store {
     }
 
     /// An experiment's operations in order. `after` is a sequence (0: from the start); at most `limit` (≤ 1000).
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn operations(
         &self,
         experiment: ExperimentId,

@@ -8,6 +8,8 @@
 //! `turns` is the queue's order, read once for all who ask; `notices` is what processes tell each other; `connection` is where
 //! the two databases differ, `migrations` what the tables are, [`backup`] how the embedded one is kept safe.
 
+#![warn(clippy::missing_errors_doc)]
+
 mod acceptance;
 mod accounts;
 mod activity;

@@ -10,6 +10,9 @@ const MOST_DISPENSES: i64 = 20_000;
 impl Store {
     /// The most that lies in each well into which anything may have fallen, whatever became of the well since.
     /// A dispense counts from its intent on, unless the robot surely never got it.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn liquid_in_wells(&self, experiment: ExperimentId) -> Result<HashMap<WellId, Volume>> {
         let dispenses = "SELECT step FROM operations WHERE experiment_id = $1 AND state <> $2
                          AND CAST(step AS TEXT) LIKE '%\"dispense\"%' LIMIT $3";

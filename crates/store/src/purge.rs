@@ -85,6 +85,9 @@ impl Store {
     /// One step: forgets at most 1,000 rows of each kind of those that are out of date at this time. Sessions that have run
     /// out, replaced tokens and idempotency keys of more than 30 days, and signing keys of which no token is good any more
     /// go in any case.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`]. What it forgot until then is forgotten.
     pub async fn purge(&self, keep: &Retention, at: DateTime<Utc>) -> Result<Purged> {
         let (spent_tokens, sessions) = self.purge_sessions(at).await?;
         let keys = "DELETE FROM idempotency_keys WHERE (user_id, key) IN (

@@ -27,6 +27,9 @@ const LOOKS: usize = 4;
 impl Store {
     /// The next experiment that a lane with this deck would take: the queue's first that the deck can mix and that isn't
     /// bound to another robot. Read only.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn peek(&self, lease: &Lease, deck: &Deck) -> Result<Option<ExperimentId>> {
         let turns = self.turns_to_take().await?;
         let fitting: Vec<_> = turns.for_lane(lease.robot_id, deck).take(LOOKED_UP * LOOKS).collect();
@@ -61,11 +64,17 @@ impl Store {
     /// Waiting experiments that none of these decks can mix, in the queue's order; at most 20. Those that are bound to
     /// `robot`, or those that any robot may take where it is nothing. What an experiment asks of a deck never changes, so
     /// that a reading of a moment ago tells it as well as the tables do.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn unmixable(&self, robot: Option<RobotId>, decks: &[Deck]) -> Result<Vec<ExperimentId>> {
         Ok(self.turns_to_take().await?.for_no_lane(robot, decks).take(GIVEN_UP_AT_ONCE).collect())
     }
 
     /// Ends a waiting experiment that nothing can be done for; its quota is returned. `false` if it isn't waiting any more.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn give_up(&self, experiment: ExperimentId, fault: &Fault) -> Result<bool> {
         let waiting =
             format!("SELECT id FROM experiments WHERE id = $1 AND status = 'queued'{}", self.backend().for_update());
@@ -84,6 +93,9 @@ impl Store {
     }
 
     /// Writes down what an experiment asks of a deck, where it is older than that being written down.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn note_needs(&self, experiment: ExperimentId, needs: &Needs) -> Result<()> {
         let text = "UPDATE experiments SET dyes = $2, least_nl = $3, fullest_nl = $4 WHERE id = $1 AND dyes IS NULL";
         let noted = sql!(text, experiment, dye_list(needs), needs.least, needs.fullest);
@@ -91,6 +103,9 @@ impl Store {
     }
 
     /// The experiment that this lane has in hand (running here), if any.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn in_hand(&self, lease: &Lease) -> Result<Option<ExperimentDetail>> {
         let running = format!("{EXPERIMENTS} WHERE e.robot_id = $1 AND e.status = 'running'");
         match sql!(running, lease.robot_id).one(self.reader()).await? {
@@ -100,6 +115,9 @@ impl Store {
     }
 
     /// Its id alone, which can be read whatever else of it can't.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn in_hand_id(&self, robot: RobotId) -> Result<Option<ExperimentId>> {
         let row = sql!("SELECT id FROM experiments WHERE robot_id = $1 AND status = 'running' LIMIT 1", robot);
         row.one(self.reader()).await?.map(|row| row.get("id")).transpose()
@@ -120,6 +138,9 @@ impl Store {
 
     /// Puts an experiment that this lane can't go on with back into the queue, for any robot. Wells that may hold something
     /// are quarantined with the fault and made up for; those that never got a drop give their places back.
+    ///
+    /// # Errors
+    /// `LeaseLost` where the lane isn't ours any more; `IllegalTransition` where the experiment isn't running.
     pub async fn hand_over(&self, lease: &Lease, experiment: ExperimentId, fault: &Fault) -> Result<()> {
         // A well that is only pending has had no drop intended: "dispensing" is written with the first intent.
         let touched = "SELECT id FROM wells WHERE experiment_id = $1 AND status IN ('dispensing', 'mixed')";
@@ -144,6 +165,9 @@ impl Store {
 
     /// Takes an experiment that breaks its lane out of the lane's way: paused, with the fault, its wells as they are.
     /// Reads nothing of it that may be damaged.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn park(&self, experiment: ExperimentId, fault: &Fault) -> Result<()> {
         let text = "UPDATE experiments SET status = 'paused', control = NULL, fault = $2
             WHERE id = $1 AND status IN ('queued', 'running')";
@@ -158,6 +182,9 @@ impl Store {
     }
 
     /// Experiments that a lane has in hand now.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn running(&self) -> Result<Vec<ExperimentId>> {
         let rows = sql!("SELECT id FROM experiments WHERE status = 'running' LIMIT $1", i64::from(MOST_ROWS))
             .all(self.reader())
@@ -166,6 +193,9 @@ impl Store {
     }
 
     /// The experiment in hand at this robot, without its wells.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn in_hand_at(&self, robot: RobotId) -> Result<Option<Experiment>> {
         let running = format!("{EXPERIMENTS} WHERE e.robot_id = $1 AND e.status = 'running' LIMIT 1");
         let row = sql!(running, robot).one(self.reader()).await?;
@@ -174,6 +204,9 @@ impl Store {
 
     /// The recipes that wait for this robot or for any, by experiment, in the order in which lanes take them; of the
     /// first 200 experiments.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn demand(&self, robot: RobotId) -> Result<Vec<(ExperimentId, Vec<Recipe>)>> {
         let turns = self.turns().await?;
         let bound_elsewhere = |queued: &&Queued| queued.robot_id.is_some_and(|bound| bound != robot);
@@ -196,7 +229,10 @@ impl Store {
     }
 
     /// What people wish of the worker now: of its experiment (pause, cancel) and of its robot (mode). One cheap query,
-    /// asked between two operations; `LeaseLost` if the epoch isn't ours any more.
+    /// asked between two operations.
+    ///
+    /// # Errors
+    /// `LeaseLost` where the epoch isn't ours any more.
     pub async fn wishes(&self, lease: &Lease, experiment: ExperimentId) -> Result<Wishes> {
         let text = "SELECT r.mode IN ('paused', 'stopped') OR r.attention IS NOT NULL AS held, r.acts, e.control,
                 e.status = 'running' AS running

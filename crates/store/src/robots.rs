@@ -29,12 +29,18 @@ const ROBOTS: &str = "
 impl Store {
     /// Adds a robot or brings its addresses, attendance and deck up to date, by name. A new robot gets full vials, new
     /// tips, a new plate; a known one only the vials that its deck didn't have before.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn ensure_robot(&self, robot: NewRobot) -> Result<Robot> {
         self.put_robot(&robot, None).await?.ok_or(StoreError::NotFound("robot"))
     }
 
     /// The same for the machine that says it is `identity`. Nothing is done and nothing returned when another machine has
     /// the name. One that hasn't said who it is gives it up, so see first that it isn't there.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn ensure_machine(&self, robot: NewRobot, identity: &str) -> Result<Option<Robot>> {
         self.put_robot(&robot, Some(identity)).await
     }
@@ -57,22 +63,35 @@ impl Store {
     }
 
     /// All of them, by name, as they were a moment ago; with all that this process changed.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn robots_lately(&self) -> Result<Arc<Vec<Robot>>> {
         self.kept_robots().get(|| self.robot_changes(), async || self.robots().await).await
     }
 
     /// All of them, by name.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn robots(&self) -> Result<Vec<Robot>> {
         let rows = sql!(format!("{ROBOTS} ORDER BY r.name")).all(self.reader()).await?;
         rows.iter().map(read_robot).collect()
     }
 
+    /// The robot of this id, as it is now.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn robot(&self, id: RobotId) -> Result<Option<Robot>> {
         let row = sql!(format!("{ROBOTS} WHERE r.id = $1"), id).one(self.reader()).await?;
         row.map(|row| read_robot(&row)).transpose()
     }
 
     /// Takes the lane, if it is free, run out, or seized: epoch + 1. Nothing if somebody else holds it.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such robot.
     pub async fn lease(
         &self,
         robot: RobotId,
@@ -108,7 +127,10 @@ impl Store {
         Ok(Some(Lease { robot_id: robot, holder: holder.to_owned(), epoch: row.get("lease_epoch")? }))
     }
 
-    /// Extends a lease that is still ours; `LeaseLost` otherwise.
+    /// Extends a lease that is still ours.
+    ///
+    /// # Errors
+    /// `LeaseLost` where it isn't ours any more.
     pub async fn renew(&self, lease: &Lease, time_to_live: Duration) -> Result<()> {
         let text = format!(
             "UPDATE robots SET lease_expires_at = {end} WHERE id = $1 AND lease_holder = $2 AND lease_epoch = $4",
@@ -120,6 +142,9 @@ impl Store {
     }
 
     /// Gives the lane back; one that is lost already is nobody's to give.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn release(&self, lease: &Lease) -> Result<()> {
         sql!(
             "UPDATE robots SET lease_holder = NULL, lease_expires_at = NULL
@@ -134,6 +159,10 @@ impl Store {
         Ok(())
     }
 
+    /// What a robot has on its deck, as its journal counts.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such robot.
     pub async fn inventory(&self, robot: RobotId) -> Result<Inventory> {
         let head = sql!(
             "SELECT r.waste_nl, p.id AS plate_id FROM robots r
@@ -261,6 +290,9 @@ impl Store {
     }
 
     /// Which lab this database is: made once, kept in every copy and backup of it.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn lab_id(&self) -> Result<Uuid> {
         let fresh = Uuid::now_v7();
         let row = transact!(self, |tx| {

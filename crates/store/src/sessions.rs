@@ -56,6 +56,9 @@ impl Store {
 
     /// Replaces a refresh token's hash in one transaction; a token used twice ends its session, which is logged with
     /// where it came from.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`]. A token that isn't good is no error.
     pub async fn rotate_session(
         &self,
         refresh_hash: &str,
@@ -85,18 +88,27 @@ impl Store {
     }
 
     /// The live session with this (current) token hash, without rotating it: for cookie sessions.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn session_by_hash(&self, refresh_hash: &str) -> Result<Option<(Session, User)>> {
         let row = sql!(format!("{LIVE} s.refresh_hash = $2"), now(), refresh_hash).one(self.reader()).await?;
         row.map(|row| read_live(&row)).transpose()
     }
 
     /// The person of a session, while it lives: for access tokens, which end with their session.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn user_in_session(&self, session: SessionId, user: UserId) -> Result<Option<User>> {
         let row = sql!(format!("{LIVE} s.id = $2 AND s.user_id = $3"), now(), session, user).one(self.reader()).await?;
         row.map(|row| read_user(&row)).transpose()
     }
 
     /// Those of these sessions that live, with the role of each one's person.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn live_sessions(&self, sessions: &[SessionId]) -> Result<HashMap<SessionId, Role>> {
         let mut live = HashMap::new();
         for asked in sessions.chunks(ASKED_AT_ONCE) {
@@ -115,6 +127,9 @@ impl Store {
     }
 
     /// Ends a sign-in; ending it twice is fine, and logged once.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn revoke_session(&self, id: SessionId, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             if end(id).execute(tx).await? == 1 {

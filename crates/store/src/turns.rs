@@ -237,6 +237,9 @@ impl SharedTurns {
 impl Store {
     /// The queue as it stood a moment ago. What this process changed in a short one is in it; of a long one it is at most
     /// ten times as old as reading it takes, or two seconds.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn turns(&self) -> Result<Arc<Turns>> {
         let shared = self.shared_turns();
         let known = shared.newest();
@@ -285,6 +288,9 @@ impl Store {
     }
 
     /// What goes before an experiment that waits, as of [`Store::turns`] with it.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn ahead_of(&self, experiment: &Experiment) -> Result<Ahead> {
         let turns = self.turns().await?;
         if let Some(ahead) = turns.seen(experiment.id) {
@@ -302,11 +308,17 @@ impl Store {
     }
 
     /// The queue in the order lanes take it, at most `limit` of it.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn queue(&self, limit: u32) -> Result<Vec<Queued>> {
         Ok(self.turns().await?.iter().take(limit as usize).cloned().collect())
     }
 
     /// How many experiments wait, as of [`Store::turns`].
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn queue_length(&self) -> Result<usize> {
         Ok(self.turns().await?.len())
     }

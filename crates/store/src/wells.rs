@@ -122,6 +122,9 @@ pub(crate) async fn return_quota(tx: &DatabaseTransaction, experiment: Experimen
 impl Store {
     /// The wells of an experiment that lie where the robot's plate before theirs was used: any but a well that was only
     /// allotted. If the plate is the same, they were never empty.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn wells_used_before(&self, experiment: ExperimentId) -> Result<Vec<WellId>> {
         let rows = sql!(
             "SELECT w.id FROM wells w JOIN plates p ON p.id = w.plate_id
@@ -136,6 +139,9 @@ impl Store {
     }
 
     /// The measured wells of an experiment whose quota was given back: others make up for them.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn measured_and_given_back(&self, experiment: ExperimentId) -> Result<Vec<WellId>> {
         let rows = sql!(
             "SELECT w.id FROM wells w JOIN quota_entries q ON q.well_id = w.id AND q.reason = 'returned'

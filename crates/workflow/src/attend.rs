@@ -211,6 +211,9 @@ impl Lab {
     }
 
     /// What is on a robot's deck and when it runs out, for the queue as it stands.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such robot; otherwise those of any read: see [`StoreError`].
     pub async fn supplies(&self, robot: &Robot) -> Result<Vec<Supply>, StoreError> {
         let inventory = self.store().inventory(robot.id).await?;
         let demand = self.store().demand(robot.id).await?;

@@ -47,6 +47,9 @@ impl Doubts {
 
 impl Lab {
     /// The doubtful wells of an experiment, if it has any.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn doubts(&self, detail: &ExperimentDetail) -> Result<Option<Doubts>, StoreError> {
         doubts(self.store(), detail).await
     }

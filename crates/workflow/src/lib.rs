@@ -5,6 +5,8 @@
 //! the lane's picture of its experiment, `measure` makes results of readings, `doubts` says which aren't to be believed, `fault` says what went wrong,
 //! `waiting` why nobody goes on with an experiment.
 
+#![warn(clippy::missing_errors_doc)]
+
 mod attend;
 mod breaker;
 mod doubts;

@@ -36,6 +36,11 @@ impl Lab {
     /// Tries an experiment again. Whether `by` may is the caller's question; that they did is logged here.
     ///
     /// A key under which the same retry came before gives the experiment that it made.
+    ///
+    /// # Errors
+    /// `Refused` where its state doesn't allow it or it completed without a doubtful well, `NothingLeft` where an experiment that
+    /// ended early has nothing left to make. As [`Lab::submit`] for the new experiment, and `AlreadyGivenBack` where another
+    /// retry had the doubtful wells' quota meanwhile.
     pub async fn retry(
         &self,
         by: &User,

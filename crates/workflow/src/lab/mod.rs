@@ -32,22 +32,34 @@ impl Lab {
     }
 
     /// The decks people can mix on (dyes, limits), as they were a moment ago: one a robot. Empty while no robot is set up.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn decks(&self) -> Result<Vec<Deck>, StoreError> {
         Ok(self.store.robots_lately().await?.iter().map(|robot| robot.deck.clone()).collect())
     }
 
     /// An experiment that this person may see. Somebody else's is not told apart from none.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn experiment(&self, reader: &User, id: ExperimentId) -> Result<Option<ExperimentDetail>, StoreError> {
         let detail = self.store.experiment(id).await?;
         Ok(detail.filter(|detail| reader.may_see(detail.experiment.user_id)))
     }
 
     /// The robot with this id or this name.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn robot(&self, called: &str) -> Result<Option<Robot>, StoreError> {
         Ok(self.store.robots().await?.into_iter().find(|robot| robot.is_called(called)))
     }
 
     /// Pauses, resumes or cancels. Whether `by` may is the caller's question; that they did is logged here.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such experiment. What its state doesn't allow is no error, but `Refused`.
     pub async fn control(
         &self,
         by: &User,

@@ -76,6 +76,10 @@ pub struct Accepted {
 impl Lab {
     /// Checks everything at once, then charges and stores it. All objections are reported, not only the first.
     /// What it returns is durable.
+    ///
+    /// # Errors
+    /// `Invalid` with all that is wrong with the request, `QuotaExhausted`, `QueueFull`, or `KeyReused` where the key came with
+    /// another request: nothing is stored and nothing charged then. After `Store` nobody knows; the key tells.
     pub async fn submit(
         &self,
         user: &User,
@@ -88,6 +92,9 @@ impl Lab {
 
     /// The same, with a place in the queue other than the usual one ([`PRIORITIES`]; higher goes first), which only those
     /// who run the lab give.
+    ///
+    /// # Errors
+    /// As [`Lab::submit`]; `Invalid` also where `user` may not give this priority, or there is none such.
     pub async fn submit_with_priority(
         &self,
         user: &User,

@@ -42,6 +42,9 @@ impl Progress {
 
 impl Lab {
     /// How far an experiment is: its place in the queue, or its steps, and what it waits for.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn progress(&self, experiment: &ExperimentDetail) -> Result<Progress, StoreError> {
         if experiment.experiment.status.is_final() {
             return Ok(Progress::default());
@@ -50,6 +53,9 @@ impl Lab {
     }
 
     /// The same for who has read the lab's robots already.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn progress_among(
         &self,
         experiment: &ExperimentDetail,
@@ -70,6 +76,9 @@ impl Lab {
     }
 
     /// What experiments wait for, in their order. The robots are read once for all of them.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn waiting<'a>(
         &self,
         experiments: impl IntoIterator<Item = &'a Experiment>,
