@@ -15,6 +15,7 @@ mod full_disk;
 mod ledger;
 mod process;
 mod refusals;
+mod restarts;
 mod separate;
 mod slow_clients;
 mod story;

@@ -288,18 +288,30 @@ impl Server {
     }
 }
 
-/// A private PostgreSQL, reached by a socket in its own directory, so that it can't be mistaken for another.
+/// A private PostgreSQL, reached by a socket in its own directory, so that it can't be mistaken for another. It ends when
+/// this is dropped.
 #[derive(Debug)]
-struct Cluster {
+pub struct Cluster {
     directory: TempDir,
     server: Child,
+}
+
+/// How a server is made to end, as `pg_ctl -m` calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Transactions are rolled back, and what is in memory is written.
+    Fast,
+    /// At once; the next start recovers from the log.
+    Immediate,
 }
 
 /// The role that owns everything on a private server.
 const ROLE: &str = "tincture";
 
 impl Cluster {
-    fn start() -> Self {
+    /// # Panics
+    /// When PostgreSQL isn't installed or doesn't start.
+    pub fn start() -> Self {
         let programs = programs();
         let directory =
             tempfile::Builder::new().prefix("tincture-pg-").tempdir_in("/tmp").expect("a temporary directory");
@@ -313,13 +325,36 @@ impl Cluster {
             .output()
             .expect("initdb starts");
         assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
-        let log = fs::File::create(directory.path().join("log")).expect("a log file");
-        let server = account
-            .command(&programs.join("postgres"))
+        let server = Self::spawn(directory.path());
+        let cluster = Self { directory, server };
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    /// Ends the server and starts it again, as `pg_ctl restart` does.
+    ///
+    /// # Panics
+    /// When it doesn't get ready again.
+    pub fn restart(&mut self, how: Shutdown) {
+        let signal = match how {
+            Shutdown::Fast => "-INT",
+            Shutdown::Immediate => "-QUIT",
+        };
+        let told = Command::new("kill").arg(signal).arg(self.server.id().to_string()).status();
+        assert!(told.is_ok_and(|status| status.success()), "the server can be told");
+        self.server.wait().expect("the server ends");
+        self.server = Self::spawn(self.directory.path());
+        self.wait_until_ready();
+    }
+
+    fn spawn(directory: &Path) -> Child {
+        let log = fs::File::options().create(true).append(true).open(directory.join("log")).expect("a log file");
+        Account::for_server()
+            .command(&programs().join("postgres"))
             .arg("-D")
-            .arg(&data)
+            .arg(directory.join("data"))
             .arg("-k")
-            .arg(directory.path())
+            .arg(directory)
             .args([
                 "-c",
                 "listen_addresses=",
@@ -334,25 +369,26 @@ impl Cluster {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .expect("postgres starts");
-        let cluster = Self { directory, server };
-        cluster.wait_until_ready();
-        cluster
+            .expect("postgres starts")
     }
 
     fn wait_until_ready(&self) {
         let deadline = Instant::now() + Duration::from_secs(60);
         let status = self.directory.path().join("data/postmaster.pid");
-        while !fs::read_to_string(&status)
-            .is_ok_and(|text| text.lines().nth(7).is_some_and(|line| line.trim() == "ready"))
-        {
+        let pid = self.server.id().to_string();
+        let is_ready = |text: String| {
+            let mut lines = text.lines();
+            lines.next() == Some(&pid) && lines.nth(6).is_some_and(|line| line.trim() == "ready")
+        };
+        while !fs::read_to_string(&status).is_ok_and(is_ready) {
             let log = || fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
             assert!(Instant::now() < deadline, "the private PostgreSQL doesn't get ready: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    fn url(&self, database: &str) -> String {
+    /// The URL of one of its databases; `postgres` is always there.
+    pub fn url(&self, database: &str) -> String {
         format!("postgres://{ROLE}@localhost/{database}?host={}", self.directory.path().display())
     }
 }
