@@ -62,7 +62,7 @@ impl io::Write for Written {
 }
 
 #[tokio::test]
-async fn the_log_alone_says_that_a_disabled_account_tried_to_sign_in() {
+async fn a_disabled_accounts_right_password_is_refused_and_the_log_says_so() {
     let (database, service) = with_ada().await;
     let ada = identity(&service).await.user_id();
     let disabled = UserChanges { disabled: Some(true), ..UserChanges::default() };
@@ -77,7 +77,7 @@ async fn the_log_alone_says_that_a_disabled_account_tried_to_sign_in() {
     let refused = service.sign_in("ada@example.org", PASSWORD.into(), IP).await;
     drop(listening);
 
-    assert!(matches!(refused, Err(AuthError::SignInFailed)), "the answer doesn't say why: {refused:?}");
+    assert!(matches!(refused, Err(AuthError::Disabled)), "who knows the password is told: {refused:?}");
     let lines = String::from_utf8(written.0.lock().expect("whole").clone()).expect("text");
     assert!(lines.contains("a sign-in failed") && lines.contains("account disabled"), "{lines}");
     assert!(lines.contains(&ada.to_string()) && lines.contains("127.0.0.1"), "{lines}");
