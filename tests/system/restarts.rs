@@ -9,7 +9,10 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use store::testing::{Cluster, Shutdown};
@@ -41,6 +44,8 @@ struct Asker {
     token: String,
     cookie: String,
     seen: watch::Sender<Seen>,
+    /// How often it was told to ask again.
+    put_off: AtomicU64,
 }
 
 impl Asker {
@@ -61,6 +66,7 @@ impl Asker {
             token: tokens["access_token"].as_str().expect("a token").to_owned(),
             cookie: cookie.expect("a cookie").to_owned(),
             seen: watch::Sender::new(Seen::new()),
+            put_off: AtomicU64::new(0),
         }
     }
 
@@ -78,6 +84,7 @@ impl Asker {
         let text = answer.text().await.expect("the whole of it");
         let is_told_when = status == StatusCode::SERVICE_UNAVAILABLE && again.is_some();
         assert!(status.is_success() || is_told_when, "{path}: {status}, again after {again:?}: {text}");
+        self.put_off.fetch_add(u64::from(is_told_when), Ordering::Relaxed);
         self.seen.send_modify(|seen| {
             seen.entry(path).or_default().insert(status);
         });
@@ -109,7 +116,8 @@ async fn a_restarting_postgresql_is_told_as_such_and_loses_nothing() {
     command.arg("--data-dir").arg(directory.path());
     // What it says of the database's absence is no news here.
     command.env("TINCTURE_DATABASE_URL", cluster.url("postgres")).env("TINCTURE_LOG", "error");
-    let mut process = Process::spawn(command.env("TINCTURE_ADMIN_PASSWORD", PASSWORD));
+    command.env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
+    let mut process = Process::spawn(command);
     let address = process.word_after("Tincture is ready: ");
     let asker = Arc::new(Asker::sign_in(&address).await);
 
@@ -144,6 +152,7 @@ async fn a_restarting_postgresql_is_told_as_such_and_loses_nothing() {
     stop.send_replace(true);
     let accepted: Vec<_> = asking.join_all().await.into_iter().flatten().collect();
     assert!(!accepted.is_empty());
+    assert!(asker.put_off.load(Ordering::Relaxed) > 0, "nobody noticed the restarts");
 
     let client = Client::sign_in(&address, ADMIN, PASSWORD).await;
     for id in &accepted {

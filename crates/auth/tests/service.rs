@@ -2,11 +2,7 @@
 
 use auth::{AuthError, FIRST_ADMIN_EMAIL, Identity, NewAccount, Service};
 use domain::Role;
-use std::{
-    io,
-    net::IpAddr,
-    sync::{Arc, Mutex},
-};
+use std::net::IpAddr;
 use store::{Options, Store, UserChanges, testing::TestDatabase};
 use tokio::task::JoinSet;
 
@@ -45,44 +41,6 @@ async fn an_address_in_any_case_signs_in_and_each_attempt_is_logged() {
     assert_eq!((of("sign_in"), of("sign_in_failed")), (1, 2));
     assert!(log.iter().filter(|line| line.action.starts_with("sign_in")).all(|line| line.ip_address == IP));
     assert!(!format!("{log:?}").contains("horse"), "no password is ever logged");
-}
-
-/// The log of the thread that holds it.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("whole").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn a_disabled_accounts_right_password_is_refused_and_the_log_says_so() {
-    let (database, service) = with_ada().await;
-    let ada = identity(&service).await.user_id();
-    let disabled = UserChanges { disabled: Some(true), ..UserChanges::default() };
-    let root = NewAccount { email: "root@x.org".into(), password: PASSWORD.into(), role: Role::Admin, quota: 0 };
-    service.create_user(root, None, None).await.expect("another administrator");
-    service.update_user(None, ada, disabled, None).await.expect("disabled");
-
-    let written = Written::default();
-    let into = written.clone();
-    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || into.clone()).finish();
-    let listening = tracing::subscriber::set_default(log);
-    let refused = service.sign_in("ada@example.org", PASSWORD.into(), IP).await;
-    drop(listening);
-
-    assert!(matches!(refused, Err(AuthError::Disabled)), "who knows the password is told: {refused:?}");
-    let lines = String::from_utf8(written.0.lock().expect("whole").clone()).expect("text");
-    assert!(lines.contains("a sign-in failed") && lines.contains("account disabled"), "{lines}");
-    assert!(lines.contains(&ada.to_string()) && lines.contains("127.0.0.1"), "{lines}");
-    assert!(!lines.contains("ada@example.org") && !lines.contains("horse"), "{lines}");
-    drop(database);
 }
 
 #[tokio::test]

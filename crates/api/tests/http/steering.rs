@@ -358,7 +358,7 @@ async fn the_journal_is_its_owners_to_read() {
 
     assert!(page.get("forgotten").is_none());
     lab.database.store.run_sql("UPDATE experiments SET completed_at = '2025-01-01T00:00:00Z'").await;
-    lab.database.store.run_sql("DELETE FROM operations").await;
+    lab.database.store.run_sql("DELETE FROM operation_events; DELETE FROM operations").await;
     let gone = ada.get(&path).await.json();
     assert_eq!(gone["data"], json!([]));
     assert!(gone["forgotten"].as_str().is_some_and(|said| said.contains("kept for 365 days")), "{gone}");
