@@ -4,18 +4,17 @@
 //! `TINCTURE_TEST_POSTGRES` names (any database of it, as a role that may create others), or else on a private server
 //! that is started for it and ends with it. Neither is ever skipped: without PostgreSQL the test fails and says why.
 
+pub mod cluster;
 pub mod cost;
 pub mod direct;
 
 use crate::{NewActivity, NewExperiment, Options, Store};
+pub use cluster::{Cluster, Shutdown};
 use domain::{ExperimentId, Recipe, UserId, WellId};
 use std::{
-    env, fs,
-    os::unix::fs::{MetadataExt, chown},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    env,
+    path::Path,
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -286,169 +285,6 @@ impl Server {
         store.writer().execute_unprepared(statement).await.expect("the role may create and drop databases");
         store.close().await.expect("closing a connection");
     }
-}
-
-/// A private PostgreSQL, reached by a socket in its own directory, so that it can't be mistaken for another. It ends when
-/// this is dropped.
-#[derive(Debug)]
-pub struct Cluster {
-    directory: TempDir,
-    server: Child,
-}
-
-/// How a server is made to end, as `pg_ctl -m` calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shutdown {
-    /// Transactions are rolled back, and what is in memory is written.
-    Fast,
-    /// At once; the next start recovers from the log.
-    Immediate,
-}
-
-/// The role that owns everything on a private server.
-const ROLE: &str = "tincture";
-
-impl Cluster {
-    /// # Panics
-    /// When PostgreSQL isn't installed or doesn't start.
-    pub fn start() -> Self {
-        let programs = programs();
-        let directory =
-            tempfile::Builder::new().prefix("tincture-pg-").tempdir_in("/tmp").expect("a temporary directory");
-        let account = Account::for_server();
-        account.give(directory.path());
-        let data = directory.path().join("data");
-        let made = account
-            .command(&programs.join("initdb"))
-            .args(["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C", "--username", ROLE, "--pgdata"])
-            .arg(&data)
-            .output()
-            .expect("initdb starts");
-        assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
-        let server = Self::spawn(directory.path());
-        let cluster = Self { directory, server };
-        cluster.wait_until_ready();
-        cluster
-    }
-
-    /// Ends the server and starts it again, as `pg_ctl restart` does.
-    ///
-    /// # Panics
-    /// When it doesn't get ready again.
-    pub fn restart(&mut self, how: Shutdown) {
-        let signal = match how {
-            Shutdown::Fast => "-INT",
-            Shutdown::Immediate => "-QUIT",
-        };
-        let told = Command::new("kill").arg(signal).arg(self.server.id().to_string()).status();
-        assert!(told.is_ok_and(|status| status.success()), "the server can be told");
-        self.server.wait().expect("the server ends");
-        self.server = Self::spawn(self.directory.path());
-        self.wait_until_ready();
-    }
-
-    fn spawn(directory: &Path) -> Child {
-        let log = fs::File::options().create(true).append(true).open(directory.join("log")).expect("a log file");
-        Account::for_server()
-            .command(&programs().join("postgres"))
-            .arg("-D")
-            .arg(directory.join("data"))
-            .arg("-k")
-            .arg(directory)
-            .args([
-                "-c",
-                "listen_addresses=",
-                "-c",
-                "fsync=off",
-                "-c",
-                "max_connections=200",
-                "-c",
-                "shared_buffers=32MB",
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("postgres starts")
-    }
-
-    fn wait_until_ready(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let status = self.directory.path().join("data/postmaster.pid");
-        let pid = self.server.id().to_string();
-        let is_ready = |text: String| {
-            let mut lines = text.lines();
-            lines.next() == Some(&pid) && lines.nth(6).is_some_and(|line| line.trim() == "ready")
-        };
-        while !fs::read_to_string(&status).is_ok_and(is_ready) {
-            let log = || fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "the private PostgreSQL doesn't get ready: {}", log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// The URL of one of its databases; `postgres` is always there.
-    pub fn url(&self, database: &str) -> String {
-        format!("postgres://{ROLE}@localhost/{database}?host={}", self.directory.path().display())
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // The postmaster shuts its backends down on SIGINT; a killed one would leave them behind for a moment.
-        let _ = Command::new("kill").arg("-INT").arg(self.server.id().to_string()).status();
-        let _ = self.server.wait();
-    }
-}
-
-/// PostgreSQL refuses to run as root, so root lends it the account that Debian's package made.
-struct Account {
-    ids: Option<(u32, u32)>,
-}
-
-impl Account {
-    fn for_server() -> Self {
-        let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
-        Self { ids: root.then(|| (id_of("-u"), id_of("-g"))) }
-    }
-
-    fn give(&self, directory: &Path) {
-        if let Some((user, group)) = self.ids {
-            chown(directory, Some(user), Some(group)).expect("root may give a directory away");
-        }
-    }
-
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        if let Some((user, group)) = self.ids {
-            std::os::unix::process::CommandExt::uid(&mut command, user);
-            std::os::unix::process::CommandExt::gid(&mut command, group);
-        }
-        command.current_dir("/");
-        command
-    }
-}
-
-fn id_of(which: &str) -> u32 {
-    let output = Command::new("id").args([which, "postgres"]).output().expect("the program `id`");
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().expect("an account `postgres`, which PostgreSQL needs when tests run as root")
-}
-
-/// The newest PostgreSQL that Debian's package or the path has.
-fn programs() -> PathBuf {
-    let packaged =
-        fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|version| version.path().join("bin"));
-    let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
-    let mut found: Vec<PathBuf> = packaged.filter(|bin| bin.join("initdb").exists()).collect();
-    found.sort();
-    let first = found.pop().or_else(|| on_path.into_iter().find(|bin| bin.join("initdb").exists()));
-    first.unwrap_or_else(|| {
-        panic!(
-            "this test needs PostgreSQL: set {SERVER_VARIABLE}=postgres://role@host/database, or install the package \
-             `postgresql` so that initdb and postgres are there"
-        )
-    })
 }
 
 /// A row, each column as SQLite would write it in a statement.
