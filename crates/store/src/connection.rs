@@ -6,21 +6,23 @@ use crate::{
     acceptance::Gathered,
     error::{Result, StoreError, is_contention},
     kept::Kept,
+    link::Link,
     notices::Outbox,
+    postgres,
     records::{Event, Robot, Signal},
     turns::SharedTurns,
     usage::InUse,
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxError, SqlxPostgresConnector,
-    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseTransaction, SqlxError, SqlxSqliteConnector,
     sqlx::{
         ConnectOptions as _, Connection as _,
-        postgres::{PgConnectOptions, PgPoolOptions},
+        postgres::PgConnectOptions,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
 };
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -36,9 +38,6 @@ const SIGNAL_BACKLOG: usize = 1_024;
 const SQLITE_READERS: u32 = 4;
 /// Times that a transaction is tried when others are in its way.
 const ATTEMPTS: u32 = 6;
-
-/// A connection to PostgreSQL that lay idle for longer is asked whether it lives before it is used.
-const UNTESTED: Duration = Duration::from_millis(500);
 
 /// SQLite's primary result codes for a file that isn't what it should be.
 const SQLITE_CORRUPT: u32 = 11;
@@ -102,6 +101,14 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// PostgreSQL ends a statement that takes longer, and a transaction that idles as long.
     pub statement_timeout: Duration,
+    /// How long a statement of PostgreSQL's waits for what somebody else has locked.
+    pub lock_timeout: Duration,
+    /// How connections to PostgreSQL are kept from other eyes.
+    pub tls: Tls,
+    /// What stands between us and PostgreSQL.
+    pub pooler: Pooler,
+    /// PostgreSQL past the pooler, where processes can be heard ([`Store::join`]).
+    pub direct: Option<Address>,
     /// Experiments that may wait at once; what is asked for beyond is refused. Several processes that accept at the same
     /// moment may exceed it by as many as they have connections.
     pub queue_limit: u32,
@@ -113,8 +120,86 @@ impl Default for Options {
             max_connections: 10,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(5),
+            tls: Tls::default(),
+            pooler: Pooler::None,
+            direct: None,
             queue_limit: 20_000,
         }
+    }
+}
+
+impl Options {
+    /// What a session of PostgreSQL's is to be told, or each transaction where sessions aren't ours.
+    pub(crate) fn session(&self) -> [(&'static str, String); 4] {
+        let patience = self.statement_timeout.as_millis().to_string();
+        [
+            ("statement_timeout", patience.clone()),
+            ("lock_timeout", self.lock_timeout.as_millis().to_string()),
+            ("idle_in_transaction_session_timeout", patience),
+            // What is answered is on the disk, whatever the database or role was set up to.
+            ("synchronous_commit", "on".to_owned()),
+        ]
+    }
+}
+
+/// How connections to PostgreSQL are encrypted, and whom they trust.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// Before what the URL says. Nothing is said by either: `verify-full` with a CA, else `prefer`.
+    pub mode: Option<TlsMode>,
+    /// PEM file of the authorities that sign the server's certificate.
+    pub ca: Option<PathBuf>,
+}
+
+/// As PostgreSQL's own clients call them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    Disable,
+    /// Encrypted where the server can; nobody is asked who they are.
+    Prefer,
+    /// Encrypted; nobody is asked who they are.
+    Require,
+    /// The certificate is signed by a trusted authority.
+    VerifyCa,
+    /// … and is for the host that was asked for.
+    VerifyFull,
+}
+
+impl TlsMode {
+    /// Whether the server has to prove who it is.
+    pub const fn verifies(self) -> bool {
+        matches!(self, Self::VerifyCa | Self::VerifyFull)
+    }
+}
+
+/// What stands between us and PostgreSQL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooler {
+    /// Nothing, or something that gives us connections for as long as we want them.
+    #[default]
+    None,
+    /// One that lends connections for a transaction, as pgbouncer does in transaction mode.
+    Transaction,
+}
+
+/// The URL of a database, which may hold a password.
+#[derive(Clone)]
+pub struct Address(String);
+
+impl Address {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("****")
     }
 }
 
@@ -132,8 +217,10 @@ struct Inner {
     /// That this process uses it.
     _in_use: Option<InUse>,
     /// One connection on SQLite, so that writers queue here and not in the file's lock.
-    writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    writer: Link,
+    reader: Link,
+    /// By which other processes are heard.
+    listens: Option<PgConnectOptions>,
     signals: broadcast::Sender<Signal>,
     turns: SharedTurns,
     gathered: Gathered,
@@ -172,7 +259,7 @@ impl Store {
     /// # Errors
     /// `Missing` where there is no such file.
     pub async fn connect_existing(url: &str, options: Options) -> Result<Self> {
-        let (mut file, mut in_use) = (None, None);
+        let (mut file, mut in_use, mut listens) = (None, None, None);
         let (backend, writer, reader) = if let Some(path) = sqlite_path(url) {
             if tokio::fs::try_exists(&path).await.is_ok_and(|exists| !exists) {
                 return Err(StoreError::Missing(path.display().to_string()));
@@ -182,8 +269,9 @@ impl Store {
             file = Some(path);
             (Backend::Sqlite, writer, reader)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let pool = open_postgres(url, &options).await?;
-            (Backend::Postgres, pool.clone(), pool)
+            listens = postgres::way_to_listen(url, &options)?;
+            let link = postgres::open(url, &options).await?;
+            (Backend::Postgres, link.clone(), link)
         } else {
             return Err(StoreError::Unreachable("a database URL starts with sqlite:// or postgres://".to_owned()));
         };
@@ -194,6 +282,7 @@ impl Store {
             _in_use: in_use,
             writer,
             reader,
+            listens,
             signals,
             turns: SharedTurns::default(),
             gathered: Gathered::default(),
@@ -240,8 +329,8 @@ impl Store {
     /// What the database says against it. Its connections are closed all the same.
     pub async fn close(&self) -> Result<()> {
         self.tell_the_rest().await;
-        self.inner.reader.close_by_ref().await?;
-        Ok(self.inner.writer.close_by_ref().await?)
+        self.inner.reader.close().await?;
+        self.inner.writer.close().await
     }
 
     /// Tells whoever listens, here and in other processes; nobody listening is fine.
@@ -330,22 +419,23 @@ impl Store {
         self.inner.queue_limit
     }
 
-    pub(crate) fn reader(&self) -> &DatabaseConnection {
+    pub(crate) fn reader(&self) -> &Link {
         &self.inner.reader
     }
 
     /// For single statements, which are transactions of their own.
-    pub(crate) fn writer(&self) -> &DatabaseConnection {
+    pub(crate) fn writer(&self) -> &Link {
         &self.inner.writer
     }
 
-    /// For [`transact!`]. On SQLite it takes the write lock at once, so that it can't fail for one later.
+    /// How a connection that listens is made; there is none where only a pooler is known that swallows what comes.
+    pub(crate) fn way_to_listen(&self) -> Option<&PgConnectOptions> {
+        self.inner.listens.as_ref()
+    }
+
+    /// For [`transact!`].
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        };
-        Ok(self.inner.writer.begin_with_options(options).await?)
+        self.inner.writer.begin().await
     }
 
     /// For [`transact!`]: commits or rolls back. Nothing when the database gave way to somebody else's transaction and
@@ -408,7 +498,7 @@ pub fn sqlite_path(url: &str) -> Option<PathBuf> {
     Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
 }
 
-async fn open_sqlite(path: &Path, options: &Options) -> Result<(DatabaseConnection, DatabaseConnection)> {
+async fn open_sqlite(path: &Path, options: &Options) -> Result<(Link, Link)> {
     let base = SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(options.acquire_timeout)
@@ -435,7 +525,8 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<(DatabaseConnecti
         .connect_with(base.read_only(true))
         .await
         .map_err(failed)?;
-    Ok((SqlxSqliteConnector::from_sqlx_sqlite_pool(writer), SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)))
+    let link = |pool| Link::own(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool));
+    Ok((link(writer), link(reader)))
 }
 
 /// Says of a damaged file what to do.
@@ -484,58 +575,9 @@ async fn make_private_file(path: PathBuf) -> Result<()> {
     made.map_err(|error| StoreError::Unreachable(format!("can't open {shown}: {error}")))
 }
 
-async fn open_postgres(url: &str, options: &Options) -> Result<DatabaseConnection> {
-    let failed = |error: sea_orm::SqlxError| StoreError::Unreachable(without_password(&error.to_string(), url));
-    let patience = options.statement_timeout.as_millis().to_string();
-    let settings: PgConnectOptions = url.parse().map_err(failed)?;
-    let settings = settings
-        .application_name("tincture")
-        .options([
-            ("statement_timeout", patience.as_str()),
-            ("idle_in_transaction_session_timeout", patience.as_str()),
-            // What is answered is on the disk, whatever the database or role was set up to.
-            ("synchronous_commit", "on"),
-        ])
-        .disable_statement_logging();
-    let pool = PgPoolOptions::new()
-        .max_connections(options.max_connections.max(2))
-        .acquire_timeout(options.acquire_timeout)
-        // A connection in use is known to live; asking it before each use would be most of what the database is asked.
-        .test_before_acquire(false)
-        .before_acquire(|connection, known| {
-            Box::pin(async move {
-                if known.idle_for > UNTESTED {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_with(settings)
-        .await
-        .map_err(failed)?;
-    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
-}
-
-/// An error's text with the URL's password, if it quotes it, taken out.
-fn without_password(text: &str, url: &str) -> String {
-    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
-    let password =
-        authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).map_or("", |(_, password)| password);
-    let text = text.replace(url, "the given URL");
-    if password.is_empty() { text } else { text.replace(password, "…") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_quoted_password_is_taken_out() {
-        let url = "postgres://tincture:s3cret@db.example:5432/lab";
-        assert_eq!(without_password("no s3cret for you", url), "no … for you");
-        assert!(!without_password(&format!("can't use {url}"), url).contains("s3cret"));
-        assert_eq!(without_password("plain", "postgres://localhost/lab"), "plain");
-    }
 
     #[test]
     fn both_spellings_of_a_sqlite_url_name_the_file() {

@@ -14,6 +14,12 @@ pub enum StoreError {
     Database(String),
     #[error("the database can't be reached: {0}")]
     Unreachable(String),
+    /// A prepared statement is gone, or was there before.
+    #[error(
+        "the database said: {0}. Connections seem to be lent by a pooler in transaction mode: set database_pooler = \
+         \"transaction\""
+    )]
+    Lent(String),
     /// Other transactions were in the way, time after time. Nothing was written; trying again later is right.
     #[error("the database is too busy with others: {0}")]
     Contended(String),
@@ -93,6 +99,9 @@ pub(crate) fn is_contention(code: &str) -> bool {
     CONTENTION_CODES.contains(&code)
 }
 
+/// PostgreSQL: no such prepared statement, or there is one of this name already. Nothing else of ours names statements.
+const LENT: [&str; 2] = ["26000", "42P05"];
+
 /// PostgreSQL, all five characters long: classes 08 (connection), 57P0x (the server goes away) and 53 (no connection,
 /// memory or disk left); read-only, as a standby is (25006); a statement or a lock's wait that took too long (57014,
 /// 55P03) and a transaction that idled too long (25P03, 25P04). SQLite's, which are shorter: FULL (13), and the families of
@@ -124,6 +133,7 @@ fn from_runtime(cause: &RuntimeErr) -> StoreError {
         SqlxError::Database(said) => match said.code().as_deref() {
             Some(code) if is_contention(code) => StoreError::Contended(said.message().to_owned()),
             Some(code) if is_outage(code) => StoreError::Unreachable(said.message().to_owned()),
+            Some(code) if LENT.contains(&code) => StoreError::Lent(said.message().to_owned()),
             _ => StoreError::Database(said.message().to_owned()),
         },
         SqlxError::Io(_)

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Waiting experiments are counted this far: as many as any queue is let grow to.
-const MOST_COUNTED: i64 = 100_000;
+pub(crate) const MOST_COUNTED: i64 = 100_000;
 
 /// Numbers of experiments and robots at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,20 +35,7 @@ impl Store {
     /// # Errors
     /// Those of any read: see [`StoreError`].
     pub async fn figures(&self) -> Result<Figures> {
-        let text = format!(
-            "SELECT
-                (SELECT COUNT(*) FROM (SELECT 1 FROM experiments WHERE status = 'queued' LIMIT $1) AS waiting) AS queued,
-                (SELECT COUNT(*) FROM experiments WHERE status = 'running') AS running,
-                COUNT(*) FILTER (WHERE mode = 'active') AS active,
-                COUNT(*) FILTER (WHERE mode = 'paused') AS paused,
-                COUNT(*) FILTER (WHERE mode = 'draining') AS draining,
-                COUNT(*) FILTER (WHERE mode = 'stopped') AS stopped,
-                COUNT(*) FILTER (WHERE mode = 'stopped' OR attention IS NOT NULL) AS asking,
-                COUNT(*) FILTER (WHERE notice IS NOT NULL) AS unusable,
-                COUNT(*) FILTER (WHERE lease_expires_at IS NULL OR lease_expires_at <= {now}) AS undriven
-            FROM robots",
-            now = self.backend().clock(2),
-        );
+        let text = query(self.backend());
         let mut query = sql!(text, MOST_COUNTED);
         query.and_bind((self.backend() == Backend::Sqlite).then(now));
         let row = query.one(self.reader()).await?.ok_or(StoreError::NotFound("figures"))?;
@@ -65,4 +52,22 @@ impl Store {
             undriven: count("undriven")?,
         })
     }
+}
+
+/// `$1` is how far waiting experiments are counted; SQLite is told the time as `$2`.
+pub(crate) fn query(backend: Backend) -> String {
+    format!(
+        "SELECT
+            (SELECT COUNT(*) FROM (SELECT 1 FROM experiments WHERE status = 'queued' LIMIT $1) AS waiting) AS queued,
+            (SELECT COUNT(*) FROM experiments WHERE status = 'running') AS running,
+            COUNT(*) FILTER (WHERE mode = 'active') AS active,
+            COUNT(*) FILTER (WHERE mode = 'paused') AS paused,
+            COUNT(*) FILTER (WHERE mode = 'draining') AS draining,
+            COUNT(*) FILTER (WHERE mode = 'stopped') AS stopped,
+            COUNT(*) FILTER (WHERE mode = 'stopped' OR attention IS NOT NULL) AS asking,
+            COUNT(*) FILTER (WHERE notice IS NOT NULL) AS unusable,
+            COUNT(*) FILTER (WHERE lease_expires_at IS NULL OR lease_expires_at <= {now}) AS undriven
+        FROM robots",
+        now = backend.clock(2),
+    )
 }

@@ -6,7 +6,7 @@
 //! `records` is what goes in and comes out; every other module adds the methods of one concern to [`Store`]:
 //! `journal` is the heart of it, and `change` what its entries do to the tables. `sql` is how a statement is written (`rows` one for any number of rows),
 //! `turns` is the queue's order, read once for all who ask; `notices` is what processes tell each other; `connection` is where
-//! the two databases differ, `migrations` what the tables are, [`backup`] how the embedded one is kept safe.
+//! the two databases differ, `postgres` and `link` are the way to one of them, `migrations` what the tables are, [`backup`] how the embedded one is kept safe.
 
 #![warn(clippy::missing_errors_doc)]
 
@@ -25,14 +25,17 @@ mod integrity;
 mod journal;
 mod kept;
 mod keys;
+mod link;
 mod liquid;
 mod migrations;
 mod notices;
+mod postgres;
 mod purge;
 mod queue;
 mod readiness;
 mod records;
 mod robots;
+mod roles;
 mod rows;
 mod sessions;
 mod sql;
@@ -44,11 +47,12 @@ mod turns;
 mod usage;
 mod wells;
 
-pub use connection::{Backend, Options, Store, sqlite_path};
+pub use connection::{Address, Backend, Options, Pooler, Store, Tls, TlsMode, sqlite_path};
 pub use error::{Result, SchemaError, StoreError};
 pub use figures::Figures;
 pub use integrity::Integrity;
 pub use kept::{Moment, UNSEEN};
 pub use purge::{Purged, Retention};
 pub use records::*;
+pub use roles::{RoleName, Roles};
 pub use turns::{Ahead, Turns};

@@ -168,6 +168,13 @@ impl Store {
             return;
         }
         tasks.add("telling other processes", PAUSES, Mouth { store: self.clone() });
+        if self.way_to_listen().is_none() {
+            tracing::info!(
+                "what other processes change is looked for and not heard: behind a pooler in transaction mode that \
+                 needs database_direct_url, a way past it"
+            );
+            return;
+        }
         tasks.add("hearing other processes", PAUSES, Ear { store: self.clone(), beats: 0, told_deaf: false });
     }
 
@@ -331,9 +338,9 @@ impl Sent {
 async fn connect(store: &Store) -> Result<PgListener> {
     let row = sql!(CHANNEL).one(store.reader()).await?.ok_or(StoreError::NotFound("schema"))?;
     let channel: String = row.get("channel")?;
-    let settings = store.writer().get_postgres_connection_pool().connect_options();
+    let settings = store.way_to_listen().ok_or_else(|| failed(SqlxError::PoolClosed))?;
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).acquire_timeout(ANSWER);
-    let pool = pool.connect_with(settings.as_ref().clone()).await.map_err(failed)?;
+    let pool = pool.connect_with(settings.clone()).await.map_err(failed)?;
     let mut listener = PgListener::connect_with(&pool).await.map_err(failed)?;
     listener.eager_reconnect(false);
     listener.listen(&channel).await.map_err(failed)?;

@@ -7,8 +7,9 @@
 pub mod cluster;
 pub mod cost;
 pub mod direct;
+pub mod pooler;
 
-use crate::{NewActivity, NewExperiment, Options, Store};
+use crate::{NewActivity, NewExperiment, Options, Pooler, Store};
 pub use cluster::{Cluster, Shutdown};
 use domain::{ExperimentId, Recipe, UserId, WellId};
 use std::{
@@ -20,6 +21,9 @@ use tempfile::TempDir;
 
 /// Names a server by the URL of one of its databases.
 pub const SERVER_VARIABLE: &str = "TINCTURE_TEST_POSTGRES";
+
+/// Says that it is reached through a pooler, and in which mode: `transaction`.
+pub const POOLER_VARIABLE: &str = "TINCTURE_TEST_POOLER";
 
 /// A migrated database that is gone when this is dropped.
 #[derive(Debug)]
@@ -65,7 +69,7 @@ impl TestDatabase {
     }
 
     async fn open(url: String, place: Place) -> Self {
-        let store = Store::connect(&url, Options::default()).await.expect("the test database opens");
+        let store = Store::connect(&url, on_the_way(Options::default())).await.expect("the test database opens");
         store.migrate().await.expect("the migrations run");
         Self { store, url, place }
     }
@@ -93,7 +97,7 @@ impl TestDatabase {
 
     /// The same, with other settings.
     pub async fn another_with(&self, options: Options) -> Store {
-        Store::connect(&self.url, options).await.expect("the test database opens again")
+        Store::connect(&self.url, on_the_way(options)).await.expect("the test database opens again")
     }
 
     /// Whether the release whose newest migration this is may still run on the schema of this one.
@@ -237,6 +241,14 @@ impl Drop for TestDatabase {
             runtime.block_on(server.run(&format!("DROP DATABASE {name} WITH (FORCE)")));
         });
         let _ = dropping.join();
+    }
+}
+
+/// With the pooler that was told of.
+fn on_the_way(options: Options) -> Options {
+    match env::var(POOLER_VARIABLE).as_deref() {
+        Ok("transaction") => Options { pooler: Pooler::Transaction, ..options },
+        _ => options,
     }
 }
 

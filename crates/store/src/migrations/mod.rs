@@ -171,7 +171,7 @@ fn check_steps(applied: &[Applied]) -> Result<()> {
 /// Whether it had to run.
 async fn migrate_one(tx: &DatabaseTransaction, backend: Backend, migration: &Migration) -> Result<bool> {
     if backend == Backend::Postgres {
-        tx.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+        tx.execute_unprepared("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await?;
         sql!("SELECT pg_advisory_xact_lock($1)", LOCK_KEY).execute(tx).await?;
     }
     let table =

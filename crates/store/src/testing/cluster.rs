@@ -260,16 +260,6 @@ impl Cluster {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// A program that runs under the server's account.
-    pub fn command(&self, program: &Path) -> Command {
-        self.account.command(program)
-    }
-
-    /// Lets the server's account have a file or directory, as it insists on for keys.
-    pub fn give(&self, path: &Path) {
-        self.account.give(path);
-    }
-
     fn end(&mut self, signal: &str) {
         let Some(mut server) = self.server.take() else { return };
         let _ = Command::new("kill").arg(signal).arg(server.id().to_string()).status();
@@ -282,6 +272,19 @@ impl Drop for Cluster {
         // The postmaster shuts its backends down on SIGINT; a killed one would leave them behind for a moment.
         self.end("-INT");
     }
+}
+
+/// A program that runs under the account of servers.
+pub fn command(program: &Path) -> Command {
+    Account::for_server().command(program)
+}
+
+/// Lets the account of servers have a file or directory, as they insist on for keys.
+///
+/// # Panics
+/// When there is no such file.
+pub fn give(path: &Path) {
+    Account::for_server().give(path);
 }
 
 /// A port of 127.0.0.1 that nobody has now.

@@ -35,9 +35,10 @@ pub async fn a_database_that_only_reads_may_be_asked_again(database: TestDatabas
 pub async fn who_waits_too_long_for_a_lock_may_ask_again(database: TestDatabase) {
     let owner = user(&database.store, 10).await;
     let brief = Options { acquire_timeout: SHORT, ..Options::default() };
+    let long = Duration::from_secs(60);
     let stores = [
-        with_setting(&database, ("lock_timeout", "200"), Options { acquire_timeout: SHORT * 5, ..brief.clone() }).await,
-        with_setting(&database, ("lock_timeout", "0"), Options { statement_timeout: SHORT, ..brief }).await,
+        database.another_with(Options { lock_timeout: SHORT, acquire_timeout: SHORT * 5, ..brief.clone() }).await,
+        database.another_with(Options { statement_timeout: SHORT, lock_timeout: long, ..brief }).await,
     ];
     let held = database.another().await.hold("UPDATE users SET quota_remaining = quota_remaining").await;
     for store in &stores {

@@ -1,0 +1,104 @@
+//! The way to a database: a pool whose connections are ours, or one that lends them for a transaction only.
+//!
+//! Behind a pooler in transaction mode two statements may meet two servers, and what a session was told stays behind for
+//! whoever gets it next. So there each statement is sent within a transaction, which begins by saying how long it may
+//! take and that its commit waits for the disk (`docs/decisions/0013-replica-and-pooler.md`).
+
+use crate::{
+    connection::{Options, Pooler},
+    error::{Result, StoreError},
+};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, prelude::async_trait,
+};
+use std::sync::Arc;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    database: DatabaseConnection,
+    /// What each transaction begins with; nothing where connections are ours, and were told when they were opened.
+    opening: Option<Arc<str>>,
+}
+
+impl Link {
+    /// To connections that are ours.
+    pub const fn own(database: DatabaseConnection) -> Self {
+        Self { database, opening: None }
+    }
+
+    /// To PostgreSQL, by the way that the options tell of.
+    pub fn postgres(database: DatabaseConnection, options: &Options) -> Self {
+        let opening = match options.pooler {
+            Pooler::None => None,
+            Pooler::Transaction => Some(opening(options).into()),
+        };
+        Self { database, opening }
+    }
+
+    /// On SQLite it takes the write lock at once, so that it can't fail for one later.
+    pub async fn begin(&self) -> Result<DatabaseTransaction> {
+        Ok(self.begin_transaction().await?)
+    }
+
+    async fn begin_transaction(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let transaction = self.database.begin_with_options(options).await?;
+        if let Some(opening) = &self.opening {
+            transaction.execute_unprepared(opening).await?;
+        }
+        Ok(transaction)
+    }
+
+    pub async fn close(&self) -> Result<()> {
+        self.database.close_by_ref().await.map_err(StoreError::from)
+    }
+}
+
+/// The driver gives each statement a name, whoever had the connection before may have left some of the same names.
+fn opening(options: &Options) -> String {
+    let settings = options.session().into_iter().map(|(name, value)| format!("; SET LOCAL {name} = {value}"));
+    settings.fold("DEALLOCATE ALL".to_owned(), |text, setting| text + &setting)
+}
+
+/// One statement by itself, or within a transaction of its own.
+macro_rules! alone {
+    ($link:expr, $statement:expr, $run:ident) => {{
+        if $link.opening.is_none() {
+            return $link.database.$run($statement).await;
+        }
+        let transaction = $link.begin_transaction().await?;
+        // Dropping it rolls back.
+        let answer = transaction.$run($statement).await?;
+        transaction.commit().await?;
+        Ok(answer)
+    }};
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Link {
+    fn get_database_backend(&self) -> DbBackend {
+        self.database.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        alone!(self, statement, execute_raw)
+    }
+
+    /// Has no name and no parameters, so it meets one server anyway.
+    async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
+        self.database.execute_unprepared(text).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        alone!(self, statement, query_one_raw)
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        alone!(self, statement, query_all_raw)
+    }
+}

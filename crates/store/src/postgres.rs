@@ -1,0 +1,183 @@
+//! Opening a pool of connections to PostgreSQL, and saying what to do where that fails.
+
+use crate::{
+    connection::{Options, Pooler, Tls, TlsMode},
+    error::{Result, StoreError},
+    link::Link,
+};
+use sea_orm::{
+    SqlxError, SqlxPostgresConnector,
+    sqlx::{
+        ConnectOptions as _, Connection as _,
+        postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+    },
+};
+use std::{path::Path, time::Duration};
+
+/// A connection that lay idle for longer is asked whether it lives before it is used.
+const UNTESTED: Duration = Duration::from_millis(500);
+
+/// Opens the database at `url`, by the pooler that the options tell of.
+pub(crate) async fn open(url: &str, options: &Options) -> Result<Link> {
+    if let Some(ca) = &options.tls.ca {
+        check_ca(ca).await?;
+    }
+    let settings = settings(url, options, options.pooler)?;
+    let pool = PgPoolOptions::new()
+        .max_connections(options.max_connections.max(2))
+        .acquire_timeout(options.acquire_timeout)
+        // A connection in use is known to live; asking it before each use would be most of what the database is asked.
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for > UNTESTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_with(settings)
+        .await
+        .map_err(|error| not_opened(url, &error))?;
+    Ok(Link::postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), options))
+}
+
+/// How a connection to the database at `url` is made.
+///
+/// # Errors
+/// `Unreachable` where it is no such URL.
+pub(crate) fn settings(url: &str, options: &Options, pooler: Pooler) -> Result<PgConnectOptions> {
+    let settings: PgConnectOptions = url.parse().map_err(|error| not_opened(url, &error))?;
+    let settings = settings.application_name("tincture").disable_statement_logging();
+    let settings = with_tls(settings, &options.tls, url);
+    Ok(match pooler {
+        Pooler::None => settings.options(options.session()),
+        // What a session is told would be lost, and poolers refuse what they can't hand on; statements are told anew in
+        // each transaction, so that none is worth keeping.
+        Pooler::Transaction => settings.extra_float_digits(None).statement_cache_capacity(0),
+    })
+}
+
+/// The driver says of a file without certificates that a server isn't to be trusted.
+async fn check_ca(file: &Path) -> Result<()> {
+    let wrong = |why: &str| StoreError::Unreachable(format!("database_ca, {}, {why}", file.display()));
+    let text = tokio::fs::read(file).await.map_err(|error| wrong(&format!("can't be read: {error}")))?;
+    let begins = b"-----BEGIN CERTIFICATE-----";
+    if text.windows(begins.len()).any(|window| window == begins) {
+        return Ok(());
+    }
+    Err(wrong("has no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----"))
+}
+
+/// A connection that listens must be ours for as long as it does.
+pub(crate) fn way_to_listen(url: &str, options: &Options) -> Result<Option<PgConnectOptions>> {
+    match (&options.direct, options.pooler) {
+        (Some(direct), _) => settings(direct.url(), options, Pooler::None).map(Some),
+        (None, Pooler::None) => settings(url, options, Pooler::None).map(Some),
+        (None, Pooler::Transaction) => Ok(None),
+    }
+}
+
+fn with_tls(settings: PgConnectOptions, tls: &Tls, url: &str) -> PgConnectOptions {
+    let settings = match &tls.ca {
+        Some(ca) => settings.ssl_root_cert(ca),
+        None => settings,
+    };
+    // Who names a CA wants it asked.
+    let usual = (tls.ca.is_some() && !url.contains("sslmode=")).then_some(TlsMode::VerifyFull);
+    match tls.mode.or(usual) {
+        Some(mode) => settings.ssl_mode(mode.into()),
+        None => settings,
+    }
+}
+
+impl From<TlsMode> for PgSslMode {
+    fn from(mode: TlsMode) -> Self {
+        match mode {
+            TlsMode::Disable => Self::Disable,
+            TlsMode::Prefer => Self::Prefer,
+            TlsMode::Require => Self::Require,
+            TlsMode::VerifyCa => Self::VerifyCa,
+            TlsMode::VerifyFull => Self::VerifyFull,
+        }
+    }
+}
+
+/// What was wrong and what to do, without the URL's password.
+pub(crate) fn not_opened(url: &str, error: &SqlxError) -> StoreError {
+    let said = without_password(&error.to_string(), url);
+    StoreError::Unreachable(match advice(error, &said) {
+        Some(advice) => format!("{said}: {advice}"),
+        None => said,
+    })
+}
+
+fn advice(error: &SqlxError, said: &str) -> Option<&'static str> {
+    let code = error.as_database_error().and_then(|said| said.code());
+    // The TLS library's errors come as text.
+    let says = |words: &str| said.contains(words);
+    if says("UnknownIssuer") || says("BadSignature") {
+        Some(
+            "its certificate isn't signed by a CA that is trusted here; set database_ca to the PEM file of the CA \
+             that signed it, and if that is set already, somebody else may be answering in the database's place",
+        )
+    } else if says("not valid for name") || says("NotValidForName") {
+        Some(
+            "use a host name in the URL that the certificate is for, or have the certificate made for this name; \
+             database_tls = \"verify-ca\" trusts any name of that CA",
+        )
+    } else if says("CaUsedAsEndEntity") || says("UnsupportedCertVersion") || says("Expired") {
+        Some("have the server's certificate made anew: X.509 v3, of the server alone and not of the CA, with its names")
+    } else if says("server does not support TLS") {
+        Some(
+            "turn it on (ssl = on in postgresql.conf), or leave database_tls at `prefer` where the network is yours alone",
+        )
+    } else if says("unsupported startup parameter") {
+        Some(
+            "this is pgbouncer: set database_pooler = \"transaction\", or for session mode let it ignore them \
+             (ignore_startup_parameters = extra_float_digits,options); a URL with options[…] needs that too",
+        )
+    } else {
+        match code.as_deref() {
+            Some("28P01" | "28000") => Some("check the role and the password of the URL, and pg_hba.conf"),
+            Some("3D000") => Some("make the database first (CREATE DATABASE)"),
+            _ => None,
+        }
+    }
+}
+
+/// An error's text with the URL's password, if it quotes it, taken out.
+fn without_password(text: &str, url: &str) -> String {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let password =
+        authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).map_or("", |(_, password)| password);
+    let text = text.replace(url, "the given URL");
+    if password.is_empty() { text } else { text.replace(password, "…") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_password_is_taken_out() {
+        let url = "postgres://tincture:s3cret@db.example:5432/lab";
+        assert_eq!(without_password("no s3cret for you", url), "no … for you");
+        assert!(!without_password(&format!("can't use {url}"), url).contains("s3cret"));
+        assert_eq!(without_password("plain", "postgres://localhost/lab"), "plain");
+    }
+
+    #[test]
+    fn who_names_a_ca_has_it_asked() {
+        let mode = |url: &str, mode, ca: Option<&str>| {
+            let options = Options { tls: Tls { mode, ca: ca.map(Into::into) }, ..Options::default() };
+            let settings = settings(url, &options, Pooler::None).expect("settings");
+            format!("{:?}", settings.get_ssl_mode())
+        };
+        let (plain, told) = ("postgres://db/lab", "postgres://db/lab?sslmode=verify-ca");
+        assert_eq!(mode(plain, None, None), "Prefer");
+        assert_eq!(mode(plain, None, Some("/ca.pem")), "VerifyFull");
+        assert_eq!(mode(told, None, Some("/ca.pem")), "VerifyCa");
+        assert_eq!(mode(told, Some(TlsMode::Require), None), "Require");
+    }
+}
