@@ -73,7 +73,7 @@ impl Store {
         Ok(sql!("SELECT id FROM users LIMIT 1").one(self.reader()).await?.is_some())
     }
 
-    /// By age, newest last; at most `limit` (≤ 200).
+    /// By age, newest last; at most `limit` (≤ 200). As new as [`Store::reading`] says.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -84,7 +84,7 @@ impl Store {
             after.map_or(Uuid::nil(), UserId::as_uuid),
             i64::from(limit) + 1,
         );
-        let users = rows.all(self.reader()).await?.iter().map(read_user).collect::<Result<_>>()?;
+        let users = rows.all(&self.view()).await?.iter().map(read_user).collect::<Result<_>>()?;
         Ok(Page::cut(users, limit, |user: &User| user.id))
     }
 

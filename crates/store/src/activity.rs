@@ -20,7 +20,7 @@ impl Store {
         Ok(())
     }
 
-    /// Newest first; of one user or of all. `limit` ≤ 200.
+    /// Newest first; of one user or of all, as new as [`Store::reading`] says. `limit` ≤ 200.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -39,7 +39,7 @@ impl Store {
         );
         let mut query = sql!(text, after.map_or(Uuid::max(), ActivityId::as_uuid), i64::from(limit) + 1);
         query.and_bind(user);
-        let rows = query.all(self.reader()).await?;
+        let rows = query.all(&self.view()).await?;
         let lines = rows.iter().map(read_activity).collect::<Result<_>>()?;
         Ok(Page::cut(lines, limit, |line: &Activity| line.id))
     }

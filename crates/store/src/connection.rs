@@ -5,11 +5,13 @@
 use crate::{
     acceptance::Gathered,
     error::{Result, StoreError, is_contention},
+    freshness::Source,
     kept::Kept,
     link::Link,
     notices::Outbox,
     postgres,
     records::{Event, Robot, Signal},
+    replica::{Replica, ReplicaStatus},
     turns::SharedTurns,
     usage::InUse,
 };
@@ -109,6 +111,8 @@ pub struct Options {
     pub pooler: Pooler,
     /// PostgreSQL past the pooler, where processes can be heard ([`Store::join`]).
     pub direct: Option<Address>,
+    /// A replica of PostgreSQL for reads that needn't be the newest ([`Store::reading`]).
+    pub replica: Option<ReplicaOptions>,
     /// Experiments that may wait at once; what is asked for beyond is refused. Several processes that accept at the same
     /// moment may exceed it by as many as they have connections.
     pub queue_limit: u32,
@@ -124,6 +128,7 @@ impl Default for Options {
             tls: Tls::default(),
             pooler: Pooler::None,
             direct: None,
+            replica: None,
             queue_limit: 20_000,
         }
     }
@@ -141,6 +146,14 @@ impl Options {
             ("synchronous_commit", "on".to_owned()),
         ]
     }
+}
+
+/// A streaming replica.
+#[derive(Clone, Debug)]
+pub struct ReplicaOptions {
+    pub address: Address,
+    /// One that is further behind isn't used. Not less than three seconds, since it is looked at once a second.
+    pub most_behind: Duration,
 }
 
 /// How connections to PostgreSQL are encrypted, and whom they trust.
@@ -207,6 +220,7 @@ impl fmt::Debug for Address {
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
+    source: Source,
 }
 
 #[derive(Debug)]
@@ -221,6 +235,7 @@ struct Inner {
     reader: Link,
     /// By which other processes are heard.
     listens: Option<PgConnectOptions>,
+    replica: Option<Replica>,
     signals: broadcast::Sender<Signal>,
     turns: SharedTurns,
     gathered: Gathered,
@@ -259,7 +274,7 @@ impl Store {
     /// # Errors
     /// `Missing` where there is no such file.
     pub async fn connect_existing(url: &str, options: Options) -> Result<Self> {
-        let (mut file, mut in_use, mut listens) = (None, None, None);
+        let (mut file, mut in_use, mut listens, mut replica) = (None, None, None, None);
         let (backend, writer, reader) = if let Some(path) = sqlite_path(url) {
             if tokio::fs::try_exists(&path).await.is_ok_and(|exists| !exists) {
                 return Err(StoreError::Missing(path.display().to_string()));
@@ -270,6 +285,7 @@ impl Store {
             (Backend::Sqlite, writer, reader)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             listens = postgres::way_to_listen(url, &options)?;
+            replica = Replica::of(&options)?;
             let link = postgres::open(url, &options).await?;
             (Backend::Postgres, link.clone(), link)
         } else {
@@ -283,6 +299,7 @@ impl Store {
             writer,
             reader,
             listens,
+            replica,
             signals,
             turns: SharedTurns::default(),
             gathered: Gathered::default(),
@@ -297,7 +314,7 @@ impl Store {
             hears_others: AtomicBool::new(false),
             queue_limit: options.queue_limit,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), source: Source::default() })
     }
 
     pub fn backend(&self) -> Backend {
@@ -329,6 +346,9 @@ impl Store {
     /// What the database says against it. Its connections are closed all the same.
     pub async fn close(&self) -> Result<()> {
         self.tell_the_rest().await;
+        if let Some(replica) = &self.inner.replica {
+            replica.link().close().await?;
+        }
         self.inner.reader.close().await?;
         self.inner.writer.close().await
     }
@@ -350,6 +370,9 @@ impl Store {
 
     /// Tells whoever listens here.
     pub(crate) fn raise(&self, signal: Signal) {
+        if let Some(replica) = &self.inner.replica {
+            replica.note(signal);
+        }
         self.inner.changes.fetch_add(1, Ordering::AcqRel);
         let changes = [
             (&self.inner.queue_changes, Signal::Queue),
@@ -419,6 +442,24 @@ impl Store {
         self.inner.queue_limit
     }
 
+    pub(crate) fn replica(&self) -> Option<&Replica> {
+        self.inner.replica.as_ref()
+    }
+
+    /// How the replica stands, if there is one.
+    pub fn replica_status(&self) -> Option<ReplicaStatus> {
+        self.replica().map(Replica::status)
+    }
+
+    pub(crate) const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn with_source(&self, source: Source) -> Self {
+        Self { inner: self.inner.clone(), source }
+    }
+
+    /// What is true now, for whatever decides something. Reads that may be older ask [`Store::view`].
     pub(crate) fn reader(&self) -> &Link {
         &self.inner.reader
     }

@@ -68,7 +68,7 @@ async fn append_to(tx: &DatabaseTransaction, experiment: ExperimentId, events: V
 }
 
 impl Store {
-    /// Those after a sequence (0: from the start), in order; at most `limit` (≤ 1000).
+    /// Those after a sequence (0: from the start), in order; at most `limit` (≤ 1000). As new as [`Store::reading`] says.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -79,15 +79,16 @@ impl Store {
             after,
             i64::from(limit.min(MOST_EVENTS)),
         );
-        rows.all(self.reader()).await?.iter().map(read_event).collect()
+        rows.all(&self.view_of(experiment).await).await?.iter().map(read_event).collect()
     }
 
-    /// The number of the newest event; 0 when there is none.
+    /// The number of the newest event; 0 when there is none. As new as [`Store::reading`] says.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
     pub async fn latest_sequence(&self, experiment: ExperimentId) -> Result<i64> {
-        let row = sql!("SELECT last_sequence FROM experiments WHERE id = $1", experiment).one(self.reader()).await?;
+        let asked = sql!("SELECT last_sequence FROM experiments WHERE id = $1", experiment);
+        let row = asked.one(&self.view_of(experiment).await).await?;
         row.map_or(Ok(0), |row| row.get("last_sequence"))
     }
 
@@ -116,7 +117,7 @@ impl Store {
         at(places).all(self.reader()).await?.iter().map(read_event).collect()
     }
 
-    /// The newest event of a kind.
+    /// The newest event of a kind, as new as [`Store::reading`] says.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -126,7 +127,7 @@ impl Store {
             experiment,
             kind.as_str(),
         );
-        row.one(self.reader()).await?.map(|row| read_event(&row)).transpose()
+        row.one(&self.view_of(experiment).await).await?.map(|row| read_event(&row)).transpose()
     }
 
     /// The newest report of progress of each experiment that a lane has in hand, as they were a moment ago.

@@ -39,19 +39,24 @@ impl Store {
         row.one(self.reader()).await?.map(|row| row.get("experiment_id")).transpose()
     }
 
-    /// An experiment with its wells and their results.
+    /// An experiment with its wells and their results, as new as [`Store::reading`] says.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
     pub async fn experiment(&self, id: ExperimentId) -> Result<Option<ExperimentDetail>> {
-        let row = sql!(format!("{EXPERIMENTS} WHERE e.id = $1"), id).one(self.reader()).await?;
+        let (view, text) = (self.view_of(id).await, format!("{EXPERIMENTS} WHERE e.id = $1"));
+        let row = match sql!(text.clone(), id).one(&view).await? {
+            // One that is newer than all that a replica has.
+            None if view.leave() => sql!(text, id).one(self.reader()).await?,
+            row => row,
+        };
         match row {
-            Some(row) => Ok(Some(detail(self.reader(), &row).await?)),
+            Some(row) => Ok(Some(detail(&view, &row).await?)),
             None => Ok(None),
         }
     }
 
-    /// Newest first; of one user or of all. `limit` ≤ 200.
+    /// Newest first; of one user or of all, as new as [`Store::reading`] says. `limit` ≤ 200.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -68,11 +73,12 @@ impl Store {
         );
         let mut query = sql!(text, after.map_or(Uuid::max(), ExperimentId::as_uuid), i64::from(limit) + 1);
         query.and_bind(user);
-        let rows = query.all(self.reader()).await?;
+        let view = self.view();
+        let rows = query.all(&view).await?;
         let lines = rows.iter().map(Line::read).collect::<Result<Vec<_>>>()?;
         let Page { data, next } = Page::cut(lines, limit, |line: &Line| line.experiment.id);
         let unknown = data.iter().filter(|line| line.tally.is_none()).map(|line| line.experiment.id);
-        let mut counted = tallies(self.reader(), unknown).await?;
+        let mut counted = tallies(&view, unknown).await?;
         let data = data
             .into_iter()
             .map(|Line { experiment, email, tally }| {

@@ -30,7 +30,7 @@ pub struct Figures {
 }
 
 impl Store {
-    /// One query, over the index of what waits and the robots.
+    /// One query, over the index of what waits and the robots; as new as [`Store::reading`] says.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -38,7 +38,7 @@ impl Store {
         let text = query(self.backend());
         let mut query = sql!(text, MOST_COUNTED);
         query.and_bind((self.backend() == Backend::Sqlite).then(now));
-        let row = query.one(self.reader()).await?.ok_or(StoreError::NotFound("figures"))?;
+        let row = query.one(&self.view()).await?.ok_or(StoreError::NotFound("figures"))?;
         let count = |column| row.get::<i64>(column).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         Ok(Figures {
             queued: count("queued")?,

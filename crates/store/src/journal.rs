@@ -68,7 +68,8 @@ impl Store {
         Ok(known)
     }
 
-    /// An experiment's operations in order. `after` is a sequence (0: from the start); at most `limit` (≤ 1000).
+    /// An experiment's operations in order. `after` is a sequence (0: from the start); at most `limit` (≤ 1000). As new
+    /// as [`Store::reading`] says.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -79,7 +80,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<JournalledOperation>> {
         let text = format!("{OPERATIONS} WHERE o.experiment_id = $1 AND o.sequence > $2 ORDER BY o.sequence LIMIT $3");
-        let rows = sql!(text, experiment, after, i64::from(limit.min(MOST_OPERATIONS))).all(self.reader()).await?;
+        let asked = sql!(text, experiment, after, i64::from(limit.min(MOST_OPERATIONS)));
+        let rows = asked.all(&self.view_of(experiment).await).await?;
         rows.iter().map(read_operation).collect()
     }
 }

@@ -9,14 +9,15 @@ const MOST_DISPENSES: i64 = 20_000;
 
 impl Store {
     /// The most that lies in each well into which anything may have fallen, whatever became of the well since.
-    /// A dispense counts from its intent on, unless the robot surely never got it.
+    /// A dispense counts from its intent on, unless the robot surely never got it. As new as [`Store::reading`] says.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
     pub async fn liquid_in_wells(&self, experiment: ExperimentId) -> Result<HashMap<WellId, Volume>> {
         let dispenses = "SELECT step FROM operations WHERE experiment_id = $1 AND state <> $2
                          AND CAST(step AS TEXT) LIKE '%\"dispense\"%' LIMIT $3";
-        let rows = sql!(dispenses, experiment, JournalEvent::NotReceived, MOST_DISPENSES).all(self.reader()).await?;
+        let asked = sql!(dispenses, experiment, JournalEvent::NotReceived, MOST_DISPENSES);
+        let rows = asked.all(&self.view_of(experiment).await).await?;
         let mut wells: HashMap<WellId, Volume> = HashMap::new();
         for row in &rows {
             if let Step::Dispense { well, volume, .. } = row.get("step")? {

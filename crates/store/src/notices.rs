@@ -12,6 +12,7 @@ use crate::{
     connection::{Backend, Store},
     error::{Result, StoreError},
     records::Signal,
+    replica::{self, Follow},
     sql::sql,
 };
 use domain::ExperimentId;
@@ -161,13 +162,16 @@ fn read(word: &str) -> Signal {
 }
 
 impl Store {
-    /// Tells the other processes of a PostgreSQL what this one commits, and hears what they tell, as two of `tasks`. On
-    /// SQLite, and a second time, it does nothing.
+    /// Tells the other processes of a PostgreSQL what this one commits, hears what they tell, and follows the replica if there
+    /// is one, each as one of `tasks`. On SQLite, and a second time, it does nothing.
     pub fn join(&self, tasks: &Tasks) {
         if self.backend() == Backend::Sqlite || self.joined() {
             return;
         }
         tasks.add("telling other processes", PAUSES, Mouth { store: self.clone() });
+        if self.replica().is_some() {
+            tasks.add(replica::NAME, replica::PAUSES, Follow { store: self.clone() });
+        }
         if self.way_to_listen().is_none() {
             tracing::info!(
                 "what other processes change is looked for and not heard: behind a pooler in transaction mode that \

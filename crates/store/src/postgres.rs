@@ -23,7 +23,19 @@ pub(crate) async fn open(url: &str, options: &Options) -> Result<Link> {
         check_ca(ca).await?;
     }
     let settings = settings(url, options, options.pooler)?;
-    let pool = PgPoolOptions::new()
+    let pool = pool(options).connect_with(settings).await.map_err(|error| not_opened(url, &error))?;
+    Ok(Link::postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), options))
+}
+
+/// The same, for one that may not be there yet: it is connected to when it is needed, which may take so long.
+pub(crate) fn open_lazily(url: &str, options: &Options, patience: Duration) -> Result<Link> {
+    let settings = settings(url, options, options.pooler)?;
+    let pool = pool(options).acquire_timeout(patience).connect_lazy_with(settings);
+    Ok(Link::postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), options))
+}
+
+fn pool(options: &Options) -> PgPoolOptions {
+    PgPoolOptions::new()
         .max_connections(options.max_connections.max(2))
         .acquire_timeout(options.acquire_timeout)
         // A connection in use is known to live; asking it before each use would be most of what the database is asked.
@@ -36,10 +48,6 @@ pub(crate) async fn open(url: &str, options: &Options) -> Result<Link> {
                 Ok(true)
             })
         })
-        .connect_with(settings)
-        .await
-        .map_err(|error| not_opened(url, &error))?;
-    Ok(Link::postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), options))
 }
 
 /// How a connection to the database at `url` is made.

@@ -288,7 +288,7 @@ impl Server {
     /// One statement on the server as such.
     async fn run(&self, statement: &str) {
         use sea_orm::ConnectionTrait;
-        let options = Options { max_connections: 2, ..Options::default() };
+        let options = on_the_way(Options { max_connections: 2, ..Options::default() });
         let any = match self {
             Self::Given(url) => url.clone(),
             Self::Private(cluster) => cluster.url("postgres"),

@@ -138,7 +138,8 @@ impl Store {
         rows.all(self.reader()).await?.iter().map(|row| row.get("id")).collect()
     }
 
-    /// The measured wells of an experiment whose quota was given back: others make up for them.
+    /// The measured wells of an experiment whose quota was given back: others make up for them. As new as
+    /// [`Store::reading`] says.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -148,7 +149,7 @@ impl Store {
              WHERE w.experiment_id = $1 AND w.status = 'measured'",
             experiment,
         );
-        rows.all(self.reader()).await?.iter().map(|row| row.get("id")).collect()
+        rows.all(&self.view_of(experiment).await).await?.iter().map(|row| row.get("id")).collect()
     }
 }
 

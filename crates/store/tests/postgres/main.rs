@@ -6,5 +6,6 @@
 #[path = "../conformance/given.rs"]
 mod given;
 mod pooler;
+mod replica;
 mod roles;
 mod tls;
