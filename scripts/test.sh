@@ -34,6 +34,8 @@ postgres_bin() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n
 
 missing_packages() {
     [ -n "$(postgres_bin)" ] || echo postgresql
+    [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
+    command -v openssl >/dev/null || echo openssl
     command -v chromium >/dev/null || echo chromium
     command -v chromedriver >/dev/null || echo chromium-driver
     python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv

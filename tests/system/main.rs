@@ -12,6 +12,7 @@ mod crash;
 mod cut;
 mod first_minute;
 mod full_disk;
+mod institution;
 mod ledger;
 mod process;
 mod refusals;

@@ -9,7 +9,7 @@ use axum::{
 use domain::{ExperimentId, Role, UserId};
 use hashlink::LinkedHashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::Moment;
+use store::{Moment, Position};
 
 /// All kept answers together, in bytes.
 const MOST: usize = 8 << 20;
@@ -22,7 +22,14 @@ pub(crate) enum Question {
     /// What is said of a fault depends on the reader's role. Who may read it is to be asked first.
     Experiment { id: ExperimentId, reader: Role },
     /// Of one person's, or all.
-    List { of: Option<UserId>, after: Option<ExperimentId>, limit: u32, reader: Role },
+    List {
+        of: Option<UserId>,
+        after: Option<ExperimentId>,
+        limit: u32,
+        reader: Role,
+        /// What the reader knows of: who knows of more gets no older answer.
+        seen: Position,
+    },
 }
 
 /// How long an answer holds.

@@ -23,8 +23,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use store::{Figures, Store, StoreError};
+use store::{Figures, Freshness, ReplicaStatus, Store, StoreError};
 use tasks::{Status, Tasks};
+use telemetry::names;
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -85,7 +86,8 @@ impl Health {
 
     pub(crate) async fn figures(&self) -> Result<Figures, Problem> {
         let read = async {
-            match timeout(LONGEST_WAIT, self.store.figures()).await {
+            let lately = self.store.reading(Freshness::MayBeStale).await;
+            match timeout(LONGEST_WAIT, lately.figures()).await {
                 Ok(Ok(figures)) => Ok(figures),
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err(Problem::new(FaultCode::Unavailable, "the database doesn't answer in time")),
@@ -96,6 +98,18 @@ impl Health {
 
     pub(crate) async fn readiness(&self) -> Readiness {
         self.readiness.or_make(self.look()).await
+    }
+
+    /// Puts how the replica stands among this process's figures.
+    pub(crate) fn tell_replica(&self) {
+        let Some(ReplicaStatus { used, behind, answered, passed_on, .. }) = self.store.replica_status() else { return };
+        metrics::gauge!(names::REPLICA_USED).set(u8::from(used));
+        if let Some(behind) = behind {
+            metrics::gauge!(names::REPLICA_BEHIND).set(behind.as_secs_f64());
+        }
+        for (by, reads) in [("replica", answered), ("primary", passed_on)] {
+            metrics::counter!(names::REPLICA_READS, "by" => by).absolute(reads);
+        }
     }
 
     async fn look(&self) -> Readiness {
@@ -120,7 +134,8 @@ impl Health {
         let checks: BTreeMap<_, _> =
             looked_at.into_iter().map(|(name, outcome, why)| (name, Check::of(outcome.is_ok(), why))).collect();
         let tasks = self.tasks.iter().flat_map(Tasks::status).collect();
-        Readiness { ready: checks.values().all(|check| check.ok), checks, tasks }
+        let replica = self.store.replica_status().map(Replica::from);
+        Readiness { ready: checks.values().all(|check| check.ok), checks, replica, tasks }
     }
 
     fn tell_changes(&self, looked_at: &[(&'static str, Result<(), String>, &str)]) {
@@ -150,6 +165,9 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Resul
 pub struct Readiness {
     pub ready: bool,
     pub checks: BTreeMap<&'static str, Check>,
+    /// One that isn't used is no reason to send it no requests: the primary answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<Replica>,
     /// What this process does again and again. One that fails is no reason to send it no requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<Status>,
@@ -161,6 +179,25 @@ pub struct Check {
     pub ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// How the database's replica stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Replica {
+    /// Reads that needn't be the newest go to it.
+    used: bool,
+    /// Whole seconds since it was seen to have all that the primary had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    behind_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
+}
+
+impl From<ReplicaStatus> for Replica {
+    fn from(status: ReplicaStatus) -> Self {
+        let ReplicaStatus { used, why, behind, .. } = status;
+        Self { used, behind_seconds: behind.map(|behind| behind.as_secs()), why }
+    }
 }
 
 impl Check {

@@ -24,7 +24,12 @@ pub use health::{Health, Readiness, ScrapeToken, ScrapeTokens, health_router};
 pub use openapi::document as openapi;
 pub use state::ApiState;
 
-use axum::{Router, http::StatusCode, middleware::from_fn, routing::get};
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware::{from_fn, from_fn_with_state},
+    routing::get,
+};
 use std::time::Duration;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
 
@@ -44,6 +49,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(from_fn(request::finish_problems))
         .layer(from_fn(request::announce))
+        .layer(from_fn_with_state(state.app.clone(), request::tell_position))
         .layer(CompressionLayer::new())
         .layer(from_fn(request::observe))
         .merge(health::routes())

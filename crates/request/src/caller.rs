@@ -41,6 +41,7 @@ where
         let state = AppState::from_ref(state);
         let identity = identify(&state.auth, parts).await?;
         // From here on the request's lines in the log say whose it is.
+        crate::sent_by(parts, &identity);
         tracing::Span::current().record("user", tracing::field::display(identity.user_id()));
         let Ok(told) = Told::from_request_parts(parts, &state).await;
         told.tell(state.changes.take_request(&identity, &parts.method)?);

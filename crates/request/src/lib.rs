@@ -8,6 +8,7 @@ mod changes;
 pub mod faults;
 mod observe;
 mod problem;
+mod reading;
 mod security;
 mod sign_ins;
 mod state;
@@ -16,6 +17,7 @@ pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session
 pub use changes::{Changes, Told, USUAL_CHANGES_PER_MINUTE, announce};
 pub use observe::{Failure, RequestId, finish_problems, observe, panicked};
 pub use problem::{FieldProblem, OUTAGE, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
+pub use reading::{LastChanges, POSITION, Reader, sent_by, tell_position};
 pub use security::page_headers;
 pub use sign_ins::count_sign_in;
 pub use state::{AppState, ClientAddress};

@@ -1,7 +1,7 @@
 //! What every request meets: the store, who people are, and the lab.
 
-use crate::Changes;
-use store::{Retention, Store};
+use crate::{Changes, LastChanges};
+use store::{Position, Retention, Store};
 use workflow::Lab;
 
 /// Where the address of a client is read.
@@ -24,6 +24,9 @@ pub struct AppState {
     pub changes: Changes,
     /// How long what happened in an experiment is kept, to be told where it is gone.
     pub retention: Retention,
+    pub last_changes: LastChanges,
+    /// What is read has all up to there; where only what is true now is read, this says nothing.
+    pub seen: Position,
 }
 
 impl AppState {
@@ -35,6 +38,8 @@ impl AppState {
             client_address: ClientAddress::default(),
             changes: Changes::default(),
             retention: Retention::default(),
+            last_changes: LastChanges::default(),
+            seen: Position::START,
         }
     }
 

@@ -84,7 +84,7 @@ impl Store {
             after.map_or(Uuid::nil(), UserId::as_uuid),
             i64::from(limit) + 1,
         );
-        let users = rows.all(&self.view()).await?.iter().map(read_user).collect::<Result<_>>()?;
+        let users = rows.all(self.reader()).await?.iter().map(read_user).collect::<Result<_>>()?;
         Ok(Page::cut(users, limit, |user: &User| user.id))
     }
 

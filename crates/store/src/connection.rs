@@ -9,7 +9,7 @@ use crate::{
     kept::Kept,
     link::Link,
     notices::Outbox,
-    postgres,
+    postgres::{self, WayToListen},
     records::{Event, Robot, Signal},
     replica::{Replica, ReplicaStatus},
     turns::SharedTurns,
@@ -19,7 +19,6 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, SqlxError, SqlxSqliteConnector,
     sqlx::{
         ConnectOptions as _, Connection as _,
-        postgres::PgConnectOptions,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
 };
@@ -233,8 +232,7 @@ struct Inner {
     /// One connection on SQLite, so that writers queue here and not in the file's lock.
     writer: Link,
     reader: Link,
-    /// By which other processes are heard.
-    listens: Option<PgConnectOptions>,
+    listens: WayToListen,
     replica: Option<Replica>,
     signals: broadcast::Sender<Signal>,
     turns: SharedTurns,
@@ -274,7 +272,7 @@ impl Store {
     /// # Errors
     /// `Missing` where there is no such file.
     pub async fn connect_existing(url: &str, options: Options) -> Result<Self> {
-        let (mut file, mut in_use, mut listens, mut replica) = (None, None, None, None);
+        let (mut file, mut in_use, mut listens, mut replica) = (None, None, WayToListen::None, None);
         let (backend, writer, reader) = if let Some(path) = sqlite_path(url) {
             if tokio::fs::try_exists(&path).await.is_ok_and(|exists| !exists) {
                 return Err(StoreError::Missing(path.display().to_string()));
@@ -284,7 +282,7 @@ impl Store {
             file = Some(path);
             (Backend::Sqlite, writer, reader)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            listens = postgres::way_to_listen(url, &options)?;
+            listens = postgres::way_to_listen(&options)?;
             replica = Replica::of(&options)?;
             let link = postgres::open(url, &options).await?;
             (Backend::Postgres, link.clone(), link)
@@ -469,9 +467,8 @@ impl Store {
         &self.inner.writer
     }
 
-    /// How a connection that listens is made; there is none where only a pooler is known that swallows what comes.
-    pub(crate) fn way_to_listen(&self) -> Option<&PgConnectOptions> {
-        self.inner.listens.as_ref()
+    pub(crate) fn way_to_listen(&self) -> &WayToListen {
+        &self.inner.listens
     }
 
     /// For [`transact!`].

@@ -11,6 +11,7 @@ use crate::{
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, prelude::async_trait,
+    sqlx::postgres::PgPool,
 };
 use std::sync::Arc;
 
@@ -52,6 +53,11 @@ impl Link {
             transaction.execute_unprepared(opening).await?;
         }
         Ok(transaction)
+    }
+
+    /// PostgreSQL's.
+    pub fn pool(&self) -> &PgPool {
+        self.database.get_postgres_connection_pool()
     }
 
     pub async fn close(&self) -> Result<()> {

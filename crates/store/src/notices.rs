@@ -11,6 +11,7 @@
 use crate::{
     connection::{Backend, Store},
     error::{Result, StoreError},
+    postgres::WayToListen,
     records::Signal,
     replica::{self, Follow},
     sql::sql,
@@ -172,7 +173,7 @@ impl Store {
         if self.replica().is_some() {
             tasks.add(replica::NAME, replica::PAUSES, Follow { store: self.clone() });
         }
-        if self.way_to_listen().is_none() {
+        if matches!(self.way_to_listen(), WayToListen::None) {
             tracing::info!(
                 "what other processes change is looked for and not heard: behind a pooler in transaction mode that \
                  needs database_direct_url, a way past it"
@@ -342,9 +343,12 @@ impl Sent {
 async fn connect(store: &Store) -> Result<PgListener> {
     let row = sql!(CHANNEL).one(store.reader()).await?.ok_or(StoreError::NotFound("schema"))?;
     let channel: String = row.get("channel")?;
-    let settings = store.way_to_listen().ok_or_else(|| failed(SqlxError::PoolClosed))?;
+    let settings = match store.way_to_listen() {
+        WayToListen::Direct(settings) => (**settings).clone(),
+        WayToListen::AsAll | WayToListen::None => store.writer().pool().connect_options().as_ref().clone(),
+    };
     let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).acquire_timeout(ANSWER);
-    let pool = pool.connect_with(settings.clone()).await.map_err(failed)?;
+    let pool = pool.connect_with(settings).await.map_err(failed)?;
     let mut listener = PgListener::connect_with(&pool).await.map_err(failed)?;
     listener.eager_reconnect(false);
     listener.listen(&channel).await.map_err(failed)?;

@@ -54,16 +54,20 @@ fn pool(options: &Options) -> PgPoolOptions {
 ///
 /// # Errors
 /// `Unreachable` where it is no such URL.
-pub(crate) fn settings(url: &str, options: &Options, pooler: Pooler) -> Result<PgConnectOptions> {
+fn settings(url: &str, options: &Options, pooler: Pooler) -> Result<PgConnectOptions> {
     let settings: PgConnectOptions = url.parse().map_err(|error| not_opened(url, &error))?;
+    Ok(told(with_tls(settings, &options.tls, url), options, pooler))
+}
+
+/// The same with what each session is told.
+fn told(settings: PgConnectOptions, options: &Options, pooler: Pooler) -> PgConnectOptions {
     let settings = settings.application_name("tincture").disable_statement_logging();
-    let settings = with_tls(settings, &options.tls, url);
-    Ok(match pooler {
+    match pooler {
         Pooler::None => settings.options(options.session()),
         // What a session is told would be lost, and poolers refuse what they can't hand on; statements are told anew in
         // each transaction, so that none is worth keeping.
         Pooler::Transaction => settings.extra_float_digits(None).statement_cache_capacity(0),
-    })
+    }
 }
 
 /// The driver says of a file without certificates that a server isn't to be trusted.
@@ -78,12 +82,24 @@ async fn check_ca(file: &Path) -> Result<()> {
 }
 
 /// A connection that listens must be ours for as long as it does.
-pub(crate) fn way_to_listen(url: &str, options: &Options) -> Result<Option<PgConnectOptions>> {
-    match (&options.direct, options.pooler) {
-        (Some(direct), _) => settings(direct.url(), options, Pooler::None).map(Some),
-        (None, Pooler::None) => settings(url, options, Pooler::None).map(Some),
-        (None, Pooler::Transaction) => Ok(None),
-    }
+pub(crate) fn way_to_listen(options: &Options) -> Result<WayToListen> {
+    Ok(match (&options.direct, options.pooler) {
+        (Some(direct), _) => WayToListen::Direct(Box::new(settings(direct.url(), options, Pooler::None)?)),
+        (None, Pooler::None) => WayToListen::AsAll,
+        (None, Pooler::Transaction) => WayToListen::None,
+    })
+}
+
+/// How other processes are heard.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum WayToListen {
+    /// By a connection like all others.
+    AsAll,
+    /// Past the pooler.
+    Direct(Box<PgConnectOptions>),
+    /// Only a pooler is known, which swallows what comes.
+    #[default]
+    None,
 }
 
 fn with_tls(settings: PgConnectOptions, tls: &Tls, url: &str) -> PgConnectOptions {

@@ -62,6 +62,12 @@ pub const BACKUPS: &str = "tincture_backups_total";
 /// When the newest sound backup was made, in seconds since 1970; its age is `time()` less this. There is none while this
 /// isn't told.
 pub const NEWEST_BACKUP: &str = "tincture_newest_backup_unixtime";
+/// 1 while reads go to the replica, 0 while they don't; there is none without a replica.
+pub const REPLICA_USED: &str = "tincture_replica_used";
+/// Seconds since the replica was last seen to have all that the primary had; up to two where it follows closely.
+pub const REPLICA_BEHIND: &str = "tincture_replica_behind";
+/// Reads that the replica might have answered. Label: `by` (`replica`, or `primary` in its place).
+pub const REPLICA_READS: &str = "tincture_replica_reads_total";
 /// 1. Label: `version`.
 pub const BUILD_INFO: &str = "tincture_build_info";
 
@@ -111,6 +117,9 @@ pub const INSTANCE: &[Metric] = &[
         kind: Kind::Gauge,
         help: "When the newest sound backup was made, seconds since 1970",
     },
+    Metric { name: REPLICA_USED, kind: Kind::Gauge, help: "1 while reads go to the database's replica, else 0" },
+    Metric { name: REPLICA_BEHIND, kind: Kind::Gauge, help: "Seconds since the replica was seen to have everything" },
+    Metric { name: REPLICA_READS, kind: Kind::Counter, help: "Reads that a replica might answer, by who did" },
     Metric { name: FAULTS, kind: Kind::Counter, help: "Faults that steps and robots ran into, by code" },
 ];
 

@@ -1,9 +1,11 @@
 //! What can be asked on the command line. Flags override settings, so each one here only names the setting it stands for.
 
 mod backup;
+mod database;
 mod steer;
 
 pub use backup::{Backup, BackupAct};
+pub use database::{Database, RoleNames};
 pub use steer::{Act, By, Experiment, Seen, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat};
@@ -57,6 +59,9 @@ pub enum Command {
     Migrate,
     /// Make, list, verify, restore and prune backups of the embedded database
     Backup(Backup),
+    /// Make the roles of PostgreSQL that the lab needs
+    #[command(subcommand)]
+    Database(Database),
     /// Make and change accounts
     #[command(subcommand)]
     User(User),
@@ -295,6 +300,7 @@ impl Cli {
             }
             Command::Backup(backup) => flags.set("data_dir", backup.data_dir.as_ref().map(|path| path.display())),
             Command::Migrate
+            | Command::Database(_)
             | Command::User(_)
             | Command::Keys(_)
             | Command::Robot(_)

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use store::{Integrity, Options, Store};
+use store::{Integrity, Store};
 
 /// How long a start may look for damage. Enough for about 2 GB; a larger file is looked at in part.
 const LOOK_FOR_DAMAGE: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
 /// # Errors
 /// It isn't there or can't be reached.
 pub async fn open_any(settings: &Settings) -> anyhow::Result<Store> {
-    Store::connect_existing(&url(settings), options(settings)).await.context("the database can't be opened")
+    Store::connect_existing(&url(settings), settings.database()).await.context("the database can't be opened")
 }
 
 /// The same, for what runs long: looks for damage first.
@@ -44,7 +44,7 @@ pub async fn open_to_serve(settings: &Settings) -> anyhow::Result<Store> {
 /// # Errors
 /// It can't be reached, is damaged, or a migration fails.
 pub async fn prepare(settings: &Settings) -> anyhow::Result<(Store, Vec<String>)> {
-    let store = Store::connect(&url(settings), options(settings)).await.context("the database can't be opened")?;
+    let store = Store::connect(&url(settings), settings.database()).await.context("the database can't be opened")?;
     look_for_damage(&store).await?;
     let ran = store.migrate().await.context("the database can't be brought up to date")?;
     Ok((store, ran))
@@ -66,10 +66,6 @@ fn url(settings: &Settings) -> String {
         Some(url) => url.expose().to_owned(),
         None => format!("sqlite://{}", embedded(&settings.data_dir).display()),
     }
-}
-
-fn options(settings: &Settings) -> Options {
-    Options { max_connections: settings.database_connections, queue_limit: settings.queue_limit, ..Options::default() }
 }
 
 /// The file of SQLite's; nothing where the settings name PostgreSQL.

@@ -70,6 +70,7 @@ async fn dispatch(command: &Command, settings: &Settings) -> anyhow::Result<()> 
         Command::Emulator(emulator) => commands::emulator::run(settings, emulator).await,
         Command::Migrate => commands::migrate::run(settings).await,
         Command::Backup(backup) => commands::backup::run(settings, backup).await,
+        Command::Database(database) => commands::database::run(settings, database).await,
         Command::User(user) => commands::user::run(settings, user).await,
         Command::Keys(keys) => commands::keys::run(settings, keys).await,
         Command::Robot(robot) => commands::robot::run(settings, robot).await,

@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use store::Retention;
+use store::{Address, Options, Pooler, ReplicaOptions, Retention, Tls, TlsMode};
 use workflow::{Patience, WorkerConfig};
 
 /// Read when it lies in the working directory and `--config` names no other.
@@ -50,7 +50,19 @@ pub const KEYS: &[Key] = &[
     key("service_metrics_token", "", "the same of /metrics/service, the figures of the whole lab"),
     key("data_dir", "\"./tincture-data\"", "embedded database and virtual lab"),
     key("database_url", "", "sqlite://… or postgres://…; the embedded database when not set"),
-    key("database_connections", "10", "most connections to the database, 1-200"),
+    key("database_connections", "10", "most connections to the database, and to its replica, 1-200"),
+    key("database_statement_timeout", "10", "seconds that a statement may take in PostgreSQL, 1-3600"),
+    key("database_lock_timeout", "5", "seconds that it may wait for what others have locked, 1-3600"),
+    key(
+        "database_tls",
+        "",
+        "disable, prefer, require, verify-ca or verify-full (with database_ca); the URL's sslmode when not set",
+    ),
+    key("database_ca", "", "PEM file of the CA that signed PostgreSQL's certificate"),
+    key("database_pooler", "\"none\"", "`transaction` where database_url leads through pgbouncer in transaction mode"),
+    key("database_direct_url", "", "PostgreSQL past the pooler, to hear other processes at once"),
+    key("database_replica_url", "", "a streaming replica of it for reads that needn't be the newest; one server"),
+    key("database_replica_lag", "10", "seconds that the replica may be behind before it isn't used, 3-3600"),
     key("admin_password", "", "the first administrator's, instead of a printed one"),
     key("behind_proxy", "false", "a proxy that you trust sets X-Forwarded-For: take clients' addresses from there"),
     key(
@@ -112,6 +124,18 @@ pub struct Settings {
     /// May hold a password.
     pub database_url: Option<Secret>,
     pub database_connections: u32,
+    /// Seconds.
+    pub database_statement_timeout: u16,
+    /// Seconds.
+    pub database_lock_timeout: u16,
+    pub database_tls: Option<DatabaseTls>,
+    pub database_ca: Option<PathBuf>,
+    pub database_pooler: DatabasePooler,
+    /// May hold a password, as the next.
+    pub database_direct_url: Option<Secret>,
+    pub database_replica_url: Option<Secret>,
+    /// Seconds.
+    pub database_replica_lag: u16,
     pub admin_password: Option<Secret>,
     pub behind_proxy: bool,
     pub connections: usize,
@@ -198,6 +222,37 @@ impl TryFrom<String> for Every {
     }
 }
 
+/// How a connection to PostgreSQL is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseTls {
+    Disable,
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+impl From<DatabaseTls> for TlsMode {
+    fn from(tls: DatabaseTls) -> Self {
+        match tls {
+            DatabaseTls::Disable => Self::Disable,
+            DatabaseTls::Prefer => Self::Prefer,
+            DatabaseTls::Require => Self::Require,
+            DatabaseTls::VerifyCa => Self::VerifyCa,
+            DatabaseTls::VerifyFull => Self::VerifyFull,
+        }
+    }
+}
+
+/// What stands before PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DatabasePooler {
+    None,
+    Transaction,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -215,6 +270,36 @@ impl Settings {
             documents: self.keep_documents.age(),
             activity: self.keep_activity.age(),
         }
+    }
+
+    /// How the database is opened.
+    pub fn database(&self) -> Options {
+        let seconds = |seconds: u16| Duration::from_secs(seconds.into());
+        let address = |url: &Secret| Address::new(url.expose());
+        let replica = self
+            .database_replica_url
+            .as_ref()
+            .map(|url| ReplicaOptions { address: address(url), most_behind: seconds(self.database_replica_lag) });
+        Options {
+            max_connections: self.database_connections,
+            statement_timeout: seconds(self.database_statement_timeout),
+            lock_timeout: seconds(self.database_lock_timeout),
+            tls: Tls { mode: self.database_tls.map(TlsMode::from), ca: self.database_ca.clone() },
+            pooler: match self.database_pooler {
+                DatabasePooler::None => Pooler::None,
+                DatabasePooler::Transaction => Pooler::Transaction,
+            },
+            direct: self.database_direct_url.as_ref().map(address),
+            replica,
+            queue_limit: self.queue_limit,
+            ..Options::default()
+        }
+    }
+
+    /// Most connections to databases that are open at once.
+    fn connections_to_databases(&self) -> u32 {
+        let replicas = u32::from(self.database_replica_url.is_some());
+        self.database_connections * (1 + replicas) + 1
     }
 
     /// Where this lab's backups lie.
@@ -240,7 +325,7 @@ impl Settings {
     /// What clients of pages and API may take of this process.
     pub fn limits(&self) -> Limits {
         Limits {
-            connections: descriptors::connections(self.connections, self.database_connections),
+            connections: descriptors::connections(self.connections, self.connections_to_databases()),
             connections_per_address: (!self.behind_proxy).then_some(self.connections_per_address),
             patience: Duration::from_secs(self.client_patience.into()),
         }
@@ -330,6 +415,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     if !(1..=200).contains(&settings.database_connections) {
         bail!("database_connections is {}, it must be between 1 and 200", settings.database_connections);
     }
+    check_database(settings)?;
     if !(16..=100_000).contains(&settings.connections) {
         bail!("connections is {}, it must be between 16 and 100000", settings.connections);
     }
@@ -361,6 +447,40 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+fn check_database(settings: &Settings) -> anyhow::Result<()> {
+    for (name, seconds, least) in [
+        ("database_statement_timeout", settings.database_statement_timeout, 1),
+        ("database_lock_timeout", settings.database_lock_timeout, 1),
+        ("database_replica_lag", settings.database_replica_lag, 3),
+    ] {
+        if !(least..=3_600).contains(&seconds) {
+            bail!("{name} is {seconds}, it must be between {least} and 3600 (seconds)");
+        }
+    }
+    if let (Some(ca), Some(tls)) = (&settings.database_ca, settings.database_tls)
+        && !TlsMode::from(tls).verifies()
+    {
+        bail!(
+            "database_ca is {}, but the database_tls that is set trusts any certificate: make it verify-full, or leave it out",
+            ca.display()
+        );
+    }
+    for (name, url) in [
+        ("database_direct_url", &settings.database_direct_url),
+        ("database_replica_url", &settings.database_replica_url),
+    ] {
+        let is_ours =
+            |url: &Secret| ["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme));
+        if url.as_ref().is_some_and(|url| !is_ours(url)) {
+            bail!("{name} must be a PostgreSQL URL, postgres://…, as database_url then is");
+        }
+        if url.is_some() && settings.database_url.as_ref().is_none_or(|url| !is_ours(url)) {
+            bail!("{name} is set, which only PostgreSQL has: set database_url to its primary, postgres://…");
+        }
+    }
+    Ok(())
 }
 
 type TomlFile = File<config::FileSourceFile, FileFormat>;
@@ -416,11 +536,14 @@ fn shown(name: &str, value: Value) -> String {
     let text = value.into_string().unwrap_or_default();
     match name {
         "admin_password" | "metrics_token" | "service_metrics_token" => quoted("****"),
-        "database_url" => quoted(&mask_url(&text)),
+        "database_url" | "database_direct_url" | "database_replica_url" => quoted(&mask_url(&text)),
         "speed"
         | "seed"
         | "behind_proxy"
         | "database_connections"
+        | "database_statement_timeout"
+        | "database_lock_timeout"
+        | "database_replica_lag"
         | "queue_limit"
         | "lease_seconds"
         | "patience"

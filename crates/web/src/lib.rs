@@ -57,7 +57,8 @@ pub fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(from_fn(security::own_pages_only))
         .layer(CatchPanicLayer::custom(failure::panicked))
-        .layer(from_fn_with_state(state.clone(), failure::designed));
+        .layer(from_fn_with_state(state.clone(), failure::designed))
+        .layer(from_fn_with_state(state.clone(), request::tell_position));
     Router::new()
         .route("/assets/{edition}/{name}", get(assets::serve))
         .merge(pages)

@@ -24,13 +24,33 @@ impl FromRequestParts<AppState> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         match who(state, &parts.headers).await {
-            Ok(Some(identity)) => match state.changes.take_request(&identity, &parts.method) {
-                Ok(_) => Ok(Self(identity)),
-                Err(standing) => Err(PageError::TooMuch(standing.wait.as_secs() + 1).into_response()),
-            },
+            Ok(Some(identity)) => {
+                request::sent_by(parts, &identity);
+                match state.changes.take_request(&identity, &parts.method) {
+                    Ok(_) => Ok(Self(identity)),
+                    Err(standing) => Err(PageError::TooMuch(standing.wait.as_secs() + 1).into_response()),
+                }
+            }
             Ok(None) => Err(to_sign_in(parts).into_response()),
             Err(error) => Err(error.into_response()),
         }
+    }
+}
+
+/// A signed-in person who looks at something, and the lab as new as they need it ([`request::Reader`]).
+#[derive(Debug)]
+pub struct Looking {
+    pub state: AppState,
+    pub me: Identity,
+}
+
+impl FromRequestParts<AppState> for Looking {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        let SignedIn(me) = SignedIn::from_request_parts(parts, state).await?;
+        let state = state.clone().reading_for(&me, &parts.headers).await;
+        Ok(Self { state, me })
     }
 }
 

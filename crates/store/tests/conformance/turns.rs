@@ -145,7 +145,7 @@ pub async fn wells_are_counted_where_nobody_wrote_down_how_many(database: TestDa
 
 pub async fn a_full_queue_refuses_and_charges_nothing(database: TestDatabase) {
     let options = Options { queue_limit: 3, ..Options::default() };
-    let store = &Store::connect(&database.url, options).await.expect("it opens");
+    let store = &database.another_with(options).await;
     let person = user(store, 100).await;
     let key = || Some(IdempotencyKey { key: "first".to_owned(), request_hash: "hash".to_owned() });
     let first = NewExperiment { idempotency: key(), ..request(person, 1) };

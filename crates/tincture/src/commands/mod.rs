@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod config;
+pub mod database;
 pub mod emulator;
 pub mod experiment;
 pub mod keys;

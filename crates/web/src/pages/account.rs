@@ -5,7 +5,7 @@ use crate::{
     error::{PageError, html},
     fields::Fields,
     sentences::sentence,
-    session::{self, SignedIn},
+    session::{self, Looking, SignedIn},
     when::When,
 };
 use askama::Template;
@@ -47,11 +47,7 @@ struct Line {
     address: String,
 }
 
-pub async fn show(
-    State(state): State<AppState>,
-    SignedIn(me): SignedIn,
-    Query(wish): Query<Wish>,
-) -> Result<Response, PageError> {
+pub async fn show(Looking { state, me }: Looking, Query(wish): Query<Wish>) -> Result<Response, PageError> {
     page(&state, &me, &wish, None).await
 }
 

@@ -17,7 +17,7 @@ use crate::{
     pages::experiments::title,
     plate::{self, PlateView},
     sentences,
-    session::SignedIn,
+    session::{Looking, SignedIn},
     when::{When, duration},
 };
 use askama::Template;
@@ -152,8 +152,7 @@ pub struct Wish {
 }
 
 pub async fn show(
-    State(state): State<AppState>,
-    SignedIn(me): SignedIn,
+    Looking { state, me }: Looking,
     Path(id): Path<String>,
     Query(wish): Query<Wish>,
 ) -> Result<Response, PageError> {

@@ -4,14 +4,11 @@ use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
     pages::experiment::status_word,
-    session::SignedIn,
+    session::Looking,
     when::When,
 };
 use askama::Template;
-use axum::{
-    extract::{Query, State},
-    response::Response,
-};
+use axum::{extract::Query, response::Response};
 use chrono::{DateTime, Utc};
 use domain::Role;
 use request::AppState;
@@ -53,11 +50,7 @@ struct ExperimentsPage {
     next: Option<String>,
 }
 
-pub async fn show(
-    State(state): State<AppState>,
-    SignedIn(me): SignedIn,
-    Query(wish): Query<Wish>,
-) -> Result<Response, PageError> {
+pub async fn show(Looking { state, me }: Looking, Query(wish): Query<Wish>) -> Result<Response, PageError> {
     let may_see_everyone = me.role().runs_the_lab();
     let everyone = may_see_everyone && wish.of == "everyone";
     let after = match &wish.after {

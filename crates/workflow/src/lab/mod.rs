@@ -27,6 +27,12 @@ impl Lab {
         Self { store }
     }
 
+    /// The same lab, read from this store.
+    #[must_use]
+    pub fn reading_from(self, store: Store) -> Self {
+        Self { store }
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }

@@ -4,7 +4,7 @@ use crate::{
     body::{Paging, Parameters},
     views::PageView,
 };
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::HeaderMap};
 use chrono::{DateTime, Utc};
 use domain::{ActivityId, UserId};
 use request::{Administrator, AppState, Problem, ProblemDocument};
@@ -52,7 +52,8 @@ pub struct ActivityView {
 ))]
 pub async fn list(
     State(state): State<AppState>,
-    _administrator: Administrator,
+    Administrator(identity): Administrator,
+    headers: HeaderMap,
     Parameters(paging): Parameters<Paging>,
     Parameters(doer): Parameters<Doer>,
 ) -> Result<Json<PageView<ActivityView>>, Problem> {
@@ -60,6 +61,7 @@ pub async fn list(
         Some(text) => Some(account(&state, text).await?),
         None => None,
     };
+    let state = state.reading_for(&identity, &headers).await;
     let page = state.store.activity(user, paging.after()?, paging.limit()?).await?;
     Ok(Json(PageView::of(page, ActivityView::from)))
 }

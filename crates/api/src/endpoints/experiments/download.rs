@@ -2,10 +2,10 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::Path,
     response::{IntoResponse, Response},
 };
-use request::{AppState, Caller, Problem, ProblemDocument};
+use request::{Problem, ProblemDocument, Reader};
 use views::ExperimentView;
 
 /// Download an experiment as JSON
@@ -16,11 +16,7 @@ use views::ExperimentView;
     (status = 200, body = ExperimentView),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
 ))]
-pub async fn download(
-    State(state): State<AppState>,
-    Caller(identity): Caller,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn download(Reader { state, identity }: Reader, Path(id): Path<String>) -> Result<Response, Problem> {
     let detail = super::visible(&state, &identity, &id).await?;
     let name = super::saved_as(detail.experiment.id, "json")?;
     Ok(([name], Json(super::view(&state, detail, identity.role()).await?)).into_response())

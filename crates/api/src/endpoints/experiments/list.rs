@@ -7,7 +7,7 @@ use crate::{
 };
 use axum::{body::Bytes, extract::State, response::Response};
 use domain::FaultCode;
-use request::{AppState, Caller, Problem, ProblemDocument};
+use request::{Problem, ProblemDocument, Reader};
 use serde::Deserialize;
 use store::Moment;
 use utoipa::{IntoParams, ToSchema};
@@ -41,9 +41,8 @@ pub enum ScopeName {
     (status = 422, body = ProblemDocument, description = "A limit or cursor that can't be", content_type = "application/problem+json"),
 ))]
 pub async fn list(
-    State(state): State<AppState>,
     State(answers): State<Answers>,
-    Caller(identity): Caller,
+    Reader { state, identity }: Reader,
     Parameters(paging): Parameters<Paging>,
     Parameters(whose): Parameters<Whose>,
 ) -> Result<Response, Problem> {
@@ -59,7 +58,7 @@ pub async fn list(
         Some(_) => return Err(Problem::bad_parameter("scope", "use mine or all")),
     };
     let (after, limit) = (paging.after()?, paging.limit()?);
-    let question = Question::List { of: user, after, limit, reader: identity.role() };
+    let question = Question::List { of: user, after, limit, reader: identity.role(), seen: state.seen };
     let changes = state.store.changes();
     let holds = Holds::Awhile(Moment::after(changes));
     if let Some((_, answer)) = answers.get(&question, changes) {

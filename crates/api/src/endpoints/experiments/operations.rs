@@ -1,13 +1,10 @@
 //! `GET /experiments/{id}/operations`
 
 use crate::body::{Paging, Parameters};
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::Path};
 use chrono::{DateTime, Utc};
 use domain::{JournalEvent, OperationId, WellId};
-use request::{AppState, Caller, Problem, ProblemDocument};
+use request::{Problem, ProblemDocument, Reader};
 use serde::Serialize;
 use serde_json::Value;
 use store::JournalledOperation;
@@ -64,8 +61,7 @@ pub struct Operations {
     (status = 422, body = ProblemDocument, description = "A limit or cursor that can't be", content_type = "application/problem+json"),
 ))]
 pub async fn operations(
-    State(state): State<AppState>,
-    Caller(identity): Caller,
+    Reader { state, identity }: Reader,
     Path(id): Path<String>,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<Json<Operations>, Problem> {

@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 use domain::ExperimentId;
-use request::{AppState, Caller, Problem, ProblemDocument};
+use request::{Problem, ProblemDocument, Reader};
 use views::ExperimentView;
 
 /// Read an experiment
@@ -22,9 +22,8 @@ use views::ExperimentView;
     (status = 404, body = ProblemDocument, description = "There is none, or it is somebody else's", content_type = "application/problem+json"),
 ))]
 pub async fn read(
-    State(state): State<AppState>,
     State(answers): State<Answers>,
-    Caller(identity): Caller,
+    Reader { state, identity }: Reader,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: ExperimentId = body::id(&id, "experiment")?;

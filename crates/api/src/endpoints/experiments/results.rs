@@ -1,10 +1,7 @@
 //! `GET /experiments/{id}/results`
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
-use request::{AppState, Caller, Problem, ProblemDocument};
+use axum::{Json, extract::Path};
+use request::{Problem, ProblemDocument, Reader};
 use serde::Serialize;
 use utoipa::ToSchema;
 use views::WellView;
@@ -23,11 +20,7 @@ pub struct Results {
     (status = 200, body = Results),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
 ))]
-pub async fn results(
-    State(state): State<AppState>,
-    Caller(identity): Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Results>, Problem> {
+pub async fn results(Reader { state, identity }: Reader, Path(id): Path<String>) -> Result<Json<Results>, Problem> {
     let detail = super::visible(&state, &identity, &id).await?;
     let measured = detail.wells.into_iter().filter(|(_, result)| result.is_some());
     Ok(Json(Results { data: measured.map(|(well, result)| WellView::of(well, result)).collect() }))

@@ -2,11 +2,11 @@
 
 use crate::csv;
 use axum::{
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use request::{AppState, Caller, Problem, ProblemDocument};
+use request::{Problem, ProblemDocument, Reader};
 
 /// Download results as CSV
 ///
@@ -17,11 +17,7 @@ use request::{AppState, Caller, Problem, ProblemDocument};
     (status = 200, body = String, content_type = "text/csv"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
 ))]
-pub async fn results_csv(
-    State(state): State<AppState>,
-    Caller(identity): Caller,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn results_csv(Reader { state, identity }: Reader, Path(id): Path<String>) -> Result<Response, Problem> {
     let detail = super::visible(&state, &identity, &id).await?;
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     let doubts = state.lab.doubts(&detail).await?;

@@ -9,5 +9,6 @@ use request::Problem;
 /// wanted most when it is gone.
 pub async fn instance_metrics(State(health): State<Health>, headers: HeaderMap) -> Result<Text, Problem> {
     health.tokens.instance.check(&headers)?;
+    health.tell_replica();
     Ok(Text(telemetry::metrics_text()))
 }
