@@ -26,7 +26,9 @@ const DOCUMENT: &str = "/api/v1/openapi.json";
         title = "Tincture",
         description = "A self-driving colour lab: sign in, ask for dye mixtures, follow the robot, take the colours home.\n\n\
             Every error is a problem document (RFC 9457) whose `type` leads to a help page. Times are UTC (RFC 3339), \
-            volumes µL, wavelengths nm. Lists are paged by cursor.",
+            volumes µL, wavelengths nm. Lists are paged by cursor.\n\n\
+            Where the lab reads from a replica of its database, the answer to a change carries `Tincture-Position`, and a \
+            cookie of the same: send either back to see that change at once, whichever server you ask.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "this server")),
