@@ -345,7 +345,7 @@ impl Store {
     pub async fn close(&self) -> Result<()> {
         self.tell_the_rest().await;
         if let Some(replica) = &self.inner.replica {
-            replica.link().close().await?;
+            replica.close().await;
         }
         self.inner.reader.close().await?;
         self.inner.writer.close().await

@@ -56,7 +56,7 @@ fn pool(options: &Options) -> PgPoolOptions {
 /// `Unreachable` where it is no such URL.
 fn settings(url: &str, options: &Options, pooler: Pooler) -> Result<PgConnectOptions> {
     let settings: PgConnectOptions = url.parse().map_err(|error| not_opened(url, &error))?;
-    Ok(told(with_tls(settings, &options.tls, url), options, pooler))
+    Ok(told(with_tls(settings, &options.tls, url)?, options, pooler))
 }
 
 /// The same with what each session is told.
@@ -102,17 +102,25 @@ pub(crate) enum WayToListen {
     None,
 }
 
-fn with_tls(settings: PgConnectOptions, tls: &Tls, url: &str) -> PgConnectOptions {
+/// Who names a CA wants it asked. The driver would take `require` for asking nobody, PostgreSQL's own clients don't.
+fn with_tls(settings: PgConnectOptions, tls: &Tls, url: &str) -> Result<PgConnectOptions> {
+    let says = |names: [&str; 2]| names.iter().any(|name| url.contains(name));
+    let names_ca = tls.ca.is_some() || says(["sslrootcert=", "ssl-root-cert="]);
+    let usual = (names_ca && !says(["sslmode=", "ssl-mode="])).then_some(TlsMode::VerifyFull);
     let settings = match &tls.ca {
         Some(ca) => settings.ssl_root_cert(ca),
         None => settings,
     };
-    // Who names a CA wants it asked.
-    let usual = (tls.ca.is_some() && !url.contains("sslmode=")).then_some(TlsMode::VerifyFull);
-    match tls.mode.or(usual) {
+    let settings = match tls.mode.or(usual) {
         Some(mode) => settings.ssl_mode(mode.into()),
         None => settings,
+    };
+    if names_ca && !matches!(settings.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull) {
+        let why = "a CA is named (database_ca), but database_tls or the URL's sslmode trusts any certificate: make it \
+                   verify-full, or leave it out";
+        return Err(StoreError::Unreachable(why.to_owned()));
     }
+    Ok(settings)
 }
 
 impl From<TlsMode> for PgSslMode {
@@ -195,13 +203,22 @@ mod tests {
     fn who_names_a_ca_has_it_asked() {
         let mode = |url: &str, mode, ca: Option<&str>| {
             let options = Options { tls: Tls { mode, ca: ca.map(Into::into) }, ..Options::default() };
-            let settings = settings(url, &options, Pooler::None).expect("settings");
-            format!("{:?}", settings.get_ssl_mode())
+            let settings = settings(url, &options, Pooler::None).map_err(|error| error.to_string());
+            settings.map(|settings| format!("{:?}", settings.get_ssl_mode()))
         };
+        let is = |mode: &str| Ok::<_, String>(mode.to_owned());
         let (plain, told) = ("postgres://db/lab", "postgres://db/lab?sslmode=verify-ca");
-        assert_eq!(mode(plain, None, None), "Prefer");
-        assert_eq!(mode(plain, None, Some("/ca.pem")), "VerifyFull");
-        assert_eq!(mode(told, None, Some("/ca.pem")), "VerifyCa");
-        assert_eq!(mode(told, Some(TlsMode::Require), None), "Require");
+        assert_eq!(mode(plain, None, None), is("Prefer"));
+        assert_eq!(mode(plain, None, Some("/ca.pem")), is("VerifyFull"));
+        assert_eq!(mode(told, None, Some("/ca.pem")), is("VerifyCa"));
+        assert_eq!(mode(told, Some(TlsMode::Require), None), is("Require"));
+        for careless in ["sslmode=require", "sslmode=prefer", "sslmode=disable"] {
+            let url = format!("{plain}?{careless}");
+            assert!(
+                mode(&url, None, Some("/ca.pem")).is_err_and(|why| why.contains("make it verify-full")),
+                "{careless}"
+            );
+            assert!(mode(&format!("{url}&sslrootcert=/ca.pem"), None, None).is_err(), "{careless}");
+        }
     }
 }

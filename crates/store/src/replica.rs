@@ -42,6 +42,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const NOT_WORTH_WAITING: Duration = Duration::from_secs(3);
 /// How long the replica may take for an answer before the primary is asked instead.
 const ANSWER: Duration = Duration::from_secs(2);
+/// For connections that are to be closed.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(crate) const NAME: &str = "following the replica";
 pub(crate) const PAUSES: Pauses =
@@ -106,6 +108,11 @@ impl Replica {
 
     pub const fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// One that is frozen isn't waited for.
+    pub async fn close(&self) {
+        let _ = timeout(FAREWELL, self.link.close()).await;
     }
 
     pub const fn marks(&self) -> &Marks {

@@ -189,6 +189,27 @@ impl Cluster {
         self.end("-QUIT");
     }
 
+    /// Lets it and all its connections stand still, as a machine does that swaps or has lost its disk.
+    ///
+    /// # Panics
+    /// When it doesn't run.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it doesn't run.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let postmaster = self.server.as_ref().expect("it runs").id();
+        assert!(signal_all(signal, postmaster), "it can be signalled");
+    }
+
     /// Makes a standby the primary, and waits until it is.
     ///
     /// # Panics
@@ -262,6 +283,8 @@ impl Cluster {
 
     fn end(&mut self, signal: &str) {
         let Some(mut server) = self.server.take() else { return };
+        // One that stands still ends by no other signal.
+        signal_all("-CONT", server.id());
         let _ = Command::new("kill").arg(signal).arg(server.id().to_string()).status();
         let _ = server.wait();
     }
@@ -272,6 +295,16 @@ impl Drop for Cluster {
         // The postmaster shuts its backends down on SIGINT; a killed one would leave them behind for a moment.
         self.end("-INT");
     }
+}
+
+/// A server and its connections.
+fn signal_all(signal: &str, postmaster: u32) -> bool {
+    let postmaster = postmaster.to_string();
+    let done = |program: &str, arguments: &[&str]| {
+        Command::new(program).args(arguments).status().is_ok_and(|status| status.success())
+    };
+    let children = done("pkill", &[signal, "-P", &postmaster]);
+    done("kill", &[signal, &postmaster]) && children
 }
 
 /// A program that runs under the account of servers.

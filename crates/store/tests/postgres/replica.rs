@@ -152,6 +152,13 @@ async fn a_replica_that_is_gone_or_late_is_done_without_until_it_is_back() {
     until(async || is_used(store)).await;
     until(async || listed().await == 1 && store.replica_status().expect("a replica").answered > answered).await;
 
+    pair.replica.freeze();
+    assert_eq!(listed().await, 1, "the primary, after a while");
+    until(async || why().contains("doesn't answer")).await;
+    assert_eq!(listed().await, 1);
+    pair.replica.thaw();
+    until(async || is_used(store)).await;
+
     pair.pause();
     given::queued(store, user, 1).await;
     until(async || why().contains("further behind")).await;
