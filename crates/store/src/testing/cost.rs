@@ -5,7 +5,7 @@
 //! which tables it walks through from end to end (`EXPLAIN QUERY PLAN`).
 
 use crate::{Backend, Store, sql::Sql};
-use sea_orm::{ConnectionTrait, Statement, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, Statement, Value};
 use std::{
     fmt::Write as _,
     sync::{Mutex, PoisonError},
