@@ -588,6 +588,34 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_the_database_that_make_no_sense_together_are_refused() {
+        let refusal = |flags: &[(&'static str, &str)]| {
+            let flags: Vec<Flag> = flags.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+            load(None, &flags).err().map(|error| format!("{error:#}")).unwrap_or_default()
+        };
+        let primary = ("database_url", "postgres://lab:s3cret@primary/lab");
+        let replica = ("database_replica_url", "postgres://lab:s3cret@replica/lab");
+        for (flags, says) in [
+            (&[primary, replica, ("database_replica_lag", "60"), ("database_pooler", "transaction")][..], ""),
+            (&[primary, ("database_ca", "/ca.pem"), ("database_tls", "verify-full")], ""),
+            (&[primary, ("database_ca", "/ca.pem"), ("database_tls", "require")], "make it verify-full"),
+            (&[primary, ("database_tls", "always")], "database_tls"),
+            (&[primary, ("database_pooler", "pgbouncer")], "database_pooler"),
+            (&[replica], "set database_url to its primary"),
+            (&[primary, ("database_direct_url", "sqlite://lab")], "must be a PostgreSQL URL"),
+            (&[primary, replica, ("database_replica_lag", "2")], "between 3 and 3600"),
+            (&[("database_lock_timeout", "0")], "between 1 and 3600"),
+        ] {
+            let said = refusal(flags);
+            assert!(said.contains(says) && said.is_empty() == says.is_empty(), "{flags:?}: {said}");
+            assert!(!said.contains("s3cret"), "{said}");
+        }
+        let shown = load(None, &[replica, primary].map(|(name, value)| (name, value.to_owned()))).expect("settings");
+        let shown: String = shown.lines.into_iter().filter_map(|line| line.value).collect();
+        assert!(shown.contains("lab:****@replica") && !shown.contains("s3cret"), "{shown}");
+    }
+
+    #[test]
     fn what_is_kept_is_kept_for_days_or_for_ever() {
         let keep = |text: &str| Keep::try_from(text.to_owned());
         assert_eq!(keep("90").map(Keep::age), Ok(Some(TimeDelta::days(90))));
