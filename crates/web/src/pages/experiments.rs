@@ -11,7 +11,6 @@ use askama::Template;
 use axum::{extract::Query, response::Response};
 use chrono::{DateTime, Utc};
 use domain::Role;
-use request::AppState;
 use serde::Deserialize;
 use store::{ExperimentSummary, Robot};
 use views::{ExperimentLine, WaitingView};
