@@ -26,11 +26,20 @@ mod integrity;
 mod journal;
 mod kept;
 mod keys;
+<<<<<<< HEAD
 mod link;
 mod liquid;
 mod migrations;
 mod notices;
 mod postgres;
+=======
+mod leases;
+mod liquid;
+mod migrations;
+mod notices;
+mod person;
+mod plates;
+>>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
 mod purge;
 mod queue;
 mod readiness;
@@ -55,6 +64,7 @@ pub use figures::Figures;
 pub use freshness::{Freshness, Position};
 pub use integrity::Integrity;
 pub use kept::{Moment, UNSEEN};
+pub use person::{PersonalRow, exported_columns};
 pub use purge::{Purged, Retention};
 pub use records::*;
 pub use replica::ReplicaStatus;
