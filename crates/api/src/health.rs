@@ -65,13 +65,16 @@ where
         .layer(from_fn(request::observe))
 }
 
+/// The lab's figures, and what waits for its document store where it has one.
+pub(crate) type LabFigures = (Figures, Option<Waiting>);
+
 /// What these routes need. Cheap to clone; clones share what is kept.
 #[derive(Clone, Debug)]
 pub struct Health {
     store: Store,
     pub(crate) tokens: ScrapeTokens,
     readiness: Arc<Kept<Readiness>>,
-    figures: Arc<Kept<Result<(Figures, Option<Waiting>), Problem>>>,
+    figures: Arc<Kept<Result<LabFigures, Problem>>>,
     documents: Documents,
     tasks: Option<Tasks>,
     /// What `/readyz` said last, so that the log tells of changes and not of questions.
@@ -100,7 +103,7 @@ impl Health {
     }
 
     /// With what waits for the document store, where there is one.
-    pub(crate) async fn figures(&self) -> Result<(Figures, Option<Waiting>), Problem> {
+    pub(crate) async fn figures(&self) -> Result<LabFigures, Problem> {
         let both = async { Ok::<_, StoreError>((self.store.figures().await?, self.documents.waiting().await?)) };
         let read = async {
 <<<<<<< HEAD

@@ -55,7 +55,7 @@ impl Store {
     /// The document of this id in a collection, if it lies here.
     ///
     /// # Errors
-    /// Those of any read: see [`StoreError`].
+    /// Those of any read: see [`StoreError`](crate::StoreError).
     pub async fn document(&self, collection: Collection, id: Uuid) -> Result<Option<Value>> {
         let row = sql!("SELECT body FROM documents WHERE collection = $1 AND id = $2", collection, id)
             .one(self.reader())
@@ -64,6 +64,9 @@ impl Store {
     }
 
     /// Those of an experiment that lie here, by id and collection; at most `limit` (≤ 1000) after a key.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`](crate::StoreError).
     pub async fn documents(
         &self,
         experiment: ExperimentId,
@@ -79,6 +82,9 @@ impl Store {
 
     /// What a document store hasn't got yet, oldest first; at most `limit` (≤ 1000). What it refused is given again once
     /// that was before `refused_before`.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`](crate::StoreError).
     pub async fn outgoing_documents(&self, refused_before: DateTime<Utc>, limit: u32) -> Result<Vec<Outgoing>> {
         let text = "SELECT collection, id, experiment_id, body, created_at, revision FROM documents
             WHERE refused_at IS NULL OR refused_at <= $1 ORDER BY created_at LIMIT $2";
@@ -94,6 +100,9 @@ impl Store {
     }
 
     /// Forgets what a document store has for good; what was written again meanwhile stays.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`](crate::StoreError).
     pub async fn relayed(&self, documents: &[&Outgoing]) -> Result<u64> {
         let text = format!(
             "DELETE FROM documents WHERE (collection, id, revision) IN (
@@ -110,12 +119,18 @@ impl Store {
     }
 
     /// Remembers that a document store won't have it, so that it isn't in the way of the others.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`](crate::StoreError).
     pub async fn refused(&self, key: DocumentKey, why: &str) -> Result<()> {
         let text = "UPDATE documents SET refused_at = $3, refusal = $4 WHERE collection = $1 AND id = $2";
         sql!(text, key.collection, key.id, now(), why).execute(self.writer()).await.map(drop)
     }
 
     /// Experiments that were asked for before a time and hadn't ended by then, newest first; at most `limit` (≤ 20,000).
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`](crate::StoreError).
     pub async fn not_over_before(&self, time: DateTime<Utc>, limit: u32) -> Result<Vec<ExperimentId>> {
         let text = "SELECT id FROM experiments
             WHERE created_at <= $1 AND (completed_at IS NULL OR completed_at > $1) ORDER BY id DESC LIMIT $2";
@@ -124,6 +139,9 @@ impl Store {
     }
 
     /// How much waits for a document store.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`](crate::StoreError).
     pub async fn waiting_documents(&self) -> Result<Waiting> {
         let text = "SELECT
             (SELECT COUNT(*) FROM (SELECT 1 FROM documents LIMIT $1) AS waiting) AS count,

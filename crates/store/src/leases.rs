@@ -12,6 +12,9 @@ use std::time::Duration;
 
 impl Store {
     /// Takes the lease if it is free, ours already or run out; nothing while somebody else has it.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn claim_named(&self, name: &str, holder: &str, time_to_live: Duration) -> Result<Option<NamedLease>> {
         let text = format!(
             "INSERT INTO leases (name, holder, epoch, expires_at) VALUES ($1, $2, 1, {end})
@@ -29,7 +32,10 @@ impl Store {
         row.map(|row| row.get("epoch").map(lease)).transpose()
     }
 
-    /// Extends a lease that is still ours; `LeaseLost` otherwise.
+    /// Extends a lease that is still ours.
+    ///
+    /// # Errors
+    /// `LeaseLost` where it isn't.
     pub async fn renew_named(&self, lease: &NamedLease, time_to_live: Duration) -> Result<()> {
         let text = format!(
             "UPDATE leases SET expires_at = {end} WHERE name = $1 AND holder = $2 AND epoch = $4",
@@ -41,6 +47,9 @@ impl Store {
     }
 
     /// Gives it back; one that is lost already is nobody's to give.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
     pub async fn release_named(&self, lease: &NamedLease) -> Result<()> {
         let text = "UPDATE leases SET holder = NULL, expires_at = NULL WHERE name = $1 AND holder = $2 AND epoch = $3";
         let query = sql!(text, lease.name.as_str(), lease.holder.as_str(), lease.epoch);

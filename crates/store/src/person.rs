@@ -227,6 +227,9 @@ fn uuid_text(column: &str) -> String {
 
 impl Store {
     /// A person's account and sessions.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn rows_of_person(&self, user: UserId) -> Result<Vec<PersonalRow>> {
         let mut all = Vec::new();
         for part in OF_PERSON {
@@ -236,12 +239,18 @@ impl Store {
     }
 
     /// What a person did, oldest first: at most 500 lines after one; nothing when that was all.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn activity_rows(&self, user: UserId, after: Option<Uuid>) -> Result<Vec<PersonalRow>> {
         let query = sql!(ACTIVITY.select(self.backend()), user, after.unwrap_or_default(), LINES);
         ACTIVITY.read(&query.all(self.reader()).await?)
     }
 
     /// All about one experiment but its documents. About 2 MB for a full plate.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
     pub async fn rows_of_experiment(&self, id: ExperimentId) -> Result<Vec<PersonalRow>> {
         let mut all = Vec::new();
         for part in OF_EXPERIMENT {
