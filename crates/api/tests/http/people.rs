@@ -87,12 +87,12 @@ async fn a_person_is_erased_once_it_is_meant_and_nothing_is_under_way() {
     let done = admin.post(&path, &meant).await;
     assert_eq!(done.status, 204, "{}", done.text);
     ada.get("/me").await.problem(401, "not-signed-in");
+    assert!(!admin.get("/activity").await.text.contains("ada@"), "no line of the log names them");
     let right = json!({ "email": "ada@example.org", "password": PASSWORD });
     lab.post("/api/v1/auth/login", &right).await.problem(401, "sign-in-failed");
     let listed = admin.get("/users").await.text;
     assert!(!listed.contains("ada@example.org") && listed.contains(&format!("erased-{}@tincture.invalid", ada.id)));
     assert_eq!(admin.get(&format!("/experiments/{id}")).await.json()["status"], "cancelled");
-    assert!(!admin.get("/activity").await.text.contains("ada@"));
     admin.post(&path, &meant).await.problem(422, "invalid-request");
     let unknown = format!("/users/{}/erase", uuid::Uuid::now_v7());
     admin.post(&unknown, &meant).await.problem(404, "not-found");
