@@ -25,11 +25,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-<<<<<<< HEAD
-use store::{Figures, Freshness, ReplicaStatus, Store, StoreError};
-=======
-use store::{Figures, Store, StoreError, Waiting};
->>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
+use store::{Figures, Freshness, ReplicaStatus, Store, StoreError, Waiting};
 use tasks::{Status, Tasks};
 use telemetry::names;
 use tokio::{
@@ -104,14 +100,10 @@ impl Health {
 
     /// With what waits for the document store, where there is one.
     pub(crate) async fn figures(&self) -> Result<LabFigures, Problem> {
-        let both = async { Ok::<_, StoreError>((self.store.figures().await?, self.documents.waiting().await?)) };
         let read = async {
-<<<<<<< HEAD
             let lately = self.store.reading(Freshness::MayBeStale).await;
-            match timeout(LONGEST_WAIT, lately.figures()).await {
-=======
+            let both = async { Ok::<_, StoreError>((lately.figures().await?, self.documents.waiting().await?)) };
             match timeout(LONGEST_WAIT, both).await {
->>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
                 Ok(Ok(figures)) => Ok(figures),
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err(Problem::new(FaultCode::Unavailable, "the database doesn't answer in time")),
@@ -159,13 +151,9 @@ impl Health {
         let checks: BTreeMap<_, _> =
             looked_at.into_iter().map(|(name, outcome, why)| (name, Check::of(outcome.is_ok(), why))).collect();
         let tasks = self.tasks.iter().flat_map(Tasks::status).collect();
-<<<<<<< HEAD
         let replica = self.store.replica_status().map(Replica::from);
-        Readiness { ready: checks.values().all(|check| check.ok), checks, replica, tasks }
-=======
         let documents = documents.ok().flatten().map(WaitingDocuments::from);
-        Readiness { ready: checks.values().all(|check| check.ok), checks, documents, tasks }
->>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
+        Readiness { ready: checks.values().all(|check| check.ok), checks, replica, documents, tasks }
     }
 
     fn tell_changes(&self, looked_at: &[(&'static str, Result<(), String>, &str)]) {
@@ -195,15 +183,12 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Resul
 pub struct Readiness {
     pub ready: bool,
     pub checks: BTreeMap<&'static str, Check>,
-<<<<<<< HEAD
     /// One that isn't used is no reason to send it no requests: the primary answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica: Option<Replica>,
-=======
     /// Where the lab has a document store. However much waits for it, experiments go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documents: Option<WaitingDocuments>,
->>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
     /// What this process does again and again. One that fails is no reason to send it no requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<Status>,

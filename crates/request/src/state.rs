@@ -1,13 +1,8 @@
 //! What every request meets: the store, who people are, and the lab.
 
-<<<<<<< HEAD
 use crate::{Changes, LastChanges};
-use store::{Position, Retention, Store};
-=======
-use crate::Changes;
 use documents::Documents;
-use store::{Retention, Store};
->>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
+use store::{Position, Retention, Store};
 use workflow::Lab;
 
 /// Where the address of a client is read.

@@ -26,20 +26,14 @@ mod integrity;
 mod journal;
 mod kept;
 mod keys;
-<<<<<<< HEAD
-mod link;
-mod liquid;
-mod migrations;
-mod notices;
-mod postgres;
-=======
 mod leases;
+mod link;
 mod liquid;
 mod migrations;
 mod notices;
 mod person;
 mod plates;
->>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
+mod postgres;
 mod purge;
 mod queue;
 mod readiness;

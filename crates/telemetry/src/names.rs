@@ -62,14 +62,12 @@ pub const BACKUPS: &str = "tincture_backups_total";
 /// When the newest sound backup was made, in seconds since 1970; its age is `time()` less this. There is none while this
 /// isn't told.
 pub const NEWEST_BACKUP: &str = "tincture_newest_backup_unixtime";
-<<<<<<< HEAD
 /// 1 while reads go to the replica, 0 while they don't; there is none without a replica.
 pub const REPLICA_USED: &str = "tincture_replica_used";
 /// Seconds since the replica was last seen to have all that the primary had; up to two where it follows closely.
 pub const REPLICA_BEHIND: &str = "tincture_replica_behind";
 /// Reads that the replica might have answered. Label: `by` (`replica`, or `primary` in its place).
 pub const REPLICA_READS: &str = "tincture_replica_reads_total";
-=======
 /// Documents that this process carried to the document store. Label: `collection`.
 pub const DOCUMENTS_RELAYED: &str = "tincture_documents_relayed_total";
 /// Documents that the document store refused.
@@ -79,7 +77,6 @@ pub const DOCUMENT_RELAY_FAILURES: &str = "tincture_document_relay_failures_tota
 /// When this process last found nothing left to carry over, or carried a batch, in seconds since 1970. There is none in a
 /// process that doesn't carry them.
 pub const DOCUMENTS_LAST_RELAYED: &str = "tincture_documents_last_relayed_unixtime";
->>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
 /// 1. Label: `version`.
 pub const BUILD_INFO: &str = "tincture_build_info";
 
@@ -136,11 +133,9 @@ pub const INSTANCE: &[Metric] = &[
         kind: Kind::Gauge,
         help: "When the newest sound backup was made, seconds since 1970",
     },
-<<<<<<< HEAD
     Metric { name: REPLICA_USED, kind: Kind::Gauge, help: "1 while reads go to the database's replica, else 0" },
     Metric { name: REPLICA_BEHIND, kind: Kind::Gauge, help: "Seconds since the replica was seen to have everything" },
     Metric { name: REPLICA_READS, kind: Kind::Counter, help: "Reads that a replica might answer, by who did" },
-=======
     Metric { name: DOCUMENTS_RELAYED, kind: Kind::Counter, help: "Documents carried to the document store" },
     Metric { name: DOCUMENTS_REFUSED, kind: Kind::Counter, help: "Documents that the document store refused" },
     Metric {
@@ -153,7 +148,6 @@ pub const INSTANCE: &[Metric] = &[
         kind: Kind::Gauge,
         help: "When the document store was last up to date with what this process carries, seconds since 1970",
     },
->>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
     Metric { name: FAULTS, kind: Kind::Counter, help: "Faults that steps and robots ran into, by code" },
 ];
 

@@ -50,7 +50,11 @@ pub const KEYS: &[Key] = &[
     key("service_metrics_token", "", "the same of /metrics/service, the figures of the whole lab"),
     key("data_dir", "\"./tincture-data\"", "embedded database and virtual lab"),
     key("database_url", "", "sqlite://… or postgres://…; the embedded database when not set"),
-<<<<<<< HEAD
+    key(
+        "documents_url",
+        "",
+        "mongodb://… or mongodb+srv://…, where raw readings and command records go; kept in the database when not set",
+    ),
     key("database_connections", "10", "most connections to the database, and to its replica, 1-200"),
     key("database_statement_timeout", "10", "seconds that a statement may take in PostgreSQL, 1-3600"),
     key("database_lock_timeout", "5", "seconds that it may wait for what others have locked, 1-3600"),
@@ -64,14 +68,6 @@ pub const KEYS: &[Key] = &[
     key("database_direct_url", "", "PostgreSQL past the pooler, to hear other processes at once"),
     key("database_replica_url", "", "a streaming replica of it for reads that needn't be the newest; one server"),
     key("database_replica_lag", "10", "seconds that the replica may be behind before it isn't used, 3-3600"),
-=======
-    key(
-        "documents_url",
-        "",
-        "mongodb://… or mongodb+srv://…, where raw readings and command records go; kept in the database when not set",
-    ),
-    key("database_connections", "10", "most connections to the database, 1-200"),
->>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
     key("admin_password", "", "the first administrator's, instead of a printed one"),
     key("behind_proxy", "false", "a proxy that you trust sets X-Forwarded-For: take clients' addresses from there"),
     key(
@@ -547,11 +543,7 @@ fn shown(name: &str, value: Value) -> String {
     let text = value.into_string().unwrap_or_default();
     match name {
         "admin_password" | "metrics_token" | "service_metrics_token" => quoted("****"),
-<<<<<<< HEAD
-        "database_url" | "database_direct_url" | "database_replica_url" => quoted(&mask_url(&text)),
-=======
-        "database_url" | "documents_url" => quoted(&mask_url(&text)),
->>>>>>> 7a982b4 (Documents in MongoDB, and people's data)
+        "database_url" | "database_direct_url" | "database_replica_url" | "documents_url" => quoted(&mask_url(&text)),
         "speed"
         | "seed"
         | "behind_proxy"
