@@ -39,6 +39,7 @@ missing_packages() {
     command -v chromium >/dev/null || echo chromium
     command -v chromedriver >/dev/null || echo chromium-driver
     python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
+    command -v openssl >/dev/null || echo openssl
     command -v cc >/dev/null || echo build-essential
 }
 
@@ -167,6 +168,9 @@ check_dependencies
 
 step "PostgreSQL"
 start_postgres
+
+step "A document server"
+prepare_python mongodb
 
 step "Tests"
 cargo test --locked --workspace --no-fail-fast

@@ -41,6 +41,11 @@ impl Client {
         body
     }
 
+    /// Reads whatever the answer is.
+    pub async fn try_get(&self, path: &str) -> (StatusCode, Value) {
+        self.send(Method::GET, path, None).await
+    }
+
     /// Asks for an experiment and returns it as accepted.
     pub async fn submit(&self, wells: &[Value]) -> Value {
         let (status, body) = self.try_submit(wells).await;

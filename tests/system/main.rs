@@ -10,6 +10,7 @@ mod client;
 mod command_line;
 mod crash;
 mod cut;
+mod documents;
 mod first_minute;
 mod full_disk;
 mod institution;

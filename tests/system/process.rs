@@ -131,6 +131,8 @@ pub fn lines_of(stdout: impl Read + Send + 'static) -> Receiver<String> {
 pub struct Lab {
     directory: TempDir,
     speed: u32,
+    /// More of its environment.
+    environment: Vec<(&'static str, String)>,
     process: Option<Process>,
     /// `http://127.0.0.1:port` of pages and API.
     pub address: String,
@@ -141,8 +143,14 @@ pub struct Lab {
 impl Lab {
     /// A new lab, `speed` times as fast as a real one, whose administrator has [`PASSWORD`].
     pub fn up(speed: u32) -> Self {
+        Self::up_with(speed, Vec::new())
+    }
+
+    /// The same with more settings.
+    pub fn up_with(speed: u32, environment: Vec<(&'static str, String)>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut lab = Self { directory, speed, process: None, address: String::new(), robot: String::new() };
+        let (address, robot) = (String::new(), String::new());
+        let mut lab = Self { directory, speed, environment, process: None, address, robot };
         lab.start();
         lab
     }
@@ -180,6 +188,7 @@ impl Lab {
     fn command(&self, listen: &str) -> Command {
         let mut command = up_on(listen, &self.data_dir());
         command.args(["--speed", &self.speed.to_string(), "--seed", "7"]).env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         command
     }
 }

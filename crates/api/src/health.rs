@@ -12,6 +12,8 @@ use axum::{
     middleware::from_fn,
     routing::get,
 };
+use chrono::{DateTime, Utc};
+use documents::Documents;
 use domain::FaultCode;
 use request::Problem;
 use serde::Serialize;
@@ -23,7 +25,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use store::{Figures, Freshness, ReplicaStatus, Store, StoreError};
+use store::{Figures, Freshness, ReplicaStatus, Store, StoreError, Waiting};
 use tasks::{Status, Tasks};
 use telemetry::names;
 use tokio::{
@@ -59,13 +61,17 @@ where
         .layer(from_fn(request::observe))
 }
 
+/// The lab's figures, and what waits for its document store where it has one.
+pub(crate) type LabFigures = (Figures, Option<Waiting>);
+
 /// What these routes need. Cheap to clone; clones share what is kept.
 #[derive(Clone, Debug)]
 pub struct Health {
     store: Store,
     pub(crate) tokens: ScrapeTokens,
     readiness: Arc<Kept<Readiness>>,
-    figures: Arc<Kept<Result<Figures, Problem>>>,
+    figures: Arc<Kept<Result<LabFigures, Problem>>>,
+    documents: Documents,
     tasks: Option<Tasks>,
     /// What `/readyz` said last, so that the log tells of changes and not of questions.
     failing: Arc<RwLock<Vec<&'static str>>>,
@@ -74,7 +80,15 @@ pub struct Health {
 impl Health {
     pub fn new(store: Store, tokens: ScrapeTokens) -> Self {
         let (readiness, figures) = (Arc::new(Kept::new(KEPT)), Arc::new(Kept::new(KEPT)));
-        Self { store, tokens, readiness, figures, tasks: None, failing: Arc::default() }
+        let documents = Documents::embedded(store.clone());
+        Self { store, tokens, readiness, figures, documents, tasks: None, failing: Arc::default() }
+    }
+
+    /// For a lab with a document store: what waits for it is told.
+    #[must_use]
+    pub fn with_documents(mut self, documents: Documents) -> Self {
+        self.documents = documents;
+        self
     }
 
     /// For a process that runs tasks: `/readyz` tells how they stand.
@@ -84,10 +98,12 @@ impl Health {
         self
     }
 
-    pub(crate) async fn figures(&self) -> Result<Figures, Problem> {
+    /// With what waits for the document store, where there is one.
+    pub(crate) async fn figures(&self) -> Result<LabFigures, Problem> {
         let read = async {
             let lately = self.store.reading(Freshness::MayBeStale).await;
-            match timeout(LONGEST_WAIT, lately.figures()).await {
+            let both = async { Ok::<_, StoreError>((lately.figures().await?, self.documents.waiting().await?)) };
+            match timeout(LONGEST_WAIT, both).await {
                 Ok(Ok(figures)) => Ok(figures),
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err(Problem::new(FaultCode::Unavailable, "the database doesn't answer in time")),
@@ -113,10 +129,11 @@ impl Health {
     }
 
     async fn look(&self) -> Readiness {
-        let (answers, writes, space) = tokio::join!(
+        let (answers, writes, space, documents) = tokio::join!(
             in_time(self.store.ping()),
             in_time(self.store.check_writable()),
             in_time(self.store.free_space()),
+            in_time(self.documents.waiting()),
         );
         let space = match space {
             Ok(Some(free)) if free < LEAST_SPACE => Some(Err(format!("{free} bytes are free"))),
@@ -135,7 +152,8 @@ impl Health {
             looked_at.into_iter().map(|(name, outcome, why)| (name, Check::of(outcome.is_ok(), why))).collect();
         let tasks = self.tasks.iter().flat_map(Tasks::status).collect();
         let replica = self.store.replica_status().map(Replica::from);
-        Readiness { ready: checks.values().all(|check| check.ok), checks, replica, tasks }
+        let documents = documents.ok().flatten().map(WaitingDocuments::from);
+        Readiness { ready: checks.values().all(|check| check.ok), checks, replica, documents, tasks }
     }
 
     fn tell_changes(&self, looked_at: &[(&'static str, Result<(), String>, &str)]) {
@@ -168,9 +186,28 @@ pub struct Readiness {
     /// One that isn't used is no reason to send it no requests: the primary answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica: Option<Replica>,
+    /// Where the lab has a document store. However much waits for it, experiments go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documents: Option<WaitingDocuments>,
     /// What this process does again and again. One that fails is no reason to send it no requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<Status>,
+}
+
+/// What waits for the document store.
+#[derive(Clone, Debug, Serialize)]
+pub struct WaitingDocuments {
+    pub waiting: u64,
+    /// How many of them it refused; the log says why.
+    pub refused: u64,
+    /// When the oldest of the others was written.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+impl From<Waiting> for WaitingDocuments {
+    fn from(waiting: Waiting) -> Self {
+        Self { waiting: waiting.count, refused: waiting.refused, oldest: waiting.oldest }
+    }
 }
 
 /// One thing that was looked at, and what is wrong with it. The cause is in the log: it may name a host.

@@ -29,7 +29,7 @@ impl ApiState {
         Self {
             hub: Hub::new(app.store.clone(), tasks.clone(), as_sse),
             answers: Answers::default(),
-            health: Health::new(app.store.clone(), ScrapeTokens::default()),
+            health: health(&app, ScrapeTokens::default()),
             streams: Streams::new(app.store.clone(), tasks),
             app,
         }
@@ -38,7 +38,7 @@ impl ApiState {
     /// Guards the figures with tokens.
     #[must_use]
     pub fn with_scrape_tokens(mut self, tokens: ScrapeTokens) -> Self {
-        self.health = Health::new(self.app.store.clone(), tokens);
+        self.health = health(&self.app, tokens);
         self
     }
 
@@ -62,6 +62,10 @@ impl ApiState {
     pub fn close_streams(&self) {
         self.streams.close();
     }
+}
+
+fn health(app: &AppState, tokens: ScrapeTokens) -> Health {
+    Health::new(app.store.clone(), tokens).with_documents(app.documents.clone())
 }
 
 /// Parts that an endpoint may ask for by themselves.

@@ -35,6 +35,10 @@ pub enum AuthError {
     /// Nobody could administer the lab any more.
     #[error("this is the lab's last administrator; make another one first")]
     LastAdministrator,
+    #[error("the address doesn't match the account's: nothing was erased")]
+    NotConfirmed,
+    #[error("an experiment of this person's waits or is under way; cancel it, or wait for its end")]
+    Unfinished,
     /// The password is right.
     #[error("this account is disabled; ask an administrator")]
     Disabled,
@@ -57,7 +61,10 @@ impl AuthError {
             Self::Throttled(_) => FaultCode::TooManyRequests,
             Self::Missing | Self::Forged => FaultCode::NotSignedIn,
             Self::Expired => FaultCode::TokenExpired,
-            Self::InvalidEmail(_) | Self::InvalidPassword | Self::InvalidQuota => FaultCode::InvalidRequest,
+            Self::InvalidEmail(_) | Self::InvalidPassword | Self::InvalidQuota | Self::NotConfirmed => {
+                FaultCode::InvalidRequest
+            }
+            Self::Unfinished => FaultCode::IllegalTransition,
             Self::EmailTaken => FaultCode::EmailTaken,
             Self::NoSuchUser | Self::NoSuchKey => FaultCode::NotFound,
             Self::OwnRole | Self::LastAdministrator | Self::Disabled => FaultCode::NotAllowed,
@@ -74,6 +81,7 @@ impl From<StoreError> for AuthError {
             StoreError::EmailTaken => Self::EmailTaken,
             StoreError::NotFound(_) => Self::NoSuchUser,
             StoreError::LastAdministrator => Self::LastAdministrator,
+            StoreError::Unfinished => Self::Unfinished,
             other => Self::Store(other),
         }
     }

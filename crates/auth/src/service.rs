@@ -218,6 +218,29 @@ impl Service {
         Ok(self.store.update_user(user, changes, &acts).await?)
     }
 
+    /// Makes all that a person did nobody's ([`Store::erase_person`]). `confirmed` is their address again, so that nobody
+    /// is erased for another.
+    ///
+    /// # Errors
+    /// `NotConfirmed`, `NoSuchUser`, `OwnRole` for oneself, `LastAdministrator`, `Unfinished`. Nothing was written then.
+    pub async fn erase(
+        &self,
+        by: Option<&Identity>,
+        user: UserId,
+        confirmed: &str,
+        ip: Option<IpAddr>,
+    ) -> Result<(), AuthError> {
+        if by.is_some_and(|by| by.user_id() == user) {
+            return Err(AuthError::OwnRole);
+        }
+        let account = self.store.user(user).await?.ok_or(AuthError::NoSuchUser)?;
+        if account.email != confirmed.trim().to_lowercase() {
+            return Err(AuthError::NotConfirmed);
+        }
+        let act = activity(by.map(Identity::user_id), "person_erased", json!({ "user": user }), ip);
+        Ok(self.store.erase_person(user, &act).await?)
+    }
+
     /// A person's own change of password. Ends all of their sessions, this one too.
     pub async fn change_password(
         &self,

@@ -1,8 +1,8 @@
 //! What happened on a robot or to an experiment, as it is written down: in one commit with the journal entry that caused it.
 
 use crate::{
-    DyeName, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, OperationId, PlateId, ResultId, Slot, Tool,
-    Volume, WellId, WellName, WellStatus,
+    Collection, DyeName, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, OperationId, PlateId, ResultId, Slot,
+    Tool, Volume, WellId, WellName, WellStatus,
 };
 use serde_json::Value;
 
@@ -89,10 +89,11 @@ pub enum Change {
     Notice(Option<Fault>),
     /// Somebody has been asked about this command or run, of which the journal doesn't know.
     Accounted(String),
-    /// A raw reading or command record, kept as a document under its operation's id.
+    /// A raw reading, kept as a document under its operation's id.
     Document {
-        collection: &'static str,
+        collection: Collection,
         id: OperationId,
+        experiment: Option<ExperimentId>,
         body: Value,
     },
     /// What the followers of an experiment are told, beside what follows from the other changes.

@@ -3,6 +3,7 @@
 mod change;
 pub mod colour;
 mod deck;
+mod document;
 pub mod doubt;
 pub mod dye;
 mod event;
@@ -23,6 +24,7 @@ mod volume;
 
 pub use change::*;
 pub use deck::*;
+pub use document::Collection;
 pub use event::*;
 pub use experiment::{Control, ExperimentStatus, Role, UnknownName, WellStatus};
 pub use fault::*;

@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use documents::ReadError;
 use domain::{ExperimentStatus, FaultCode};
 use serde::Serialize;
 use std::time::Duration;
@@ -291,6 +292,20 @@ impl From<AuthError> for Problem {
             AuthError::InvalidPassword => problem(&error).with_error("/password", error.to_string()),
             AuthError::InvalidQuota => problem(&error).with_error("/quota", error.to_string()),
             _ => problem(&error),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => error.into(),
+            ReadError::Unreachable(_) => {
+                tracing::warn!(%error, "documents can't be read");
+                let detail = "the document store can't be reached: raw readings and command records can't be read now; \
+                              results, the journal (/operations) and everything else can";
+                Self::new(FaultCode::Unavailable, detail).with_retry_after(OUTAGE).caused_by(&error)
+            }
         }
     }
 }

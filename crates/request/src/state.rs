@@ -1,6 +1,7 @@
 //! What every request meets: the store, who people are, and the lab.
 
 use crate::{Changes, LastChanges};
+use documents::Documents;
 use store::{Position, Retention, Store};
 use workflow::Lab;
 
@@ -20,6 +21,7 @@ pub struct AppState {
     pub store: Store,
     pub auth: auth::Service,
     pub lab: Lab,
+    pub documents: Documents,
     pub client_address: ClientAddress,
     pub changes: Changes,
     /// How long what happened in an experiment is kept, to be told where it is gone.
@@ -31,16 +33,25 @@ pub struct AppState {
 
 impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
+        let documents = Documents::embedded(store.clone());
         Self {
             store,
             auth,
             lab,
+            documents,
             client_address: ClientAddress::default(),
             changes: Changes::default(),
             retention: Retention::default(),
             last_changes: LastChanges::default(),
             seen: Position::START,
         }
+    }
+
+    /// For a lab with a document store.
+    #[must_use]
+    pub fn with_documents(mut self, documents: Documents) -> Self {
+        self.documents = documents;
+        self
     }
 
     /// For a server that lets one person change more or less than usual.

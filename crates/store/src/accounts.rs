@@ -118,7 +118,7 @@ impl Store {
     }
 
     /// How many may administer the lab beside this one.
-    async fn lock_other_administrators(&self, tx: &DatabaseTransaction, id: UserId) -> Result<usize> {
+    pub(crate) async fn lock_other_administrators(&self, tx: &DatabaseTransaction, id: UserId) -> Result<usize> {
         let text = format!(
             "SELECT u.id FROM users u WHERE u.role = $1 AND u.disabled_at IS NULL ORDER BY u.id{}",
             self.backend().for_update()

@@ -4,9 +4,10 @@
 //! The rest is applied in order as [`Effects`], which collects the events and signals that follow from it.
 
 use crate::{
+    documents::{self, NewDocument},
     error::{Result, StoreError},
     events::{self, NewEvent},
-    experiments,
+    experiments, plates,
     records::*,
     sql::{Sql, now, row_values, sql},
     wells,
@@ -153,6 +154,7 @@ async fn why_not(tx: &DatabaseTransaction, robot: RobotId, fence: Fence<'_>) -> 
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     events: Vec<NewEvent>,
+    documents: Vec<NewDocument>,
     signals: Vec<Signal>,
 }
 
@@ -184,7 +186,12 @@ impl Effects {
         Ok(())
     }
 
-    /// Writes the events; gives the signals to be sent once it is committed.
+    /// A document that belongs to these changes.
+    pub fn keep(&mut self, document: NewDocument) {
+        self.documents.push(document);
+    }
+
+    /// Writes documents and events; gives the signals to be sent once it is committed.
     pub async fn finish(mut self, tx: &DatabaseTransaction) -> Result<Vec<Signal>> {
         for event in &self.events {
             let signal = Signal::Experiment(event.experiment);
@@ -192,6 +199,7 @@ impl Effects {
                 self.signals.push(signal);
             }
         }
+        documents::keep(tx, self.documents).await?;
         events::append(tx, self.events).await?;
         Ok(self.signals)
     }
@@ -206,6 +214,9 @@ impl Effects {
         match change {
             Change::Experiment { id, to, fault } => {
                 self.events.extend(experiments::step(tx, *id, *to, fault.as_ref()).await?);
+                if to.is_final() {
+                    self.documents.extend(plates::left_by_experiment(tx, *id).await?);
+                }
                 self.signal(Signal::Queue);
             }
             Change::Well { id, to, fault } => self.step_well(tx, *id, *to, fault.as_ref()).await?,
@@ -216,8 +227,14 @@ impl Effects {
             Change::Event { experiment, event } => {
                 self.events.push(NewEvent { experiment: *experiment, event: event.clone() });
             }
-            Change::Document { collection, id, body } => keep_document(tx, collection, *id, body).await?,
+            Change::Document { collection, id, experiment, body } => {
+                let (id, body) = (id.as_uuid(), body.clone());
+                self.keep(NewDocument { collection: *collection, id, experiment: *experiment, body });
+            }
             on_deck => {
+                if matches!(on_deck, Change::PlateLifted | Change::PlateReplaced { .. }) {
+                    self.documents.extend(plates::taken_away(tx, robot).await?);
+                }
                 change_deck(tx, robot, on_deck).await?;
                 self.signal(Signal::Robots);
             }
@@ -265,21 +282,6 @@ impl Effects {
         self.events.push(NewEvent { experiment: place.experiment, event });
         Ok(())
     }
-}
-
-/// A record written again is the same record, more complete.
-async fn keep_document(tx: &DatabaseTransaction, collection: &str, id: OperationId, body: &Value) -> Result<()> {
-    sql!(
-        "INSERT INTO documents (collection, id, body, created_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (collection, id) DO UPDATE SET body = excluded.body",
-        collection,
-        id,
-        body,
-        now(),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// What stands on the deck, apart from what [`RobotUpdate`] has written.

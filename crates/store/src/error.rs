@@ -46,6 +46,9 @@ pub enum StoreError {
     /// Nothing was written.
     #[error("this is the lab's last administrator: make another one first")]
     LastAdministrator,
+    /// Nothing was written.
+    #[error("an experiment of this person's waits or is under way: cancel it, or wait for its end")]
+    Unfinished,
     #[error("the lease on the robot is lost: another worker drives it now")]
     LeaseLost,
     /// Somebody holds the robot, or did something to it since it was looked at. Nothing was written.

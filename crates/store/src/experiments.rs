@@ -4,8 +4,10 @@ use crate::{
     accounts::MOST_ROWS,
     activity,
     connection::{Store, transact},
+    documents,
     error::{Result, StoreError},
     events::{self, NewEvent},
+    plates,
     records::*,
     sql::{Row, Sql, now, row_values, sql},
     wells::{self, sql_list},
@@ -142,6 +144,9 @@ async fn apply_control(
         _ => return Ok(ControlOutcome::Refused(status)),
     };
     let happened = step(tx, id, to, None).await?;
+    if to.is_final() {
+        documents::keep(tx, plates::left_by_experiment(tx, id).await?.into_iter().collect()).await?;
+    }
     events::append(tx, happened).await?;
     Ok(ControlOutcome::Applied(to))
 }

@@ -8,14 +8,16 @@
 use crate::{
     change::{Effects, Fence, RobotUpdate},
     connection::{Store, transact},
+    documents::NewDocument,
     error::{Result, StoreError},
     records::*,
     sql::{Row, Sql, now, row_values, sql},
     wells::sql_list,
 };
-use domain::{ExperimentId, JournalEvent, Operation, OperationId, OperationState, RobotId};
+use chrono::{DateTime, Utc};
+use domain::{Collection, ExperimentId, JournalEvent, Operation, OperationId, OperationState, RobotId, Step};
 use sea_orm::DatabaseTransaction;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// The most operations of one answer.
@@ -94,14 +96,19 @@ async fn write(tx: &DatabaseTransaction, lease: &Lease, entry: &Entry) -> Result
         None => Fence::Leased(lease),
     };
     let sequence = robot.write(tx, lease.robot_id, fence).await?;
-    if let Some(ended) = &entry.ended {
-        end(tx, lease.robot_id, ended).await?;
-    }
+    let record = match &entry.ended {
+        Some(ended) => Some(end(tx, lease.robot_id, ended).await?),
+        None => None,
+    };
     if let Some(intended) = &entry.intended {
         intend(tx, lease, intended, sequence).await?;
     }
     write_events(tx, entry).await?;
-    Effects::of(tx, lease.robot_id, &entry.changes).await?.finish(tx).await
+    let mut effects = Effects::of(tx, lease.robot_id, &entry.changes).await?;
+    if let Some(record) = record {
+        effects.keep(record);
+    }
+    effects.finish(tx).await
 }
 
 /// The events that may come before this one.
@@ -115,18 +122,33 @@ fn lawful_before(event: JournalEvent) -> String {
     )
 }
 
-async fn end(tx: &DatabaseTransaction, robot: RobotId, ended: &Ended) -> Result<()> {
+/// Gives the document that tells of it.
+async fn end(tx: &DatabaseTransaction, robot: RobotId, ended: &Ended) -> Result<NewDocument> {
     let text = format!(
-        "UPDATE operations SET state = $3 WHERE id = $1 AND robot_id = $2 AND state IN ({})",
+        "UPDATE operations SET state = $3 WHERE id = $1 AND robot_id = $2 AND state IN ({})
+         RETURNING experiment_id, lease_epoch, run_id, sequence, step, intended_at",
         lawful_before(ended.event)
     );
-    if sql!(text, ended.operation, robot, ended.event).execute(tx).await? == 1 {
-        return Ok(());
+    if let Some(row) = sql!(text, ended.operation, robot, ended.event).one(tx).await? {
+        return command_record(robot, ended, &row);
     }
     let row =
         sql!("SELECT state FROM operations WHERE id = $1 AND robot_id = $2", ended.operation, robot).one(tx).await?;
     let from: JournalEvent = row.ok_or(StoreError::NotFound("operation"))?.get("state")?;
     Err(illegal(from, ended.event))
+}
+
+/// What the robot was told, and how that ended.
+fn command_record(robot: RobotId, ended: &Ended, row: &Row) -> Result<NewDocument> {
+    let (experiment, step): (Option<ExperimentId>, Step) = (row.get("experiment_id")?, row.get("step")?);
+    let (run, intended_at): (Option<String>, DateTime<Utc>) = (row.get("run_id")?, row.get("intended_at")?);
+    let (epoch, sequence): (i64, i64) = (row.get("lease_epoch")?, row.get("sequence")?);
+    let body = json!({
+        "experiment_id": experiment, "robot_id": robot, "run_id": run, "lease_epoch": epoch, "sequence": sequence,
+        "name": step.name(), "step": step, "state": ended.event, "intended_at": intended_at, "ended_at": now(),
+        "outcome": ended.outcome,
+    });
+    Ok(NewDocument { collection: Collection::RobotCommands, id: ended.operation.as_uuid(), experiment, body })
 }
 
 fn illegal(from: JournalEvent, to: JournalEvent) -> StoreError {

@@ -162,11 +162,13 @@ const EVENTS: &str = "DELETE FROM events WHERE (experiment_id, sequence) IN (
 const ACTIVITY: &str = "DELETE FROM user_activity_log WHERE id IN (
     SELECT id FROM user_activity_log WHERE id < $1 AND created_at <= $2 ORDER BY id LIMIT $3)";
 
-/// A document has the id of its operation, which is there at least as long as its experiment is under way.
+/// A release before the column `experiment_id` left it out: a reading has the id of its operation, which is there at least as
+/// long as its experiment is under way.
 const DOCUMENTS: &str = "DELETE FROM documents WHERE (collection, id) IN (
     SELECT d.collection, d.id FROM documents d WHERE d.created_at <= $1 AND NOT EXISTS (
-        SELECT 1 FROM operations o JOIN experiments e ON e.id = o.experiment_id
-        WHERE o.id = d.id AND (e.completed_at IS NULL OR e.completed_at > $1)
+        SELECT 1 FROM experiments e
+        WHERE e.id = COALESCE(d.experiment_id, (SELECT o.experiment_id FROM operations o WHERE o.id = d.id))
+            AND (e.completed_at IS NULL OR e.completed_at > $1)
     ) ORDER BY d.created_at LIMIT $2)";
 
 /// Neither open ones nor those in doubt, none of the run that is open on its robot, and none of its robot's newest. Nothing

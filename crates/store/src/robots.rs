@@ -339,14 +339,14 @@ async fn check_deck(tx: &DatabaseTransaction, seen: &Robot, condition: DeckCondi
 
 /// When a lease taken or renewed now ends, from what [`lease_life`] gives as `$3`: by the server's clock on PostgreSQL,
 /// by the machine's on SQLite, which only processes of one machine share.
-fn lease_end(backend: Backend) -> &'static str {
+pub(crate) fn lease_end(backend: Backend) -> &'static str {
     match backend {
         Backend::Sqlite => "$3",
         Backend::Postgres => "clock_timestamp() + $3 * INTERVAL '1 millisecond'",
     }
 }
 
-fn lease_life(backend: Backend, time_to_live: Duration) -> Value {
+pub(crate) fn lease_life(backend: Backend, time_to_live: Duration) -> Value {
     match backend {
         Backend::Sqlite => {
             let life = TimeDelta::from_std(time_to_live).unwrap_or(TimeDelta::MAX);

@@ -240,6 +240,7 @@ plain_columns!(i16, i32, i64, bool, DateTime<Utc>, Uuid);
 cleaned_columns!(storable: String, storable_json: serde_json::Value);
 id_columns!(UserId, ExperimentId, WellId, ResultId, OperationId, RobotId, PlateId, SessionId, ActivityId);
 name_columns!(
+    Collection,
     ExperimentStatus,
     WellStatus,
     Role,

@@ -229,6 +229,21 @@ impl Store {
         use sea_orm::ConnectionTrait;
         self.writer().execute_unprepared(text).await.expect("the statements run");
     }
+
+    /// Writes documents as a lane does, in one transaction.
+    ///
+    /// # Panics
+    /// When the database doesn't take them.
+    pub async fn keep_documents(&self, documents: Vec<(crate::DocumentKey, Option<ExperimentId>, serde_json::Value)>) {
+        let documents = documents.into_iter().map(|(key, experiment, body)| {
+            let crate::DocumentKey { collection, id } = key;
+            crate::documents::NewDocument { collection, id, experiment, body }
+        });
+        let tx = self.begin().await.expect("a transaction");
+        crate::documents::keep(&tx, documents.collect()).await.expect("they are written");
+        tx.commit().await.expect("a commit");
+        self.signal([crate::Signal::Robots]);
+    }
 }
 
 impl Drop for TestDatabase {

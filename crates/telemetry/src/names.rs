@@ -68,6 +68,15 @@ pub const REPLICA_USED: &str = "tincture_replica_used";
 pub const REPLICA_BEHIND: &str = "tincture_replica_behind";
 /// Reads that the replica might have answered. Label: `by` (`replica`, or `primary` in its place).
 pub const REPLICA_READS: &str = "tincture_replica_reads_total";
+/// Documents that this process carried to the document store. Label: `collection`.
+pub const DOCUMENTS_RELAYED: &str = "tincture_documents_relayed_total";
+/// Documents that the document store refused.
+pub const DOCUMENTS_REFUSED: &str = "tincture_documents_refused_total";
+/// Times that this process had to begin anew with carrying documents over.
+pub const DOCUMENT_RELAY_FAILURES: &str = "tincture_document_relay_failures_total";
+/// When this process last found nothing left to carry over, or carried a batch, in seconds since 1970. There is none in a
+/// process that doesn't carry them.
+pub const DOCUMENTS_LAST_RELAYED: &str = "tincture_documents_last_relayed_unixtime";
 /// 1. Label: `version`.
 pub const BUILD_INFO: &str = "tincture_build_info";
 
@@ -83,6 +92,13 @@ pub const ROBOTS_WAITING: &str = "tincture_robots_needing_attention";
 pub const ROBOTS_UNUSABLE: &str = "tincture_robots_unusable";
 /// Robots that no worker drives.
 pub const ROBOTS_UNDRIVEN: &str = "tincture_robots_undriven";
+/// Documents that the document store hasn't got yet, told up to 100,000. There is none without a document store, nor of the
+/// two below.
+pub const DOCUMENTS_WAITING: &str = "tincture_documents_waiting";
+/// How many of them it refused.
+pub const DOCUMENTS_SET_ASIDE: &str = "tincture_documents_set_aside";
+/// When the oldest of them was written that wasn't refused, in seconds since 1970; none while none waits.
+pub const DOCUMENTS_OLDEST: &str = "tincture_documents_oldest_unixtime";
 
 /// Figures of one process.
 pub const INSTANCE: &[Metric] = &[
@@ -120,6 +136,18 @@ pub const INSTANCE: &[Metric] = &[
     Metric { name: REPLICA_USED, kind: Kind::Gauge, help: "1 while reads go to the database's replica, else 0" },
     Metric { name: REPLICA_BEHIND, kind: Kind::Gauge, help: "Seconds since the replica was seen to have everything" },
     Metric { name: REPLICA_READS, kind: Kind::Counter, help: "Reads that a replica might answer, by who did" },
+    Metric { name: DOCUMENTS_RELAYED, kind: Kind::Counter, help: "Documents carried to the document store" },
+    Metric { name: DOCUMENTS_REFUSED, kind: Kind::Counter, help: "Documents that the document store refused" },
+    Metric {
+        name: DOCUMENT_RELAY_FAILURES,
+        kind: Kind::Counter,
+        help: "Times that carrying documents over had to begin anew",
+    },
+    Metric {
+        name: DOCUMENTS_LAST_RELAYED,
+        kind: Kind::Gauge,
+        help: "When the document store was last up to date with what this process carries, seconds since 1970",
+    },
     Metric { name: FAULTS, kind: Kind::Counter, help: "Faults that steps and robots ran into, by code" },
 ];
 
@@ -131,6 +159,13 @@ pub const SERVICE: &[Metric] = &[
     Metric { name: ROBOTS_WAITING, kind: Kind::Gauge, help: "Robots that wait for a person" },
     Metric { name: ROBOTS_UNUSABLE, kind: Kind::Gauge, help: "Robots that their worker can't use now" },
     Metric { name: ROBOTS_UNDRIVEN, kind: Kind::Gauge, help: "Robots that no worker drives" },
+    Metric { name: DOCUMENTS_WAITING, kind: Kind::Gauge, help: "Documents that the document store hasn't got yet" },
+    Metric { name: DOCUMENTS_SET_ASIDE, kind: Kind::Gauge, help: "Waiting documents that it refused" },
+    Metric {
+        name: DOCUMENTS_OLDEST,
+        kind: Kind::Gauge,
+        help: "When the oldest of them was written, seconds since 1970",
+    },
 ];
 
 #[cfg(test)]

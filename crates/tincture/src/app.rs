@@ -1,6 +1,7 @@
 //! API and pages together over one database: what `up` and `serve` share.
 
 use crate::{
+    database,
     housekeeping::{self, Schedule},
     http,
     settings::{Every, Settings},
@@ -35,7 +36,8 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
     let made = auth.ensure_first_admin(given).await;
     let one_time_password = made.context("the first administrator can't be made")?;
-    let state = AppState::new(store.clone(), auth, Lab::new(store));
+    let documents = database::documents(settings, &store)?;
+    let state = AppState::new(store.clone(), auth, Lab::new(store)).with_documents(documents);
     let state =
         state.with_changes(Changes::per_minute(settings.changes_per_minute)).with_retention(settings.retention());
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
@@ -56,6 +58,7 @@ impl App {
             api.close_streams()
         };
         housekeeping::purge_daily(state.store.clone(), state.retention, &self.tasks);
+        state.documents.relay(state.retention.documents, &self.tasks);
         if let Every::Period(age) = self.rotate_keys {
             housekeeping::rotate_keys(state.auth.keys().clone(), age, &self.tasks);
         }

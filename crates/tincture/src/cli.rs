@@ -189,6 +189,20 @@ pub enum User {
     Disable { email: String },
     /// Let somebody in again
     Enable { email: String },
+    /// Write all that is stored of somebody into a file, or to standard output: JSON Lines
+    Export {
+        email: String,
+        /// A new file
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Make all that somebody did nobody's: name, address, password and sessions go, experiments and readings stay
+    Erase {
+        email: String,
+        /// That it is meant: it can't be taken back
+        #[arg(long)]
+        yes: bool,
+    },
     /// Change somebody's password and sign them out everywhere; prints a new one unless --password-stdin
     SetPassword {
         email: String,

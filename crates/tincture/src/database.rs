@@ -2,6 +2,7 @@
 
 use crate::settings::Settings;
 use anyhow::Context;
+use documents::{Address, Documents};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -48,6 +49,15 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<(Store, Vec<String>)
     look_for_damage(&store).await?;
     let ran = store.migrate().await.context("the database can't be brought up to date")?;
     Ok((store, ran))
+}
+
+/// Where the lab's documents are. Nothing is asked of a document store yet: one that is down is no reason not to start.
+///
+/// # Errors
+/// `documents_url` isn't a connection string.
+pub fn documents(settings: &Settings, store: &Store) -> anyhow::Result<Documents> {
+    let Some(url) = &settings.documents_url else { return Ok(Documents::embedded(store.clone())) };
+    Ok(Documents::relayed(store.clone(), Address::parse(url.expose())?))
 }
 
 async fn look_for_damage(store: &Store) -> anyhow::Result<()> {

@@ -50,6 +50,11 @@ pub const KEYS: &[Key] = &[
     key("service_metrics_token", "", "the same of /metrics/service, the figures of the whole lab"),
     key("data_dir", "\"./tincture-data\"", "embedded database and virtual lab"),
     key("database_url", "", "sqlite://… or postgres://…; the embedded database when not set"),
+    key(
+        "documents_url",
+        "",
+        "mongodb://… or mongodb+srv://…, where raw readings and command records go; kept in the database when not set",
+    ),
     key("database_connections", "10", "most connections to the database, and to its replica, 1-200"),
     key("database_statement_timeout", "10", "seconds that a statement may take in PostgreSQL, 1-3600"),
     key("database_lock_timeout", "5", "seconds that it may wait for what others have locked, 1-3600"),
@@ -123,6 +128,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// May hold a password.
     pub database_url: Option<Secret>,
+    /// May hold a password.
+    pub documents_url: Option<Secret>,
     pub database_connections: u32,
     /// Seconds.
     pub database_statement_timeout: u16,
@@ -536,7 +543,7 @@ fn shown(name: &str, value: Value) -> String {
     let text = value.into_string().unwrap_or_default();
     match name {
         "admin_password" | "metrics_token" | "service_metrics_token" => quoted("****"),
-        "database_url" | "database_direct_url" | "database_replica_url" => quoted(&mask_url(&text)),
+        "database_url" | "database_direct_url" | "database_replica_url" | "documents_url" => quoted(&mask_url(&text)),
         "speed"
         | "seed"
         | "behind_proxy"
@@ -584,6 +591,7 @@ mod tests {
         assert_eq!(mask_url("postgres://lab:s3cr@t@db:5432/tincture"), "postgres://lab:****@db:5432/tincture");
         assert_eq!(mask_url("postgres://db/tincture?password=s3cret"), "postgres://db/tincture?****");
         assert_eq!(mask_url("sqlite:///var/lib/tincture.sqlite"), "sqlite:///var/lib/tincture.sqlite");
+        assert_eq!(mask_url("mongodb://lab:s3cr@t@a,b:1,c/lab?x=s3cret"), "mongodb://lab:****@a,b:1,c/lab?****");
         assert_eq!(mask_url("s3cret"), "****");
     }
 

@@ -32,7 +32,9 @@ const LARGEST_FORM: usize = 256 * 1024;
 
 /// Serves every page, and a designed "not found" for every path that neither this nor the API knows.
 pub fn router(state: AppState) -> Router {
-    use pages::{account, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, users};
+    use pages::{
+        account, documents, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, users,
+    };
     let pages = Router::new()
         .route("/", get(landing::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
@@ -40,6 +42,7 @@ pub fn router(state: AppState) -> Router {
         .route("/experiments", get(experiments::show))
         .route("/experiments/new", get(experiment_new::show).post(experiment_new::submit))
         .route("/experiments/{id}", get(experiment::show))
+        .route("/experiments/{id}/documents", get(documents::show))
         .route("/experiments/{id}/retry", post(experiment::retry))
         .route("/experiments/{id}/{control}", post(experiment::control))
         .route("/robots", get(robots::show))

@@ -1,5 +1,6 @@
 //! The database under the lab: a throw-away one of either kind, which can be taken away for a while.
 
+use crate::document_store::Found;
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
@@ -142,6 +143,17 @@ impl Database {
             record.context("an event of an operation that isn't there")?.events.push(event);
         }
         Ok(journal)
+    }
+
+    /// The ids of all documents that lie here.
+    pub async fn documents(&self) -> Result<Found> {
+        let id = if self.store().backend() == Backend::Sqlite { "hex(id)" } else { "CAST(id AS TEXT)" };
+        let mut found = Found::new();
+        for row in self.all(&format!("SELECT collection, {id} AS id FROM documents")).await? {
+            let id = read_id(&row, "id")?.context("a document without an id")?;
+            found.entry(row.try_get::<String>("", "collection")?.parse()?).or_default().push(id);
+        }
+        Ok(found)
     }
 
     async fn all(&self, text: &str) -> Result<Vec<QueryResult>> {

@@ -2,6 +2,7 @@
 
 use crate::{
     database::{Database, JournalRecord},
+    document_store::Found,
     hands::Hands,
     people::Hold,
 };
@@ -23,6 +24,8 @@ pub struct Evidence {
     pub robots: Vec<RobotEvidence>,
     /// What people at the robots were promised.
     pub holds: Vec<Hold>,
+    /// What is kept of it all as documents. Nothing where nobody looked.
+    pub documents: Option<Found>,
     /// Robots that were broken for good: what was bound to them may fail.
     pub broken: HashSet<RobotId>,
 }

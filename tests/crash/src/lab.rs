@@ -48,6 +48,8 @@ pub struct Plan {
     pub sabotage: Option<String>,
     /// The share of a real lab's waits for its devices.
     pub patience: f64,
+    /// Where the lab's documents go; they stay in its database where nothing is said.
+    pub documents_url: Option<String>,
     /// How far away the database is, each way. Only PostgreSQL can be far away.
     pub database_delay: Duration,
 }
@@ -64,6 +66,7 @@ impl Default for Plan {
             seed: 1,
             sabotage: None,
             patience: PATIENCE,
+            documents_url: None,
             database_delay: Duration::ZERO,
         }
     }
@@ -107,7 +110,12 @@ impl Lab {
         timeline: &Timeline,
     ) -> Result<Self> {
         let url = DelayProxy::before(database.url(), plan.database_delay).await?;
-        let maker = Maker { binary: binary.to_owned(), directory: directory.to_owned(), database: url };
+        let maker = Maker {
+            binary: binary.to_owned(),
+            directory: directory.to_owned(),
+            database: url,
+            documents: plan.documents_url.clone(),
+        };
         let mut benches = Vec::new();
         for index in 0..plan.robots {
             benches.push(Arc::new(Bench::start(&maker, plan, index, timeline).await?));
@@ -399,12 +407,13 @@ struct Maker {
     binary: PathBuf,
     directory: PathBuf,
     database: String,
+    documents: Option<String>,
 }
 
 impl Maker {
     fn recipe(&self, name: &str, arguments: &[&str]) -> Recipe {
         let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        Recipe {
+        let mut recipe = Recipe {
             name: name.to_owned(),
             binary: self.binary.clone(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
@@ -417,7 +426,9 @@ impl Maker {
                 variable("NO_COLOR", "1"),
             ],
             directory: self.directory.clone(),
-        }
+        };
+        recipe.environment.extend(self.documents.as_ref().map(|url| variable("TINCTURE_DOCUMENTS_URL", url)));
+        recipe
     }
 
     fn worker(&self, index: usize, plan: &Plan) -> Recipe {

@@ -8,6 +8,7 @@
 pub mod api;
 pub mod binary;
 pub mod database;
+pub mod document_store;
 pub mod evidence;
 pub mod fault;
 pub mod hands;

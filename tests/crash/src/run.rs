@@ -4,6 +4,7 @@ use crate::{
     api::Session,
     binary,
     database::{Database, Kind},
+    document_store::DocumentStore,
     evidence,
     fault::{Fault, Mix, Schedule},
     lab::{Lab, Plan},
@@ -157,7 +158,9 @@ pub async fn run(settings: &Settings) -> Result<Report> {
         bail!("{} isn't empty: an earlier run's decks would be taken for this one's", directory.display());
     }
     let database = Database::make(settings.database).await?;
+    let documents = Arc::new(DocumentStore::beside(settings.database).await);
     let plan = Plan {
+        documents_url: documents.url().map(str::to_owned),
         robots: settings.robots,
         attended: settings.attended,
         workers: 2,
@@ -190,9 +193,17 @@ pub async fn run(settings: &Settings) -> Result<Report> {
     let attendants: JoinSet<()> = (0..settings.attended)
         .map(|robot| Arc::clone(&running.people).stand_by(robot, Arc::clone(&running.database), go_home.clone()))
         .collect();
+    let (healed, sick) = watch::channel(false);
+    let killing = {
+        let (documents, timeline) = (Arc::clone(&documents), timeline.clone());
+        let seed = settings.seed;
+        tokio::spawn(async move { documents.kill_again_and_again(seed, &timeline, sick).await })
+    };
     break_it(&running, settings).await?;
     enough.send_replace(true);
     feeder.await??;
+    healed.send_replace(true);
+    killing.await?;
     running.lab.heal().await?;
     running.people.release_all().await?;
     running.wait_for_the_end(settings.patience).await?;
@@ -201,7 +212,8 @@ pub async fn run(settings: &Settings) -> Result<Report> {
     attendants.join_all().await;
     running.lab.end().await?;
 
-    let evidence = running.evidence().await?;
+    let mut evidence = running.evidence().await?;
+    evidence.documents = Some(documents.found(&running.database).await?);
     let mut violations = verdict::judge(&evidence);
     violations.extend(unkept);
     violations.extend(running.api_agrees(&evidence).await?);

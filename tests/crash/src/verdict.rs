@@ -3,11 +3,14 @@
 //! Each rule is a function of the evidence alone. They take nothing on trust: a result counts when the ledger shows the
 //! very reading, over the very well, on the very plate, after the last drop fell into it.
 
-use crate::evidence::{Evidence, RobotEvidence};
+use crate::{
+    database::JournalRecord,
+    evidence::{Evidence, RobotEvidence},
+};
 use chrono::{DateTime, Utc};
 use domain::{
-    ExperimentId, ExperimentStatus, JournalEvent, Mount, OperationId, OperationState, RobotId, Step, WellName,
-    WellStatus,
+    Collection, ExperimentId, ExperimentStatus, JournalEvent, Mount, OperationId, OperationState, RobotId, Step,
+    WellName, WellStatus,
 };
 use emulator::world::{Entry, Event, PLATE_SLOT, Slot, Spot, stated_pipette_error};
 use serde_json::Value;
@@ -16,6 +19,7 @@ use std::{
     fmt,
 };
 use store::{Measurement, Well};
+use uuid::Uuid;
 
 /// A broken promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +38,8 @@ pub enum Promise {
     Journal,
     /// No part of the machine was driven into another, no air was drawn for liquid, and it pressed down on nothing.
     Machine,
+    /// (g) Of every command, every reading and every plate that an experiment left there is one document.
+    Document,
     /// Nothing was begun while people had been told that nothing would move.
     Held,
 }
@@ -104,8 +110,8 @@ struct Case<'a> {
 /// Holds everything against everything.
 pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     let case = Case::new(evidence);
-    let rules: [fn(&Case<'_>, &mut Vec<Violation>); 9] =
-        [recipes, wells, results, quotas, safety, endings, journal, machines, holds];
+    let rules: [fn(&Case<'_>, &mut Vec<Violation>); 10] =
+        [recipes, wells, results, quotas, safety, endings, journal, machines, holds, documents];
     let mut violations = Vec::new();
     for rule in rules {
         rule(&case, &mut violations);
@@ -493,6 +499,32 @@ fn journal(case: &Case<'_>, violations: &mut Vec<Violation>) {
             broken(format!("operation {id} was carried out {times} times: {}", told(act.entry)));
         }
     }
+}
+
+fn documents(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    let Some(found) = &case.evidence.documents else { return };
+    let of = |collection| found.get(&collection).map(Vec::as_slice).unwrap_or_default();
+    let mut hold = |collection, promised: HashSet<Uuid>| {
+        let mut times = HashMap::<Uuid, usize>::new();
+        of(collection).iter().for_each(|id| *times.entry(*id).or_default() += 1);
+        let wrong = promised.iter().filter(|id| !times.contains_key(id)).map(|id| (*id, 0));
+        let wrong = wrong.chain(times.iter().filter(|(_, times)| **times > 1).map(|(id, times)| (*id, *times)));
+        violations.extend(wrong.map(|(id, times)| Violation {
+            promise: Promise::Document,
+            what: format!("document {id} is in {collection} {times} times"),
+        }));
+    };
+    let ended = case.evidence.journal.iter().filter(|record| record.state != JournalEvent::Intended);
+    hold(Collection::RobotCommands, ended.map(|record| record.id.as_uuid()).collect());
+    let is_reading = |step: &Step| matches!(step, Step::Read { .. } | Step::CheckBlank { .. });
+    let read = |record: &&JournalRecord| record.state == JournalEvent::Succeeded && is_reading(&record.step);
+    hold(
+        Collection::Measurements,
+        case.evidence.journal.iter().filter(read).map(|record| record.id.as_uuid()).collect(),
+    );
+    let left = case.evidence.experiments.iter().map(|detail| &detail.experiment);
+    let left = left.filter(|experiment| experiment.status.is_final() && experiment.plate_id.is_some());
+    hold(Collection::Plates, left.map(|experiment| experiment.id.as_uuid()).collect());
 }
 
 /// A reading changes nothing; that it happened unheard is no lie of the journal.

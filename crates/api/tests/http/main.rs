@@ -5,6 +5,7 @@ mod documents;
 mod lab;
 mod lists;
 mod live;
+mod people;
 mod refusals;
 mod steering;
 mod submitting;

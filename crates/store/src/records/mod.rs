@@ -1,12 +1,16 @@
 //! What the store gives and takes: one plain type a table, independent of the database behind it.
 
+mod documents;
 mod experiments;
 mod journal;
+mod leases;
 mod people;
 mod robots;
 
+pub use documents::*;
 pub use experiments::*;
 pub use journal::*;
+pub use leases::NamedLease;
 pub use people::*;
 pub use robots::*;
 

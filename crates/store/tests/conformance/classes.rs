@@ -13,7 +13,7 @@ fn classified() -> Classified {
     let text = fs::read_to_string(file).expect("the table of columns");
     let rows = text.lines().filter_map(|line| {
         let cells: Vec<_> = line.split('|').map(str::trim).collect();
-        let [_, table, column, class, _, _] = cells[..] else { return None };
+        let [_, table, column, class, _, _, _] = cells[..] else { return None };
         (table != "table" && !table.starts_with('-')).then(|| [table, column, class].map(str::to_owned).into())
     });
     rows.collect()

@@ -25,7 +25,12 @@ pub async fn an_entry_ends_one_operation_and_intends_the_next(database: TestData
         changes: vec![
             Change::Tool(tip.clone()),
             Change::Event { experiment: id, event: dispensing.clone() },
-            Change::Document { collection: "commands", id: first.id, body: json!({ "status": "succeeded" }) },
+            Change::Document {
+                collection: Collection::Measurements,
+                id: first.id,
+                experiment: Some(id),
+                body: json!({ "status": "succeeded" }),
+            },
         ],
         ..Entry { intended: intends(&second, id).intended, ..ends(&first, JournalEvent::Succeeded) }
     };
@@ -38,9 +43,9 @@ pub async fn an_entry_ends_one_operation_and_intends_the_next(database: TestData
     assert!(operations[0].ended_at >= Some(operations[0].intended_at));
     assert_eq!(store.operations(id, 1, 100).await.expect("operations").len(), 1);
     assert_eq!(store.robot(robot.id).await.expect("an answer").expect("the robot").tool, tip);
-    let document = store.document("commands", first.id).await.expect("an answer");
+    let document = store.document(Collection::Measurements, first.id.as_uuid()).await.expect("an answer");
     assert_eq!(document, Some(json!({ "status": "succeeded" })));
-    assert_eq!(store.document("readings", first.id).await.expect("an answer"), None);
+    assert_eq!(store.document(Collection::Plates, first.id.as_uuid()).await.expect("an answer"), None);
     let latest = store.latest_event(id, EventKind::Operation).await.expect("an answer").expect("the event");
     assert_eq!((latest.sequence, latest.read()), (3, Some(dispensing)));
     assert_eq!(store.latest_sequence(id).await.expect("an answer"), 3);

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod classes;
+mod documents;
 mod experiments;
 mod given;
 mod holds;
@@ -10,6 +11,7 @@ mod model;
 mod notices;
 mod opening;
 mod outages;
+mod person;
 mod purge;
 mod queue;
 mod robots;
@@ -84,6 +86,20 @@ on_both! {
         a_lane_passes_over_what_is_gone_since_the_reading,
         wells_are_counted_where_nobody_wrote_down_how_many,
         a_full_queue_refuses_and_charges_nothing,
+    }
+    documents {
+        an_experiment_has_its_readings_commands_and_plate,
+        a_plate_that_is_taken_away_is_kept_as_it_was,
+        what_is_cancelled_on_a_plate_leaves_its_picture,
+        a_document_waits_until_the_store_has_this_text_of_it,
+        what_is_refused_is_in_nobodys_way_and_tried_again_later,
+        a_named_lease_has_one_holder,
+        old_readings_are_found_by_their_experiment,
+    }
+    person {
+        what_is_said_of_each_column_is_done,
+        nothing_anywhere_tells_who_it_was,
+        the_last_administrator_is_not_erased,
     }
     purge {
         an_ended_experiment_keeps_wells_and_results_and_nothing_else,

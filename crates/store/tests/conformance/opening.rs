@@ -193,7 +193,7 @@ async fn read_everything(store: &Store, owner: domain::UserId, lease: &Lease, id
 }
 
 /// A database of this kind, as it was after so many migrations.
-async fn at_schema(database: &TestDatabase, migrations: usize) -> (Store, tempfile::TempDir) {
+pub async fn at_schema(database: &TestDatabase, migrations: usize) -> (Store, tempfile::TempDir) {
     let directory = tempfile_directory();
     let url = match database.store.backend() {
         Backend::Sqlite => format!("sqlite:{}/old.db", directory.path().display()),

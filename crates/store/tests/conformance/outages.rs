@@ -1,7 +1,7 @@
 //! A database that doesn't do what is asked of it now, and text that not every database keeps.
 
 use crate::given::*;
-use domain::{Change, ExperimentId, OperationId};
+use domain::{Change, Collection, ExperimentId, OperationId};
 use serde_json::json;
 use std::time::Duration;
 use store::{testing::TestDatabase, *};
@@ -61,11 +61,11 @@ pub async fn what_a_device_says_is_kept_whatever_it_holds(database: TestDatabase
     let strange = domain::Fault { cause: "it said \0".to_owned(), ..fault() };
     let id = OperationId::new();
     let body = json!({ "a\0": ["b\0c", { "d": "\0" }] });
-    let document = Change::Document { collection: "measurements", id, body };
+    let document = Change::Document { collection: Collection::Measurements, id, experiment: None, body };
     store.commit(&lease, changes([Change::Notice(Some(strange)), document])).await.expect("a commit");
     let robot = store.robot(robot.id).await.expect("an answer").expect("the robot");
     assert_eq!(robot.notice.expect("a notice").cause, "it said \u{fffd}");
-    let kept = store.document("measurements", id).await.expect("an answer").expect("the document");
+    let kept = store.document(Collection::Measurements, id.as_uuid()).await.expect("an answer").expect("the document");
     assert_eq!(kept, json!({ "a\u{fffd}": ["b\u{fffd}c", { "d": "\u{fffd}" }] }));
     assert!(store.user_by_email("a\0b@example.org").await.expect("an answer").is_none());
     let key = store.experiment_of_key(user(store, 0).await, "k\0").await.expect("an answer");

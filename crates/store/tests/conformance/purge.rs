@@ -19,7 +19,12 @@ async fn worked(store: &Store, robot: &Robot, lease: &Lease, owner: UserId) -> (
         to_status(well, WellStatus::Dispensing),
         to_status(well, WellStatus::Mixed),
         measured(well),
-        Change::Document { collection: "measurements", id: operation.id, body: json!({ "raw": [1, 2, 3] }) },
+        Change::Document {
+            collection: Collection::Measurements,
+            id: operation.id,
+            experiment: None,
+            body: json!({ "raw": [1, 2, 3] }),
+        },
     ];
     store.commit(lease, end).await.expect("ended");
     (detail, operation.id)
@@ -59,11 +64,12 @@ pub async fn an_ended_experiment_keeps_wells_and_results_and_nothing_else(databa
     assert_eq!(purged(store, &Retention::default(), Utc::now()).await, Purged::default(), "it is of today");
 
     let gone = purged(store, &Retention::default(), Utc::now() + YEARS).await;
-    assert_eq!((gone.events, gone.operations, gone.documents), (told, 1, 1));
+    // The reading, the command's record and the plate's picture.
+    assert_eq!((gone.events, gone.operations, gone.documents), (told, 1, 3));
     assert!(gone.activity >= 1);
     assert!(events(store, id).await.is_empty());
     assert!(store.operations(id, 0, 10).await.expect("operations").is_empty());
-    assert!(store.document("measurements", operation).await.expect("an answer").is_none());
+    assert!(store.document(Collection::Measurements, operation.as_uuid()).await.expect("an answer").is_none());
     let after = experiment(store, id).await;
     assert_eq!(after.experiment.status, ExperimentStatus::Completed);
     assert_eq!(format!("{:?}", after.wells), format!("{:?}", before.wells), "the wells and their results stay");
@@ -87,7 +93,7 @@ pub async fn what_an_experiment_under_way_needs_stays_however_old_it_is(database
         assert_eq!((gone.events, gone.operations, gone.documents), (0, 0, 0), "{to:?}");
         assert_eq!(events(store, id).await.len(), told);
         assert_eq!(store.operations(id, 0, 10).await.expect("operations").len(), 1);
-        assert!(store.document("measurements", operation).await.expect("an answer").is_some());
+        assert!(store.document(Collection::Measurements, operation.as_uuid()).await.expect("an answer").is_some());
     }
 }
 

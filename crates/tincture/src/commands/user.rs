@@ -3,7 +3,14 @@
 use crate::{cli::User, database, settings::Settings};
 use anyhow::{Context, bail};
 use auth::{NewAccount, OneTimePassword, PASSWORD_LENGTH, Password};
-use std::io::{self, BufRead, Read, Write};
+use documents::Documents;
+use domain::UserId;
+use std::{
+    fs::OpenOptions,
+    io::{self, BufRead, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
 use store::{Store, UserChanges};
 
 /// A line longer than any password is no password; in bytes.
@@ -12,13 +19,13 @@ const PAGE: u32 = 200;
 
 pub async fn run(settings: &Settings, command: &User) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
-    let done = carry_out(&store, command).await;
+    let done = carry_out(settings, &store, command).await;
     // Which tells the processes that serve and drive.
     store.close().await?;
     done
 }
 
-async fn carry_out(store: &Store, command: &User) -> anyhow::Result<()> {
+async fn carry_out(settings: &Settings, store: &Store, command: &User) -> anyhow::Result<()> {
     match command {
         User::Create { email, role, quota, password_stdin } => {
             let (password, one_time) = password(*password_stdin)?;
@@ -44,6 +51,19 @@ async fn carry_out(store: &Store, command: &User) -> anyhow::Result<()> {
             let user = change(store, email, UserChanges { disabled: Some(false), ..UserChanges::default() }).await?;
             say(&format!("{} may sign in again.", user.email), None)
         }
+        User::Export { email, output } => {
+            let user = find(store, email).await?;
+            export(&database::documents(settings, store)?, user.id, output.as_deref()).await
+        }
+        User::Erase { email, yes: false } => {
+            let user = find(store, email).await?;
+            bail!("{} is still there: say --yes if you mean it. It can't be taken back", user.email)
+        }
+        User::Erase { email, yes: true } => {
+            let user = find(store, email).await?;
+            auth::Service::new(store.clone()).await?.erase(None, user.id, &user.email, None).await?;
+            say(&format!("{} is erased; what they measured stays under {}.", user.email, user.id), None)
+        }
         User::SetPassword { email, password_stdin } => {
             let user = find(store, email).await?;
             let (password, one_time) = password(*password_stdin)?;
@@ -51,6 +71,22 @@ async fn carry_out(store: &Store, command: &User) -> anyhow::Result<()> {
             say(&format!("{} has a new password and is signed out everywhere.", user.email), one_time)
         }
     }
+}
+
+/// A file that is there already isn't overwritten.
+async fn export(documents: &Documents, person: UserId, output: Option<&Path>) -> anyhow::Result<()> {
+    let mut out: Box<dyn Write> = match output {
+        Some(path) => {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            Box::new(file.with_context(|| format!("{} can't be made", path.display()))?)
+        }
+        None => Box::new(io::stdout().lock()),
+    };
+    let mut pieces = documents.export(person);
+    while let Some(piece) = pieces.recv().await {
+        out.write_all(piece.context("not all of it could be read")?.as_bytes())?;
+    }
+    Ok(out.flush()?)
 }
 
 /// From standard input, or made: then it is to be printed once.

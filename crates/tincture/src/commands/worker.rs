@@ -24,12 +24,15 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
     tracing::info!(robots = ?robots, "driving");
     let tasks = Tasks::new(shutdown.clone());
     store.join(&tasks);
+    let documents = database::documents(settings, &store)?;
+    documents.relay(settings.retention().documents, &tasks);
     let config = WorkerConfig { robots, ..settings.worker() };
     let work = workflow::run_worker(store.clone(), config, tasks.clone());
     match listener {
         Some(listener) => {
             announce(listener.local_addr()?);
-            let health = Health::new(store.clone(), settings.scrape_tokens()).with_tasks(tasks);
+            let health = Health::new(store.clone(), settings.scrape_tokens());
+            let health = health.with_documents(documents).with_tasks(tasks);
             let told = http::serve(listener, api::health_router(health), settings.limits(), shutdown.clone());
             tokio::join!(told, work);
         }

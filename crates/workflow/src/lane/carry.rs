@@ -9,8 +9,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    Change, Control, Ending, ExperimentEvent, ExperimentId, Fault, FaultCode, Inventory, JournalEvent, Mount,
-    Operation, Report, ResultId, Slot, Step, WellId, WellStatus, reading::Reading,
+    Change, Collection, Control, Ending, ExperimentEvent, ExperimentId, Fault, FaultCode, Inventory, JournalEvent,
+    Mount, Operation, Report, ResultId, Slot, Step, WellId, WellStatus, reading::Reading,
 };
 use serde_json::{Value, json};
 use store::{Ended, Entry, Intended, Purpose, StoreError};
@@ -300,7 +300,8 @@ impl Lane {
             "experiment_id": hand.experiment, "plate_id": hand.plate, "well": well, "well_id": over, "robot": self.robot.name,
             "lease_epoch": self.lease.epoch, "at": at, "reading": reading,
         });
-        let mut changes = vec![Change::Document { collection: "measurements", id: operation.id, body }];
+        let (collection, experiment) = (Collection::Measurements, Some(hand.experiment));
+        let mut changes = vec![Change::Document { collection, id: operation.id, experiment, body }];
         if matches!(operation.step, Step::CheckBlank { .. }) {
             changes.extend(self.looked(over, reading));
             return changes;

@@ -1,6 +1,7 @@
 //! `/experiments`: asking for wells, watching them, taking the results home.
 
 pub mod create;
+pub mod documents;
 pub mod download;
 pub mod events;
 pub mod list;

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use request::Problem;
-use store::Figures;
+use store::{Figures, Waiting};
 use telemetry::{PROMETHEUS_CONTENT_TYPE, names, service_metrics_text};
 
 /// Prometheus' text format.
@@ -23,8 +23,21 @@ impl IntoResponse for Text {
 /// The whole lab's figures, read from the database at most every few seconds. The same from every process: ask one.
 pub async fn service_metrics(State(health): State<Health>, headers: HeaderMap) -> Result<Text, Problem> {
     health.tokens.service.check(&headers)?;
-    let figures = health.figures().await?;
-    Ok(Text(service_metrics_text(|| record(&figures))))
+    let (figures, waiting) = health.figures().await?;
+    let record_all = || {
+        record(&figures);
+        waiting.iter().for_each(record_waiting);
+    };
+    Ok(Text(service_metrics_text(record_all)))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "exact until the year 287 million")]
+fn record_waiting(waiting: &Waiting) {
+    metrics::gauge!(names::DOCUMENTS_WAITING).set(waiting.count as f64);
+    metrics::gauge!(names::DOCUMENTS_SET_ASIDE).set(waiting.refused as f64);
+    if let Some(oldest) = waiting.oldest {
+        metrics::gauge!(names::DOCUMENTS_OLDEST).set(oldest.timestamp() as f64);
+    }
 }
 
 fn record(figures: &Figures) {

@@ -1,3 +1,4 @@
 //! `/me`: the signed-in person.
 
+pub mod export;
 pub mod read;

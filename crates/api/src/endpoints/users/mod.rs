@@ -1,5 +1,7 @@
 //! `/users`: accounts, for administrators.
 
 pub mod create;
+pub mod erase;
+pub mod export;
 pub mod list;
 pub mod update;
