@@ -23,7 +23,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use store::{Figures, Freshness, ReplicaStatus, Store, StoreError};
+use store::{Durability, Figures, Freshness, ReplicaStatus, Store, StoreError};
 use tasks::{Status, Tasks};
 use telemetry::names;
 use tokio::{
@@ -113,10 +113,11 @@ impl Health {
     }
 
     async fn look(&self) -> Readiness {
-        let (answers, writes, space) = tokio::join!(
+        let (answers, writes, space, durability) = tokio::join!(
             in_time(self.store.ping()),
             in_time(self.store.check_writable()),
             in_time(self.store.free_space()),
+            in_time(self.store.durability()),
         );
         let space = match space {
             Ok(Some(free)) if free < LEAST_SPACE => Some(Err(format!("{free} bytes are free"))),
@@ -135,7 +136,8 @@ impl Health {
             looked_at.into_iter().map(|(name, outcome, why)| (name, Check::of(outcome.is_ok(), why))).collect();
         let tasks = self.tasks.iter().flat_map(Tasks::status).collect();
         let replica = self.store.replica_status().map(Replica::from);
-        Readiness { ready: checks.values().all(|check| check.ok), checks, replica, tasks }
+        let ready = checks.values().all(|check| check.ok);
+        Readiness { ready, checks, replica, durability: durability.ok(), tasks }
     }
 
     fn tell_changes(&self, looked_at: &[(&'static str, Result<(), String>, &str)]) {
@@ -168,6 +170,9 @@ pub struct Readiness {
     /// One that isn't used is no reason to send it no requests: the primary answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica: Option<Replica>,
+    /// What the database is set up for. No reason to send it no requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durability: Option<Durability>,
     /// What this process does again and again. One that fails is no reason to send it no requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<Status>,
