@@ -40,6 +40,9 @@ missing_packages() {
     command -v chromedriver >/dev/null || echo chromium-driver
     python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
     command -v cc >/dev/null || echo build-essential
+    command -v patroni >/dev/null || echo patroni
+    command -v etcd >/dev/null || echo etcd-server
+    command -v pgbackrest >/dev/null || echo pgbackrest
 }
 
 install_missing() {

@@ -23,6 +23,8 @@ pub struct Evidence {
     pub robots: Vec<RobotEvidence>,
     /// What people at the robots were promised.
     pub holds: Vec<Hold>,
+    /// The database lost commits. What robots did is in their own lists; readings are in nobody's.
+    pub lacks_readings: bool,
     /// Robots that were broken for good: what was bound to them may fail.
     pub broken: HashSet<RobotId>,
 }

@@ -48,6 +48,8 @@ pub struct Plan {
     pub sabotage: Option<String>,
     /// The share of a real lab's waits for its devices.
     pub patience: f64,
+    /// The robots tell nothing that only virtual ones can: an OT-2 has no ledger to ask.
+    pub pass_for_real: bool,
     /// How far away the database is, each way. Only PostgreSQL can be far away.
     pub database_delay: Duration,
 }
@@ -64,6 +66,7 @@ impl Default for Plan {
             seed: 1,
             sabotage: None,
             patience: PATIENCE,
+            pass_for_real: false,
             database_delay: Duration::ZERO,
         }
     }
@@ -106,7 +109,7 @@ impl Lab {
         database: &Database,
         timeline: &Timeline,
     ) -> Result<Self> {
-        let url = DelayProxy::before(database.url(), plan.database_delay).await?;
+        let url = DelayProxy::before(&database.url(), plan.database_delay).await?;
         let maker = Maker { binary: binary.to_owned(), directory: directory.to_owned(), database: url };
         let mut benches = Vec::new();
         for index in 0..plan.robots {
@@ -326,7 +329,7 @@ impl Bench {
             recipe,
             process: Mutex::new(Some(process)),
             address: std::sync::Mutex::new(robot),
-            robot: RobotProxy::start(&name, robot, timeline.clone()).await?,
+            robot: RobotProxy::start(&name, robot, timeline.clone(), plan.pass_for_real).await?,
             sensor: SensorProxy::start(&format!("{name}'s sensor"), sensor, timeline.clone()).await?,
             name,
         })
