@@ -41,6 +41,9 @@ missing_packages() {
     python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
     command -v openssl >/dev/null || echo openssl
     command -v cc >/dev/null || echo build-essential
+    command -v patroni >/dev/null || echo patroni
+    command -v etcd >/dev/null || echo etcd-server
+    command -v pgbackrest >/dev/null || echo pgbackrest
 }
 
 install_missing() {

@@ -165,7 +165,7 @@ impl Bench {
         watch: impl Fn(ExperimentId, i64) -> W,
     ) -> String {
         let (delivered, mut deliveries) = mpsc::unbounded_channel::<Delivered>();
-        let latest = self.store.latest_sequences(experiments).await.expect("sequences");
+        let latest = self.store.latest_sequences(experiments).await.expect("sequences").sequences;
         let followed: Vec<_> = experiments.iter().copied().cycle().take(watchers).collect();
         let tasks: Vec<_> = followed
             .iter()

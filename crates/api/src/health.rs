@@ -25,7 +25,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use store::{Figures, Freshness, ReplicaStatus, Store, StoreError, Waiting};
+use store::{Durability, Figures, Freshness, ReplicaStatus, Store, StoreError, Waiting};
 use tasks::{Status, Tasks};
 use telemetry::names;
 use tokio::{
@@ -129,11 +129,12 @@ impl Health {
     }
 
     async fn look(&self) -> Readiness {
-        let (answers, writes, space, documents) = tokio::join!(
+        let (answers, writes, space, documents, durability) = tokio::join!(
             in_time(self.store.ping()),
             in_time(self.store.check_writable()),
             in_time(self.store.free_space()),
             in_time(self.documents.waiting()),
+            in_time(self.store.durability()),
         );
         let space = match space {
             Ok(Some(free)) if free < LEAST_SPACE => Some(Err(format!("{free} bytes are free"))),
@@ -153,7 +154,8 @@ impl Health {
         let tasks = self.tasks.iter().flat_map(Tasks::status).collect();
         let replica = self.store.replica_status().map(Replica::from);
         let documents = documents.ok().flatten().map(WaitingDocuments::from);
-        Readiness { ready: checks.values().all(|check| check.ok), checks, replica, documents, tasks }
+        let ready = checks.values().all(|check| check.ok);
+        Readiness { ready, checks, replica, durability: durability.ok(), documents, tasks }
     }
 
     fn tell_changes(&self, looked_at: &[(&'static str, Result<(), String>, &str)]) {
@@ -189,6 +191,9 @@ pub struct Readiness {
     /// Where the lab has a document store. However much waits for it, experiments go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documents: Option<WaitingDocuments>,
+    /// What the database is set up for. No reason to send it no requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durability: Option<Durability>,
     /// What this process does again and again. One that fails is no reason to send it no requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<Status>,

@@ -89,6 +89,13 @@ pub enum Change {
     Notice(Option<Fault>),
     /// Somebody has been asked about this command or run, of which the journal doesn't know.
     Accounted(String),
+    /// Something is in this well of a plate, and no experiment knows of it.
+    WellSpoiled {
+        plate: PlateId,
+        at: WellName,
+    },
+    /// What the machine was told is known up to the history of the database in which the lease was taken.
+    HistoryRead,
     /// A raw reading, kept as a document under its operation's id.
     Document {
         collection: Collection,

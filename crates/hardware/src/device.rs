@@ -22,7 +22,7 @@ pub trait Robot: fmt::Debug + Send + Sync {
         Box::pin(async { Ok(Identity { serial: None, virtual_deck: None }) })
     }
 
-    /// What was done on it since the newest hold that is one of `known`, newest first.
+    /// What was done on it since the newest hold that is one of `known` began, that one's among it; newest first.
     fn since<'a>(&'a self, _known: &'a [&'a str]) -> Pending<'a, Result<Vec<RunTrace>, RobotError>> {
         Box::pin(async { Ok(Vec::new()) })
     }

@@ -1,6 +1,7 @@
 //! What a robot of any kind says: of itself, of what became of a command, of what it was told before.
 
 use crate::CommandFailure;
+use domain::{Mount, Slot, Volume, WellName};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -83,4 +84,17 @@ pub struct TracedCommand {
     pub command_type: String,
     /// Whether the deck may be otherwise for it. Not when it failed before it began.
     pub changes_deck: bool,
+    /// It was carried out to its end.
+    pub succeeded: bool,
+    pub aim: Aim,
+}
+
+/// Where a command was meant to act, as far as its parameters tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aim {
+    pub mount: Option<Mount>,
+    /// Where the labware stood that it names.
+    pub slot: Option<Slot>,
+    pub well: Option<WellName>,
+    pub volume: Option<Volume>,
 }

@@ -17,7 +17,7 @@ mod patience;
 
 pub use device::{Attendant, Connect, Hold, Network, Pending, Robot};
 pub use error::{CommandFailure, PerformError, RobotError};
-pub use facts::{Identity, Lookup, Memory, RunEntry, RunTrace, TracedCommand, VirtualDeck};
+pub use facts::{Aim, Identity, Lookup, Memory, RunEntry, RunTrace, TracedCommand, VirtualDeck};
 pub use ot2::{Health, Ot2, Run, VirtualAttendant};
 pub use patience::{AddressError, Patience};
 pub use sensor::{ColourSensor, PendingReading, ReadRequest, SensorError, connect_sensor};

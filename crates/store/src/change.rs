@@ -4,6 +4,7 @@
 //! The rest is applied in order as [`Effects`], which collects the events and signals that follow from it.
 
 use crate::{
+    connection::Backend,
     documents::{self, NewDocument},
     error::{Result, StoreError},
     events::{self, NewEvent},
@@ -51,13 +52,13 @@ impl Fence<'_> {
     }
 
     /// The condition; the lease is `$13` and `$14`, the acts `$15`.
-    fn condition(&self) -> String {
+    fn condition(&self, backend: Backend) -> String {
         let may_move = match self {
             Self::Person => return String::new(),
             Self::Leased(_) => String::new(),
             Self::MayMove(_, purpose, _) => format!(" AND acts = $15 AND {}", may_move(*purpose)),
         };
-        format!(" AND lease_epoch = $13 AND lease_holder = $14{may_move}")
+        format!(" AND lease_epoch = $13 AND lease_holder = $14{}{may_move}", backend.leased_in_this_history())
     }
 }
 
@@ -109,7 +110,7 @@ impl<'a> RobotUpdate<'a> {
              WHERE id = $1{condition} RETURNING last_sequence",
             answered = if self.answered { "TRUE" } else { "FALSE" },
             counted = if matches!(fence, Fence::Person) { ", acts = acts + 1" } else { "" },
-            condition = fence.condition(),
+            condition = fence.condition(Backend::of(tx)),
         );
         let mut update = sql!(
             text,
@@ -141,12 +142,9 @@ impl<'a> RobotUpdate<'a> {
 /// Which part of the fence it was that refused.
 async fn why_not(tx: &DatabaseTransaction, robot: RobotId, fence: Fence<'_>) -> Result<StoreError> {
     let Some(lease) = fence.lease() else { return Ok(StoreError::NotFound("robot")) };
-    let held = sql!(
-        "SELECT 1 FROM robots WHERE id = $1 AND lease_epoch = $2 AND lease_holder = $3",
-        robot,
-        lease.epoch,
-        lease.holder.as_str(),
-    );
+    let text = "SELECT 1 FROM robots WHERE id = $1 AND lease_epoch = $2 AND lease_holder = $3";
+    let held =
+        sql!(format!("{text}{}", Backend::of(tx).leased_in_this_history()), robot, lease.epoch, lease.holder.as_str(),);
     Ok(if held.one(tx).await?.is_some() { StoreError::Held } else { StoreError::LeaseLost })
 }
 
@@ -319,6 +317,13 @@ async fn change_deck(tx: &DatabaseTransaction, robot: RobotId, change: &Change) 
         Change::PlateLifted => lift_plate(tx, robot).await,
         Change::Accounted(what) => {
             sql!("UPDATE robots SET accounted = $2 WHERE id = $1", robot, what.as_str()).execute(tx).await.map(drop)
+        }
+        Change::WellSpoiled { plate, at } => {
+            let text = "UPDATE plates SET spoiled = COALESCE(spoiled || ',', '') || $2 WHERE id = $1";
+            sql!(text, *plate, at.to_string().as_str()).execute(tx).await.map(drop)
+        }
+        Change::HistoryRead => {
+            sql!("UPDATE robots SET history = lease_history WHERE id = $1", robot).execute(tx).await.map(drop)
         }
         Change::PlateReplaced { plate } => place_plate(tx, robot, *plate).await,
         _ => Ok(()),

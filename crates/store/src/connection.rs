@@ -12,11 +12,12 @@ use crate::{
     postgres::{self, WayToListen},
     records::{Event, Robot, Signal},
     replica::{Replica, ReplicaStatus},
+    servers::Servers,
     turns::SharedTurns,
     usage::InUse,
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, SqlxError, SqlxSqliteConnector,
+    ConnectionTrait, DatabaseTransaction, DbBackend, SqlxError, SqlxSqliteConnector,
     sqlx::{
         ConnectOptions as _, Connection as _,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -50,6 +51,15 @@ pub enum Backend {
     Postgres,
 }
 
+/// PostgreSQL's history. A replica that takes no writes has none of its own, so that no lease holds there.
+macro_rules! history {
+    () => {
+        "(SELECT CASE WHEN NOT pg_is_in_recovery() THEN
+              system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+          END FROM pg_control_system())"
+    };
+}
+
 /// The few words that the two databases spell differently. All else is one text for both.
 impl Backend {
     /// Appended to a `SELECT` whose rows this transaction is about to change. SQLite's transactions lock the whole file.
@@ -73,6 +83,44 @@ impl Backend {
         match self {
             Self::Sqlite => format!("${parameter}"),
             Self::Postgres => format!("CAST(${parameter} AS inet)"),
+        }
+    }
+
+    /// Which history of the database this is, a text: its system identifier, and its timeline, which another server's
+    /// promotion and a restore to an earlier moment end. SQLite's has no name.
+    pub(crate) const fn history(self) -> &'static str {
+        match self {
+            Self::Sqlite => "NULL",
+            Self::Postgres => history!(),
+        }
+    }
+
+    /// The history's timeline alone, a number; nothing for the first, which every database begins with.
+    pub(crate) const fn timeline(self) -> &'static str {
+        match self {
+            Self::Sqlite => "NULL",
+            Self::Postgres => {
+                "CASE WHEN NOT pg_is_in_recovery() THEN
+                     NULLIF(CAST(CAST('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) AS BIT(32)) AS INTEGER), 1)
+                 END"
+            }
+        }
+    }
+
+    /// A condition on a robot's row, to be appended: its lease was taken in the history that the database has now. A server
+    /// that was promoted may lack what the last holder wrote; so no lease outlives a promotion.
+    pub(crate) const fn leased_in_this_history(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => concat!(" AND lease_history = ", history!()),
+        }
+    }
+
+    /// The database behind a transaction.
+    pub(crate) fn of(connection: &impl ConnectionTrait) -> Self {
+        match connection.get_database_backend() {
+            DbBackend::Postgres => Self::Postgres,
+            _ => Self::Sqlite,
         }
     }
 
@@ -250,6 +298,8 @@ struct Inner {
     outbox: Outbox,
     /// The tasks that tell and hear were begun.
     joined: AtomicBool,
+    /// Of PostgreSQL.
+    servers: Option<Arc<Servers>>,
     hears_others: AtomicBool,
     queue_limit: u32,
 }
@@ -272,7 +322,7 @@ impl Store {
     /// # Errors
     /// `Missing` where there is no such file.
     pub async fn connect_existing(url: &str, options: Options) -> Result<Self> {
-        let (mut file, mut in_use, mut listens, mut replica) = (None, None, WayToListen::None, None);
+        let (mut file, mut in_use, mut listens, mut replica, mut servers) = (None, None, WayToListen::None, None, None);
         let (backend, writer, reader) = if let Some(path) = sqlite_path(url) {
             if tokio::fs::try_exists(&path).await.is_ok_and(|exists| !exists) {
                 return Err(StoreError::Missing(path.display().to_string()));
@@ -284,7 +334,8 @@ impl Store {
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             listens = postgres::way_to_listen(&options)?;
             replica = Replica::of(&options)?;
-            let link = postgres::open(url, &options).await?;
+            let (link, all) = postgres::open(url, &options).await?;
+            servers = Some(all);
             (Backend::Postgres, link.clone(), link)
         } else {
             return Err(StoreError::Unreachable("a database URL starts with sqlite:// or postgres://".to_owned()));
@@ -309,6 +360,7 @@ impl Store {
             account_changes: AtomicU64::new(0),
             outbox: Outbox::default(),
             joined: AtomicBool::new(false),
+            servers,
             hears_others: AtomicBool::new(false),
             queue_limit: options.queue_limit,
         };
@@ -408,6 +460,10 @@ impl Store {
     /// Whether [`Store::join`] was called before. It was, from now on.
     pub(crate) fn joined(&self) -> bool {
         self.inner.joined.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn servers(&self) -> Option<&Servers> {
+        self.inner.servers.as_deref()
     }
 
     /// Whether other processes' commits raise signals here, soon after them.

@@ -1,14 +1,14 @@
 //! The live stream of an experiment: what happened to it, numbered without gaps, so that a reader resumes anywhere.
 
 use crate::{
-    connection::Store,
+    connection::{Backend, Store},
     error::{Result, StoreError},
-    records::Event,
+    records::{Event, EventId, Latest},
     sql::{Row, Sql, now, row_values, sql},
 };
 use domain::{EventKind, ExperimentEvent, ExperimentId, ExperimentStatus, Fault};
 use sea_orm::DatabaseTransaction;
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// The most events of one answer.
 const MOST_EVENTS: u32 = 1_000;
@@ -46,24 +46,29 @@ pub(crate) async fn append(tx: &DatabaseTransaction, events: Vec<NewEvent>) -> R
 
 async fn append_to(tx: &DatabaseTransaction, experiment: ExperimentId, events: Vec<NewEvent>) -> Result<()> {
     let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-    let row = sql!(
-        "UPDATE experiments SET last_sequence = last_sequence + $2 WHERE id = $1 RETURNING last_sequence",
-        experiment,
-        count,
-    )
-    .one(tx)
-    .await?
-    .ok_or(StoreError::NotFound("experiment"))?;
+    let text = format!(
+        "UPDATE experiments SET last_sequence = last_sequence + $2 WHERE id = $1 RETURNING last_sequence, {} AS timeline",
+        Backend::of(tx).timeline(),
+    );
+    let row = sql!(text, experiment, count).one(tx).await?.ok_or(StoreError::NotFound("experiment"))?;
+    let timeline = row.get::<Option<i32>>("timeline")?;
     let first = row.get::<i64>("last_sequence")? - count + 1;
     let at = now();
     let rows = events
         .into_iter()
         .zip(first..)
-        .map(|(event, sequence)| row_values![experiment, sequence, event.event.kind().as_str(), event.event.data(), at])
+        .map(|(event, sequence)| {
+            row_values![experiment, sequence, event.event.kind().as_str(), event.event.data(), at, timeline]
+        })
         .collect();
-    Sql::with_rows("INSERT INTO events (experiment_id, sequence, kind, data, at) VALUES", Vec::new(), rows, "")
-        .execute(tx)
-        .await?;
+    Sql::with_rows(
+        "INSERT INTO events (experiment_id, sequence, kind, data, at, timeline) VALUES",
+        Vec::new(),
+        rows,
+        "",
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -74,7 +79,7 @@ impl Store {
     /// Those of any read: see [`StoreError`].
     pub async fn events(&self, experiment: ExperimentId, after: i64, limit: u32) -> Result<Vec<Event>> {
         let rows = sql!(
-            "SELECT experiment_id, sequence, kind, data, at FROM events WHERE experiment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            "SELECT experiment_id, sequence, kind, data, at, timeline FROM events WHERE experiment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
             experiment,
             after,
             i64::from(limit.min(MOST_EVENTS)),
@@ -92,16 +97,61 @@ impl Store {
         row.map_or(Ok(0), |row| row.get("last_sequence"))
     }
 
-    /// The same of many; those of unknown experiments are left out.
+    /// The newest event's public id; nothing when there is none.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
-    pub async fn latest_sequences(&self, experiments: &[ExperimentId]) -> Result<HashMap<ExperimentId, i64>> {
-        if experiments.is_empty() {
-            return Ok(HashMap::new());
+    pub async fn latest_event_id(&self, experiment: ExperimentId) -> Result<EventId> {
+        let text = "SELECT e.last_sequence, v.timeline FROM experiments e
+            LEFT JOIN events v ON v.experiment_id = e.id AND v.sequence = e.last_sequence WHERE e.id = $1";
+        let Some(row) = sql!(text, experiment).one(self.reader()).await? else { return Ok(EventId::default()) };
+        Ok(EventId { sequence: row.get("last_sequence")?, timeline: row.get("timeline")? })
+    }
+
+    /// After which number who has seen `seen` goes on. That very number, unless its event was lost when another server was
+    /// promoted, or an earlier state put back: then what was written since is told, also under numbers that were seen.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    pub async fn resume_after(&self, experiment: ExperimentId, seen: EventId) -> Result<i64> {
+        if self.backend() == Backend::Sqlite || seen.sequence <= 0 {
+            return Ok(seen.sequence);
         }
-        let rows = latest(experiments).all(self.reader()).await?;
-        rows.iter().map(|row| Ok((row.get("id")?, row.get("last_sequence")?))).collect()
+        let there = sql!(
+            "SELECT e.last_sequence, v.sequence, v.timeline FROM experiments e
+             LEFT JOIN events v ON v.experiment_id = e.id AND v.sequence = $2 WHERE e.id = $1",
+            experiment,
+            seen.sequence,
+        );
+        let Some(row) = there.one(self.reader()).await? else { return Ok(seen.sequence) };
+        let is_there = row.get::<Option<i64>>("sequence")?.is_some();
+        if is_there && row.get::<Option<i32>>("timeline")? == seen.timeline {
+            return Ok(seen.sequence);
+        }
+        let newer = sql!(
+            "SELECT MIN(sequence) AS first FROM events WHERE experiment_id = $1 AND COALESCE(timeline, 1) > $2",
+            experiment,
+            seen.timeline.unwrap_or(1),
+        );
+        let first = newer.one(self.reader()).await?.map(|row| row.get::<Option<i64>>("first")).transpose()?.flatten();
+        let common = first.map_or(row.get("last_sequence")?, |first| first - 1);
+        Ok(seen.sequence.min(common))
+    }
+
+    /// How far many experiments are, those that are unknown left out, and in which timeline that is.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    pub async fn latest_sequences(&self, experiments: &[ExperimentId]) -> Result<Latest> {
+        let mut latest = Latest::default();
+        if experiments.is_empty() {
+            return Ok(latest);
+        }
+        for row in latest_of(self.backend(), experiments).all(self.reader()).await? {
+            latest.timeline = row.get("timeline")?;
+            latest.sequences.insert(row.get("id")?, row.get("last_sequence")?);
+        }
+        Ok(latest)
     }
 
     /// Those of many experiments with these numbers (≤ 1000), one experiment after the other, each in order.
@@ -123,7 +173,7 @@ impl Store {
     /// Those of any read: see [`StoreError`].
     pub async fn latest_event(&self, experiment: ExperimentId, kind: EventKind) -> Result<Option<Event>> {
         let row = sql!(
-            "SELECT experiment_id, sequence, kind, data, at FROM events WHERE experiment_id = $1 AND kind = $2 ORDER BY sequence DESC LIMIT 1",
+            "SELECT experiment_id, sequence, kind, data, at, timeline FROM events WHERE experiment_id = $1 AND kind = $2 ORDER BY sequence DESC LIMIT 1",
             experiment,
             kind.as_str(),
         );
@@ -142,7 +192,7 @@ impl Store {
     /// The newest event of a kind of each experiment that a lane has in hand.
     async fn latest_events_in_hand(&self, kind: EventKind) -> Result<Vec<Event>> {
         let rows = sql!(
-            "SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at FROM experiments e JOIN events v ON v.experiment_id = e.id AND v.sequence = (
+            "SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at, v.timeline FROM experiments e JOIN events v ON v.experiment_id = e.id AND v.sequence = (
                  SELECT MAX(sequence) FROM events WHERE experiment_id = e.id AND kind = $1
              ) WHERE e.status = 'running'",
             kind.as_str(),
@@ -152,9 +202,11 @@ impl Store {
 }
 
 /// How far each of these is.
-pub(crate) fn latest(experiments: &[ExperimentId]) -> Sql {
+pub(crate) fn latest_of(backend: Backend, experiments: &[ExperimentId]) -> Sql {
     let ids = experiments.iter().map(|&id| row_values![id]).collect();
-    Sql::with_rows("SELECT id, last_sequence FROM experiments WHERE id IN (VALUES", Vec::new(), ids, ")")
+    let text =
+        format!("SELECT id, last_sequence, {} AS timeline FROM experiments WHERE id IN (VALUES", backend.timeline());
+    Sql::with_rows(&text, Vec::new(), ids, ")")
 }
 
 /// The events with these numbers.
@@ -165,7 +217,7 @@ pub(crate) fn at(places: &[(ExperimentId, i64)]) -> Sql {
         "WITH places (experiment_id, sequence) AS (VALUES",
         Vec::new(),
         places,
-        ") SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at FROM places p
+        ") SELECT v.experiment_id, v.sequence, v.kind, v.data, v.at, v.timeline FROM places p
          JOIN events v ON v.experiment_id = p.experiment_id AND v.sequence = p.sequence
          ORDER BY v.experiment_id, v.sequence",
     )
@@ -178,5 +230,6 @@ fn read_event(row: &Row) -> Result<Event> {
         kind: row.get("kind")?,
         data: row.get("data")?,
         at: row.get("at")?,
+        timeline: row.get("timeline")?,
     })
 }

@@ -14,7 +14,7 @@ use crate::{
     sql::{Row, Sql, now, row_values, sql},
     wells::sql_list,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Collection, ExperimentId, JournalEvent, Operation, OperationId, OperationState, RobotId, Step};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ impl Store {
 
 async fn write(tx: &DatabaseTransaction, lease: &Lease, entry: &Entry) -> Result<Vec<Signal>> {
     let mut robot = RobotUpdate::of(&entry.changes);
-    robot.operations = i64::from(entry.intended.is_some());
+    robot.operations = i64::from(entry.intended.is_some()) + i64::try_from(entry.lost.len()).unwrap_or(i64::MAX);
     let fence = match &entry.intended {
         Some(intended) => Fence::MayMove(lease, intended.purpose, intended.acts),
         None => Fence::Leased(lease),
@@ -103,6 +103,7 @@ async fn write(tx: &DatabaseTransaction, lease: &Lease, entry: &Entry) -> Result
     if let Some(intended) = &entry.intended {
         intend(tx, lease, intended, sequence).await?;
     }
+    write_lost(tx, lease, &entry.lost, sequence - i64::from(entry.intended.is_some())).await?;
     write_events(tx, entry).await?;
     let mut effects = Effects::of(tx, lease.robot_id, &entry.changes).await?;
     if let Some(record) = record {
@@ -176,6 +177,46 @@ async fn intend(tx: &DatabaseTransaction, lease: &Lease, intended: &Intended, se
     let row = sql!("SELECT state FROM operations WHERE id = $1", operation.id).one(tx).await?;
     let from = row.ok_or(StoreError::NotFound("operation"))?.get("state")?;
     Err(illegal(from, JournalEvent::Intended))
+}
+
+/// Each is intended, in doubt and settled at once, in this order; `last` is the place of the last of them.
+async fn write_lost(tx: &DatabaseTransaction, lease: &Lease, lost: &[Lost], last: i64) -> Result<()> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let at = now();
+    let first = last - i64::try_from(lost.len()).unwrap_or_default() + 1;
+    let rows = lost.iter().zip(first..).map(|(lost, sequence)| {
+        let Lost { operation, experiment_id, run_id, .. } = lost;
+        let run = Some(run_id.clone());
+        row_values![
+            operation.id,
+            lease.robot_id,
+            *experiment_id,
+            lease.epoch,
+            run,
+            sequence,
+            &operation.step,
+            JournalEvent::Settled,
+            at
+        ]
+    });
+    let into = "INSERT INTO operations (id, robot_id, experiment_id, lease_epoch, run_id, sequence, step, state, intended_at) VALUES";
+    Sql::with_rows(into, Vec::new(), rows.collect(), "").execute(tx).await?;
+    // Their order is that of their times.
+    let events = lost.iter().flat_map(|lost| {
+        let row = |event: JournalEvent, after: i64, outcome: Option<Value>| {
+            row_values![lost.operation.id, event, outcome, at + TimeDelta::milliseconds(after)]
+        };
+        let by = serde_json::json!({ "by": "policy: what the robot was told and the journal lost is a doubt" });
+        [
+            row(JournalEvent::Intended, 0, None),
+            row(JournalEvent::InDoubt, 1, Some(lost.outcome.clone())),
+            row(JournalEvent::Settled, 2, Some(by)),
+        ]
+    });
+    let into = "INSERT INTO operation_events (operation_id, event, outcome, at) VALUES";
+    Sql::with_rows(into, Vec::new(), events.collect(), "").execute(tx).await.map(drop)
 }
 
 async fn write_events(tx: &DatabaseTransaction, entry: &Entry) -> Result<()> {

@@ -17,6 +17,7 @@ pub mod backup;
 mod change;
 mod connection;
 mod documents;
+mod durability;
 mod error;
 mod events;
 mod experiments;
@@ -42,6 +43,7 @@ mod replica;
 mod robots;
 mod roles;
 mod rows;
+mod servers;
 mod sessions;
 mod sql;
 #[cfg(feature = "testing")]
@@ -53,6 +55,7 @@ mod usage;
 mod wells;
 
 pub use connection::{Address, Backend, Options, Pooler, ReplicaOptions, Store, Tls, TlsMode, sqlite_path};
+pub use durability::{Durability, Survives};
 pub use error::{Result, SchemaError, StoreError};
 pub use figures::Figures;
 pub use freshness::{Freshness, Position};

@@ -169,6 +169,7 @@ impl Store {
         if self.backend() == Backend::Sqlite || self.joined() {
             return;
         }
+        self.look_after_servers(tasks);
         tasks.add("telling other processes", PAUSES, Mouth { store: self.clone() });
         if self.replica().is_some() {
             tasks.add(replica::NAME, replica::PAUSES, Follow { store: self.clone() });

@@ -4,6 +4,7 @@ use crate::{
     connection::{Options, Pooler, Tls, TlsMode},
     error::{Result, StoreError},
     link::Link,
+    servers::Servers,
 };
 use sea_orm::{
     SqlxError, SqlxPostgresConnector,
@@ -12,19 +13,42 @@ use sea_orm::{
         postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
     },
 };
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 /// A connection that lay idle for longer is asked whether it lives before it is used.
 const UNTESTED: Duration = Duration::from_millis(500);
 
-/// Opens the database at `url`, by the pooler that the options tell of.
-pub(crate) async fn open(url: &str, options: &Options) -> Result<Link> {
+/// Opens the database at `url`, on the one of its servers that takes writes, by the pooler that the options tell of.
+pub(crate) async fn open(url: &str, options: &Options) -> Result<(Link, Arc<Servers>)> {
     if let Some(ca) = &options.tls.ca {
         check_ca(ca).await?;
     }
-    let settings = settings(url, options, options.pooler)?;
-    let pool = pool(options).connect_with(settings).await.map_err(|error| not_opened(url, &error))?;
-    Ok(Link::postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), options))
+    let servers = Arc::new(Servers::of(url, |one| settings(one, options, options.pooler))?);
+    servers.find(options.acquire_timeout).await?;
+    let (acquiring, releasing) = (Arc::clone(&servers), Arc::clone(&servers));
+    let left = || SqlxError::Protocol("another server takes writes now".to_owned());
+    let pool = pool(options)
+        .before_acquire(move |connection, known| {
+            let outdated = acquiring.outdates(&known);
+            Box::pin(async move {
+                if outdated {
+                    return Err(left());
+                }
+                if known.idle_for > UNTESTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        // Not kept, nor waited for: the server behind it may be frozen.
+        .after_release(move |_, known| {
+            let kept = if releasing.outdates(&known) { Err(left()) } else { Ok(true) };
+            Box::pin(std::future::ready(kept))
+        })
+        .connect_with(servers.current())
+        .await
+        .map_err(|error| not_opened(url, &error))?;
+    Ok((Link::postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), options), servers))
 }
 
 /// The same, for one that may not be there yet: it is connected to when it is needed, which may take so long.

@@ -131,6 +131,7 @@ impl Store {
         let text = "SELECT e.id, e.control FROM robots r
             LEFT JOIN experiments e ON e.robot_id = r.id AND e.status = 'running' AND e.control IS NOT NULL
             WHERE r.id = $1 AND r.lease_epoch = $2 AND r.lease_holder = $3";
+        let text = format!("{text}{}", self.backend().leased_in_this_history());
         let row = sql!(text, lease.robot_id, lease.epoch, lease.holder.as_str());
         let row = row.one(self.reader()).await?.ok_or(StoreError::LeaseLost)?;
         Ok(row.get::<Option<ExperimentId>>("id")?.zip(row.get::<Option<Control>>("control")?))
@@ -237,6 +238,7 @@ impl Store {
         let text = "SELECT r.mode IN ('paused', 'stopped') OR r.attention IS NOT NULL AS held, r.acts, e.control,
                 e.status = 'running' AS running
             FROM robots r LEFT JOIN experiments e ON e.id = $3 WHERE r.id = $1 AND r.lease_epoch = $2";
+        let text = format!("{text}{}", self.backend().leased_in_this_history());
         let row = sql!(text, lease.robot_id, lease.epoch, experiment)
             .one(self.reader())
             .await?

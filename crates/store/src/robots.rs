@@ -10,10 +10,11 @@ use crate::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    Change, Deck, DeckCondition, Fault, Inventory, PlateId, RobotCommand, RobotId, RobotMode, Tip, Tool, Vial, WellName,
+    Change, Deck, DeckCondition, ExperimentId, Fault, Inventory, PlateId, RobotCommand, RobotId, RobotMode, Tip, Tool,
+    Vial, WellId, WellName, WellStatus,
 };
 use sea_orm::{DatabaseTransaction, Value};
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 /// A robot with the plate that lies on it, and whether it stands still. Under a stop or an open question nothing is begun,
@@ -21,7 +22,7 @@ use uuid::Uuid;
 const ROBOTS: &str = "
     SELECT r.id, r.name, r.identity, r.kind, r.url, r.sensor_url, r.attendance, r.deck, r.mode, r.mode_by, r.mode_at, r.attention,
         r.attention_at, r.notice, r.notice_at, r.acts, r.accounted, r.run_id, r.tool, r.white_reference, r.lease_holder,
-        r.lease_epoch, r.lease_expires_at, p.id AS plate_id,
+        r.lease_epoch, r.lease_expires_at, r.history, r.lease_history, p.id AS plate_id,
         (r.mode = 'stopped' OR r.attention IS NOT NULL OR (r.mode = 'paused' AND r.tool ->> 'tool' = 'nothing'))
         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.robot_id = r.id AND o.state = 'intended') AS stands_still
     FROM robots r LEFT JOIN plates p ON p.robot_id = r.id AND p.removed_at IS NULL";
@@ -109,8 +110,10 @@ impl Store {
             LeaseClaim::Seize => String::new(),
         };
         let text = format!(
-            "UPDATE robots SET lease_holder = $2, lease_epoch = lease_epoch + 1, lease_expires_at = {end}
+            "UPDATE robots SET lease_holder = $2, lease_epoch = lease_epoch + 1, lease_expires_at = {end},
+                 lease_history = {history}
              WHERE id = $1{free} RETURNING lease_epoch",
+            history = self.backend().history(),
             end = lease_end(self.backend()),
         );
         let mut query = sql!(text, robot, holder, lease_life(self.backend(), time_to_live));
@@ -127,14 +130,15 @@ impl Store {
         Ok(Some(Lease { robot_id: robot, holder: holder.to_owned(), epoch: row.get("lease_epoch")? }))
     }
 
-    /// Extends a lease that is still ours.
+    /// Extends a lease that is still ours, in the history in which it was taken.
     ///
     /// # Errors
-    /// `LeaseLost` where it isn't ours any more.
+    /// `LeaseLost` where it isn't ours any more, or another server was promoted since.
     pub async fn renew(&self, lease: &Lease, time_to_live: Duration) -> Result<()> {
         let text = format!(
-            "UPDATE robots SET lease_expires_at = {end} WHERE id = $1 AND lease_holder = $2 AND lease_epoch = $4",
+            "UPDATE robots SET lease_expires_at = {end} WHERE id = $1 AND lease_holder = $2 AND lease_epoch = $4{same}",
             end = lease_end(self.backend()),
+            same = self.backend().leased_in_this_history(),
         );
         let life = lease_life(self.backend(), time_to_live);
         let query = sql!(text, lease.robot_id, lease.holder.as_str(), life, lease.epoch);
@@ -180,11 +184,37 @@ impl Store {
         })
     }
 
+    /// Those that experiments have, and those that are spoiled.
     async fn used_wells(&self, plate: Option<PlateId>) -> Result<Vec<WellName>> {
-        let rows = sql!("SELECT well_id FROM wells WHERE plate_id = $1", plate).all(self.reader()).await?;
-        let mut wells = rows.iter().map(|row| row.get("well_id")).collect::<Result<Vec<WellName>>>()?;
+        let rows = sql!(
+            "SELECT p.spoiled, w.well_id FROM plates p LEFT JOIN wells w ON w.plate_id = p.id WHERE p.id = $1",
+            plate,
+        );
+        let rows = rows.all(self.reader()).await?;
+        let mut wells = Vec::with_capacity(rows.len());
+        for row in &rows {
+            wells.extend(row.get::<Option<WellName>>("well_id")?);
+        }
+        let spoiled = rows.first().map(|row| row.get::<Option<String>>("spoiled")).transpose()?.flatten();
+        wells
+            .extend(spoiled.iter().flat_map(|names| names.split(',')).filter_map(|name| name.parse::<WellName>().ok()));
         wells.sort();
+        wells.dedup();
         Ok(wells)
+    }
+
+    /// Whose the wells of a plate are, and how each stands.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    pub async fn wells_of(&self, plate: PlateId) -> Result<HashMap<WellName, (WellId, ExperimentId, WellStatus)>> {
+        let rows = sql!("SELECT well_id, id, experiment_id, status FROM wells WHERE plate_id = $1", plate);
+        let rows = rows.all(self.reader()).await?;
+        let read = |row: &Row| {
+            let owner = (row.get("id")?, row.get("experiment_id")?, row.get("status")?);
+            Ok(row.get::<Option<WellName>>("well_id")?.map(|at| (at, owner)))
+        };
+        rows.iter().filter_map(|row| read(row).transpose()).collect()
     }
 
     async fn vials(&self, robot: RobotId) -> Result<Vec<Vial>> {
@@ -436,5 +466,7 @@ fn read_robot(row: &Row) -> Result<Robot> {
         lease_holder: row.get("lease_holder")?,
         lease_epoch: row.get("lease_epoch")?,
         lease_expires_at: row.get("lease_expires_at")?,
+        history: row.get("history")?,
+        lease_history: row.get("lease_history")?,
     })
 }

@@ -7,11 +7,15 @@
 pub mod cluster;
 pub mod cost;
 pub mod direct;
+pub mod pair;
+pub mod patroni;
 pub mod pooler;
 
 use crate::{NewActivity, NewExperiment, Options, Pooler, Store};
 pub use cluster::{Cluster, Shutdown};
 use domain::{ExperimentId, Recipe, UserId, WellId};
+use pair::Pair;
+use patroni::Patroni;
 use std::{
     env,
     path::Path,
@@ -38,6 +42,8 @@ pub struct TestDatabase {
 enum Place {
     Sqlite { _directory: TempDir },
     Postgres { server: Server, name: String },
+    Pair { pair: Arc<Pair>, name: String },
+    Patroni { patroni: Arc<Patroni>, name: String },
 }
 
 /// A column as the database describes it.
@@ -72,6 +78,63 @@ impl TestDatabase {
         let store = Store::connect(&url, on_the_way(Options::default())).await.expect("the test database opens");
         store.migrate().await.expect("the migrations run");
         Self { store, url, place }
+    }
+
+    /// A migrated database on a pair of servers, as its primary has it. It ends with the pair.
+    ///
+    /// # Panics
+    /// When the migrations fail.
+    pub async fn on_pair(pair: Arc<Pair>) -> Self {
+        let name = format!("tincture_test_{}", uuid::Uuid::now_v7().simple());
+        let (asked, statement) = (Arc::clone(&pair), format!("CREATE DATABASE {name}"));
+        tokio::task::spawn_blocking(move || asked.psql(0, "postgres", &statement)).await.expect("psql doesn't panic");
+        Self::open(pair.url_of(0, &name), Place::Pair { pair, name }).await
+    }
+
+    /// A migrated database on servers under Patroni, opened where it leads now.
+    ///
+    /// # Panics
+    /// When there is no leader, or the migrations fail.
+    pub async fn on_patroni(patroni: Arc<Patroni>) -> Self {
+        let name = format!("tincture_test_{}", uuid::Uuid::now_v7().simple());
+        let (asked, wanted) = (Arc::clone(&patroni), name.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            asked.psql(&format!("CREATE DATABASE {wanted}"));
+            asked.leader_url(&wanted)
+        });
+        Self::open(made.await.expect("psql doesn't panic"), Place::Patroni { patroni, name }).await
+    }
+
+    /// The same database where Patroni's leader has it now, opened anew.
+    ///
+    /// # Panics
+    /// It isn't under Patroni, or there is no leader.
+    pub async fn at_leader(&self) -> Self {
+        let Place::Patroni { patroni, name } = &self.place else { panic!("this database isn't under Patroni") };
+        let (url, place) =
+            (patroni.leader_url(name), Place::Patroni { patroni: Arc::clone(patroni), name: name.clone() });
+        let store = Store::connect(&url, Options::default()).await.expect("the leader answers");
+        Self { store, url, place }
+    }
+
+    /// The same database as one server of its pair has it, opened anew.
+    ///
+    /// # Panics
+    /// It isn't on a pair, or that server doesn't answer.
+    pub async fn at_server(&self, server: usize) -> Self {
+        let Place::Pair { pair, name } = &self.place else { panic!("this database isn't on a pair of servers") };
+        let (url, place) = (pair.url_of(server, name), Place::Pair { pair: Arc::clone(pair), name: name.clone() });
+        let store = Store::connect(&url, Options::default()).await.expect("that server answers");
+        Self { store, url, place }
+    }
+
+    /// For clients: the URL that names all servers which have this database.
+    pub fn url_of_all(&self) -> String {
+        match &self.place {
+            Place::Pair { pair, name } => pair.url(name),
+            Place::Patroni { patroni, name } => patroni.url(name),
+            Place::Sqlite { .. } | Place::Postgres { .. } => self.url.clone(),
+        }
     }
 
     /// The URL of an empty schema in a PostgreSQL database, as new as a new database; SQLite needs only a new file.
@@ -205,7 +268,8 @@ impl Store {
     /// When it says nothing.
     pub async fn plan_of_following(&self, places: &[(ExperimentId, i64)]) -> Vec<String> {
         let experiments: Vec<_> = places.iter().map(|(experiment, _)| *experiment).collect();
-        let mut plan = crate::events::latest(&experiments).plan(self.reader()).await.expect("a plan");
+        let mut plan =
+            crate::events::latest_of(self.backend(), &experiments).plan(self.reader()).await.expect("a plan");
         plan.extend(crate::events::at(places).plan(self.reader()).await.expect("a plan"));
         plan
     }

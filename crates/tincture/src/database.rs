@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use store::{Integrity, Store};
+use store::{Durability, Integrity, Store, Survives};
 
 /// How long a start may look for damage. Enough for about 2 GB; a larger file is looked at in part.
 const LOOK_FOR_DAMAGE: Duration = Duration::from_secs(5);
@@ -37,7 +37,20 @@ pub async fn open_any(settings: &Settings) -> anyhow::Result<Store> {
 pub async fn open_to_serve(settings: &Settings) -> anyhow::Result<Store> {
     let store = open(settings).await?;
     look_for_damage(&store).await?;
+    tell_durability(&store).await?;
     Ok(store)
+}
+
+/// Says in the log what the database's own settings make of what is promised.
+async fn tell_durability(store: &Store) -> anyhow::Result<()> {
+    let Durability { commits_survive, why } = store.durability().await?;
+    match commits_survive {
+        Survives::Failover => tracing::info!(?commits_survive, why, "the database's durability"),
+        Survives::PowerCut | Survives::ProgramCrash | Survives::Nothing => {
+            tracing::warn!(?commits_survive, why, "the database's durability");
+        }
+    }
+    Ok(())
 }
 
 /// Makes it where it isn't there yet, and brings its schema up to date. Gives the names of the migrations that ran.

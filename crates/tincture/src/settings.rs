@@ -49,11 +49,15 @@ pub const KEYS: &[Key] = &[
     key("metrics_token", "", "asked of whoever reads /metrics, as a bearer token; anybody may when not set"),
     key("service_metrics_token", "", "the same of /metrics/service, the figures of the whole lab"),
     key("data_dir", "\"./tincture-data\"", "embedded database and virtual lab"),
-    key("database_url", "", "sqlite://… or postgres://…; the embedded database when not set"),
     key(
         "documents_url",
         "",
         "mongodb://… or mongodb+srv://…, where raw readings and command records go; kept in the database when not set",
+    ),
+    key(
+        "database_url",
+        "",
+        "sqlite://… or postgres://…, several servers with commas between; the embedded database when not set",
     ),
     key("database_connections", "10", "most connections to the database, and to its replica, 1-200"),
     key("database_statement_timeout", "10", "seconds that a statement may take in PostgreSQL, 1-3600"),

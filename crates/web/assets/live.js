@@ -6,7 +6,13 @@ import { PARTS, read, root as live, swap } from "./parts.js";
 const part = name => document.getElementById(name);
 const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));
 const CONNECT_TIME = 4000;
-let sequence = Number(live.dataset.sequence);
+/** The last event that was taken: its sequence, or `timeline-sequence` once the lab's database has failed over. */
+let sequence = live.dataset.sequence;
+/** Whether one event is later than another. In a later timeline numbers are given again that were lost. */
+function isAfter(one, other) {
+  const [[timeline, number], [before, last]] = [one, other].map(id => (id.includes("-") ? id : `1-${id}`).split("-").map(Number));
+  return timeline === before ? number > last : timeline > before;
+}
 /** The last event that is in what the server has drawn: it isn't painted over with less. */
 let drawn = sequence;
 let lastFetch = 0, lastEvent = Date.now(), fetching = false, dirty = false;
@@ -16,7 +22,8 @@ let lastFetch = 0, lastEvent = Date.now(), fetching = false, dirty = false;
 async function draw(parts = PARTS) {
   const next = await read();
   swap(next, parts);
-  if (parts === PARTS) drawn = Math.max(drawn, Number(next.getElementById(live.id)?.dataset.sequence) || 0);
+  const shown = next.getElementById(live.id)?.dataset.sequence;
+  if (parts === PARTS && shown && isAfter(shown, drawn)) drawn = shown;
 }
 
 /** Once a second at most, again if something came in between, and not while nobody looks. */
@@ -170,12 +177,12 @@ function take(block) {
     const colon = line.indexOf(":");
     return [line.slice(0, colon), line.slice(colon + 1).trimStart()];
   }));
-  const id = Number(fields.id);
-  if (!fields.data || !Number.isFinite(id) || id <= sequence) return;
+  const id = fields.id;
+  if (!fields.data || !id || !isAfter(id, sequence)) return;
   sequence = id;
   lastEvent = Date.now();
   const data = JSON.parse(fields.data);
-  if (id > drawn) painters[fields.event]?.(data);
+  if (isAfter(id, drawn)) painters[fields.event]?.(data);
   handlers[fields.event]?.(data);
 }
 
@@ -186,7 +193,7 @@ let connection = new AbortController();
 async function follow() {
   connection = new AbortController();
   const tooLong = setTimeout(() => connection.abort(), CONNECT_TIME);
-  const headers = { accept: "text/event-stream", "last-event-id": String(sequence) };
+  const headers = { accept: "text/event-stream", "last-event-id": sequence };
   const response = await fetch(live.dataset.events, { headers, signal: connection.signal }).finally(() => clearTimeout(tooLong));
   if (response.status === 204) return true;
   // Too many streams: the page looks by itself, then.

@@ -253,6 +253,17 @@ pub fn handed_over() -> Fault {
     }
 }
 
+/// What the operator is asked after the journal was made whole from the robot's own list.
+pub fn lost_operations(count: usize) -> Fault {
+    Fault {
+        code: FaultCode::DeckUnknown,
+        what: format!("The lab's database had lost {count} things that the robot did."),
+        cause: "Another database server took over, or an earlier state was put back. The robot's own list has them.".to_owned(),
+        done: "Nothing is done again. Wells that got a drop which was lost are quarantined and made anew, tips aren't used again, vials count as emptier.".to_owned(),
+        next: "See that what hangs on the nozzles, the plate, the tips and the vials are as they are shown; confirm what you change. Then resume the robot.".to_owned(),
+    }
+}
+
 /// Of a deck on which things were done that the journal doesn't know of.
 pub fn unknown_deck() -> Fault {
     Fault {
@@ -261,6 +272,17 @@ pub fn unknown_deck() -> Fault {
         cause: "The database was put back from a backup, or somebody else has used the robot.".to_owned(),
         done: "Nothing moves. Plate, tips and vials count as unknown.".to_owned(),
         next: RENEWED.to_owned(),
+    }
+}
+
+/// Of a deck on which things were done that the database lost when another server took over.
+pub fn lost_journal() -> Fault {
+    Fault {
+        code: FaultCode::DeckUnknown,
+        what: "The robot has done things that the lab's database has lost.".to_owned(),
+        cause: "Another database server took over, or an earlier state was put back: the robot was told things that aren't in the journal any more.".to_owned(),
+        done: "Nothing moves, and nothing is done again. Plate, tips and vials count as unknown; wells that were being filled are made anew.".to_owned(),
+        next: format!("See what hangs on the nozzles, and take it off. {RENEWED}"),
     }
 }
 

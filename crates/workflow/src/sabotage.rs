@@ -14,6 +14,8 @@ use store::{Entry, Intended, Lease, LeaseClaim, Store, StoreError};
 pub const NO_FENCE: &str = "no-fence";
 /// Recovery takes every open operation for one that the robot never got.
 pub const NO_LOOKUP: &str = "no-lookup";
+/// After a promotion of another database server no robot is asked what it was told.
+pub const NO_LISTS: &str = "no-lists";
 /// The intent is written with the outcome instead of before sending.
 pub const LATE_INTENT: &str = "late-intent";
 

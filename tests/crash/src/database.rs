@@ -58,8 +58,19 @@ impl Database {
         Ok(Self { database, connection, taken: Mutex::new(()) })
     }
 
-    pub fn url(&self) -> &str {
-        &self.database.url
+    /// For the lab's processes: names every server that has it.
+    pub fn url(&self) -> String {
+        self.database.url_of_all()
+    }
+
+    /// The same where Patroni's leader has it now.
+    pub async fn at_leader(&self) -> Result<Self> {
+        Self::over(self.database.at_leader().await).await
+    }
+
+    /// The same as one server of a pair has it.
+    pub async fn at_server(&self, server: usize) -> Result<Self> {
+        Self::over(self.database.at_server(server).await).await
     }
 
     pub const fn store(&self) -> &Store {

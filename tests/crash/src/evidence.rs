@@ -26,6 +26,8 @@ pub struct Evidence {
     pub holds: Vec<Hold>,
     /// What is kept of it all as documents. Nothing where nobody looked.
     pub documents: Option<Found>,
+    /// The database lost commits. What robots did is in their own lists; readings are in nobody's.
+    pub lacks_readings: bool,
     /// Robots that were broken for good: what was bound to them may fail.
     pub broken: HashSet<RobotId>,
 }

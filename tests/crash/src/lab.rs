@@ -50,6 +50,8 @@ pub struct Plan {
     pub patience: f64,
     /// Where the lab's documents go; they stay in its database where nothing is said.
     pub documents_url: Option<String>,
+    /// The robots tell nothing that only virtual ones can: an OT-2 has no ledger to ask.
+    pub pass_for_real: bool,
     /// How far away the database is, each way. Only PostgreSQL can be far away.
     pub database_delay: Duration,
 }
@@ -67,6 +69,7 @@ impl Default for Plan {
             sabotage: None,
             patience: PATIENCE,
             documents_url: None,
+            pass_for_real: false,
             database_delay: Duration::ZERO,
         }
     }
@@ -109,7 +112,7 @@ impl Lab {
         database: &Database,
         timeline: &Timeline,
     ) -> Result<Self> {
-        let url = DelayProxy::before(database.url(), plan.database_delay).await?;
+        let url = DelayProxy::before(&database.url(), plan.database_delay).await?;
         let maker = Maker {
             binary: binary.to_owned(),
             directory: directory.to_owned(),
@@ -334,7 +337,7 @@ impl Bench {
             recipe,
             process: Mutex::new(Some(process)),
             address: std::sync::Mutex::new(robot),
-            robot: RobotProxy::start(&name, robot, timeline.clone()).await?,
+            robot: RobotProxy::start(&name, robot, timeline.clone(), plan.pass_for_real).await?,
             sensor: SensorProxy::start(&format!("{name}'s sensor"), sensor, timeline.clone()).await?,
             name,
         })

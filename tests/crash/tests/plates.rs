@@ -77,8 +77,8 @@ impl Script {
         let emulator = emulator::start(config).await.expect("an emulator");
         let database = Database::make(kind).await.expect("a database");
         let url = match database_delay {
-            Duration::ZERO => database.url().to_owned(),
-            delay => DelayProxy::before(database.url(), delay).await.expect("a slow line"),
+            Duration::ZERO => database.url(),
+            delay => DelayProxy::before(&database.url(), delay).await.expect("a slow line"),
         };
         let store = Store::connect(&url, Options::default()).await.expect("the database opens");
         let robot = NewRobot {

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use store::Signal;
+use store::{Latest, Signal, StoreError};
 use tasks::{Failure, Pauses, Task, Turn};
 use tokio::{
     sync::broadcast::{
@@ -38,6 +38,8 @@ pub(super) struct Reader<T> {
     heard: HashSet<ExperimentId>,
     /// All are to be looked at.
     due: bool,
+    /// The database's timeline when it was last asked, if it was since somebody follows.
+    timeline: Option<Option<i32>>,
 }
 
 impl<T: Send + Sync + 'static> Task for Reader<T> {
@@ -66,7 +68,7 @@ impl<T: Send + Sync + 'static> Reader<T> {
     /// Hears every signal from now on.
     pub(super) fn new(hub: Hub<T>) -> Self {
         let signals = hub.shared.store.signals();
-        Self { hub, signals, looked_at: Instant::now(), heard: HashSet::new(), due: false }
+        Self { hub, signals, looked_at: Instant::now(), heard: HashSet::new(), due: false, timeline: None }
     }
 
     async fn read_while_followed(&mut self) -> store::Result<()> {
@@ -75,6 +77,7 @@ impl<T: Send + Sync + 'static> Reader<T> {
         }
         // What was signalled until now is in what is read now.
         self.signals = self.signals.resubscribe();
+        self.timeline = None;
         while self.is_followed() {
             self.catch_up().await?;
             self.wait().await;
@@ -123,7 +126,13 @@ impl<T: Send + Sync + 'static> Reader<T> {
             self.looked_at = Instant::now();
         }
         for asked in self.to_ask(all, &heard).chunks(ASKED_AT_ONCE) {
-            let latest = self.hub.shared.store.latest_sequences(asked).await?;
+            let Latest { timeline, sequences: latest } = self.hub.shared.store.latest_sequences(asked).await?;
+            if !latest.is_empty() && self.timeline.replace(timeline).is_some_and(|before| before != timeline) {
+                // Events that were told may be lost, and their numbers others' now: each client says what it saw.
+                return Err(StoreError::Unreachable(
+                    "another server was promoted, or an earlier state put back".to_owned(),
+                ));
+            }
             for places in self.lacking(&latest).chunks(BATCH as usize) {
                 self.read(places, &latest).await?;
             }

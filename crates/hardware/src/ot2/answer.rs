@@ -62,6 +62,24 @@ pub(super) struct RunState {
     pub status: String,
     #[serde(default)]
     pub created_at: Option<String>,
+    #[serde(default)]
+    pub pipettes: Vec<LoadedPipette>,
+    #[serde(default)]
+    pub labware: Vec<LoadedLabware>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LoadedPipette {
+    pub id: String,
+    #[serde(default)]
+    pub mount: Value,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LoadedLabware {
+    pub id: String,
+    #[serde(default)]
+    pub location: Value,
 }
 
 const fn yes() -> bool {
@@ -84,6 +102,8 @@ pub(super) struct Command {
     pub error: Option<CommandError>,
     #[serde(default)]
     pub started_at: Option<String>,
+    #[serde(default)]
+    pub params: Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

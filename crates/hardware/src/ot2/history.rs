@@ -2,11 +2,14 @@
 
 use super::{
     Ot2,
-    answer::{Command, Page, RunState, Runs, word},
+    answer::{Command, Page, RunState, Runs, Status, word},
     lookup::PAGE,
     wire::is_id,
 };
-use crate::{RobotError, RunEntry, RunTrace, TracedCommand};
+use crate::{Aim, RobotError, RunEntry, RunTrace, TracedCommand};
+use domain::{Mount, Slot, Volume};
+use serde_json::Value;
+use std::collections::HashMap;
 
 /// The most runs that are looked at. An OT-2 keeps 20 (`MAXIMUM_RUNS` of its robot-server).
 pub const MOST_RUNS: usize = 20;
@@ -38,21 +41,22 @@ const HARMLESS: [&str; 17] = [
 impl Ot2 {
     /// The robot's newest runs, newest first, at most [`MOST_RUNS`] of them. Their commands are [`Ot2::trace`]'s to tell.
     pub async fn history(&self, most_runs: usize) -> Result<Vec<RunEntry>, RobotError> {
+        Ok(self.newest_runs(most_runs).await?.iter().map(entry).collect())
+    }
+
+    async fn newest_runs(&self, most_runs: usize) -> Result<Vec<RunState>, RobotError> {
         let most = most_runs.clamp(1, MOST_RUNS);
         let runs: Runs = self.wire.get(&format!("/runs?pageLength={most}")).await?.read()?;
         // The server lists them from the oldest. What names a run must be safe in a path.
-        let newest = runs.data.into_iter().rev().filter(|run| is_id(&run.id)).take(most);
-        let entry = |run: RunState| RunEntry {
-            id: run.id,
-            created_at: word(run.created_at.as_deref().unwrap_or_default()),
-            current: run.current,
-            ok: run.ok,
-        };
-        Ok(newest.map(entry).collect())
+        Ok(runs.data.into_iter().rev().filter(|run| is_id(&run.id)).take(most).collect())
     }
 
     /// What the robot was told in a run; nothing when it forgot the run since it listed it.
     pub async fn trace(&self, run: &RunEntry) -> Result<RunTrace, RobotError> {
+        self.trace_on(run, &OnDeck::default()).await
+    }
+
+    async fn trace_on(&self, run: &RunEntry, deck: &OnDeck) -> Result<RunTrace, RobotError> {
         let mut trace = RunTrace { run: run.clone(), commands: Vec::new(), complete: true };
         if !run.ok || !is_id(&run.id) {
             return Ok(trace);
@@ -68,7 +72,7 @@ impl Ot2 {
                 Err(error) => return Err(error),
             };
             let ended = page.data.is_empty();
-            trace.commands.extend(page.data.iter().map(traced));
+            trace.commands.extend(page.data.iter().map(|command| traced(command, deck)));
             if ended || trace.commands.len() >= page.meta.total_length {
                 return Ok(trace);
             }
@@ -77,22 +81,65 @@ impl Ot2 {
         Ok(trace)
     }
 
-    /// What the robot was told since the newest run that `known` recognises, newest run first. That run isn't among them;
-    /// no more than [`MOST_RUNS`] are.
+    /// What the robot was told since the newest run that `known` recognises began, newest run first. That run is the last of
+    /// them: who knows it needn't know all that was told in it. No more than [`MOST_RUNS`] are.
     pub async fn runs_since(&self, known: impl Fn(&str) -> bool) -> Result<Vec<RunTrace>, RobotError> {
         let mut traces = Vec::new();
-        for run in self.history(MOST_RUNS).await? {
+        for run in self.newest_runs(MOST_RUNS).await? {
+            traces.push(self.trace_on(&entry(&run), &OnDeck::of(&run)).await?);
             if known(&run.id) {
                 break;
             }
-            traces.push(self.trace(&run).await?);
         }
         Ok(traces)
     }
 }
 
-fn traced(command: &Command) -> TracedCommand {
+fn entry(run: &RunState) -> RunEntry {
+    RunEntry {
+        id: run.id.clone(),
+        created_at: word(run.created_at.as_deref().unwrap_or_default()),
+        current: run.current,
+        ok: run.ok,
+    }
+}
+
+/// What a run's ids stand for.
+#[derive(Default)]
+struct OnDeck {
+    pipettes: HashMap<String, Mount>,
+    labware: HashMap<String, Slot>,
+}
+
+impl OnDeck {
+    fn of(run: &RunState) -> Self {
+        let slot = |location: &Value| location.get("slotName")?.as_str()?.parse().ok().map(Slot);
+        let mount = |mount: &Value| serde_json::from_value(mount.clone()).ok();
+        Self {
+            pipettes: run.pipettes.iter().filter_map(|one| Some((one.id.clone(), mount(&one.mount)?))).collect(),
+            labware: run.labware.iter().filter_map(|one| Some((one.id.clone(), slot(&one.location)?))).collect(),
+        }
+    }
+
+    fn aim(&self, params: &Value) -> Aim {
+        let text = |name: &str| params.get(name).and_then(Value::as_str);
+        Aim {
+            mount: text("pipetteId").and_then(|id| self.pipettes.get(id).copied()),
+            slot: text("labwareId").and_then(|id| self.labware.get(id).copied()),
+            well: text("wellName").and_then(|well| well.parse().ok()),
+            volume: params.get("volume").and_then(Value::as_f64).and_then(|volume| Volume::from_ul(volume).ok()),
+        }
+    }
+}
+
+fn traced(command: &Command, deck: &OnDeck) -> TracedCommand {
     let command_type = word(command.command_type.as_deref().unwrap_or_default());
     let changes_deck = command.may_have_moved() && !HARMLESS.contains(&command_type.as_str());
-    TracedCommand { key: word(&command.key), command_type, changes_deck }
+    TracedCommand {
+        key: word(&command.key),
+        command_type,
+        changes_deck,
+        succeeded: command.status == Status::Succeeded,
+        aim: deck.aim(&command.params),
+    }
 }

@@ -45,6 +45,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0008_kind", include_str!("0008_kind.sql")),
     expand("0009_tallies", include_str!("0009_tallies.sql")),
     expand("0010_documents", include_str!("0010_documents.sql")),
+    expand("0012_history", include_str!("0012_history.sql")),
 ];
 
 /// The step that gave the table `migrations` its checksums.

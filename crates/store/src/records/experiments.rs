@@ -7,7 +7,7 @@ use domain::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::net::IpAddr;
+use std::{collections::HashMap, fmt, net::IpAddr, str::FromStr};
 
 /// What became of a [`Control`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,9 +187,63 @@ pub struct Event {
     pub kind: String,
     pub data: Value,
     pub at: DateTime<Utc>,
+    /// PostgreSQL's timeline in which it was written; nothing for the first.
+    pub timeline: Option<i32>,
+}
+
+/// An event's public name in its experiment: its sequence, or `timeline-sequence` where the database's timeline wasn't the first
+/// when it was written. A number that was given twice, since a failover lost the first of the two, names two events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventId {
+    /// Nothing for the first.
+    pub timeline: Option<i32>,
+    pub sequence: i64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.timeline {
+            Some(timeline) => write!(f, "{timeline}-{}", self.sequence),
+            None => write!(f, "{}", self.sequence),
+        }
+    }
+}
+
+impl FromStr for EventId {
+    type Err = NotAnEventId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (timeline, sequence) = text.split_once('-').map_or((None, text), |(timeline, rest)| (Some(timeline), rest));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(sequence) || !timeline.is_none_or(digits) {
+            return Err(NotAnEventId);
+        }
+        let timeline = timeline.map(|timeline| timeline.parse().map_err(|_| NotAnEventId)).transpose()?;
+        Ok(Self {
+            timeline: timeline.filter(|timeline| *timeline > 1),
+            sequence: sequence.parse().map_err(|_| NotAnEventId)?,
+        })
+    }
+}
+
+/// What is no event's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an event's id is a whole number from 0, or two of them with a hyphen in between")]
+pub struct NotAnEventId;
+
+/// How far experiments are.
+#[derive(Clone, Debug, Default)]
+pub struct Latest {
+    /// The database's timeline; nothing for the first.
+    pub timeline: Option<i32>,
+    pub sequences: HashMap<ExperimentId, i64>,
 }
 
 impl Event {
+    pub const fn id(&self) -> EventId {
+        EventId { timeline: self.timeline, sequence: self.sequence }
+    }
+
     /// What it says; nothing where another release wrote something else.
     pub fn read(&self) -> Option<ExperimentEvent> {
         ExperimentEvent::read(&self.kind, &self.data)
@@ -204,4 +258,21 @@ pub struct Queued {
     /// Wells still to be done.
     pub wells: u32,
     pub robot_id: Option<RobotId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_events_id_is_its_number_until_the_database_has_failed_over() {
+        for (text, timeline, sequence) in [("0", None, 0), ("41", None, 41), ("2-41", Some(2), 41)] {
+            let id: EventId = text.parse().expect("an id");
+            assert_eq!((id, id.to_string().as_str()), (EventId { timeline, sequence }, text));
+        }
+        assert_eq!("1-7".parse(), Ok(EventId { timeline: None, sequence: 7 }));
+        for wrong in ["", "-", "x", "-1", "2-", "-41", "2-4-1", "+1", "2-x", "99999999999-1", "99999999999999999999"] {
+            assert_eq!(wrong.parse::<EventId>(), Err(NotAnEventId), "{wrong}");
+        }
+    }
 }

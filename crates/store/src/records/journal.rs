@@ -29,6 +29,19 @@ pub struct Entry {
     pub ended: Option<Ended>,
     pub changes: Vec<Change>,
     pub intended: Option<Intended>,
+    /// Oldest first.
+    pub lost: Vec<Lost>,
+}
+
+/// An operation of which only the robot still knows: the database lost it. It is written down as a doubt that is settled.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    pub operation: Operation,
+    pub experiment_id: Option<ExperimentId>,
+    /// The robot run in whose list it is.
+    pub run_id: String,
+    /// What the robot says of it.
+    pub outcome: Value,
 }
 
 #[derive(Clone, Debug)]

@@ -57,9 +57,19 @@ pub struct Robot {
     pub lease_holder: Option<String>,
     pub lease_epoch: i64,
     pub lease_expires_at: Option<DateTime<Utc>>,
+    /// The database's history in which the machine was last asked what was done on it; nothing before it first was.
+    pub history: Option<String>,
+    /// The database's history in which the last lease was taken.
+    pub lease_history: Option<String>,
 }
 
 impl Robot {
+    /// Whether the database was promoted, or put back, since the machine was last asked what was done on it: then what was
+    /// written last may be lost, and done all the same.
+    pub fn may_be_ahead(&self) -> bool {
+        self.history.is_some() && self.history != self.lease_history
+    }
+
     /// Whether this is its id or its name.
     pub fn is_called(&self, word: &str) -> bool {
         self.name == word || word.parse() == Ok(self.id)

@@ -365,7 +365,7 @@ fn id_of(which: &str) -> u32 {
 }
 
 /// The newest PostgreSQL that Debian's package or the path has.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let packaged =
         fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|version| version.path().join("bin"));
     let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();

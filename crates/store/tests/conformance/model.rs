@@ -130,6 +130,7 @@ async fn live(store: &Store, history: usize, attempts: &[Attempt]) {
                     ended: ended.and_then(|(index, event)| ends(&operations[index], event).ended),
                     intended: intended.and_then(|index| intends(&operations[index], detail.experiment.id).intended),
                     changes: well.map(|(index, to)| to_status(detail.wells[index].0.id, to)).into_iter().collect(),
+                    ..Entry::default()
                 };
                 let kept = store.commit(&leases[*worker], entry).await;
                 let expected = model.after(attempt);

@@ -32,7 +32,7 @@ use domain::{Control, DyeName, ExperimentId, ExperimentStatus, FaultCode, Volume
 use request::{AppState, ClientIp};
 use serde::Deserialize;
 use std::collections::HashMap;
-use store::{Experiment, ExperimentDetail, Well};
+use store::{EventId, Experiment, ExperimentDetail, Well};
 use timeline::Timeline;
 use uuid::Uuid;
 use views::{FaultView, Tally};
@@ -66,7 +66,7 @@ struct ExperimentPage {
     rows: Vec<ResultRow>,
     timeline: Timeline,
     /// The last event this page knows of.
-    sequence: i64,
+    sequence: EventId,
     average: Option<String>,
 }
 
@@ -169,7 +169,7 @@ async fn shown(
     notice: Option<Notice>,
 ) -> Result<Response, PageError> {
     // Before the tables: what happens in between is then told by an event.
-    let sequence = state.store.latest_sequence(id).await?;
+    let sequence = state.store.latest_event_id(id).await?;
     let detail = visible(state, me, id).await?;
     let is_over = detail.experiment.status.is_final();
     let robots = if is_over { robots_for(&state.store, &me.user).await? } else { state.store.robots().await? };
@@ -178,7 +178,7 @@ async fn shown(
         visitor: Visitor::among(&robots, &me.user),
         progress: state.lab.progress_among(&detail, &robots).await?,
         doubts: state.lab.doubts(&detail).await?,
-        timeline: timeline::timeline(state, &detail, sequence).await?,
+        timeline: timeline::timeline(state, &detail, sequence.sequence).await?,
         liquid: state.store.liquid_in_wells(id).await?,
         sequence,
         notice,
@@ -194,7 +194,7 @@ struct Surroundings {
     doubts: Option<Doubts>,
     timeline: Timeline,
     liquid: HashMap<WellId, Volume>,
-    sequence: i64,
+    sequence: EventId,
     notice: Option<Notice>,
 }
 

@@ -264,7 +264,7 @@ impl Lane {
     }
 
     pub(super) async fn record_end(&mut self, ended: Ended, changes: Vec<Change>) -> Result<(), LaneError> {
-        self.commit(Entry { ended: Some(ended), changes, intended: None }).await
+        self.commit(Entry { ended: Some(ended), changes, ..Entry::default() }).await
     }
 
     pub(super) async fn record(&mut self, changes: Vec<Change>) -> Result<(), LaneError> {

@@ -9,6 +9,7 @@
 mod begin;
 mod carry;
 mod doubts;
+mod lost;
 mod recovery;
 mod step;
 mod takeover;

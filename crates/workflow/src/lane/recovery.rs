@@ -39,7 +39,7 @@ impl Lane {
     }
 
     /// Finds out how an open operation ended and records it, or that nobody can know.
-    async fn reconcile(&mut self, open: &JournalledOperation) -> Result<(), LaneError> {
+    pub(super) async fn reconcile(&mut self, open: &JournalledOperation) -> Result<(), LaneError> {
         let step = &open.operation.step;
         let (event, ending, outcome) = match step {
             // A reading that nobody received is worth nothing; the well is read again under a new id.

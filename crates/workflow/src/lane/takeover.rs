@@ -1,12 +1,15 @@
 //! Before the first drop under a lease: is this the machine, is it ours alone, and does the journal know its deck?
 //!
+//! A database whose server was replaced by another may have lost what was written last, and its drop has fallen all the same
+//! ([`store::Robot::may_be_ahead`]). No lease outlives such a promotion, so it is here that the machine is asked, after it was
+//! taken: what is still under way to it can't follow the answer.
 //! A database that was put back is older than the deck; an address may lead to another machine; another lab may have used
 //! it. Each shows in what the robot says of itself. What the journal doesn't know of is not guessed: plate and tips are
 //! asked for anew, and what may be left in the vials counts for nothing.
 
 use super::{Lane, LaneError};
 use crate::{attend, fault};
-use domain::{Attendance, Change, Fault, FaultCode, OperationId, PlateId};
+use domain::{Attendance, Change, Fault, FaultCode, OperationId, PlateId, Tool};
 use hardware::{Identity, RobotError, RunTrace};
 use store::StoreError;
 
@@ -31,15 +34,67 @@ impl Lane {
         if strange.is_none() {
             strange = self.check_mark().await?;
         }
+        let mut known = Vec::new();
+        if self.robot.history != self.robot.lease_history {
+            known.push(Change::HistoryRead);
+        }
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::is_on(crate::sabotage::NO_LISTS) {
+            return self.record(known).await;
+        }
+        let mut identity = identity;
+        if strange.is_none() && self.robot.may_be_ahead() && self.machine.fences() {
+            known.push(Change::Run(Some(self.shut_out().await?)));
+            if self.take_in_lost_of_whole_lists(&known).await? {
+                return Ok(());
+            }
+            identity = self.machine.identify().await?;
+        }
         let unknown = self.unknown_history(&identity).await?;
         let strange = match (strange, unknown) {
             (Some(strange), unknown) => Some(Strange { accounted: unknown.and_then(|new| new.accounted), ..strange }),
             (None, unknown) => unknown,
         };
-        match strange {
-            Some(strange) => self.start_anew(strange).await,
-            None if self.robot.notice.take().is_some() => self.record(vec![Change::Notice(None)]).await,
-            None => Ok(()),
+        if let Some(strange) = strange {
+            return self.start_anew(strange, known).await;
+        }
+        if self.robot.notice.take().is_some() {
+            known.push(Change::Notice(None));
+        }
+        self.record(known).await
+    }
+
+    /// Where the robot's lists tell all that was done since the journal's last run began: takes in what the journal lost.
+    async fn take_in_lost_of_whole_lists(&mut self, known: &[Change]) -> Result<bool, LaneError> {
+        let runs = self.runs_since_ours().await?;
+        let reaches_back = self.robot.run_id.as_ref().is_none_or(|last| runs.iter().any(|trace| trace.run.id == *last));
+        if !reaches_back || runs.iter().any(|trace| !trace.run.ok || !trace.complete) {
+            return Ok(false);
+        }
+        self.take_in_lost(&runs, known).await
+    }
+
+    async fn runs_since_ours(&self) -> Result<Vec<RunTrace>, LaneError> {
+        let accounted = self.robot.accounted.as_deref();
+        let known: Vec<_> = [self.robot.run_id.as_deref(), accounted].into_iter().flatten().collect();
+        let mut runs = self.machine.since(&known).await?;
+        runs.retain(|trace| Some(trace.run.id.as_str()) != accounted);
+        Ok(runs)
+    }
+
+    /// Opens a run of which nothing is remembered but that nothing which was sent earlier can be carried out any more.
+    async fn shut_out(&mut self) -> Result<String, LaneError> {
+        self.store.renew(&self.lease, self.time_to_live).await?;
+        tracing::info!(
+            robot = self.robot.name,
+            "the database was promoted or put back: the robot is asked what it was told"
+        );
+        match self.machine.hold(&self.robot.deck).await {
+            Ok(hold) => Ok(hold.id().to_owned()),
+            Err(error) => {
+                self.complain(&error).await?;
+                Err(error.into())
+            }
         }
     }
 
@@ -95,21 +150,30 @@ impl Lane {
         if self.unknown_keys(std::slice::from_ref(&key)).await?.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Strange { question: fault::unknown_deck(), accounted: Some(key) }))
+        Ok(Some(Strange { question: self.unknown_deck(), accounted: Some(key) }))
     }
 
-    /// A real robot tells what was done in its newest runs, down to the last that the journal knows.
+    /// A real robot tells what was done in its newest runs, down to the last that the journal knows. Of that one the journal
+    /// knows all, as long as it lost nothing.
     async fn unknown_runs(&self) -> Result<Option<Strange>, LaneError> {
-        let Some(last) = &self.robot.run_id else { return Ok(None) };
-        let known = [Some(last.as_str()), self.robot.accounted.as_deref()];
-        let runs = self.machine.since(&known.into_iter().flatten().collect::<Vec<_>>()).await?;
+        let last = self.robot.run_id.as_deref();
+        if last.is_none() && !self.robot.may_be_ahead() {
+            return Ok(None);
+        }
+        let runs = self.runs_since_ours().await?;
         let Some(newest) = runs.first().map(|trace| trace.run.id.clone()) else { return Ok(None) };
-        let is_lost = runs.iter().any(|trace| !trace.run.ok || !trace.complete);
-        let strange = Strange { question: fault::unknown_deck(), accounted: Some(newest) };
+        let may_be_unknown = |run: &str| Some(run) != last || self.robot.may_be_ahead();
+        let is_lost =
+            runs.iter().any(|trace| (!trace.run.ok || !trace.complete) && may_be_unknown(trace.run.id.as_str()));
+        let strange = Strange { question: self.unknown_deck(), accounted: Some(newest) };
         if is_lost || !self.unknown_keys(&keys_that_count(&runs)).await?.is_empty() {
             return Ok(Some(strange));
         }
         Ok(None)
+    }
+
+    fn unknown_deck(&self) -> Fault {
+        if self.robot.may_be_ahead() { fault::lost_journal() } else { fault::unknown_deck() }
     }
 
     /// Those that aren't operations of the journal.
@@ -121,8 +185,8 @@ impl Lane {
     }
 
     /// Nothing on the deck is believed any more. The virtual lab renews it; a real one's operator is asked, once, and
-    /// confirms what lies there.
-    async fn start_anew(&mut self, strange: Strange) -> Result<(), LaneError> {
+    /// confirms what lies there. `known` is written down with it.
+    async fn start_anew(&mut self, strange: Strange, known: Vec<Change>) -> Result<(), LaneError> {
         let Strange { question, accounted } = strange;
         tracing::warn!(
             robot = self.robot.name,
@@ -132,6 +196,7 @@ impl Lane {
         );
         let deck = self.robot.deck.clone();
         let mut changes = deck.unknown();
+        changes.extend(known);
         if let Some(key) = accounted {
             self.robot.accounted = Some(key.clone());
             changes.push(Change::Accounted(key));
@@ -140,6 +205,11 @@ impl Lane {
             let asked = self.asking(question);
             changes.push(asked);
             return self.record(changes).await;
+        }
+        if self.robot.may_be_ahead() {
+            // What hangs on a nozzle may be in none of what the journal has; nothing moves, for the machine was taken.
+            changes.push(Change::Tool(Tool::Nothing));
+            attend::do_virtually(&*self.attendant, &deck, &Change::Tool(Tool::Nothing)).await?;
         }
         self.record(changes).await?;
         let mut renewed = vec![Change::PlateReplaced { plate: PlateId::new() }, Change::WasteEmptied];

@@ -64,6 +64,8 @@ pub enum Aim {
 pub struct RobotProxy {
     gate: Gate,
     armed: Mutex<Vec<(Aim, RobotFault)>>,
+    /// Tells nothing that only a virtual robot can.
+    passes_for_real: bool,
 }
 
 /// An HTTP request as it came.
@@ -74,10 +76,16 @@ struct Request {
 }
 
 impl RobotProxy {
-    /// Listens on a free port until the process ends.
-    pub async fn start(name: &str, device: SocketAddr, timeline: Timeline) -> io::Result<Arc<Self>> {
+    /// Listens on a free port until the process ends. Who asks it for the virtual deck is told, where it `passes_for_real`, that
+    /// there is no such thing, as an OT-2 would.
+    pub async fn start(
+        name: &str,
+        device: SocketAddr,
+        timeline: Timeline,
+        passes_for_real: bool,
+    ) -> io::Result<Arc<Self>> {
         let (gate, listener) = Gate::open(name, device, timeline).await?;
-        let proxy = Arc::new(Self { gate, armed: Mutex::default() });
+        let proxy = Arc::new(Self { gate, armed: Mutex::default(), passes_for_real });
         tokio::spawn(serve(Arc::clone(&proxy), |proxy| &proxy.gate, listener, Self::talk));
         Ok(proxy)
     }
@@ -124,6 +132,10 @@ impl RobotProxy {
             return Ok(());
         }
         let Some(request) = read_request(&mut client).await? else { return Ok(()) };
+        if self.passes_for_real && request.line().contains(" /emulator/") {
+            let unknown = b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+            return client.write_all(unknown).await;
+        }
         let Some(fault) = self.fault_for(&request) else {
             let answer = self.pass_on(&request).await?;
             return client.write_all(&answer).await;

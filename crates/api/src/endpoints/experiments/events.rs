@@ -14,7 +14,7 @@ use futures::{StreamExt, stream};
 use request::{AppState, Caller, Problem, ProblemDocument};
 use serde_json::Value;
 use std::{convert::Infallible, time::Duration};
-use store::Event;
+use store::{Event, EventId};
 use tokio_util::sync::CancellationToken;
 use utoipa::{IntoParams, ToSchema};
 
@@ -31,16 +31,17 @@ const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 #[allow(dead_code, reason = "describes the header to OpenAPI")]
 pub struct Seen {
     /// The last event seen.
-    #[param(rename = "Last-Event-ID", value_type = i64, required = false, minimum = 0)]
-    last: Option<i64>,
+    #[param(rename = "Last-Event-ID", value_type = String, required = false, pattern = "^([0-9]{1,9}-)?[0-9]{1,18}$")]
+    last: Option<String>,
 }
 
 /// One event of the stream.
 #[derive(Debug, ToSchema)]
 #[allow(dead_code, reason = "describes the stream to OpenAPI")]
 pub struct EventSchema {
-    /// Its sequence; send the last one as `Last-Event-ID` to go on after it.
-    #[schema(pattern = "^[0-9]+$", example = "3")]
+    /// Its sequence, after a failover of the database with a number and a hyphen before it. Send the last one as
+    /// `Last-Event-ID` to go on after it.
+    #[schema(pattern = "^([0-9]+-)?[0-9]+$", example = "3")]
     id: String,
     /// Its kind.
     #[schema(example = "operation")]
@@ -53,9 +54,12 @@ pub struct EventSchema {
 /// Follow an experiment
 ///
 /// Server-sent events: first all that happened (after `Last-Event-ID`, if given), then what happens, until the
-/// experiment ends. `id` is the event's sequence, `event` its kind, `data` a JSON object:
+/// experiment ends. `id` is the event's name, to be sent back as it is, `event` its kind, `data` a JSON object:
 ///
 /// {kinds}
+///
+/// Where the database lost events that were told, since another server took over, who resumes is told what was written since
+/// in their place.
 ///
 /// A comment every 2 s says that the server lives. 204 says that there is nothing more to follow.
 #[utoipa::path(get, path = "/experiments/{id}/events", tag = "experiments", operation_id = "experiments_events",
@@ -76,7 +80,11 @@ pub async fn events(
 ) -> Result<Response, Problem> {
     let seen = last_seen(&headers)?;
     let experiment = super::visible(&state, &identity, &id).await?.experiment;
-    let (after, ended) = (seen.unwrap_or(0), experiment.status.is_final());
+    let ended = experiment.status.is_final();
+    let after = match seen {
+        Some(seen) => state.store.resume_after(experiment.id, seen).await?,
+        None => 0,
+    };
     if seen.is_some() && ended && state.store.events(experiment.id, after, 1).await?.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -108,7 +116,7 @@ pub(crate) fn as_sse(event: &Event) -> sse::Event {
         Ok(EventKind::Fault) => add_help(&mut data),
         _ => data.get_mut("fault").into_iter().for_each(add_help),
     }
-    sse::Event::default().id(event.sequence.to_string()).event(&event.kind).data(data.to_string())
+    sse::Event::default().id(event.id().to_string()).event(&event.kind).data(data.to_string())
 }
 
 /// A fault leads to its help page, here as everywhere.
@@ -119,9 +127,9 @@ fn add_help(fault: &mut Value) {
     }
 }
 
-fn last_seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+fn last_seen(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
     let Some(value) = headers.get(&LAST_EVENT_ID) else { return Ok(None) };
-    let sequence = value.to_str().ok().and_then(|text| text.trim().parse().ok()).filter(|sequence| *sequence >= 0);
+    let seen = value.to_str().ok().and_then(|text| text.trim().parse().ok());
     let bad = || Problem::bad_parameter("Last-Event-ID", "use the id of the last event you saw: a whole number from 0");
-    sequence.map(Some).ok_or_else(bad)
+    seen.map(Some).ok_or_else(bad)
 }
