@@ -322,8 +322,7 @@ impl Store {
     /// # Errors
     /// `Missing` where there is no such file.
     pub async fn connect_existing(url: &str, options: Options) -> Result<Self> {
-        let (mut file, mut in_use, mut listens, mut replica, mut servers) =
-            (None, None, WayToListen::None, None, None);
+        let (mut file, mut in_use, mut listens, mut replica, mut servers) = (None, None, WayToListen::None, None, None);
         let (backend, writer, reader) = if let Some(path) = sqlite_path(url) {
             if tokio::fs::try_exists(&path).await.is_ok_and(|exists| !exists) {
                 return Err(StoreError::Missing(path.display().to_string()));

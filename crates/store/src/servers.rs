@@ -10,8 +10,7 @@ use crate::{
     error::{Result, StoreError},
 };
 use sea_orm::sqlx::{
-    self, ConnectOptions as _, Connection as _, PgConnection, pool::PoolConnectionMetadata,
-    postgres::PgConnectOptions,
+    self, ConnectOptions as _, Connection as _, PgConnection, pool::PoolConnectionMetadata, postgres::PgConnectOptions,
 };
 use std::{
     sync::{Mutex, PoisonError},
