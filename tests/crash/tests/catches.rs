@@ -28,7 +28,7 @@ async fn hands_that_the_network_held_up_swap_no_plate_under_the_next_experiment(
     let config = emulator::Config { listen: any, sensor_listen: any, speed: f64::INFINITY, ..Default::default() };
     let emulator = emulator::start(config).await.expect("an emulator");
     let timeline = Timeline::default();
-    let network = RobotProxy::start("robot", emulator.robot_addr(), timeline.clone()).await.expect("a proxy");
+    let network = RobotProxy::start("robot", emulator.robot_addr(), timeline.clone(), false).await.expect("a proxy");
     let hands = Hands::at(emulator.robot_addr()).expect("an address");
     let attendant = |robot: SocketAddr| {
         VirtualAttendant::new(&format!("http://{robot}"), Patience::default()).expect("an attendant")
