@@ -39,7 +39,6 @@ missing_packages() {
     command -v chromium >/dev/null || echo chromium
     command -v chromedriver >/dev/null || echo chromium-driver
     python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
-    command -v openssl >/dev/null || echo openssl
     command -v cc >/dev/null || echo build-essential
     command -v patroni >/dev/null || echo patroni
     command -v etcd >/dev/null || echo etcd-server

@@ -12,6 +12,7 @@ mod descriptors;
 mod housekeeping;
 mod http;
 mod machines;
+mod memory;
 mod settings;
 mod shutdown;
 mod virtual_lab;
@@ -56,6 +57,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     descriptors::raise_limit();
     let threads = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, MOST_THREADS));
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    runtime.spawn(memory::give_back());
     let outcome = runtime.block_on(dispatch(&cli.command, &settings));
     // A blocking thread (a password hash, say) must not hold up the end of the process.
     runtime.shutdown_background();
