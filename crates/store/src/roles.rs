@@ -104,7 +104,7 @@ impl Column {
 fn columns() -> Vec<Column> {
     let rows = CLASSES.lines().filter_map(|line| {
         let cells: Vec<_> = line.split('|').map(str::trim).collect();
-        let [_, table, name, class, _, _] = cells[..] else { return None };
+        let [_, table, name, class, _, _, _] = cells[..] else { return None };
         (table != "table" && !table.starts_with('-')).then_some(Column { table, name, class })
     });
     rows.collect()

@@ -97,10 +97,11 @@ async fn who_watches_sees_figures_and_nothing_of_anybody() {
         .lines()
         .filter_map(|line| {
             let cells: Vec<_> = line.split('|').map(str::trim).collect();
-            let [_, table, column, "public", _, _] = cells[..] else { return None };
+            let [_, table, column, "public", _, _, _] = cells[..] else { return None };
             Some(format!("{table}.{column}"))
         })
         .collect();
+    assert!(public.len() > 20, "the table of classes is read: {public:?}");
     let seen = lab.server.psql(
         DATABASE,
         "SELECT table_name || '.' || column_name FROM information_schema.columns
