@@ -58,14 +58,14 @@ async fn close(store: Store) {
 }
 
 async fn moved(old: &Old, to: &str) -> Moved {
-    match move_lab(&old.url(), to).await.expect("moved") {
+    match move_lab(&old.url(), to, &Options::default()).await.expect("moved") {
         Outcome::Moved(moved) => moved,
         Outcome::Before => panic!("it was moved before"),
     }
 }
 
 async fn refused(from: &str, to: &str) -> MoveError {
-    move_lab(from, to).await.expect_err("refused")
+    move_lab(from, to, &Options::default()).await.expect_err("refused")
 }
 
 fn is_half_moved(said: &Result<(), StoreError>) -> bool {
@@ -148,13 +148,19 @@ async fn every_row_of_every_table_arrives() {
     }
     for (query, value) in [
         ("SELECT email AS text FROM users WHERE quota_remaining = 2147483647", "o'brien@example.org"),
-        ("SELECT CAST(EXTRACT(microsecond FROM last_served_at) AS TEXT) AS text FROM users WHERE last_served_at IS NOT NULL", "5123456"),
+        (
+            "SELECT CAST(EXTRACT(microsecond FROM last_served_at) AS TEXT) AS text FROM users WHERE last_served_at IS NOT NULL",
+            "5123456",
+        ),
         ("SELECT host(ip_address) AS text FROM user_activity_log WHERE action = 'x'", "2001:db8::1"),
         ("SELECT details #>> '{a,0}' AS text FROM user_activity_log WHERE action = 'x'", "1.50"),
         ("SELECT details ->> 'u' AS text FROM user_activity_log WHERE action = 'x'", "ü \"quoted\" \\ "),
         ("SELECT CAST(waste_nl AS TEXT) AS text FROM robots", "9007199254740993"),
         ("SELECT CAST(id AS TEXT) AS text FROM lab", "0193f7c2-a1b2-7c3d-8e4f-506172839400"),
-        ("SELECT CAST(COUNT(*) AS TEXT) AS text FROM wells w JOIN wells r ON r.id = w.replaces AND r.position = w.position - 1", "1202"),
+        (
+            "SELECT CAST(COUNT(*) AS TEXT) AS text FROM wells w JOIN wells r ON r.id = w.replaces AND r.position = w.position - 1",
+            "1202",
+        ),
         ("SELECT CAST(COUNT(*) AS TEXT) AS text FROM user_activity_log WHERE action = 'database_moved'", "1"),
         ("SELECT private_pem AS text FROM signing_keys WHERE purpose = 'sign'", "pem\npem"),
     ] {
@@ -164,7 +170,7 @@ async fn every_row_of_every_table_arrives() {
     assert!(refusal.contains(&moved.place) && refusal.contains("TINCTURE_DATABASE_URL"), "{refusal}");
     assert!(before.migrate().await.is_err(), "`up` doesn't start on it either");
     close(before).await;
-    assert_eq!(move_lab(&old.url(), &fresh).await.expect("an answer"), Outcome::Before);
+    assert_eq!(move_lab(&old.url(), &fresh, &Options::default()).await.expect("an answer"), Outcome::Before);
     let elsewhere = refused(&old.url(), &new.url).await;
     assert!(elsewhere.to_string().contains(&moved.place), "it isn't moved a second time: {elsewhere}");
 }
@@ -224,7 +230,9 @@ async fn what_arrives_changed_is_found_and_the_lab_stays_where_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_was_cut_off_goes_on_where_it_ended() {
     let (old, new) = (Old::new(LAB).await, TestDatabase::postgres().await);
-    new.store.run_sql(&on_insert("wells", "IF NEW.position = 700 THEN RAISE 'the cable is cut'; END IF; RETURN NEW")).await;
+    new.store
+        .run_sql(&on_insert("wells", "IF NEW.position = 700 THEN RAISE 'the cable is cut'; END IF; RETURN NEW"))
+        .await;
     let error = refused(&old.url(), &new.url).await;
     assert!(error.to_string().contains("the cable is cut"), "{error}");
     assert_eq!(count(&new.store, "wells").await, "500", "a step is whole or isn't there");

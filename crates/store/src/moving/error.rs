@@ -17,7 +17,9 @@ pub enum MoveError {
     )]
     Older { file: String, missing: &'static str },
     /// Nothing was changed.
-    #[error("{place} isn't empty (there is something in {table}): a lab is moved to a database of its own, give it a new one")]
+    #[error(
+        "{place} isn't empty (there is something in {table}): a lab is moved to a database of its own, give it a new one"
+    )]
     NotEmpty { place: String, table: String },
     /// Nothing was changed.
     #[error(
@@ -25,9 +27,13 @@ pub enum MoveError {
          complete it, or give this lab a new database"
     )]
     AnotherLabs { place: String },
-    #[error("the move to {0} isn't this one any more: another `tincture migrate --from … --to …` has begun it anew; wait for that")]
+    #[error(
+        "the move to {0} isn't this one any more: another `tincture migrate --from … --to …` has begun it anew; wait for that"
+    )]
     TakenOver(String),
-    #[error("the two databases don't have the same tables ({0}): move the lab with the tincture that brought it up to date")]
+    #[error(
+        "the two databases don't have the same tables ({0}): move the lab with the tincture that brought it up to date"
+    )]
     Unlike(String),
     #[error("{table} holds what can't be moved ({why}): please report it; the lab can go on where it is")]
     Unreadable { table: String, why: String },

@@ -14,6 +14,7 @@ mod target;
 pub use error::MoveError;
 pub use sum::Sum;
 
+use crate::Options;
 use error::Result;
 use source::Source;
 use table::Table;
@@ -42,13 +43,14 @@ pub struct Moved {
 }
 
 /// Moves the lab of `sqlite://…` to `postgres://…`, an empty database or that of a begun move of the same lab. Nobody else may
-/// use the source meanwhile, and nobody can. Memory: one step's rows.
+/// use the source meanwhile, and nobody can. Of the options those count that say how PostgreSQL is reached. Memory: one step's
+/// rows.
 ///
 /// # Errors
 /// See [`MoveError`]. The source is as it was, and the target refused by everything else if anything was written to it.
-pub async fn move_lab(from: &str, to: &str) -> Result<Outcome> {
+pub async fn move_lab(from: &str, to: &str, options: &Options) -> Result<Outcome> {
     let source = Source::open(from).await?;
-    let target = Target::open(to).await?;
+    let target = Target::open(to, options).await?;
     let outcome = go_on(&source, &target).await;
     let _ = target.close().await;
     source.close().await;
@@ -101,7 +103,8 @@ async fn compare(target: &Target, tables: &[Table], wanted: &[Sum]) -> Result<Ve
     for (table, wanted) in tables.iter().zip(wanted) {
         let found = target.sum(table).await?;
         if found != *wanted {
-            differing.push(format!("{} ({} rows, sum {found}; of {}, sum {wanted})", table.name, found.rows, wanted.rows));
+            differing
+                .push(format!("{} ({} rows, sum {found}; of {}, sum {wanted})", table.name, found.rows, wanted.rows));
         }
     }
     Ok(differing)

@@ -141,9 +141,12 @@ impl Source {
 
 async fn claim(file: &Path) -> Result<Alone> {
     let (place, shown) = (file.to_owned(), file.display().to_string());
-    let claimed = tokio::task::spawn_blocking(move || {
-        if place.try_exists()? { Alone::claim(&place).map(Some) } else { Ok(None) }
-    });
+    let claimed =
+        tokio::task::spawn_blocking(
+            move || {
+                if place.try_exists()? { Alone::claim(&place).map(Some) } else { Ok(None) }
+            },
+        );
     let failed = |error: std::io::Error| StoreError::Unreachable(format!("can't open {shown}: {error}"));
     let claimed = claimed.await.map_err(std::io::Error::other).and_then(|claimed| claimed).map_err(failed)?;
     claimed.ok_or_else(|| StoreError::Missing(shown.clone()))?.ok_or(MoveError::InUse(shown))

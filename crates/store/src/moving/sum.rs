@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn another_value_has_another_form() {
-        for (one, other) in [("1", "-1"), ("1", "10"), ("0.1", "0.01"), ("9007199254740993", "9007199254740992"), ("[]", "{}")]
+        for (one, other) in
+            [("1", "-1"), ("1", "10"), ("0.1", "0.01"), ("9007199254740993", "9007199254740992"), ("[]", "{}")]
         {
             assert_ne!(canonical(Kind::Json, one), canonical(Kind::Json, other), "{one} {other}");
         }

@@ -80,7 +80,8 @@ impl Table {
             "INSERT INTO {table} ({names}) SELECT {values} FROM jsonb_to_recordset($1) AS given ({given})",
             table = self.quoted(),
             names = self.listed(|column| quoted(&column.name)),
-            values = self.listed(|column| format!("CAST(given.{} AS {})", quoted(&column.name), column.kind.in_postgres())),
+            values =
+                self.listed(|column| format!("CAST(given.{} AS {})", quoted(&column.name), column.kind.in_postgres())),
             given = self.listed(|column| format!("{} text", quoted(&column.name))),
         )
     }

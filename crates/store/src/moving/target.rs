@@ -39,7 +39,7 @@ pub(super) enum Begun {
 }
 
 impl Target {
-    pub async fn open(url: &str) -> Result<Self> {
+    pub async fn open(url: &str, options: &Options) -> Result<Self> {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(MoveError::Direction);
         }
@@ -47,7 +47,9 @@ impl Target {
             max_connections: 2,
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: PATIENCE,
-            ..Options::default()
+            lock_timeout: PATIENCE,
+            replica: None,
+            ..options.clone()
         };
         let store = Store::connect_existing(url, options).await?;
         Ok(Self { store, place: place(url), text: std::sync::OnceLock::new() })

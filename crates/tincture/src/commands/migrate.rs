@@ -4,11 +4,14 @@
 use crate::{cli::Migrate, database, settings::Settings};
 use anyhow::Context;
 use std::io::{self, Write};
-use store::moving::{self, Moved, Outcome};
+use store::{
+    Options,
+    moving::{self, Moved, Outcome},
+};
 
 pub async fn run(settings: &Settings, migrate: &Migrate) -> anyhow::Result<()> {
     match (&migrate.from, &migrate.to) {
-        (Some(from), Some(to)) => move_lab(from.expose(), to.expose()).await,
+        (Some(from), Some(to)) => move_lab(from.expose(), to.expose(), &settings.database()).await,
         _ => bring_up_to_date(settings).await,
     }
 }
@@ -26,8 +29,8 @@ async fn bring_up_to_date(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn move_lab(from: &str, to: &str) -> anyhow::Result<()> {
-    match moving::move_lab(from, to).await.context("the lab wasn't moved")? {
+async fn move_lab(from: &str, to: &str, options: &Options) -> anyhow::Result<()> {
+    match moving::move_lab(from, to, options).await.context("the lab wasn't moved")? {
         Outcome::Moved(moved) => tell(&moved),
         Outcome::Before => Ok(writeln!(io::stdout(), "The lab was moved there before; nothing was left to do.")?),
     }
@@ -40,7 +43,12 @@ fn tell(moved: &Moved) -> anyhow::Result<()> {
         writeln!(out, "{table:<24} {:>10} rows  {sum}, the same on both sides", sum.rows)?;
     }
     let went = if moved.resumed { "went on where it had ended" } else { "ran without a break" };
-    writeln!(out, "\nThe lab lives at {} now: {rows} rows in {} tables; the move {went}.", moved.place, moved.tables.len())?;
+    writeln!(
+        out,
+        "\nThe lab lives at {} now: {rows} rows in {} tables; the move {went}.",
+        moved.place,
+        moved.tables.len()
+    )?;
     writeln!(
         out,
         "Set TINCTURE_DATABASE_URL to it for everything that runs. The old database is refused from now on, so that no two\n\
