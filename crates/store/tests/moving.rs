@@ -254,6 +254,33 @@ async fn a_move_that_was_cut_off_goes_on_where_it_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_is_cut_off_at_its_end_leaves_no_lab_rather_than_two() {
+    let (old, new) = (Old::new(LAB).await, TestDatabase::postgres().await);
+    new.store
+        .run_sql(
+            "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the cable is cut'; END $$;
+             CREATE TRIGGER cut BEFORE DELETE ON migrations FOR EACH ROW EXECUTE FUNCTION cut()",
+        )
+        .await;
+    let error = refused(&old.url(), &new.url).await;
+    assert!(error.to_string().contains("the cable is cut"), "{error}");
+    assert!(is_half_moved(&new.store.check_schema().await));
+    assert!(matches!(old.schema().await, Err(StoreError::Schema(SchemaError::MovedAway { .. }))));
+    let before = old.open().await;
+    for (store, mark) in [(&new.store, "move-not-complete"), (&before, "moved-away")] {
+        let least = told(store, &format!("SELECT least AS text FROM migrations WHERE name = '{mark}'")).await;
+        assert_eq!(least, mark, "releases that know nothing of marks refuse it as a step that they would have to know");
+    }
+    close(before).await;
+
+    new.store.run_sql("DROP TRIGGER cut ON migrations").await;
+    assert!(moved(&old, &new.url).await.resumed);
+    new.store.check_schema().await.expect("the lab can be served");
+    let lines = "SELECT CAST(COUNT(*) AS TEXT) AS text FROM user_activity_log WHERE action = 'database_moved'";
+    assert_eq!(told(&new.store, lines).await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lab_that_was_used_since_its_move_was_begun_is_moved_as_it_is_now() {
     let (old, new) = (Old::new(LAB).await, TestDatabase::postgres().await);
     new.store.run_sql(&on_insert("wells", "RAISE 'the cable is cut'")).await;
