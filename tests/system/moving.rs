@@ -30,7 +30,8 @@ impl Moments {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.subsec_nanos().into());
         let seed = given.unwrap_or_else(now);
         println!("TINCTURE_MOVE_SEED={seed}");
-        Self(seed | 1)
+        // Neighbours give moments far apart.
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
     /// Up to so long.
@@ -48,8 +49,16 @@ fn moving(from: &Path, to: &str) -> Command {
 
 /// What a process says that mustn't start; it isn't waited for, for ever, if it does.
 fn refusal(arguments: &[&str], variable: &str, value: &str) -> String {
+    let wanted = tincture(arguments);
     let mut command = Command::new("timeout");
-    command.arg("60").arg(env!("CARGO_BIN_EXE_tincture")).args(arguments).env(variable, value);
+    command.arg("60").arg(wanted.get_program()).args(wanted.get_args());
+    for (name, value) in wanted.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.env(variable, value);
     let said = run(command);
     assert_eq!(said.status.code(), Some(1), "it isn't refused: {said:?}");
     said.stderr
