@@ -26,7 +26,7 @@ struct Moments(u64);
 
 impl Moments {
     fn new() -> Self {
-        let given = env::var("TINCTURE_MOVE_SEED").ok().and_then(|seed| seed.parse().ok());
+        let given = env::var("TINCTURE_MOVE_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.subsec_nanos().into());
         let seed = given.unwrap_or_else(now);
         println!("TINCTURE_MOVE_SEED={seed}");
