@@ -15,6 +15,7 @@ mod first_minute;
 mod full_disk;
 mod institution;
 mod ledger;
+mod moving;
 mod process;
 mod refusals;
 mod restarts;

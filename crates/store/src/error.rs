@@ -91,6 +91,17 @@ pub enum SchemaError {
          after its release, so nobody knows what the schema is; use the tincture that made it"
     )]
     Changed { step: String },
+    #[error(
+        "a lab is being moved to this database and not all of it has arrived: run `tincture migrate --from … --to …` again, \
+         with the addresses it was begun with; it goes on where it ended"
+    )]
+    HalfMoved,
+    /// Two databases of one lab would drive the same robots.
+    #[error(
+        "this lab was moved to {to} and lives there now: set TINCTURE_DATABASE_URL to that database, and put this one away. \
+         To go back in time instead, restore a backup (`tincture backup restore`)"
+    )]
+    MovedAway { to: String },
 }
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -6,7 +6,8 @@
 //! `records` is what goes in and comes out; every other module adds the methods of one concern to [`Store`]:
 //! `journal` is the heart of it, and `change` what its entries do to the tables. `sql` is how a statement is written (`rows` one for any number of rows),
 //! `turns` is the queue's order, read once for all who ask; `notices` is what processes tell each other; `connection` is where
-//! the two databases differ, `postgres` and `link` are the way to one of them, `migrations` what the tables are, [`backup`] how the embedded one is kept safe.
+//! the two databases differ, `postgres` and `link` are the way to one of them, `migrations` what the tables are, [`backup`] how the embedded one is kept safe,
+//! [`moving`] how a lab goes from it to PostgreSQL.
 
 #![warn(clippy::missing_errors_doc)]
 
@@ -31,6 +32,7 @@ mod leases;
 mod link;
 mod liquid;
 mod migrations;
+pub mod moving;
 mod notices;
 mod person;
 mod plates;

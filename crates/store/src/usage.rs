@@ -37,7 +37,7 @@ impl InUse {
         match lock.try_lock_shared() {
             Ok(()) => Ok(Some(Self { _lock: lock })),
             Err(TryLockError::WouldBlock) => Err(StoreError::Unreachable(format!(
-                "a backup is being restored to {}: try again when that has ended",
+                "{} is being moved, or replaced by a backup: try again when that has ended",
                 database.display()
             ))),
             Err(TryLockError::Error(error)) => {

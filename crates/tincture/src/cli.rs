@@ -8,7 +8,7 @@ pub use backup::{Backup, BackupAct};
 pub use database::{Database, RoleNames};
 pub use steer::{Act, By, Experiment, Seen, Which, WhichExperiment};
 
-use crate::settings::{Flag, LogFormat};
+use crate::settings::{Flag, LogFormat, Secret};
 use clap::{Args, Parser, Subcommand};
 use domain::{BlankCheck, Deck, RobotKind, Role};
 use std::{net::SocketAddr, path::PathBuf};
@@ -55,8 +55,8 @@ pub enum Command {
     Worker(Worker),
     /// Run a virtual OT-2 and colour sensor, for other programs or for trying things out
     Emulator(Emulator),
-    /// Make the database where there is none yet, and bring its schema up to date
-    Migrate,
+    /// Make the database where there is none yet, and bring its schema up to date; or move a whole lab to PostgreSQL
+    Migrate(Migrate),
     /// Make, list, verify, restore and prune backups of the embedded database
     Backup(Backup),
     /// Make the roles of PostgreSQL that the lab needs
@@ -148,6 +148,23 @@ pub struct Emulator {
     /// Mount a p20 on the left, for volumes of 1–20 µL, instead of a second p300
     #[arg(long)]
     pub with_p20: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Moving a lab from the embedded database to PostgreSQL, with everything that runs on either stopped:
+  tincture migrate --from sqlite://tincture-data/tincture.sqlite --to postgres://tincture@db/tincture
+
+Interrupted, the same command goes on where it ended. The lab can be used again when it says so: on PostgreSQL, where people
+are still signed in; the old database is refused from then on. docs/moving.md tells more.
+A password is better not in the URL, since every process on the machine can read that: put it in PGPASSWORD or ~/.pgpass.")]
+pub struct Migrate {
+    /// The embedded database of the lab to move, sqlite://FILE
+    #[arg(long, value_name = "URL", requires = "to")]
+    pub from: Option<Secret>,
+    /// Where it is moved to: an empty PostgreSQL database, postgres://…
+    #[arg(long, value_name = "URL", requires = "from")]
+    pub to: Option<Secret>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -313,7 +330,7 @@ impl Cli {
                 flags.virtual_lab(&emulator.virtual_lab);
             }
             Command::Backup(backup) => flags.set("data_dir", backup.data_dir.as_ref().map(|path| path.display())),
-            Command::Migrate
+            Command::Migrate(_)
             | Command::Database(_)
             | Command::User(_)
             | Command::Keys(_)

@@ -70,7 +70,7 @@ async fn dispatch(command: &Command, settings: &Settings) -> anyhow::Result<()> 
         Command::Serve(_) => commands::serve::run(settings).await,
         Command::Worker(worker) => commands::worker::run(settings, &worker.robot).await,
         Command::Emulator(emulator) => commands::emulator::run(settings, emulator).await,
-        Command::Migrate => commands::migrate::run(settings).await,
+        Command::Migrate(migrate) => commands::migrate::run(settings, migrate).await,
         Command::Backup(backup) => commands::backup::run(settings, backup).await,
         Command::Database(database) => commands::database::run(settings, database).await,
         Command::User(user) => commands::user::run(settings, user).await,

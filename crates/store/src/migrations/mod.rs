@@ -2,7 +2,10 @@
 //!
 //! A step is SQL that both databases read, with the few type names they don't share written `{uuid}`, `{json}`,
 //! `{time}`, `{inet}`, `{bigint}` and `{smallint}`. A step that has been released is never edited; the next one amends
-//! it. How a step is written so that the release before it can still run is in the README beside them.
+//! it. How a step is written so that the release before it can still run is in the README beside them. `marks` are what makes
+//! a database unusable for a reason other than its schema.
+
+pub(crate) mod marks;
 
 use crate::{
     connection::{Backend, Store, transact},
@@ -48,6 +51,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0012_history", include_str!("0012_history.sql")),
 ];
 
+/// Remembers which steps ran, and is no step's.
+pub(crate) const TABLE: &str = "migrations";
+
 /// The step that gave the table `migrations` its checksums.
 const SEALED_SINCE: &str = "0006_keys";
 
@@ -89,6 +95,11 @@ impl Store {
     /// `Schema` where a newer release has left what this one can't run on, or a step was applied with another text.
     pub async fn migrate(&self) -> Result<Vec<String>> {
         check_steps(&applied(self.writer(), self.backend()).await?)?;
+        self.run_migrations().await
+    }
+
+    /// The same on a database that is known to be one to work on.
+    pub(crate) async fn run_migrations(&self) -> Result<Vec<String>> {
         let mut ran = Vec::new();
         for migration in MIGRATIONS {
             if self.migrate_with(migration).await? {
@@ -106,25 +117,36 @@ impl Store {
     /// # Errors
     /// `Schema`, whose text says what to do.
     pub async fn check_schema(&self) -> Result<()> {
-        let applied = applied(self.writer(), self.backend()).await?;
-        check_steps(&applied)?;
-        let missing = MIGRATIONS.iter().find(|step| !applied.iter().any(|applied| applied.name == step.name));
-        if let Some(missing) = missing {
-            return Err(SchemaError::Older { missing: missing.name }.into());
-        }
-        if let Some(newer) = applied.iter().rev().find(|step| known(&step.name).is_none()) {
-            tracing::info!(
-                schema = newer.name,
-                "the database's schema is a newer release's, which this one can run on"
-            );
-        }
-        Ok(())
+        check_current(&applied(self.writer(), self.backend()).await?)
     }
 
     /// Whether it had to run.
     pub(crate) async fn migrate_with(&self, migration: &Migration) -> Result<bool> {
         Ok(transact!(self, |tx| { migrate_one(tx, self.backend(), migration).await }))
     }
+}
+
+fn check_current(applied: &[Applied]) -> Result<()> {
+    check_steps(applied)?;
+    let missing = MIGRATIONS.iter().find(|step| !applied.iter().any(|applied| applied.name == step.name));
+    if let Some(missing) = missing {
+        return Err(SchemaError::Older { missing: missing.name }.into());
+    }
+    if let Some(newer) = applied.iter().rev().find(|step| known(&step.name).is_none()) {
+        tracing::info!(schema = newer.name, "the database's schema is a newer release's, which this one can run on");
+    }
+    Ok(())
+}
+
+/// The same of an embedded database that a lab is moved from. Gives where it was moved to before, if it was.
+///
+/// # Errors
+/// `Schema`
+pub(crate) async fn check_source(on: &impl ConnectionTrait) -> Result<Option<String>> {
+    let mut applied = applied(on, Backend::Sqlite).await?;
+    let mark = applied.iter().position(|step| step.name == marks::MOVED_AWAY).map(|at| applied.remove(at));
+    check_current(&applied)?;
+    Ok(mark.map(|mark| mark.checksum.unwrap_or_default()))
 }
 
 /// In the order of their names. None in a new database.
@@ -157,6 +179,7 @@ pub(crate) async fn newest_known(on: &impl ConnectionTrait, backend: Backend) ->
 /// What each of the applied steps must be, whichever of them this release knows.
 fn check_steps(applied: &[Applied]) -> Result<()> {
     for step in applied {
+        marks::check(step)?;
         match known(&step.name) {
             Some(ours) if step.checksum.as_ref().is_some_and(|checksum| *checksum != ours.checksum()) => {
                 return Err(SchemaError::Changed { step: step.name.clone() }.into());
@@ -173,12 +196,9 @@ fn check_steps(applied: &[Applied]) -> Result<()> {
 /// Whether it had to run.
 async fn migrate_one(tx: &DatabaseTransaction, backend: Backend, migration: &Migration) -> Result<bool> {
     if backend == Backend::Postgres {
-        tx.execute_unprepared("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await?;
-        sql!("SELECT pg_advisory_xact_lock($1)", LOCK_KEY).execute(tx).await?;
+        wait_for_others(tx).await?;
     }
-    let table =
-        "CREATE TABLE IF NOT EXISTS migrations (name TEXT NOT NULL PRIMARY KEY, applied_at {time} NOT NULL) {strict}";
-    tx.execute_unprepared(&in_dialect(table, backend)).await?;
+    make_table(tx, backend).await?;
     let claim = "INSERT INTO migrations (name, applied_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     if sql!(claim, migration.name, now()).execute(tx).await? == 0 {
         return Ok(false);
@@ -186,6 +206,19 @@ async fn migrate_one(tx: &DatabaseTransaction, backend: Backend, migration: &Mig
     tx.execute_unprepared(&in_dialect(migration.text, backend)).await?;
     seal(tx, migration).await?;
     Ok(true)
+}
+
+/// Only one process at a time changes what a PostgreSQL database is, until the transaction ends.
+pub(crate) async fn wait_for_others(tx: &DatabaseTransaction) -> Result<()> {
+    tx.execute_unprepared("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await?;
+    sql!("SELECT pg_advisory_xact_lock($1)", LOCK_KEY).execute(tx).await.map(drop)
+}
+
+/// The table that remembers the steps, where there is none.
+pub(crate) async fn make_table(tx: &DatabaseTransaction, backend: Backend) -> Result<()> {
+    let table =
+        "CREATE TABLE IF NOT EXISTS migrations (name TEXT NOT NULL PRIMARY KEY, applied_at {time} NOT NULL) {strict}";
+    Ok(tx.execute_unprepared(&in_dialect(table, backend)).await.map(drop)?)
 }
 
 /// Remembers the step's text, and that of those before it which were applied before texts were remembered.
