@@ -154,6 +154,7 @@ const OF_EXPERIMENT: &[Part] = &[
             ("kind", Kind::Text),
             ("data", Kind::Json),
             ("at", Kind::Time),
+            ("timeline", Kind::Number),
         ],
     ),
     part(
