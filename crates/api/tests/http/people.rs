@@ -2,6 +2,7 @@
 
 use crate::lab::{PASSWORD, TestLab};
 use domain::Role;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 fn lines(text: &str) -> Vec<Value> {
@@ -65,6 +66,11 @@ async fn a_person_takes_everything_home_and_so_may_administrators() {
     bob.get(&format!("/users/{}/export", ada.id)).await.problem(403, "not-allowed");
     admin.get(&format!("/users/{}/export", uuid::Uuid::now_v7())).await.problem(404, "not-found");
     lab.get("/api/v1/me/export").await.problem(401, "not-signed-in");
+
+    let packed =
+        ada.request(Method::GET, "/me/export").header("accept-encoding", "gzip").send().await.expect("an answer");
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    assert!(packed.bytes().await.expect("it comes to its end").starts_with(&[0x1f, 0x8b]));
 }
 
 #[tokio::test]

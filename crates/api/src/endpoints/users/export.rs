@@ -9,7 +9,7 @@ use axum::{
 };
 use documents::ReadError;
 use domain::UserId;
-use futures::stream;
+use futures::{StreamExt, stream};
 use request::{Administrator, AppState, Problem, ProblemDocument};
 
 /// Download all that is stored of a person
@@ -42,6 +42,8 @@ pub fn archive(state: &AppState, person: UserId) -> Result<Response, Problem> {
         let told = |error: &ReadError| tracing::warn!(%person, %error, "the export of a person's data broke off");
         Some((piece.inspect_err(told), pieces))
     });
+    // Whoever compresses it asks once more after the end.
+    let pieces = pieces.fuse();
     let kind = HeaderValue::from_static("application/jsonl");
     let heads = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)];
     Ok((heads, Body::from_stream(pieces)).into_response())
