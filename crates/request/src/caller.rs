@@ -113,14 +113,18 @@ where
 
 /// The session cookie's value, if the browser sent one.
 pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    cookies(headers, SESSION_COOKIE).find(|value| !value.is_empty())
+}
+
+/// The values of the cookies of this name; browsers may send several.
+pub(crate) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == SESSION_COOKIE && !value.is_empty())
-        .map(|(_, value)| value)
+        .filter_map(move |(found, value)| (found == name).then_some(value))
 }
 
 /// Whether a request that changes something comes from our own pages and not from another site with our cookie.

@@ -4,7 +4,7 @@
 //! shown nothing older; who sends neither is remembered by the process that made the change. Without a replica none of
 //! this happens (`docs/decisions/0013-replica-and-pooler.md`).
 
-use crate::{AppState, Caller, Problem, changes::is_safe};
+use crate::{AppState, Caller, Problem, caller::cookies, changes::is_safe};
 use auth::Identity;
 use axum::{
     extract::{FromRef, FromRequestParts, Request, State},
@@ -61,10 +61,7 @@ impl AppState {
 /// The newest position that a request says it knows of.
 fn sent(headers: &HeaderMap) -> Position {
     let by_header = headers.get_all(POSITION).iter().filter_map(|value| value.to_str().ok());
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let by_cookie = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
-    by_header.chain(by_cookie).filter_map(|text| text.trim().parse().ok()).max().unwrap_or_default()
+    by_header.chain(cookies(headers, COOKIE)).filter_map(|text| text.trim().parse().ok()).max().unwrap_or_default()
 }
 
 /// How far the database was after each person's last change here. Cheap to clone; clones share it.

@@ -12,7 +12,7 @@ use std::{fmt::Write as _, net::IpAddr};
 use uuid::Uuid;
 
 /// What a column holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Id,
     Text,
@@ -51,7 +51,7 @@ impl Backend {
 }
 
 impl Kind {
-    const fn of_postgres(self) -> &'static str {
+    pub const fn of_postgres(self) -> &'static str {
         match self {
             Self::Id => "uuid",
             Self::Text => "text",

@@ -90,6 +90,13 @@ impl Scene {
         }
     }
 
+    /// The standby has all that was committed until now, and gets nothing more.
+    async fn cut_off(&self) {
+        self.servers(Pair::catch_up).await;
+        self.servers(Pair::cut).await;
+        self.timeline.fault("the stream to the standby is cut");
+    }
+
     /// The primary is gone and the standby takes its place.
     async fn fail_over(&self) {
         self.servers(|pair| pair.crash(0)).await;
@@ -152,9 +159,7 @@ async fn what_an_asynchronous_failover_loses_isnt_done_again() {
     scene.submit(&wells(6)).await;
     scene.submit(&wells(3)).await;
     let fallen = scene.until_drops(0, 4).await;
-    scene.servers(Pair::catch_up).await;
-    scene.servers(Pair::cut).await;
-    scene.timeline.fault("the stream to the standby is cut");
+    scene.cut_off().await;
     scene.until_drops(fallen, 4).await;
     let told = scene.database.store().events(scene.asked[0], 0, 1_000).await.expect("events");
     scene.fail_over().await;
@@ -189,8 +194,7 @@ async fn a_lane_that_noticed_nothing_asks_its_robot_all_the_same() {
     let mut scene = Scene::open(Replication::Asynchronous, &Plan::default()).await;
     scene.submit(&wells(3)).await;
     scene.until_drops(0, 2).await;
-    scene.servers(Pair::catch_up).await;
-    scene.servers(Pair::cut).await;
+    scene.cut_off().await;
     scene.until_completed(&scene.database).await;
     scene.fail_over().await;
     let promoted = scene.promoted().await;
@@ -207,8 +211,7 @@ async fn a_real_robots_own_list_says_what_was_lost() {
     let mut scene = Scene::open(Replication::Asynchronous, &plan).await;
     scene.submit(&wells(6)).await;
     let fallen = scene.until_drops(0, 3).await;
-    scene.servers(Pair::catch_up).await;
-    scene.servers(Pair::cut).await;
+    scene.cut_off().await;
     scene.until_drops(fallen, 4).await;
     scene.fail_over().await;
     let promoted = scene.promoted().await;
@@ -256,8 +259,7 @@ async fn a_lab_that_asks_no_robot_is_caught() {
     let mut scene = Scene::open(Replication::Asynchronous, &plan).await;
     scene.submit(&wells(6)).await;
     let fallen = scene.until_drops(0, 3).await;
-    scene.servers(Pair::catch_up).await;
-    scene.servers(Pair::cut).await;
+    scene.cut_off().await;
     scene.until_drops(fallen, 4).await;
     scene.fail_over().await;
     let promoted = scene.promoted().await;

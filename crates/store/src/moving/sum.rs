@@ -1,7 +1,8 @@
 //! Checksums of tables that come out the same whatever a database makes of a value: PostgreSQL sorts an object's keys and
 //! writes numbers and times its own way.
 
-use super::table::{Column, Kind};
+use super::table::Column;
+use crate::rows::Kind;
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};

@@ -1,7 +1,7 @@
 //! The tables that are moved, as the two databases themselves describe them, and how a row is asked for.
 
 use super::error::{MoveError, Result};
-use crate::{Backend, migrations, sql::Row};
+use crate::{Backend, migrations, rows::Kind, sql::Row};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,48 +17,28 @@ pub(super) struct Column {
     pub kind: Kind,
 }
 
-/// What a column holds, by the names that migrations use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Id,
-    Text,
-    Number,
-    Json,
-    Time,
-    Address,
+/// By PostgreSQL's internal name of a type.
+fn kind_of(type_name: &str) -> Option<Kind> {
+    Some(match type_name {
+        "uuid" => Kind::Id,
+        "text" => Kind::Text,
+        "int2" | "int4" | "int8" => Kind::Number,
+        "jsonb" => Kind::Json,
+        "timestamptz" => Kind::Time,
+        "inet" => Kind::Address,
+        _ => return None,
+    })
 }
 
-impl Kind {
-    pub fn of_postgres(name: &str) -> Option<Self> {
-        Some(match name {
-            "uuid" => Self::Id,
-            "text" => Self::Text,
-            "int2" | "int4" | "int8" => Self::Number,
-            "jsonb" => Self::Json,
-            "timestamptz" => Self::Time,
-            "inet" => Self::Address,
-            _ => return None,
-        })
-    }
-
-    const fn in_postgres(self) -> &'static str {
-        match self {
-            Self::Id => "uuid",
-            Self::Text => "text",
-            Self::Number => "bigint",
-            Self::Json => "jsonb",
-            Self::Time => "timestamptz",
-            Self::Address => "inet",
-        }
-    }
-
-    fn as_text(self, column: &str, backend: Backend) -> String {
-        match (backend, self) {
-            (Backend::Sqlite, Self::Id) => format!("CASE WHEN {column} IS NULL THEN NULL ELSE hex({column}) END"),
-            (Backend::Postgres, Self::Time) => {
+impl Column {
+    fn as_text(&self, backend: Backend) -> String {
+        let column = quoted(&self.name);
+        match (backend, self.kind) {
+            (Backend::Sqlite, Kind::Id) => format!("CASE WHEN {column} IS NULL THEN NULL ELSE hex({column}) END"),
+            (Backend::Postgres, Kind::Time) => {
                 format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
             }
-            (Backend::Postgres, Self::Address) => format!("host({column})"),
+            (Backend::Postgres, Kind::Address) => format!("host({column})"),
             _ => format!("CAST({column} AS TEXT)"),
         }
     }
@@ -71,7 +51,7 @@ impl Table {
 
     /// Every column as text, in order.
     pub fn as_texts(&self, backend: Backend) -> String {
-        self.listed(|column| column.kind.as_text(&quoted(&column.name), backend))
+        self.listed(|column| column.as_text(backend))
     }
 
     /// An `INSERT` of the rows of `$1`, whose columns are texts.
@@ -81,7 +61,7 @@ impl Table {
             table = self.quoted(),
             names = self.listed(|column| quoted(&column.name)),
             values =
-                self.listed(|column| format!("CAST(given.{} AS {})", quoted(&column.name), column.kind.in_postgres())),
+                self.listed(|column| format!("CAST(given.{} AS {})", quoted(&column.name), column.kind.of_postgres())),
             given = self.listed(|column| format!("{} text", quoted(&column.name))),
         )
     }
@@ -126,7 +106,7 @@ pub(super) fn in_order(source: &Described, target: &Described, references: &[(St
     }
     let mut tables: BTreeMap<&str, Vec<Column>> = BTreeMap::new();
     for (table, column, kind) in target {
-        let known = Kind::of_postgres(kind);
+        let known = kind_of(kind);
         let kind = known.ok_or_else(|| MoveError::Unlike(format!("{table}.{column} is of the unknown type {kind}")))?;
         tables.entry(table).or_default().push(Column { name: column.clone(), kind });
     }
