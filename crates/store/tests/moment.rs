@@ -92,6 +92,8 @@ async fn a_lab_is_put_back_as_it_was_at_any_moment_and_knows_that_its_decks_are_
     store.commit(&lease, read).await.expect("the lease holds");
     assert!(!store.robot(robot).await.expect("an answer").expect("a robot").may_be_ahead());
 
+    // pgBackRest knows a backup's end to the second, and restores to no moment of that second.
+    sleep(Duration::from_millis(1100));
     let mut moments = Vec::new();
     for _ in 0..MOMENTS {
         store.log_activity(act("after_the_backup")).await.expect("written");
