@@ -4,23 +4,36 @@
 //! (`store::documents`). Without a document store it stays there. With one, MongoDB through its official driver
 //! ([`mongo`](self)), that table is an outbox: [`Relay`](relay) carries every document over at least once, so that it is there
 //! exactly once, and only then forgets it here. [`Documents`] reads from both, so that nobody sees the difference
-//! ([decision 15](../../../docs/decisions/0015-documents.md)).
+//! ([decision 15](../../../docs/decisions/0015-documents.md)). The driver is there with the Cargo feature `mongodb`.
 
+#[cfg(feature = "mongodb")]
 mod address;
 mod export;
+#[cfg(feature = "mongodb")]
 mod mongo;
+#[cfg(feature = "mongodb")]
 mod relay;
+#[cfg(feature = "mongodb")]
 mod shape;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(not(feature = "mongodb"))]
+mod without_mongo;
 
+#[cfg(feature = "mongodb")]
 pub use address::{Address, AddressError};
+#[cfg(not(feature = "mongodb"))]
+pub use without_mongo::{Address, AddressError};
 
 use chrono::TimeDelta;
 use domain::ExperimentId;
-use mongo::{Mongo, MongoError};
 use store::{Document, DocumentKey, Page, Store, StoreError, Waiting};
 use tasks::Tasks;
+
+#[cfg(feature = "mongodb")]
+use mongo::{Mongo, MongoError};
+#[cfg(not(feature = "mongodb"))]
+use without_mongo::{Mongo, MongoError};
 
 /// The most documents of one page.
 pub const MOST_ON_A_PAGE: u32 = 200;
@@ -96,7 +109,7 @@ impl Documents {
     /// no document store. Of several processes one does it at a time.
     pub fn relay(&self, keep: Option<TimeDelta>, tasks: &Tasks) {
         if let Some(mongo) = &self.mongo {
-            relay::run(self.store.clone(), mongo.clone(), keep, tasks);
+            mongo.relay(self.store.clone(), keep, tasks);
         }
     }
 }

@@ -6,8 +6,8 @@
 //! which is one process at a time, looks first which of a batch's ids are there and writes the others
 //! ([`Mongo::write`]); how it makes sure that nothing it sent earlier is still on its way is in `relay`.
 
-use crate::{Address, shape};
-use chrono::{DateTime, Utc};
+use crate::{Address, relay, shape};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Collection, ExperimentId};
 use futures::{TryStreamExt, future::try_join_all};
 use mongodb::{
@@ -20,7 +20,8 @@ use mongodb::{
     },
 };
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
-use store::{DocumentKey, Outgoing};
+use store::{DocumentKey, Outgoing, Store};
+use tasks::Tasks;
 use tokio::{sync::OnceCell, time::timeout};
 use uuid::Uuid;
 
@@ -70,6 +71,11 @@ struct Inner {
 impl Mongo {
     pub fn at(address: Address) -> Self {
         Self(Arc::new(Inner { address, database: OnceCell::new() }))
+    }
+
+    /// Carries the documents of `store` here as one of `tasks`.
+    pub fn relay(&self, store: Store, keep: Option<TimeDelta>, tasks: &Tasks) {
+        relay::run(store, self.clone(), keep, tasks);
     }
 
     async fn database(&self) -> Result<&Database, Error> {

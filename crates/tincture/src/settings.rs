@@ -52,7 +52,7 @@ pub const KEYS: &[Key] = &[
     key(
         "documents_url",
         "",
-        "mongodb://… or mongodb+srv://…, where raw readings and command records go; kept in the database when not set",
+        "mongodb://… or mongodb+srv://…, where raw readings and command records go (feature `mongodb`); the database when not set",
     ),
     key(
         "database_url",
