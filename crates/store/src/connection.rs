@@ -12,7 +12,7 @@ use crate::{
     postgres::{self, WayToListen},
     records::{Event, Robot, Signal},
     replica::{Replica, ReplicaStatus},
-    servers::Servers,
+    servers::{Servers, Term},
     turns::SharedTurns,
     usage::InUse,
 };
@@ -182,15 +182,14 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What a session of PostgreSQL's is to be told, or each transaction where sessions aren't ours.
-    pub(crate) fn session(&self) -> [(&'static str, String); 4] {
+    /// What a session of PostgreSQL's is to be told, or each transaction where sessions aren't ours; besides how surely it is
+    /// to commit ([`crate::link::durably`]).
+    pub(crate) fn session(&self) -> [(&'static str, String); 3] {
         let patience = self.statement_timeout.as_millis().to_string();
         [
             ("statement_timeout", patience.clone()),
             ("lock_timeout", self.lock_timeout.as_millis().to_string()),
             ("idle_in_transaction_session_timeout", patience),
-            // What is answered is on the disk, whatever the database or role was set up to.
-            ("synchronous_commit", "on".to_owned()),
         ]
     }
 }
@@ -539,12 +538,13 @@ impl Store {
         transaction: DatabaseTransaction,
         outcome: Result<T>,
         attempt: u32,
+        term: &Term,
     ) -> Result<Option<T>> {
         let outcome = match outcome {
-            Ok(value) => transaction.commit().await.map(|()| value).map_err(StoreError::from),
+            Ok(value) => term.during(transaction.commit()).await.map(|()| value).map_err(StoreError::from),
             Err(error) => {
                 // Dropping it rolls back as well; this only does it sooner.
-                let _ = transaction.rollback().await;
+                let _ = term.during(transaction.rollback()).await;
                 Err(error)
             }
         };
@@ -559,7 +559,8 @@ impl Store {
 }
 
 /// `transact!(store, |tx| { … })`: the block in one transaction, committed when it returns `Ok`, rolled back on `Err`. It
-/// runs again, from the start and a bounded number of times, when the database gave way to somebody else's transaction.
+/// runs again, from the start and a bounded number of times, when the database gave way to somebody else's transaction. It is
+/// given up, whatever came of it, when the server is left that it was begun on.
 ///
 /// A macro and not a method with an async closure, whose future the compiler can't prove to be `Send` (rust#110338).
 macro_rules! transact {
@@ -567,10 +568,11 @@ macro_rules! transact {
         let mut attempt = 0;
         loop {
             attempt += 1;
+            let term = $store.term();
             let transaction = $store.begin().await?;
             let $tx = &transaction;
-            let outcome = async { $work }.await;
-            if let Some(value) = $store.conclude(transaction, outcome, attempt).await? {
+            let outcome = term.during(async { $work }).await;
+            if let Some(value) = $store.conclude(transaction, outcome, attempt, &term).await? {
                 break value;
             }
         }

@@ -36,6 +36,8 @@ struct Setup {
     syncs: bool,
     /// Commits are waited for on a standby, on one at least.
     waits: bool,
+    /// … until it shows them to who reads there.
+    shows: bool,
     /// Standbys that stream and are waited for; nothing where this role may not see it.
     synchronous: Option<i64>,
     /// Replicas of whatever kind.
@@ -58,6 +60,7 @@ impl Store {
             "SELECT pg_is_in_recovery() AS is_replica,
                  current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS syncs,
                  current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply') AS waits,
+                 current_setting('synchronous_commit') = 'remote_apply' AS shows,
                  (SELECT COUNT(*) FROM pg_stat_replication) AS replicas,
                  (SELECT CASE WHEN COUNT(*) > COUNT(sync_state) THEN NULL
                      ELSE COUNT(*) FILTER (WHERE sync_state IN ('sync', 'quorum') AND state = 'streaming') END
@@ -68,6 +71,7 @@ impl Store {
             is_replica: row.get("is_replica")?,
             syncs: row.get("syncs")?,
             waits: row.get("waits")?,
+            shows: row.get("shows")?,
             synchronous: row.get("synchronous")?,
             replicas: row.get("replicas")?,
         };
@@ -104,6 +108,10 @@ impl Setup {
                 Survives::Failover,
                 "Commits wait for a synchronous standby and none streams: nothing is accepted until one does.",
             ),
+            Self { shows: true, .. } => (
+                Survives::Failover,
+                "A synchronous standby has each commit, and shows it to who reads there, before it is answered (remote_apply).",
+            ),
             Self { .. } => (Survives::Failover, "A synchronous standby has each commit before it is answered."),
         };
         Durability { commits_survive, why }
@@ -117,7 +125,7 @@ mod tests {
     #[test]
     fn what_a_commit_survives_follows_from_what_is_waited_for() {
         let judged = |is_replica, syncs, waits, synchronous, replicas| {
-            Setup { is_replica, syncs, waits, synchronous, replicas }.judge()
+            Setup { is_replica, syncs, waits, shows: false, synchronous, replicas }.judge()
         };
         for (judged, survives, said) in [
             (judged(true, true, true, Some(1), 1), Survives::Nothing, "replica"),
@@ -131,5 +139,8 @@ mod tests {
             assert_eq!(judged.commits_survive, survives, "{judged:?}");
             assert!(judged.why.contains(said), "{judged:?}");
         }
+        let shows =
+            Setup { is_replica: false, syncs: true, waits: true, shows: true, synchronous: Some(1), replicas: 1 };
+        assert!(shows.judge().why.contains("remote_apply"));
     }
 }

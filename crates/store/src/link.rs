@@ -7,6 +7,7 @@
 use crate::{
     connection::{Options, Pooler},
     error::{Result, StoreError},
+    servers::{Servers, Term},
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
@@ -21,12 +22,14 @@ pub(crate) struct Link {
     database: DatabaseConnection,
     /// What each transaction begins with; nothing where connections are ours, and were told when they were opened.
     opening: Option<Arc<str>>,
+    /// Whose current one is meant; nothing where there is but one, whatever becomes of it.
+    servers: Option<Arc<Servers>>,
 }
 
 impl Link {
     /// To connections that are ours.
     pub const fn own(database: DatabaseConnection) -> Self {
-        Self { database, opening: None }
+        Self { database, opening: None, servers: None }
     }
 
     /// To PostgreSQL, by the way that the options tell of.
@@ -35,7 +38,16 @@ impl Link {
             Pooler::None => None,
             Pooler::Transaction => Some(opening(options).into()),
         };
-        Self { database, opening }
+        Self { database, opening, servers: None }
+    }
+
+    /// The same, to whichever of these servers takes writes.
+    pub fn to_primary_of(self, servers: Arc<Servers>) -> Self {
+        Self { servers: Some(servers), ..self }
+    }
+
+    fn term(&self) -> Term {
+        self.servers.as_ref().map_or(Term::ENDLESS, |servers| servers.term())
     }
 
     /// On SQLite it takes the write lock at once, so that it can't fail for one later.
@@ -44,6 +56,10 @@ impl Link {
     }
 
     async fn begin_transaction(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.term().during(self.open_transaction()).await
+    }
+
+    async fn open_transaction(&self) -> Result<DatabaseTransaction, DbErr> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
@@ -68,20 +84,50 @@ impl Link {
 /// The driver gives each statement a name, whoever had the connection before may have left some of the same names.
 fn opening(options: &Options) -> String {
     let settings = options.session().into_iter().map(|(name, value)| format!("; SET LOCAL {name} = {value}"));
-    settings.fold("DEALLOCATE ALL".to_owned(), |text, setting| text + &setting)
+    settings.fold("DEALLOCATE ALL".to_owned(), |text, setting| text + &setting) + "; " + durably(Scope::Transaction)
+}
+
+/// For how long a setting is to hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope {
+    Session,
+    Transaction,
+}
+
+macro_rules! durably {
+    ($is_local:literal) => {
+        concat!(
+            "SELECT set_config('synchronous_commit',
+                 CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, ",
+            $is_local,
+            ")"
+        )
+    };
+}
+
+/// Has commits wait for the disk, whatever database or role were set up to; and for a synchronous standby to show them where they
+/// were set up to that (`remote_apply`, which is more).
+pub(crate) const fn durably(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Session => durably!("false"),
+        Scope::Transaction => durably!("true"),
+    }
 }
 
 /// One statement by itself, or within a transaction of its own.
 macro_rules! alone {
     ($link:expr, $statement:expr, $run:ident) => {{
-        if $link.opening.is_none() {
-            return $link.database.$run($statement).await;
-        }
-        let transaction = $link.begin_transaction().await?;
-        // Dropping it rolls back.
-        let answer = transaction.$run($statement).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        let asking = async {
+            if $link.opening.is_none() {
+                return $link.database.$run($statement).await;
+            }
+            let transaction = $link.open_transaction().await?;
+            // Dropping it rolls back.
+            let answer = transaction.$run($statement).await?;
+            transaction.commit().await?;
+            Ok(answer)
+        };
+        $link.term().during(asking).await
     }};
 }
 
@@ -97,7 +143,7 @@ impl ConnectionTrait for Link {
 
     /// Has no name and no parameters, so it meets one server anyway.
     async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
-        self.database.execute_unprepared(text).await
+        self.term().during(self.database.execute_unprepared(text)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {

@@ -3,13 +3,14 @@
 use crate::{
     connection::{Options, Pooler, Tls, TlsMode},
     error::{Result, StoreError},
-    link::Link,
+    link::{Link, Scope, durably},
     servers::Servers,
 };
 use sea_orm::{
-    SqlxError, SqlxPostgresConnector,
+    DbErr, RuntimeErr, SqlxError, SqlxPostgresConnector,
     sqlx::{
-        ConnectOptions as _, Connection as _,
+        self, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+        pool::PoolConnectionMetadata,
         postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
     },
 };
@@ -25,9 +26,13 @@ pub(crate) async fn open(url: &str, options: &Options) -> Result<(Link, Arc<Serv
     }
     let servers = Arc::new(Servers::of(url, |one| settings(one, options, options.pooler))?);
     servers.find(options.acquire_timeout).await?;
-    let (acquiring, releasing) = (Arc::clone(&servers), Arc::clone(&servers));
-    let left = || SqlxError::Protocol("another server takes writes now".to_owned());
+    let (connecting, acquiring, releasing) = (Arc::clone(&servers), Arc::clone(&servers), Arc::clone(&servers));
+    let pooler = options.pooler;
     let pool = pool(options)
+        .after_connect(move |connection, _| {
+            let servers = Arc::clone(&connecting);
+            Box::pin(async move { begin(connection, &servers, pooler).await })
+        })
         .before_acquire(move |connection, known| {
             let outdated = acquiring.outdates(&known);
             Box::pin(async move {
@@ -40,15 +45,48 @@ pub(crate) async fn open(url: &str, options: &Options) -> Result<(Link, Arc<Serv
                 Ok(true)
             })
         })
-        // Not kept, nor waited for: the server behind it may be frozen.
-        .after_release(move |_, known| {
-            let kept = if releasing.outdates(&known) { Err(left()) } else { Ok(true) };
-            Box::pin(std::future::ready(kept))
+        .after_release(move |connection, known| {
+            let servers = Arc::clone(&releasing);
+            Box::pin(async move { is_worth_keeping(connection, &known, &servers).await })
         })
         .connect_with(servers.current())
         .await
         .map_err(|error| not_opened(url, &error))?;
-    Ok((Link::postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), options), servers))
+    servers.direct(&pool);
+    let link = Link::postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), options);
+    Ok((link.to_primary_of(Arc::clone(&servers)), servers))
+}
+
+/// What comes before the first use of a connection.
+async fn begin(connection: &mut PgConnection, servers: &Servers, pooler: Pooler) -> Result<(), SqlxError> {
+    servers.check(connection).await?;
+    // Behind a pooler it is said in each transaction.
+    if pooler == Pooler::None {
+        connection.execute(sqlx::raw_sql(durably(Scope::Session))).await?;
+    }
+    Ok(())
+}
+
+/// Not if it leads to a server that was left. The driver would wait for a frozen one to the end of that.
+async fn is_worth_keeping(
+    connection: &mut PgConnection,
+    known: &PoolConnectionMetadata,
+    servers: &Servers,
+) -> Result<bool, SqlxError> {
+    if !servers.are_several() {
+        return Ok(true);
+    }
+    let term = servers.term();
+    if servers.outdates(known) {
+        return Err(left());
+    }
+    let answers =
+        async { connection.ping().await.map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string()))) };
+    term.during(answers).await.map(|()| true).map_err(|_| left())
+}
+
+fn left() -> SqlxError {
+    SqlxError::Protocol("another server takes writes now, or none".to_owned())
 }
 
 /// The same, for one that may not be there yet: it is connected to when it is needed, which may take so long.

@@ -128,6 +128,14 @@ impl TestDatabase {
         Self { store, url, place }
     }
 
+    /// The pair of servers that has it, if one does.
+    pub fn pair(&self) -> Option<Arc<Pair>> {
+        match &self.place {
+            Place::Pair { pair, .. } => Some(Arc::clone(pair)),
+            Place::Sqlite { .. } | Place::Postgres { .. } | Place::Patroni { .. } => None,
+        }
+    }
+
     /// For clients: the URL that names all servers which have this database.
     pub fn url_of_all(&self) -> String {
         match &self.place {

@@ -75,22 +75,42 @@ impl Cluster {
     /// # Panics
     /// When the copy fails or it doesn't catch up.
     pub fn start_standby(&self, name: &str) -> Self {
-        let port = self.port.expect("a primary that listens on a port");
         let mut standby = Self::empty();
+        standby.copy(self, name);
+        standby.settings = self.settings.clone();
+        standby.run_on_a_port();
+        self.until_followed();
+        standby
+    }
+
+    /// Ends this one, whatever it was, and makes it a standby of that one, where it listened before.
+    ///
+    /// # Panics
+    /// When the copy fails or it doesn't catch up.
+    pub fn follow(&mut self, primary: &Self, name: &str) {
+        self.crash();
+        fs::remove_dir_all(self.data()).expect("its data can be deleted");
+        self.copy(primary, name);
+        self.run();
+        primary.until_followed();
+    }
+
+    fn until_followed(&self) {
+        self.until("SELECT count(*) > 0 FROM pg_stat_replication WHERE state = 'streaming'");
+    }
+
+    fn copy(&self, primary: &Self, name: &str) {
+        let port = primary.port.expect("a primary that listens on a port");
         let from = format!("host=127.0.0.1 port={port} user={ROLE} application_name={name}");
-        let copy = standby
+        let copy = self
             .account
             .command(&programs().join("pg_basebackup"))
             .args(["--checkpoint=fast", "--wal-method=stream", "--no-sync", "--write-recovery-conf", "--dbname", &from])
             .arg("--pgdata")
-            .arg(standby.data())
+            .arg(self.data())
             .output()
             .expect("pg_basebackup starts");
         assert!(copy.status.success(), "pg_basebackup failed: {}", String::from_utf8_lossy(&copy.stderr));
-        standby.settings = self.settings.clone();
-        standby.run_on_a_port();
-        self.until("SELECT count(*) > 0 FROM pg_stat_replication WHERE state = 'streaming'");
-        standby
     }
 
     fn empty() -> Self {
@@ -303,8 +323,8 @@ fn signal_all(signal: &str, postmaster: u32) -> bool {
     let done = |program: &str, arguments: &[&str]| {
         Command::new(program).args(arguments).status().is_ok_and(|status| status.success())
     };
-    let children = done("pkill", &[signal, "-P", &postmaster]);
-    done("kill", &[signal, &postmaster]) && children
+    // One that stands still makes no more of them.
+    done("kill", &[signal, &postmaster]) && done("pkill", &[signal, "-P", &postmaster])
 }
 
 /// A program that runs under the account of servers.

@@ -35,16 +35,19 @@ pub fn fault() -> Fault {
     }
 }
 
-pub async fn user(store: &Store, quota: i32) -> UserId {
+pub fn new_user(quota: i32) -> NewUser {
     let id = UserId::new();
-    let user = NewUser {
+    NewUser {
         id,
         email: format!("{id}@example.org"),
         hashed_password: "$argon2id$…".to_owned(),
         role: Role::Researcher,
         quota,
-    };
-    store.create_user(user, &act("user_created")).await.expect("a new account").id
+    }
+}
+
+pub async fn user(store: &Store, quota: i32) -> UserId {
+    store.create_user(new_user(quota), &act("user_created")).await.expect("a new account").id
 }
 
 /// A sign-in of somebody, with this hash of its token.

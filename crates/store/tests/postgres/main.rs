@@ -2,6 +2,7 @@
 //!
 //! Each test starts the servers that it needs.
 
+mod failover;
 #[allow(dead_code, reason = "the conformance tests need all of it")]
 #[path = "../conformance/given.rs"]
 mod given;
