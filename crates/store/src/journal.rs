@@ -103,12 +103,10 @@ async fn write(tx: &DatabaseTransaction, lease: &Lease, entry: &Entry) -> Result
     if let Some(intended) = &entry.intended {
         intend(tx, lease, intended, sequence).await?;
     }
-    write_lost(tx, lease, &entry.lost, sequence - i64::from(entry.intended.is_some())).await?;
+    let lost = write_lost(tx, lease, &entry.lost, sequence - i64::from(entry.intended.is_some())).await?;
     write_events(tx, entry).await?;
     let mut effects = Effects::of(tx, lease.robot_id, &entry.changes).await?;
-    if let Some(record) = record {
-        effects.keep(record);
-    }
+    record.into_iter().chain(lost).for_each(|record| effects.keep(record));
     effects.finish(tx).await
 }
 
@@ -131,7 +129,7 @@ async fn end(tx: &DatabaseTransaction, robot: RobotId, ended: &Ended) -> Result<
         lawful_before(ended.event)
     );
     if let Some(row) = sql!(text, ended.operation, robot, ended.event).one(tx).await? {
-        return command_record(robot, ended, &row);
+        return Ok(Told::read(&row)?.record(robot, ended));
     }
     let row =
         sql!("SELECT state FROM operations WHERE id = $1 AND robot_id = $2", ended.operation, robot).one(tx).await?;
@@ -139,17 +137,38 @@ async fn end(tx: &DatabaseTransaction, robot: RobotId, ended: &Ended) -> Result<
     Err(illegal(from, ended.event))
 }
 
-/// What the robot was told, and how that ended.
-fn command_record(robot: RobotId, ended: &Ended, row: &Row) -> Result<NewDocument> {
-    let (experiment, step): (Option<ExperimentId>, Step) = (row.get("experiment_id")?, row.get("step")?);
-    let (run, intended_at): (Option<String>, DateTime<Utc>) = (row.get("run_id")?, row.get("intended_at")?);
-    let (epoch, sequence): (i64, i64) = (row.get("lease_epoch")?, row.get("sequence")?);
-    let body = json!({
-        "experiment_id": experiment, "robot_id": robot, "run_id": run, "lease_epoch": epoch, "sequence": sequence,
-        "name": step.name(), "step": step, "state": ended.event, "intended_at": intended_at, "ended_at": now(),
-        "outcome": ended.outcome,
-    });
-    Ok(NewDocument { collection: Collection::RobotCommands, id: ended.operation.as_uuid(), experiment, body })
+/// What a robot was told.
+struct Told {
+    experiment: Option<ExperimentId>,
+    step: Step,
+    run: Option<String>,
+    epoch: i64,
+    sequence: i64,
+    intended_at: DateTime<Utc>,
+}
+
+impl Told {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            experiment: row.get("experiment_id")?,
+            step: row.get("step")?,
+            run: row.get("run_id")?,
+            epoch: row.get("lease_epoch")?,
+            sequence: row.get("sequence")?,
+            intended_at: row.get("intended_at")?,
+        })
+    }
+
+    /// The document of it, and of how it ended.
+    fn record(self, robot: RobotId, ended: &Ended) -> NewDocument {
+        let Self { experiment, step, run, epoch, sequence, intended_at } = self;
+        let body = json!({
+            "experiment_id": experiment, "robot_id": robot, "run_id": run, "lease_epoch": epoch, "sequence": sequence,
+            "name": step.name(), "step": step, "state": ended.event, "intended_at": intended_at, "ended_at": now(),
+            "outcome": ended.outcome,
+        });
+        NewDocument { collection: Collection::RobotCommands, id: ended.operation.as_uuid(), experiment, body }
+    }
 }
 
 fn illegal(from: JournalEvent, to: JournalEvent) -> StoreError {
@@ -179,10 +198,11 @@ async fn intend(tx: &DatabaseTransaction, lease: &Lease, intended: &Intended, se
     Err(illegal(from, JournalEvent::Intended))
 }
 
-/// Each is intended, in doubt and settled at once, in this order; `last` is the place of the last of them.
-async fn write_lost(tx: &DatabaseTransaction, lease: &Lease, lost: &[Lost], last: i64) -> Result<()> {
+/// Each is intended, in doubt and settled at once, in this order; `last` is the place of the last of them. Gives the documents that
+/// tell of them.
+async fn write_lost(tx: &DatabaseTransaction, lease: &Lease, lost: &[Lost], last: i64) -> Result<Vec<NewDocument>> {
     if lost.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let at = now();
     let first = last - i64::try_from(lost.len()).unwrap_or_default() + 1;
@@ -216,7 +236,15 @@ async fn write_lost(tx: &DatabaseTransaction, lease: &Lease, lost: &[Lost], last
         ]
     });
     let into = "INSERT INTO operation_events (operation_id, event, outcome, at) VALUES";
-    Sql::with_rows(into, Vec::new(), events.collect(), "").execute(tx).await.map(drop)
+    Sql::with_rows(into, Vec::new(), events.collect(), "").execute(tx).await?;
+    let record = |(lost, sequence): (&Lost, i64)| {
+        let Lost { operation, experiment_id, run_id, outcome } = lost;
+        let (step, run) = (operation.step.clone(), Some(run_id.clone()));
+        let told = Told { experiment: *experiment_id, step, run, epoch: lease.epoch, sequence, intended_at: at };
+        let (event, outcome) = (JournalEvent::Settled, outcome.clone());
+        told.record(lease.robot_id, &Ended { operation: operation.id, event, outcome })
+    };
+    Ok(lost.iter().zip(first..).map(record).collect())
 }
 
 async fn write_events(tx: &DatabaseTransaction, entry: &Entry) -> Result<()> {

@@ -102,6 +102,27 @@ pub async fn what_is_cancelled_on_a_plate_leaves_its_picture(database: TestDatab
     assert_eq!(none, None, "it never came to a plate");
 }
 
+/// What a robot did and a promoted server lacks.
+pub async fn what_the_journal_had_lost_has_a_record(database: TestDatabase) {
+    let store = &database.store;
+    let owner = user(store, 10).await;
+    let (robot, lease) = lane(store, "ot2").await;
+    let detail = running(store, owner, 1, &robot, &lease).await;
+    let (operation, experiment_id) = (dispense(&detail), Some(detail.experiment.id));
+    let outcome = json!({ "robot": "succeeded" });
+    let lost = Lost { operation: operation.clone(), experiment_id, run_id: "run-7".to_owned(), outcome };
+    store.commit(&lease, Entry { lost: vec![lost], ..Entry::default() }).await.expect("a commit");
+    let all = store.documents(detail.experiment.id, None, 1_000).await.expect("documents");
+    let record = all.iter().find(|document| document.key.id == operation.id.as_uuid()).expect("its record");
+    assert_eq!(record.key.collection, Collection::RobotCommands);
+    let body = &record.body;
+    assert_eq!(
+        (&body["state"], &body["run_id"], &body["name"]),
+        (&json!("settled"), &json!("run-7"), &json!("dispense"))
+    );
+    assert_eq!(body["outcome"], json!({ "robot": "succeeded" }));
+}
+
 pub async fn a_document_waits_until_the_store_has_this_text_of_it(database: TestDatabase) {
     let store = &database.store;
     let owner = user(store, 10).await;

@@ -89,6 +89,7 @@ on_both! {
     }
     documents {
         an_experiment_has_its_readings_commands_and_plate,
+        what_the_journal_had_lost_has_a_record,
         a_plate_that_is_taken_away_is_kept_as_it_was,
         what_is_cancelled_on_a_plate_leaves_its_picture,
         a_document_waits_until_the_store_has_this_text_of_it,
