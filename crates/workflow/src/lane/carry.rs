@@ -107,7 +107,7 @@ impl Lane {
                     self.conclude(Some(hand.experiment), failed).await?;
                     #[cfg(feature = "sabotage")]
                     if crate::sabotage::fights_on(fault.code) {
-                        self.run = None;
+                        (self.run, self.intruded) = (None, false);
                         self.hold_robot().await?;
                         continue;
                     }

@@ -86,6 +86,10 @@ pub struct Lane {
     settled: bool,
     /// Whether the machine has said under this lease who it is and what was done on it.
     checked: bool,
+    /// Another took the robot from us under this lease: what they did on it is asked before anything moves.
+    intruded: bool,
+    /// Troubles in a row with an experiment that was left for a look at the machine.
+    troubles: Option<(ExperimentId, u32)>,
     pace: Pace,
     inspected_at: Option<Instant>,
     /// Plates in a row of which a well that should have been empty wasn't.
@@ -106,6 +110,8 @@ impl Lane {
             memory: Memory::Forgot,
             settled: false,
             checked: false,
+            intruded: false,
+            troubles: None,
             pace: Pace::unknown(),
             inspected_at: None,
             plates_refused: 0,
@@ -157,7 +163,10 @@ impl Lane {
             self.rest().await;
             return Ok(());
         }
-        if !self.settled {
+        if self.intruded && !self.must_not_move() {
+            return self.check_after_intrusion().await;
+        }
+        if !self.settled && !self.intruded {
             self.recover().await?;
             self.settled = true;
             return Ok(());
@@ -207,6 +216,9 @@ impl Lane {
         self.reload().await?;
         if self.must_not_move() {
             return Ok(());
+        }
+        if self.intruded {
+            self.check_after_intrusion().await?;
         }
         match self.make_safe().await {
             Err(LaneError::Store(StoreError::Held)) => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::Lane;
 use crate::{fault, measure};
-use domain::{Ending, ExperimentId, Fault, JournalEvent, Operation, Step, reading::Reading};
+use domain::{Ending, ExperimentId, Fault, FaultCode, JournalEvent, Operation, Step, reading::Reading};
 use hardware::{PerformError, ReadRequest, RobotError};
 use serde_json::{Value, json};
 use telemetry::names;
@@ -32,6 +32,9 @@ impl Lane {
             }
         };
         let outcome = sent.instrument(span).await;
+        if let Outcome::Not(.., fault) | Outcome::Missed(fault) | Outcome::Unknown(fault) = &outcome {
+            self.intruded |= fault.code == FaultCode::RobotTaken;
+        }
         let label = match &outcome {
             Outcome::Done(..) => "succeeded",
             Outcome::Not(event, ..) => event.as_str(),

@@ -64,6 +64,32 @@ impl Lane {
         self.record(known).await
     }
 
+    /// Another has made its own run current. If that was a program of somebody's, the deck may be another by now. If it was a lane of
+    /// ours, it works by another history of the database: the server that we use was replaced and doesn't know it, or theirs. So
+    /// it is asked which is the primary; and whichever of us is right, the machine is taken first and then asked, and what
+    /// this journal doesn't know of isn't believed.
+    pub(super) async fn check_after_intrusion(&mut self) -> Result<(), LaneError> {
+        self.store.confirm_primary().await?;
+        self.run = None;
+        let known = vec![Change::Run(Some(self.shut_out().await?))];
+        let identity = self.machine.identify().await?;
+        match self.unknown_history(&identity).await?.or_else(|| self.may_have_been_renewed(&identity)) {
+            Some(strange) => self.start_anew(strange, known).await?,
+            None => self.record(known).await?,
+        }
+        self.intruded = false;
+        // What was sent before the intrusion is looked up in its own run.
+        self.settled = false;
+        Ok(())
+    }
+
+    /// A lane of another history that doesn't believe a virtual deck renews it, which leaves no command behind.
+    fn may_have_been_renewed(&self, identity: &Identity) -> Option<Strange> {
+        let deck = identity.virtual_deck.as_ref()?;
+        let may_be = self.robot.attendance == Attendance::Virtual && self.robot.lease_history.is_some();
+        may_be.then(|| Strange { question: self.unknown_deck(), accounted: deck.last_key.clone() })
+    }
+
     /// Where the robot's lists tell all that was done since the journal's last run began: takes in what the journal lost.
     async fn take_in_lost_of_whole_lists(&mut self, known: &[Change]) -> Result<bool, LaneError> {
         let runs = self.runs_since_ours().await?;
@@ -85,10 +111,7 @@ impl Lane {
     /// Opens a run of which nothing is remembered but that nothing which was sent earlier can be carried out any more.
     async fn shut_out(&mut self) -> Result<String, LaneError> {
         self.store.renew(&self.lease, self.time_to_live).await?;
-        tracing::info!(
-            robot = self.robot.name,
-            "the database was promoted or put back: the robot is asked what it was told"
-        );
+        tracing::info!(robot = self.robot.name, "the robot is taken and asked what it was told");
         match self.machine.hold(&self.robot.deck).await {
             Ok(hold) => Ok(hold.id().to_owned()),
             Err(error) => {
@@ -206,7 +229,7 @@ impl Lane {
             changes.push(asked);
             return self.record(changes).await;
         }
-        if self.robot.may_be_ahead() {
+        if self.robot.may_be_ahead() || self.intruded {
             // What hangs on a nozzle may be in none of what the journal has; nothing moves, for the machine was taken.
             changes.push(Change::Tool(Tool::Nothing));
             attend::do_virtually(&*self.attendant, &deck, &Change::Tool(Tool::Nothing)).await?;

@@ -25,7 +25,7 @@ impl Lane {
     /// From wherever the journal says it stands to its end, or to whatever holds it up.
     pub(super) async fn work(&mut self, id: ExperimentId) -> Result<(), LaneError> {
         self.make_safe().await?;
-        let mut troubles = 0;
+        let mut troubles = self.troubles.take().filter(|(of, _)| *of == id).map_or(0, |(_, troubles)| troubles);
         loop {
             let Some(experiment) = self.store.experiment(id).await? else { return Ok(()) };
             if experiment.experiment.status != ExperimentStatus::Running || self.robot.is_held() {
@@ -55,6 +55,10 @@ impl Lane {
                 Carried::Trouble(fault, aftermath) => {
                     troubles = if progressed { 1 } else { troubles + 1 };
                     self.after_trouble(id, fault, aftermath, troubles).await?;
+                    if self.intruded {
+                        self.troubles = Some((id, troubles));
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -180,7 +184,7 @@ impl Lane {
             return self.ask_operator(fault).await;
         }
         sleep(self.patience.pause * 2u32.pow(troubles.min(6))).await;
-        if aftermath == Aftermath::Recover || self.make_safe().await.is_err() {
+        if !self.intruded && (aftermath == Aftermath::Recover || self.make_safe().await.is_err()) {
             self.recover().await?;
         }
         if !self.robot.is_held() && self.asks_about_sensor(&fault, troubles) {
