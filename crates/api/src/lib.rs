@@ -30,11 +30,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::get,
 };
-use std::time::Duration;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
-
-/// The longest a handler may take to begin its answer. Streams begin theirs at once.
-const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
 /// Serves everything of this crate. Merge it with the pages' router, which answers what isn't here.
 pub fn router(state: ApiState) -> Router {
@@ -45,7 +41,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/{*rest}", axum::routing::any(nothing_here))
         .merge(docs::routes().merge(openapi::ui(document)).layer(from_fn(request::page_headers)))
         .route("/.well-known/jwks.json", get(endpoints::health::jwks::jwks))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_REQUEST))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request::LONGEST_REQUEST))
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(from_fn(request::finish_problems))
         .layer(from_fn(request::announce))

@@ -16,7 +16,7 @@ mod state;
 pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session_cookie};
 pub use changes::{Changes, Told, USUAL_CHANGES_PER_MINUTE, announce};
 pub use observe::{Failure, RequestId, finish_problems, observe, panicked};
-pub use problem::{FieldProblem, OUTAGE, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
+pub use problem::{FieldProblem, LONGEST_REQUEST, OUTAGE, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
 pub use reading::{LastChanges, POSITION, Reader, sent_by, tell_position};
 pub use security::page_headers;
 pub use sign_ins::count_sign_in;

@@ -20,6 +20,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// When to ask again where the database doesn't answer.
 pub const OUTAGE: Duration = Duration::from_secs(5);
+/// The longest that anybody waits for an answer to begin. Streams begin theirs at once.
+pub const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 /// When to ask again where the queue is full: robots take minutes for each.
 const QUEUE_FULL: Duration = Duration::from_secs(60);
 

@@ -8,12 +8,16 @@ use crate::{
 use askama::Template;
 use axum::{
     extract::{Request, State},
-    http::{StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     middleware::Next,
     response::{Html, IntoResponse, Redirect, Response},
 };
-use request::{AppState, Failure, OUTAGE, RequestId};
-use std::any::Any;
+use request::{AppState, Failure, LONGEST_REQUEST, OUTAGE, RequestId};
+use std::{any::Any, time::Duration};
+use tokio::time::timeout;
+
+/// How long a page about a failure looks for whose it is: the database may be what fails.
+const LOOK: Duration = Duration::from_secs(2);
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -33,10 +37,7 @@ pub async fn designed(State(state): State<AppState>, request: Request, next: Nex
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
     let response = next.run(request).await;
     let Some(error) = response.extensions().get::<PageError>().cloned() else { return response };
-    let visitor = match session::who(&state, &headers).await {
-        Ok(Some(identity)) => Visitor::of(&state.store, &identity.user).await.ok(),
-        Ok(None) | Err(_) => None,
-    };
+    let visitor = timeout(LOOK, visitor(&state, &headers)).await.ok().flatten();
     let chrome = match visitor {
         Some(visitor) => Chrome::of(error.heading(), "", visitor),
         None => Chrome::public(error.heading()),
@@ -60,6 +61,22 @@ pub async fn designed(State(state): State<AppState>, request: Request, next: Nex
     let mut response = (error.status(), wait, Html(page.render().unwrap_or_default())).into_response();
     response.extensions_mut().insert(failure);
     response
+}
+
+async fn visitor(state: &AppState, headers: &HeaderMap) -> Option<Visitor> {
+    let identity = session::who(state, headers).await.ok().flatten()?;
+    Visitor::of(&state.store, &identity.user).await.ok()
+}
+
+/// Nobody waits for ever for a database that takes a commit and doesn't confirm it.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    match timeout(LONGEST_REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::warn!("a page wasn't made in time");
+            PageError::Unavailable.into_response()
+        }
+    }
 }
 
 /// The fallback of every path nobody serves. One that only ends in a slash too many leads to the page that is meant.

@@ -59,6 +59,7 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(failure::wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(from_fn(security::own_pages_only))
+        .layer(from_fn(failure::in_time))
         .layer(CatchPanicLayer::custom(failure::panicked))
         .layer(from_fn_with_state(state.clone(), failure::designed))
         .layer(from_fn_with_state(state.clone(), request::tell_position));
