@@ -1,5 +1,5 @@
-//! PostgreSQL restarts under a server that is asked for everything: each answer is what was asked for, or 503 with when to
-//! ask again, and afterwards nothing that was accepted is missing.
+//! PostgreSQL restarts, or fails over, under a server that is asked for everything: each answer is what was asked for, or 503 with
+//! when to ask again, and afterwards nothing that was accepted is missing.
 
 use crate::{
     client::{Client, eight_wells},
@@ -15,11 +15,15 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use store::testing::{Cluster, Shutdown};
+use store::testing::{
+    Cluster, Shutdown,
+    pair::{Pair, Replication},
+};
 use tokio::{sync::watch, task::JoinSet};
 
 const PATIENCE: Duration = Duration::from_secs(120);
-const ONE_REQUEST: Duration = Duration::from_secs(60);
+/// The longest that docs/failover.md lets anybody wait for an answer, and what a busy machine adds.
+const ONE_REQUEST: Duration = Duration::from_secs(30 + 15);
 
 /// What is asked again and again, by somebody who is signed in.
 const READS: [&str; 8] = [
@@ -55,10 +59,7 @@ impl Asker {
         let credentials = json!({ "email": ADMIN, "password": PASSWORD });
         let tokens = http.post(format!("{address}/api/v1/auth/login")).json(&credentials).send().await;
         let tokens: Value = tokens.expect("an answer").json().await.expect("JSON");
-        let form =
-            http.post(format!("{address}/sign-in")).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let form = form.body(format!("email={ADMIN}&password={}", PASSWORD.replace(' ', "+")));
-        let signed_in = form.send().await.expect("an answer");
+        let signed_in = sign_in(&http, address).await;
         let cookie = signed_in.headers()[header::SET_COOKIE].to_str().expect("text").split(';').next();
         Self {
             http,
@@ -92,55 +93,115 @@ impl Asker {
         accepted.then(|| serde_json::from_str::<Value>(&text).ok()?["id"].as_str().map(str::to_owned)).flatten()
     }
 
-    /// Until each kind of request was done anew.
-    async fn until_all_is_well(&self, asking: &mut JoinSet<Vec<String>>) {
+    /// Until each kind of request was answered so anew.
+    async fn until_all_are(&self, so: fn(&StatusCode) -> bool, asking: &mut JoinSet<Vec<String>>) {
         self.seen.send_replace(Seen::new());
         let mut seen = self.seen.subscribe();
-        let is_done = |seen: &Seen, path| seen.get(path).is_some_and(|seen| seen.iter().any(StatusCode::is_success));
+        let is_done = |seen: &Seen, path| seen.get(path).is_some_and(|seen| seen.iter().any(so));
         let all = |seen: &Seen| READS.iter().chain([&WRITE]).all(|path| is_done(seen, *path));
         tokio::select! {
             waited = tokio::time::timeout(PATIENCE, seen.wait_for(all)) => {
                 let told = || format!("{:?}", self.seen.borrow());
-                waited.unwrap_or_else(|_| panic!("some are never answered again: {}", told())).expect("askers");
+                waited.unwrap_or_else(|_| panic!("some are never answered so: {}", told())).expect("askers");
             }
             Some(ended) = asking.join_next() => panic!("an asker ended: {ended:?}"),
         }
     }
 }
 
+/// As a browser does it.
+async fn sign_in(http: &reqwest::Client, address: &str) -> reqwest::Response {
+    let form =
+        http.post(format!("{address}/sign-in")).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let form = form.body(format!("email={ADMIN}&password={}", PASSWORD.replace(' ', "+")));
+    form.send().await.expect("an answer in time")
+}
+
+/// A server over a PostgreSQL, and those who ask it for everything.
+struct Scene {
+    process: Process,
+    address: String,
+    asker: Arc<Asker>,
+    asking: JoinSet<Vec<String>>,
+    stop: watch::Sender<bool>,
+    _directory: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn start(url: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut command =
+            tincture(&["up", "--speed", "600", "--listen", "127.0.0.1:0", "--robot-listen", "127.0.0.1:0"]);
+        command.arg("--data-dir").arg(directory.path());
+        // What it says of the database's absence is no news here.
+        command.env("TINCTURE_DATABASE_URL", url).env("TINCTURE_LOG", "error");
+        command.env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
+        let mut process = Process::spawn(command);
+        let address = process.word_after("Tincture is ready: ");
+        let asker = Arc::new(Asker::sign_in(&address).await);
+        let (stop, stopped) = watch::channel(false);
+        let mut asking = JoinSet::new();
+        for path in READS.into_iter().chain([WRITE]) {
+            asking.spawn(ask_again_and_again(Arc::clone(&asker), path, stopped.clone()));
+        }
+        Self { process, address, asker, asking, stop, _directory: directory }
+    }
+
+    /// Until each kind of request was done anew.
+    async fn until_all_is_well(&mut self) {
+        self.asker.until_all_are(StatusCode::is_success, &mut self.asking).await;
+    }
+
+    /// Until each kind of request was put off.
+    async fn until_all_are_put_off(&mut self) {
+        self.asker.until_all_are(StatusCode::is_server_error, &mut self.asking).await;
+    }
+
+    /// Ends it. What was accepted is there, and the lab goes on.
+    async fn end(mut self) {
+        self.until_all_is_well().await;
+        self.stop.send_replace(true);
+        let accepted: Vec<_> = self.asking.join_all().await.into_iter().flatten().collect();
+        assert!(!accepted.is_empty());
+        assert!(self.asker.put_off.load(Ordering::Relaxed) > 0, "nobody noticed anything");
+        let client = Client::sign_in(&self.address, ADMIN, PASSWORD).await;
+        for id in &accepted {
+            assert_eq!(client.experiment(id).await["id"], json!(id), "what was accepted is there");
+        }
+        let wells: Vec<_> = eight_wells().into_iter().map(|volumes| json!({ "volumes": volumes })).collect();
+        let (status, urgent) = client.post(WRITE, &json!({ "wells": wells, "priority": 10 })).await;
+        assert_eq!(status, StatusCode::CREATED, "{urgent}");
+        let id = urgent["id"].as_str().expect("an id").to_owned();
+        let deadline = Instant::now() + PATIENCE;
+        while client.experiment(&id).await["status"] != "completed" {
+            assert!(Instant::now() < deadline, "the lab goes on: {}", client.experiment(&id).await);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(self.process.stop().success());
+    }
+}
+
+/// The ids of what was accepted.
+async fn ask_again_and_again(asker: Arc<Asker>, path: &'static str, stopped: watch::Receiver<bool>) -> Vec<String> {
+    let mut accepted = Vec::new();
+    for turn in 0.. {
+        if *stopped.borrow() {
+            break;
+        }
+        let volumes = json!({ "red": 20 + turn % 200 });
+        let body = (path == WRITE).then(|| json!({ "wells": [{ "volumes": volumes }] }));
+        accepted.extend(asker.ask(path, body).await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    accepted
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restarting_postgresql_is_told_as_such_and_loses_nothing() {
     let mut cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("a cluster");
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let mut command = tincture(&["up", "--speed", "600", "--listen", "127.0.0.1:0", "--robot-listen", "127.0.0.1:0"]);
-    command.arg("--data-dir").arg(directory.path());
-    // What it says of the database's absence is no news here.
-    command.env("TINCTURE_DATABASE_URL", cluster.url("postgres")).env("TINCTURE_LOG", "error");
-    command.env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
-    let mut process = Process::spawn(command);
-    let address = process.word_after("Tincture is ready: ");
-    let asker = Arc::new(Asker::sign_in(&address).await);
-
-    let (stop, stopped) = watch::channel(false);
-    let mut asking = JoinSet::new();
-    for path in READS.into_iter().chain([WRITE]) {
-        let (asker, stopped) = (Arc::clone(&asker), stopped.clone());
-        asking.spawn(async move {
-            let mut accepted = Vec::new();
-            for turn in 0.. {
-                if *stopped.borrow() {
-                    break;
-                }
-                let volumes = json!({ "red": 20 + turn % 200 });
-                let body = (path == WRITE).then(|| json!({ "wells": [{ "volumes": volumes }] }));
-                accepted.extend(asker.ask(path, body).await);
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            accepted
-        });
-    }
+    let mut scene = Scene::start(&cluster.url("postgres")).await;
     for how in [Shutdown::Fast, Shutdown::Immediate, Shutdown::Fast] {
-        asker.until_all_is_well(&mut asking).await;
+        scene.until_all_is_well().await;
         cluster = tokio::task::spawn_blocking(move || {
             cluster.restart(how);
             cluster
@@ -148,24 +209,59 @@ async fn a_restarting_postgresql_is_told_as_such_and_loses_nothing() {
         .await
         .expect("restarted");
     }
-    asker.until_all_is_well(&mut asking).await;
-    stop.send_replace(true);
-    let accepted: Vec<_> = asking.join_all().await.into_iter().flatten().collect();
-    assert!(!accepted.is_empty());
-    assert!(asker.put_off.load(Ordering::Relaxed) > 0, "nobody noticed the restarts");
+    scene.end().await;
+}
 
-    let client = Client::sign_in(&address, ADMIN, PASSWORD).await;
-    for id in &accepted {
-        assert_eq!(client.experiment(id).await["id"], json!(id), "what was accepted is there");
-    }
-    let wells: Vec<_> = eight_wells().into_iter().map(|volumes| json!({ "volumes": volumes })).collect();
-    let (status, urgent) = client.post(WRITE, &json!({ "wells": wells, "priority": 10 })).await;
-    assert_eq!(status, StatusCode::CREATED, "{urgent}");
-    let id = urgent["id"].as_str().expect("an id").to_owned();
+/// The primary of a pair stands still, and nobody waits for it; another is promoted, and it comes back; then that one is killed. No
+/// answer is anything but what was asked for, or 503 with when to ask again, and none takes longer than is documented.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_is_frozen_or_killed_is_told_as_such_and_loses_nothing() {
+    let pair = Arc::new(servers(|| Pair::start(Replication::Synchronous)).await);
+    let mut scene = Scene::start(&pair.url("postgres")).await;
+    scene.until_all_is_well().await;
+    let at = |act: fn(&Pair)| {
+        let pair = Arc::clone(&pair);
+        servers(move || act(&pair))
+    };
+    at(|pair| pair.freeze(0)).await;
+    scene.until_all_are_put_off().await;
+    at(Pair::promote).await;
+    scene.until_all_is_well().await;
+    at(|pair| pair.thaw(0)).await;
+    scene.until_all_is_well().await;
+    at(Pair::renew_standby).await;
+    scene.until_all_is_well().await;
+    at(|pair| pair.crash(1)).await;
+    scene.until_all_are_put_off().await;
+    at(Pair::promote).await;
+    scene.end().await;
+}
+
+/// No standby confirms a commit, and the primary waits for one: nobody waits with it for ever, whether they ask the API or a page.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_ever_for_a_standby_that_is_gone() {
+    let pair = Arc::new(servers(|| Pair::start(Replication::Synchronous)).await);
+    let mut scene = Scene::start(&pair.url("postgres")).await;
+    scene.until_all_is_well().await;
+    let at = |act: fn(&Pair)| {
+        let pair = Arc::clone(&pair);
+        servers(move || act(&pair))
+    };
+    at(|pair| pair.crash(1)).await;
+    // Signing in writes a session.
+    let answer = sign_in(&scene.asker.http, &scene.address).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key(header::RETRY_AFTER));
+    // Who asked for an experiment is told so, too.
     let deadline = Instant::now() + PATIENCE;
-    while client.experiment(&id).await["status"] != "completed" {
-        assert!(Instant::now() < deadline, "the lab goes on: {}", client.experiment(&id).await);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    while scene.asker.put_off.load(Ordering::Relaxed) == 0 {
+        assert!(Instant::now() < deadline, "an experiment that can't be accepted isn't refused");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(process.stop().success());
+    at(Pair::renew_standby).await;
+    scene.end().await;
+}
+
+async fn servers<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(act).await.expect("the servers do it")
 }
