@@ -35,7 +35,7 @@ impl DocumentStore {
     pub async fn beside(database: Kind) -> Self {
         match database {
             Kind::Sqlite => Self { server: None, url: None },
-            Kind::Postgres => {
+            Kind::Postgres | Kind::AsynchronousPair | Kind::SynchronousPair => {
                 let server = Server::start().await;
                 Self { url: Some(server.url()), server: Some(Mutex::new(server)) }
             }

@@ -26,8 +26,11 @@ pub struct Evidence {
     pub holds: Vec<Hold>,
     /// What is kept of it all as documents. Nothing where nobody looked.
     pub documents: Option<Found>,
-    /// The database lost commits. What robots did is in their own lists; readings are in nobody's.
-    pub lacks_readings: bool,
+    /// Accepted, and not there.
+    pub lost: Vec<ExperimentId>,
+    /// The database may have lost commits: an asynchronous standby was promoted. What robots did is in their own lists;
+    /// what was accepted, and readings, are in nobody's.
+    pub may_lose_commits: bool,
     /// Robots that were broken for good: what was bound to them may fail.
     pub broken: HashSet<RobotId>,
 }
@@ -68,7 +71,10 @@ pub async fn gather(
         evidence.users.push(Quota { id: user.id, email, granted, remaining });
     }
     for id in experiments {
-        evidence.experiments.push(store.experiment(*id).await?.context("an accepted experiment is gone")?);
+        match store.experiment(*id).await? {
+            Some(experiment) => evidence.experiments.push(experiment),
+            None => evidence.lost.push(*id),
+        }
     }
     for robot in store.robots().await? {
         let (_, address) =

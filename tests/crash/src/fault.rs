@@ -1,6 +1,7 @@
 //! What can go wrong, and when: drawn from a seed, so that a seed reproduces the schedule.
 
 use crate::{
+    failover::{Failover, Loss},
     people::Button,
     proxy::{Aim, RobotFault, SensorFault},
 };
@@ -64,6 +65,8 @@ pub enum Fault {
     TakeDatabase {
         time: Duration,
     },
+    /// Of a pair of database servers the other takes over.
+    FailOver(Failover),
     CancelExperiment,
     /// Somebody presses a button on a robot's page, and resumes it after so long.
     Button {
@@ -96,7 +99,12 @@ pub enum Mix {
     Stops,
     /// Everything, and people: they stop, pause and drain robots and renew plates; processes are asked to end.
     People,
+    /// Everything, and the database fails over. For a pair of servers.
+    Failovers,
 }
+
+/// Of so many faults one is a failover.
+const FAILOVER_EVERY: u64 = 12;
 
 /// The lab that faults are drawn for.
 #[derive(Clone, Copy, Debug)]
@@ -115,21 +123,25 @@ pub struct Schedule {
     random: ChaCha8Rng,
     targets: Targets,
     mix: Mix,
+    drawn: u64,
 }
 
 impl Schedule {
     pub fn new(seed: u64, targets: Targets, mix: Mix) -> Self {
-        Self { random: ChaCha8Rng::seed_from_u64(seed), targets, mix }
+        Self { random: ChaCha8Rng::seed_from_u64(seed), targets, mix, drawn: 0 }
     }
 
     /// The next fault, and how long to wait before it.
     pub fn draw(&mut self) -> (Duration, Fault) {
         let gap = self.targets.gap.mul_f64(self.random.random_range(0.05..=1.0));
+        self.drawn += 1;
         let fault = match self.mix {
             Mix::Everything => self.anything(),
             Mix::Kills => self.kill_worker(),
             Mix::Stops => self.stop_worker(),
             Mix::People => self.people(),
+            Mix::Failovers if self.drawn % FAILOVER_EVERY == 4 => Fault::FailOver(self.failover()),
+            Mix::Failovers => self.anything(),
         };
         (gap, fault)
     }
@@ -178,6 +190,15 @@ impl Schedule {
     fn stop_worker(&mut self) -> Fault {
         let lease = self.targets.lease;
         Fault::StopWorker { worker: self.worker(), stopped_for: lease + self.millis(100, 2_000) }
+    }
+
+    fn failover(&mut self) -> Failover {
+        let frozen = Loss::Frozen { thaws_after: self.millis(0, 3_500), awake_for: self.millis(500, 3_000) };
+        Failover {
+            loss: if self.random.random_range(0..5) < 2 { Loss::Killed } else { frozen },
+            cut_for: self.millis(0, 1_500),
+            leaderless_for: self.millis(0, 2_500),
+        }
     }
 
     fn robot_fault(&mut self) -> RobotFault {
@@ -232,7 +253,7 @@ mod tests {
     #[test]
     fn a_seed_reproduces_its_schedule() {
         let targets = Targets { robots: 3, workers: 2, lease: Duration::from_secs(2), gap: Duration::from_millis(400) };
-        for mix in [Mix::Everything, Mix::People] {
+        for mix in [Mix::Everything, Mix::People, Mix::Failovers] {
             let draw = |seed| {
                 let mut schedule = Schedule::new(seed, targets, mix);
                 (0..300).map(|_| schedule.draw()).collect::<Vec<_>>()

@@ -3,6 +3,7 @@
 use crate::{
     api::Account,
     database::Database,
+    failover::Door,
     fault::{Fault, Targets},
     hands::Hands,
     process::{Process, Recipe},
@@ -100,6 +101,7 @@ pub struct Lab {
     server_process: Mutex<Option<Process>>,
     worker_recipes: Vec<Recipe>,
     workers: Vec<Mutex<Option<Process>>>,
+    door: Door,
     timeline: Timeline,
 }
 
@@ -149,6 +151,7 @@ impl Lab {
             server_process: Mutex::new(Some(process)),
             workers: worker_recipes.iter().map(|_| Mutex::new(None)).collect(),
             worker_recipes,
+            door: Door::default(),
             timeline: timeline.clone(),
         };
         for worker in 0..plan.workers {
@@ -202,6 +205,7 @@ impl Lab {
                 self.timeline.fault(format!("the database is taken away ({time:?})"));
                 database.take_away(time).await
             }
+            Fault::FailOver(failover) => self.door.fail_over(failover, database, &self.timeline).await,
             Fault::SensorDies { robot } => {
                 self.bench(robot)?.sensor.switch_off();
                 Ok(())
@@ -224,6 +228,7 @@ impl Lab {
         let place = self.workers.get(worker).context("no such worker")?;
         // A worker says nothing when it is ready; it is, as far as anybody can tell, at once.
         let mut attempts = 0;
+        let _is_open = self.door.enter().await;
         loop {
             let (mut process, _) = recipe.start(&[]).await?;
             sleep(Duration::from_millis(300)).await;
@@ -279,6 +284,7 @@ impl Lab {
         process.kill().await?;
         self.timeline.fault(format!("serve is killed, for {dead_for:?}"));
         sleep(dead_for).await;
+        let _is_open = self.door.enter().await;
         *held = Some(self.server_recipe.start(&["is ready"]).await?.0);
         Ok(())
     }
@@ -289,6 +295,7 @@ impl Lab {
         self.timeline.fault(format!("serve is asked to end, for {gone_for:?}"));
         process.end().await?;
         sleep(gone_for).await;
+        let _is_open = self.door.enter().await;
         *held = Some(self.server_recipe.start(&["is ready"]).await?.0);
         Ok(())
     }

@@ -19,16 +19,17 @@ use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde_json::{Value, json};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use store::StoreError;
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 /// Faults in progress at once; more would only queue up.
@@ -36,6 +37,8 @@ const MOST_AT_ONCE: usize = 8;
 /// Experiments kept waiting or running, a robot.
 const BUSY: usize = 3;
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long the database may take to say what is waiting; its server may be frozen.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
 /// From an owner's wish to the end of an experiment, whatever is broken.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -138,6 +141,8 @@ struct Running {
     people: Arc<People>,
     database: Arc<Database>,
     broken: Option<Broken>,
+    /// The database may lose commits.
+    may_lose: bool,
     sessions: Vec<Session>,
     asked: Mutex<Asked>,
     timeline: Timeline,
@@ -182,6 +187,7 @@ pub async fn run(settings: &Settings) -> Result<Report> {
         people,
         database,
         broken,
+        may_lose: settings.database == Kind::AsynchronousPair,
         sessions,
         asked: Mutex::default(),
         timeline: timeline.clone(),
@@ -329,7 +335,8 @@ impl Running {
     /// How many experiments haven't ended.
     async fn unfinished(&self) -> Result<usize> {
         let store = self.database.store();
-        Ok(store.queue(1_000).await?.len() + store.running().await?.len())
+        let count = async { Ok::<_, StoreError>(store.queue(1_000).await?.len() + store.running().await?.len()) };
+        Ok(timeout(LOOK_LIMIT, count).await??)
     }
 
     async fn cancel_one(&self) -> Result<()> {
@@ -452,14 +459,16 @@ impl Running {
         let gathered =
             evidence::gather(&self.database, &granted, &experiments, cancelled, &self.lab.emulators()).await?;
         let broken = self.broken_robot().await?.into_iter().collect();
-        Ok(evidence::Evidence { holds: self.people.holds(), broken, ..gathered })
+        Ok(evidence::Evidence { holds: self.people.holds(), broken, may_lose_commits: self.may_lose, ..gathered })
     }
 
     /// What people are shown is what the database holds.
     async fn api_agrees(&self, evidence: &evidence::Evidence) -> Result<Vec<Violation>> {
         let mut violations = Vec::new();
-        let asked = self.asked().experiments.clone();
-        for (detail, (id, by)) in evidence.experiments.iter().zip(asked) {
+        let asked: HashMap<_, _> = self.asked().experiments.iter().copied().collect();
+        for detail in &evidence.experiments {
+            let id = detail.experiment.id;
+            let by = *asked.get(&id).context("nobody asked for it")?;
             let session = self.sessions.get(by).context("nobody is signed in")?;
             let shown = session.experiment(id).await?;
             let results = |wells: &[Value]| {

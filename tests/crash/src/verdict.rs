@@ -24,6 +24,8 @@ use uuid::Uuid;
 /// A broken promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Promise {
+    /// What was accepted is there.
+    Accepted,
     /// (a) No measured well has any dye but its recipe, each drop once.
     Recipe,
     /// (b) Every result is the reading of that very well; none invented, none lost.
@@ -61,6 +63,8 @@ impl fmt::Display for Violation {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Summary {
     pub experiments: usize,
+    /// Accepted, and lost with a server that another took over from.
+    pub lost: usize,
     pub measured: usize,
     pub quarantined: usize,
     pub operations: usize,
@@ -74,9 +78,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} experiments, {} wells measured, {} quarantined; {} operations, {} in doubt, {} never received; \
+            "{} experiments, {} more lost, {} wells measured, {} quarantined; {} operations, {} in doubt, {} never received; \
              {} drops and {} readings in the ledgers",
             self.experiments,
+            self.lost,
             self.measured,
             self.quarantined,
             self.operations,
@@ -110,8 +115,8 @@ struct Case<'a> {
 /// Holds everything against everything.
 pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     let case = Case::new(evidence);
-    let rules: [fn(&Case<'_>, &mut Vec<Violation>); 10] =
-        [recipes, wells, results, quotas, safety, endings, journal, machines, holds, documents];
+    let rules: [fn(&Case<'_>, &mut Vec<Violation>); 11] =
+        [accepted, recipes, wells, results, quotas, safety, endings, journal, machines, holds, documents];
     let mut violations = Vec::new();
     for rule in rules {
         rule(&case, &mut violations);
@@ -126,6 +131,7 @@ pub fn summary(evidence: &Evidence) -> Summary {
     let had = |event| evidence.journal.iter().filter(|record| record.events.contains(&event)).count();
     Summary {
         experiments: evidence.experiments.len(),
+        lost: evidence.lost.len(),
         measured: count(WellStatus::Measured),
         quarantined: count(WellStatus::Quarantined),
         operations: evidence.journal.len(),
@@ -216,6 +222,17 @@ fn told(entry: &Entry) -> String {
         }
     }
     value.to_string()
+}
+
+fn accepted(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    if case.evidence.may_lose_commits {
+        return;
+    }
+    let gone = |id: &ExperimentId| Violation {
+        promise: Promise::Accepted,
+        what: format!("experiment {id} was accepted and isn't there"),
+    };
+    violations.extend(case.evidence.lost.iter().map(gone));
 }
 
 // ---- (a)
@@ -490,7 +507,9 @@ fn journal(case: &Case<'_>, violations: &mut Vec<Violation>) {
     }
     for (id, acts) in &case.by_key {
         let Some((robot, act)) = acts.first() else { continue };
-        let may_lack = case.evidence.lacks_readings && !moves_something(&act.entry.event);
+        // What a promoted server lacks is a doubt in the journal, unless the deck it was done on was given up as a whole.
+        let may_lack = case.evidence.may_lose_commits
+            && (!moves_something(&act.entry.event) || is_renewed_after(case, *robot, act.entry));
         if !case.steps.contains_key(id) && !may_lack {
             let robot = case.robots.get(robot).map_or("?", |robot| &robot.name);
             broken(format!("something happened on {robot} that nobody had intended: {}", told(act.entry)));
@@ -500,6 +519,13 @@ fn journal(case: &Case<'_>, violations: &mut Vec<Violation>) {
             broken(format!("operation {id} was carried out {times} times: {}", told(act.entry)));
         }
     }
+}
+
+/// Whether another plate was laid there later.
+fn is_renewed_after(case: &Case<'_>, robot: RobotId, act: &Entry) -> bool {
+    let is_plate = |event: &Event| matches!(event, Event::NewPlate { slot, .. } if *slot == PLATE_SLOT);
+    let ledger = case.robots.get(&robot).map(|robot| robot.ledger.as_slice()).unwrap_or_default();
+    ledger.iter().any(|later| later.sequence > act.sequence && is_plate(&later.event))
 }
 
 fn documents(case: &Case<'_>, violations: &mut Vec<Violation>) {

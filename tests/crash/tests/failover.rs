@@ -137,7 +137,7 @@ impl Scene {
         let granted: Vec<_> =
             self.lab.accounts.iter().map(|account| (account.email.clone(), account.granted)).collect();
         let evidence = evidence::gather(database, &granted, &self.asked, HashSet::new(), &self.lab.emulators()).await;
-        verdict::judge(&Evidence { lacks_readings: self.loses, ..evidence.expect("evidence") })
+        verdict::judge(&Evidence { may_lose_commits: self.loses, ..evidence.expect("evidence") })
     }
 }
 

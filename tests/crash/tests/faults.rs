@@ -66,6 +66,33 @@ async fn sixty_faults_and_people_on_postgres_break_no_promise() {
     survives_people(Kind::Postgres).await;
 }
 
+/// The database's primary is lost or frozen, its standby promoted, the old one back, again and again, besides everything else.
+/// `TINCTURE_FAILOVER_SEEDS=20` goes on for as many seeds, with more faults each.
+async fn survives_failovers(database: Kind) {
+    let _turn = turn().await;
+    let seeds = std::env::var("TINCTURE_FAILOVER_SEEDS").ok().map(|seeds| seeds.parse().expect("a number of seeds"));
+    let faults = if seeds.is_some() { 40 } else { 16 };
+    for seed in SEED..SEED + seeds.unwrap_or(1) {
+        let settings = Settings { mix: Mix::Failovers, robots: 2, ..Settings::new(seed, faults, database) };
+        let report = crash::run(&settings).await.expect("the harness works");
+        assert!(report.violations.is_empty(), "{report}");
+        assert!(report.faults >= faults, "only {} faults took effect", report.faults);
+        assert!(report.timeline.to_string().contains("is promoted"), "the database never failed over: {report}");
+        assert!(report.summary.measured >= 5, "the lab did hardly anything: {}", report.summary);
+        eprintln!("{database:?}, {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failovers_of_an_asynchronous_pair_repeat_no_drop() {
+    survives_failovers(Kind::AsynchronousPair).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failovers_of_a_synchronous_pair_lose_nothing_and_repeat_no_drop() {
+    survives_failovers(Kind::SynchronousPair).await;
+}
+
 /// The others go on; what is bound to the broken one ends, or waits with a reason and can be cancelled.
 async fn survives_without_repair(broken: Broken) {
     let _turn = turn().await;
