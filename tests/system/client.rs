@@ -35,6 +35,11 @@ impl Client {
         client
     }
 
+    /// The same lab for a program that shows this token.
+    pub fn showing(&self, token: &str) -> Self {
+        Self { http: self.http.clone(), address: self.address.clone(), token: token.to_owned() }
+    }
+
     pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.send(Method::GET, path, None).await;
         assert_eq!(status, StatusCode::OK, "GET {path}: {body}");

@@ -47,6 +47,46 @@ fn the_openapi_document_is_printed() {
 }
 
 #[test]
+fn tokens_are_made_listed_and_revoked() {
+    let directory = migrated();
+    let data = directory.path();
+    assert!(run(on(data, &["user", "create", "ada@example.org"])).status.success());
+    let create = |more: &[&str]| {
+        let arguments = [&["token", "create", "ada@example.org", "--name", "night runs"], more].concat();
+        run(on(data, &arguments))
+    };
+    let made = create(&["--scope", "read", "--scope", "experiments", "--days", "30"]);
+    assert!(made.status.success(), "{made:?}");
+    let secret = made.stdout.trim_end();
+    assert!(secret.len() == 50 && secret.starts_with("tct_"), "alone, for scripts: {made:?}");
+    assert!(made.stderr.contains("read experiments") && !made.stderr.contains("tct_"), "{made:?}");
+    for (more, said) in [
+        (&["--scope", "operate"][..], "operators and administrators"),
+        (&["--scope", "read", "--days", "366"], "365 days"),
+        (&["--scope", "admin"], "read, experiments or operate"),
+        (&[], "--scope"),
+    ] {
+        let refused = create(more);
+        assert!(!refused.status.success() && refused.stderr.contains(said), "{refused:?}");
+    }
+    let mut long = on(data, &["token", "create", "ada@example.org", "--name", "x", "--scope", "read", "--days", "7"]);
+    long.env("TINCTURE_TOKEN_DAYS", "5");
+    assert!(run(long).stderr.contains("5 days"));
+    let nobody = run(on(data, &["token", "list", "eve@example.org"]));
+    assert!(nobody.stderr.contains("tincture user list"), "{nobody:?}");
+
+    let listed = run(on(data, &["token", "list", "Ada@example.org"]));
+    assert_eq!(listed.stdout.lines().count(), 1, "{listed:?}");
+    assert!(listed.stdout.contains("night runs") && listed.stdout.contains("never used"), "{listed:?}");
+    let id = listed.stdout.split(' ').next().expect("an id");
+    let revoked = run(on(data, &["token", "revoke", id]));
+    assert!(revoked.status.success() && revoked.stdout.contains("night runs"), "{revoked:?}");
+    assert!(run(on(data, &["token", "revoke", id])).stderr.contains("no such token"));
+    assert!(run(on(data, &["token", "revoke", "x"])).stderr.contains("tincture token list"));
+    assert_eq!(run(on(data, &["token", "list", "ada@example.org"])).stdout, "");
+}
+
+#[test]
 fn accounts_are_made_and_changed() {
     let directory = migrated();
     let data = directory.path();

@@ -131,6 +131,26 @@ async fn the_log_says_which_sign_ins_were_one_too_many() {
 }
 
 #[tokio::test]
+async fn the_fullest_log_holds_no_token() {
+    let lab = Lab::with("human", Some("trace"));
+    let client = Client::sign_in(&lab.address, ADMIN, PASSWORD).await;
+    let wish = json!({ "name": "notebook", "scopes": ["read", "experiments"] });
+    let (status, made) = client.post("/api/v1/tokens", &wish).await;
+    assert_eq!(status, 201, "{made}");
+    let secret = made["secret"].as_str().expect("a secret").to_owned();
+    let notebook = client.showing(&secret);
+    let id = notebook.submit(&eight_wells()).await["id"].as_str().expect("an id").to_owned();
+    assert!(notebook.follow(&id).await.contains("completed"), "a stream takes it, too");
+    let (refused, _) = notebook.try_get("/api/v1/users").await;
+    assert_eq!(refused, 403);
+    let mistyped = client.showing(&format!("{}-", &secret[..49]));
+    assert_eq!(mistyped.try_get("/api/v1/me").await.0, 401);
+    let text = lab.log().join("\n");
+    assert!(text.contains("TRACE") && text.contains(&id), "it is full");
+    assert!(!text.contains(&secret[4..44]) && !text.contains(PASSWORD), "and tells no secret");
+}
+
+#[tokio::test]
 async fn the_filter_is_a_setting() {
     let lab = Lab::with("human", Some("warn"));
     Client::sign_in(&lab.address, ADMIN, PASSWORD).await;

@@ -51,20 +51,23 @@ impl Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.bearer_format = Some("JWT".to_owned());
+        scheme.description =
+            Some("An access token (a JWT, of `/auth/login`) or an API token (`tct_…`, of `/tokens`).".to_owned());
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
     }
 }
 
 /// The described endpoints with their description.
 pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) {
-    use endpoints::{activity, auth, commands, experiments, me, queue, robots, users};
+    use endpoints::{activity, auth, commands, experiments, me, queue, robots, tokens, users};
     let v1 = OpenApiRouter::new()
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::refresh::refresh))
         .routes(routes!(auth::logout::logout))
         .routes(routes!(me::read::read))
         .routes(routes!(me::export::export))
+        .routes(routes!(tokens::create::create, tokens::list::list))
+        .routes(routes!(tokens::revoke::revoke))
         .routes(routes!(experiments::create::create, experiments::list::list))
         .routes(routes!(experiments::read::read))
         .routes(routes!(experiments::retry::retry))
@@ -95,12 +98,14 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
 /// itself, so that one which nobody thought of is a difference between the document and the server.
 fn promise_problems(document: &mut utoipa::openapi::OpenApi) {
     for item in document.paths.paths.values_mut() {
-        for operation in
-            [&mut item.post, &mut item.patch].into_iter().flatten().filter(|operation| is_for_people(operation))
+        for operation in [&mut item.post, &mut item.patch, &mut item.delete]
+            .into_iter()
+            .flatten()
+            .filter(|operation| is_for_people(operation))
         {
             promise(operation, &OF_CHANGES);
         }
-        for operation in [&mut item.get, &mut item.post, &mut item.patch].into_iter().flatten() {
+        for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
             let promised = promised(operation);
             promise(operation, &promised);
             tell_headers(&mut operation.responses.responses);
@@ -116,7 +121,7 @@ const OF_ALL: [Promise; 2] = [
     ("503", "No database answers, or not in time: try again"),
 ];
 const OF_CHANGES: [Promise; 2] = [
-    ("403", "Sent with a cookie by the page of another site"),
+    ("403", "An API token that isn't for this, or sent with a cookie by the page of another site"),
     ("429", "More at once than one person may ask for; see RateLimit and Retry-After"),
 ];
 const OF_BODIES: [Promise; 4] = [
@@ -130,6 +135,7 @@ fn promised(operation: &Operation) -> Vec<Promise> {
     let mut promised = OF_ALL.to_vec();
     if is_for_people(operation) {
         promised.push(("401", "Not signed in, or no longer"));
+        promised.push(("403", "An API token that isn't for this"));
     }
     if operation.request_body.is_some() {
         promised.extend(OF_BODIES);

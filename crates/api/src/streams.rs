@@ -1,10 +1,10 @@
 //! Live event streams: bounded per person, resumable, ended with the experiment, the server, or the right to see them.
 //!
-//! Who was let in is looked at again, all of them together: when something changes about accounts or sessions, and every
-//! minute, since not every change is told.
+//! Who was let in is looked at again, all of them together: when something changes about accounts, sessions or API tokens,
+//! and every minute, since not every change is told.
 
-use auth::Identity;
-use domain::{Role, SessionId, UserId};
+use auth::{Credential, Identity};
+use domain::{ApiTokenId, Role, SessionId, UserId};
 use std::{
     collections::{HashMap, HashSet},
     mem,
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Streams one person may have open: a few tabs and a few notebooks.
 const MOST_PER_USER: usize = 20;
-/// How long a stream may outlive the session of whoever follows.
+/// How long a stream may outlive the session or the token of whoever follows.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 /// Between two looks at least, however often accounts change.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ struct Open {
 
 #[derive(Clone, Debug)]
 struct Follower {
-    session: SessionId,
+    shown: Credential,
     /// What it was let in with.
     role: Role,
     ends: CancellationToken,
@@ -97,7 +97,7 @@ impl Streams {
         *count += 1;
         open.opened += 1;
         let (number, ends) = (open.opened, self.shared.closing.child_token());
-        let follower = Follower { session: identity.session, role: identity.role(), ends: ends.clone() };
+        let follower = Follower { shown: identity.shown, role: identity.role(), ends: ends.clone() };
         open.followers.insert(number, follower);
         let first = !mem::replace(&mut open.started, true);
         drop(open);
@@ -116,11 +116,9 @@ impl Streams {
     /// Ends the streams of those who may not follow any more, or have another role: their clients are let in anew, or not.
     async fn recheck(&self) -> store::Result<()> {
         let followers: Vec<_> = self.lock().followers.values().cloned().collect();
-        let sessions: HashSet<_> = followers.iter().map(|follower| follower.session).collect();
-        let sessions: Vec<_> = sessions.into_iter().collect();
-        let live = self.shared.store.live_sessions(&sessions).await?;
+        let live = Live::among(&self.shared.store, &followers).await?;
         for follower in followers {
-            if live.get(&follower.session) != Some(&follower.role) {
+            if live.role(follower.shown) != Some(follower.role) {
                 follower.ends.cancel();
             }
         }
@@ -129,6 +127,33 @@ impl Streams {
 
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.shared.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What of all that was shown is still good, with the role of whose it is.
+struct Live {
+    sessions: HashMap<SessionId, Role>,
+    tokens: HashMap<ApiTokenId, Role>,
+}
+
+impl Live {
+    async fn among(store: &Store, followers: &[Follower]) -> store::Result<Self> {
+        let (mut sessions, mut tokens) = (HashSet::new(), HashSet::new());
+        for follower in followers {
+            match follower.shown {
+                Credential::Session(id) => sessions.insert(id),
+                Credential::ApiToken { id, .. } => tokens.insert(id),
+            };
+        }
+        let (sessions, tokens): (Vec<_>, Vec<_>) = (sessions.into_iter().collect(), tokens.into_iter().collect());
+        Ok(Self { sessions: store.live_sessions(&sessions).await?, tokens: store.live_api_tokens(&tokens).await? })
+    }
+
+    fn role(&self, shown: Credential) -> Option<Role> {
+        match shown {
+            Credential::Session(id) => self.sessions.get(&id).copied(),
+            Credential::ApiToken { id, scopes } => self.tokens.get(&id).map(|role| scopes.within(*role)),
+        }
     }
 }
 
@@ -213,6 +238,6 @@ mod tests {
             created_at: chrono::Utc::now(),
             disabled_at: None,
         };
-        Identity { user, session: SessionId::new() }
+        Identity { user, shown: Credential::Session(SessionId::new()) }
     }
 }

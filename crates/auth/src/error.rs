@@ -1,7 +1,7 @@
 //! Why somebody isn't let in, or an account can't be made.
 
 use crate::Standing;
-use domain::FaultCode;
+use domain::{FaultCode, Role, Scope, text::TextError};
 use store::StoreError;
 
 /// What can go wrong. No text carries a password, a token or a hash.
@@ -18,7 +18,7 @@ pub enum AuthError {
     /// A token that this lab didn't sign, that was replaced or revoked, or whose account is gone.
     #[error("the token isn't valid here; sign in again")]
     Forged,
-    #[error("the token has run out; renew it or sign in again")]
+    #[error("the token has run out; renew it, make a new one, or sign in again")]
     Expired,
     #[error("'{0}' is no e-mail address")]
     InvalidEmail(String),
@@ -44,6 +44,20 @@ pub enum AuthError {
     Disabled,
     #[error("there is no such key, or it is the one that signs; `tincture keys list` shows them")]
     NoSuchKey,
+    #[error("the token's name can't be kept: {0}")]
+    InvalidTokenName(TextError),
+    #[error("say what the token may do: read, experiments, operate")]
+    NoScope,
+    #[error(
+        "a token can't do more than its owner: {scope} is for operators and administrators, and the role is {role}"
+    )]
+    ScopeBeyondRole { scope: Scope, role: Role },
+    #[error("a token lives for 1 to {most} days")]
+    InvalidTokenLife { most: u16 },
+    #[error("there are {most} API tokens already, which is as many as one person may have; revoke one first")]
+    TooManyTokens { most: u32 },
+    #[error("there is no such token, or it isn't yours")]
+    NoSuchToken,
     /// More sign-ins at once than this machine can hash in time.
     #[error("too many people sign in at this moment; try again in a few seconds")]
     Busy,
@@ -61,12 +75,17 @@ impl AuthError {
             Self::Throttled(_) => FaultCode::TooManyRequests,
             Self::Missing | Self::Forged => FaultCode::NotSignedIn,
             Self::Expired => FaultCode::TokenExpired,
-            Self::InvalidEmail(_) | Self::InvalidPassword | Self::InvalidQuota | Self::NotConfirmed => {
-                FaultCode::InvalidRequest
-            }
-            Self::Unfinished => FaultCode::IllegalTransition,
+            Self::InvalidEmail(_)
+            | Self::InvalidPassword
+            | Self::InvalidQuota
+            | Self::NotConfirmed
+            | Self::InvalidTokenName(_)
+            | Self::NoScope
+            | Self::ScopeBeyondRole { .. }
+            | Self::InvalidTokenLife { .. } => FaultCode::InvalidRequest,
+            Self::Unfinished | Self::TooManyTokens { .. } => FaultCode::IllegalTransition,
             Self::EmailTaken => FaultCode::EmailTaken,
-            Self::NoSuchUser | Self::NoSuchKey => FaultCode::NotFound,
+            Self::NoSuchUser | Self::NoSuchKey | Self::NoSuchToken => FaultCode::NotFound,
             Self::OwnRole | Self::LastAdministrator | Self::Disabled => FaultCode::NotAllowed,
             Self::Busy => FaultCode::Unavailable,
             Self::Store(error) if error.is_passing() => FaultCode::Unavailable,
@@ -82,6 +101,7 @@ impl From<StoreError> for AuthError {
             StoreError::NotFound(_) => Self::NoSuchUser,
             StoreError::LastAdministrator => Self::LastAdministrator,
             StoreError::Unfinished => Self::Unfinished,
+            StoreError::TooManyTokens { most } => Self::TooManyTokens { most },
             other => Self::Store(other),
         }
     }

@@ -1,13 +1,37 @@
 //! A signed-in person, as every request sees them.
 
-use domain::{Role, SessionId, UserId};
+use domain::{ApiTokenId, Permission, Role, Scope, Scopes, SessionId, UserId};
 use store::User;
+
+/// By what somebody was recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// They signed in.
+    Session(SessionId),
+    /// A program of theirs showed this.
+    ApiToken { id: ApiTokenId, scopes: Scopes },
+}
 
 /// Who asks. The account is read from the database at each request, so a changed role counts at once.
 #[derive(Clone, Debug)]
 pub struct Identity {
+    /// Its role is what they are with what they showed: to an API token less than the account's, unless it is for all of
+    /// it. So whatever is decided by a role, wherever it is, needn't know of tokens.
     pub user: User,
-    pub session: SessionId,
+    pub shown: Credential,
+}
+
+/// Why somebody may not do something at all, whoever's it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Forbidden {
+    #[error("this needs {}; your role is {role}", .permission.for_whom())]
+    Role { permission: Permission, role: Role },
+    /// The token isn't for that.
+    #[error("this needs an API token with the scope {needed}; this one's are: {scopes}")]
+    Scope { needed: Scope, scopes: Scopes },
+    /// No token is for that.
+    #[error("no API token may do this: sign in")]
+    NeedsSignIn,
 }
 
 impl Identity {
@@ -22,5 +46,23 @@ impl Identity {
     /// Whether this person may see and steer what `owner` made.
     pub fn may_see(&self, owner: UserId) -> bool {
         self.user.may_see(owner)
+    }
+
+    /// Whether they have this permission for what is their own or nobody's.
+    ///
+    /// # Errors
+    /// Why not.
+    pub const fn check(&self, permission: Permission) -> Result<(), Forbidden> {
+        if let Credential::ApiToken { scopes, .. } = self.shown {
+            match permission.rule().scope {
+                None => return Err(Forbidden::NeedsSignIn),
+                Some(needed) if !scopes.has(needed) => return Err(Forbidden::Scope { needed, scopes }),
+                Some(_) => {}
+            }
+        }
+        if permission.is_given_to(self.role()) {
+            return Ok(());
+        }
+        Err(Forbidden::Role { permission, role: self.role() })
     }
 }

@@ -1,10 +1,11 @@
 //! Who a person is and what they may do: accounts, passwords, tokens, cookie sessions, roles and quota.
 //!
 //! This crate knows nothing of HTTP. Start at [`Service`]; [`token`] is the signed access token, [`password`] the
-//! argon2id work, [`throttle`] what slows a guesser down,
+//! argon2id work, [`api_token`] what programs show instead of it, [`throttle`] what slows a guesser down,
 //! [`rate`] how often anybody may do anything.
 
 mod account;
+mod api_token;
 mod callers;
 mod error;
 mod failure;
@@ -18,10 +19,12 @@ mod secret;
 mod service;
 mod throttle;
 mod token;
+mod tokens;
 
 pub use account::{EmailAddress, NewAccount};
+pub use api_token::API_TOKEN_PREFIX;
 pub use error::AuthError;
-pub use identity::Identity;
+pub use identity::{Credential, Forbidden, Identity};
 pub use keys::{KeyInfo, Keys};
 pub use network::client_network;
 pub use password::{PASSWORD_LENGTH, Password};
@@ -29,3 +32,4 @@ pub use rate::{Limiter, Policy, Standing};
 pub use secret::{OneTimePassword, Secret};
 pub use service::{CookieSession, FIRST_ADMIN_EMAIL, FIRST_ADMIN_QUOTA, SESSION_COOKIE, Service, Tokens};
 pub use token::{ACCESS_TOKEN_LIFE, AUDIENCE, ISSUER};
+pub use tokens::{LONGEST_TOKEN_DAYS, MOST_API_TOKENS, TokenWish, USUAL_TOKEN_DAYS};

@@ -36,6 +36,7 @@ impl fmt::Debug for Secret {
 pub(crate) enum Purpose {
     Refresh,
     Cookie,
+    Api,
 }
 
 /// The SHA-256 under which a token is stored. A fast hash is enough for 256 random bits.
@@ -43,6 +44,7 @@ pub(crate) fn stored_hash(purpose: Purpose, token: &str) -> String {
     let label: &[u8] = match purpose {
         Purpose::Refresh => b"refresh:",
         Purpose::Cookie => b"cookie:",
+        Purpose::Api => b"api:",
     };
     URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(label).chain_update(token).finalize())
 }

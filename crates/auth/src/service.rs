@@ -1,8 +1,9 @@
 //! The service itself: signing in and out, telling who asks, and looking after accounts.
 
 use crate::{
-    ACCESS_TOKEN_LIFE, AuthError, EmailAddress, Identity, NewAccount, OneTimePassword, Password, Secret,
+    ACCESS_TOKEN_LIFE, AuthError, Credential, EmailAddress, Identity, NewAccount, OneTimePassword, Password, Secret,
     account::check_quota,
+    api_token::{API_TOKEN_PREFIX, Uses},
     callers::Callers,
     failure,
     failures::Failures,
@@ -10,6 +11,7 @@ use crate::{
     password::Hasher,
     secret::{Purpose, stored_hash},
     throttle::Throttle,
+    tokens::LONGEST_TOKEN_DAYS,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Role, SessionId, UserId};
@@ -48,27 +50,38 @@ pub struct CookieSession {
     pub identity: Identity,
 }
 
-/// Accounts and sessions. Cheap to clone.
+/// Accounts, sessions and API tokens. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Service {
-    store: Store,
+    pub(crate) store: Store,
     keys: Keys,
     callers: Callers,
     hasher: Hasher,
     throttle: Throttle,
     failures: Failures,
+    pub(crate) uses: Uses,
+    pub(crate) longest_token_days: u16,
 }
 
 impl Service {
     /// Loads the signing keys of this database, or makes the first.
     pub async fn new(store: Store) -> Result<Self, AuthError> {
         let keys = Keys::load(store.clone()).await?;
-        let failures = Failures::new(store.clone());
-        Ok(Self { store, keys, callers: Callers::new(), hasher: Hasher::new(), throttle: Throttle::new(), failures })
+        Ok(Self {
+            keys,
+            callers: Callers::new(),
+            hasher: Hasher::new(),
+            throttle: Throttle::new(),
+            failures: Failures::new(store.clone()),
+            uses: Uses::new(store.clone()),
+            longest_token_days: LONGEST_TOKEN_DAYS,
+            store,
+        })
     }
 
-    /// Writes down the failed sign-ins that are only counted so far; otherwise a minute later.
+    /// Writes down what is only gathered so far: failed sign-ins, and when API tokens were used. Otherwise a while later.
     pub async fn settle(&self) -> Result<(), AuthError> {
+        self.uses.write().await;
         Ok(self.failures.write().await?)
     }
 
@@ -102,8 +115,8 @@ impl Service {
         self.end(Purpose::Refresh, refresh_token, ip).await
     }
 
-    /// Who an access token belongs to, while the session lives that it came from; as the database knew them a moment ago,
-    /// with all that this process changed since.
+    /// Who an access token belongs to, while the session lives that it came from, or an API token; as the database knew
+    /// them a moment ago, with all that this process changed since.
     pub async fn authenticate(&self, access_token: &str) -> Result<Identity, AuthError> {
         if access_token.len() > LONGEST_TOKEN {
             return Err(AuthError::Forged);
@@ -113,11 +126,20 @@ impl Service {
         if let Some(identity) = self.callers.known(access_token, changes) {
             return Ok(identity);
         }
-        let claims = self.keys.check(access_token).await?;
-        let user = self.store.user_in_session(claims.sid, claims.sub).await?.ok_or(AuthError::Forged)?;
-        let identity = Identity { user, session: claims.sid };
-        self.callers.keep(access_token, &identity, claims.exp, read);
+        let (identity, expires_at) = if access_token.starts_with(API_TOKEN_PREFIX) {
+            self.by_api_token(access_token).await?
+        } else {
+            self.by_access_token(access_token).await?
+        };
+        self.callers.keep(access_token, &identity, expires_at, read);
         Ok(identity)
+    }
+
+    /// The same, and until when (seconds since 1970).
+    async fn by_access_token(&self, token: &str) -> Result<(Identity, i64), AuthError> {
+        let claims = self.keys.check(token).await?;
+        let user = self.store.user_in_session(claims.sid, claims.sub).await?.ok_or(AuthError::Forged)?;
+        Ok((Identity { user, shown: Credential::Session(claims.sid) }, claims.exp))
     }
 
     /// The keys, to be looked after.
@@ -143,14 +165,18 @@ impl Service {
         let token = Secret::random();
         let hash = stored_hash(Purpose::Cookie, token.expose());
         let session = self.begin(&user, &hash, "web", ip).await?;
-        Ok(CookieSession { token, expires_at: session.expires_at, identity: Identity { user, session: session.id } })
+        Ok(CookieSession {
+            token,
+            expires_at: session.expires_at,
+            identity: Identity { user, shown: Credential::Session(session.id) },
+        })
     }
 
     /// Who a session cookie belongs to, as the database knows them now.
     pub async fn by_cookie(&self, token: &str) -> Result<Identity, AuthError> {
         let hash = checked_hash(Purpose::Cookie, token)?;
         let (session, user) = self.store.session_by_hash(&hash).await?.ok_or(AuthError::Forged)?;
-        Ok(Identity { user, session: session.id })
+        Ok(Identity { user, shown: Credential::Session(session.id) })
     }
 
     pub async fn end_cookie_session(&self, token: &str, ip: Option<IpAddr>) -> Result<(), AuthError> {
@@ -241,7 +267,7 @@ impl Service {
         Ok(self.store.erase_person(user, &act).await?)
     }
 
-    /// A person's own change of password. Ends all of their sessions, this one too.
+    /// A person's own change of password. Ends all of their sessions, this one too, and all API tokens.
     pub async fn change_password(
         &self,
         by: &Identity,
@@ -373,7 +399,12 @@ impl Service {
     }
 }
 
-fn activity(user_id: Option<UserId>, action: &'static str, details: Value, ip_address: Option<IpAddr>) -> NewActivity {
+pub(crate) fn activity(
+    user_id: Option<UserId>,
+    action: &'static str,
+    details: Value,
+    ip_address: Option<IpAddr>,
+) -> NewActivity {
     NewActivity { user_id, action, details, ip_address }
 }
 

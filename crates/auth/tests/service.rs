@@ -1,6 +1,6 @@
 //! What the service promises about sessions, roles and the first administrator, on a real database.
 
-use auth::{AuthError, FIRST_ADMIN_EMAIL, Identity, NewAccount, Service};
+use auth::{AuthError, Credential, FIRST_ADMIN_EMAIL, Identity, NewAccount, Service};
 use domain::Role;
 use std::net::IpAddr;
 use store::{Options, Store, UserChanges, testing::TestDatabase};
@@ -423,7 +423,7 @@ async fn an_old_lab_keeps_its_key_and_its_sessions(database: TestDatabase) {
     old.migrate().await.expect("it migrates");
     let service = Service::new(old.clone()).await.expect("the service");
     let ada = service.authenticate(&token).await.expect("she is still signed in");
-    assert_eq!((ada.user_id(), ada.session), (user, session));
+    assert_eq!((ada.user_id(), ada.shown), (user, Credential::Session(session)));
     let keys = service.keys().list().await.expect("keys");
     assert_eq!((keys.len(), keys[0].kid.as_str(), keys[0].verifies_until), (1, kid, None));
     service.keys().rotate(None, None).await.expect("rotated");

@@ -133,6 +133,10 @@ named_states! {
 }
 
 impl Role {
+    pub const fn is_at_least(self, least: Self) -> bool {
+        self as u8 >= least as u8
+    }
+
     /// Sees and steers everybody's experiments and the robots.
     pub const fn runs_the_lab(self) -> bool {
         matches!(self, Self::Operator | Self::Admin)

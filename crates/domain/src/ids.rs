@@ -69,6 +69,8 @@ identifiers! {
     PlateId,
     /// One sign-in, renewed by its refresh token.
     SessionId,
+    /// One API token of a person.
+    ApiTokenId,
     /// One entry of the activity log.
     ActivityId,
 }

@@ -8,6 +8,8 @@
 pub const LONGEST_EXPERIMENT_NAME: usize = 120;
 /// The longest name of a robot, in characters.
 pub const LONGEST_ROBOT_NAME: usize = 60;
+/// The longest name of an API token, in characters.
+pub const LONGEST_TOKEN_NAME: usize = 60;
 /// The longest batch of a refill, in characters.
 pub const LONGEST_BATCH: usize = 80;
 

@@ -15,17 +15,9 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// The signed-in person behind a request.
+/// The signed-in person behind a request, who may ask for its route ([`crate::ROUTES`]).
 #[derive(Clone, Debug)]
 pub struct Caller(pub Identity);
-
-/// A signed-in operator or administrator: somebody who runs the lab.
-#[derive(Clone, Debug)]
-pub struct Operator(pub Identity);
-
-/// A signed-in administrator.
-#[derive(Clone, Debug)]
-pub struct Administrator(pub Identity);
 
 /// The client's address, where it is known.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +35,7 @@ where
         // From here on the request's lines in the log say whose it is.
         crate::sent_by(parts, &identity);
         tracing::Span::current().record("user", tracing::field::display(identity.user_id()));
+        crate::allow(parts, &identity)?;
         let Ok(told) = Told::from_request_parts(parts, &state).await;
         told.tell(state.changes.take_request(&identity, &parts.method)?);
         Ok(Self(identity))
@@ -58,42 +51,6 @@ async fn identify(auth: &auth::Service, parts: &Parts) -> Result<Identity, Probl
         return Err(Problem::new(FaultCode::NotAllowed, "a request from another site can't act with your cookie"));
     }
     Ok(auth.by_cookie(cookie).await?)
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Operator
-where
-    AppState: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Caller(identity) = Caller::from_request_parts(parts, state).await?;
-        if identity.role().runs_the_lab() {
-            return Ok(Self(identity));
-        }
-        Err(Problem::new(
-            FaultCode::NotAllowed,
-            format!("this needs an operator or an administrator; your role is {}", identity.role()),
-        ))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Administrator
-where
-    AppState: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Caller(identity) = Caller::from_request_parts(parts, state).await?;
-        if identity.role().administers() {
-            return Ok(Self(identity));
-        }
-        Err(Problem::new(
-            FaultCode::NotAllowed,
-            format!("this needs an administrator; your role is {}", identity.role()),
-        ))
-    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for ClientIp

@@ -3,6 +3,7 @@
 //!
 //! Neither of the two knows the other; both stand on this.
 
+mod access;
 mod caller;
 mod changes;
 pub mod faults;
@@ -13,7 +14,8 @@ mod security;
 mod sign_ins;
 mod state;
 
-pub use caller::{Administrator, Caller, ClientIp, Operator, same_origin, session_cookie};
+pub use access::{Access, ROUTES, Refusal, access, allow};
+pub use caller::{Caller, ClientIp, same_origin, session_cookie};
 pub use changes::{Changes, Told, USUAL_CHANGES_PER_MINUTE, announce};
 pub use observe::{Failure, RequestId, finish_problems, observe, panicked};
 pub use problem::{FieldProblem, LONGEST_REQUEST, OUTAGE, PROBLEM_JSON, Problem, ProblemDocument, usual_status};

@@ -150,7 +150,7 @@ impl Drop for Line {
 }
 
 /// A method may be any token a client invents; labels and lines hold the usual ones only.
-fn known(method: &Method) -> &'static str {
+pub(crate) fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

@@ -1,14 +1,14 @@
 //! Failures as problem documents (RFC 9457): what was wrong, where, what to do, and a link to the help page.
 
-use crate::{changes, faults};
-use auth::{AuthError, Standing};
+use crate::{Refusal, changes, faults};
+use auth::{AuthError, Forbidden, Standing};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use documents::ReadError;
-use domain::{ExperimentStatus, FaultCode};
+use domain::{ExperimentStatus, FaultCode, Scope};
 use serde::Serialize;
 use std::time::Duration;
 use store::StoreError;
@@ -44,12 +44,27 @@ pub struct Problem {
     cause: Option<Box<str>>,
 }
 
-/// What `WWW-Authenticate` says on a 401 (RFC 6750, 3).
+/// What `WWW-Authenticate` says (RFC 6750, 3): on a 401, and where a token is good, but not for this.
 #[derive(Clone, Copy, Debug)]
 enum Challenge {
     Missing,
     Invalid,
     Expired,
+    Scope(Scope),
+}
+
+impl Challenge {
+    fn header(self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&match self {
+            Self::Missing => r#"Bearer realm="tincture""#.to_owned(),
+            Self::Invalid => r#"Bearer realm="tincture", error="invalid_token""#.to_owned(),
+            Self::Expired => {
+                r#"Bearer realm="tincture", error="invalid_token", error_description="expired""#.to_owned()
+            }
+            Self::Scope(scope) => format!(r#"Bearer realm="tincture", error="insufficient_scope", scope="{scope}""#),
+        })
+        .ok()
+    }
 }
 
 /// A problem document.
@@ -264,13 +279,9 @@ impl IntoResponse for Problem {
         if let Some(standing) = &self.standing {
             changes::write(headers, standing);
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = match self.challenge {
-                Challenge::Missing => r#"Bearer realm="tincture""#,
-                Challenge::Invalid => r#"Bearer realm="tincture", error="invalid_token""#,
-                Challenge::Expired => r#"Bearer realm="tincture", error="invalid_token", error_description="expired""#,
-            };
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        let challenges = self.status == StatusCode::UNAUTHORIZED || matches!(self.challenge, Challenge::Scope(_));
+        if let Some(challenge) = self.challenge.header().filter(|_| challenges) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         // The outer layer completes the document with the request's id and path.
         response.extensions_mut().insert(self);
@@ -293,7 +304,26 @@ impl From<AuthError> for Problem {
             AuthError::InvalidEmail(_) => problem(&error).with_error("/email", error.to_string()),
             AuthError::InvalidPassword => problem(&error).with_error("/password", error.to_string()),
             AuthError::InvalidQuota => problem(&error).with_error("/quota", error.to_string()),
+            AuthError::InvalidTokenName(_) => problem(&error).with_error("/name", error.to_string()),
+            AuthError::NoScope | AuthError::ScopeBeyondRole { .. } => {
+                problem(&error).with_error("/scopes", error.to_string())
+            }
+            AuthError::InvalidTokenLife { .. } => problem(&error).with_error("/days", error.to_string()),
             _ => problem(&error),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let forbidden = match refusal {
+            Refusal::NoRule => return Self::internal(&refusal),
+            Refusal::Forbidden(forbidden) => forbidden,
+        };
+        let problem = Self::new(FaultCode::NotAllowed, forbidden.to_string());
+        match forbidden {
+            Forbidden::Scope { needed, .. } => problem.with_challenge(Challenge::Scope(needed)),
+            Forbidden::Role { .. } | Forbidden::NeedsSignIn => problem,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Whatever is done to an account and its line in the activity log are one transaction.
 
 use crate::{
-    activity,
+    activity, api_tokens,
     connection::{Store, transact},
     error::{Result, StoreError},
     records::{NewActivity, NewUser, Page, Signal, User, UserChanges},
@@ -88,7 +88,7 @@ impl Store {
         Ok(Page::cut(users, limit, |user: &User| user.id))
     }
 
-    /// All of the changes or none. Disabling an account ends its sessions.
+    /// All of the changes or none. Disabling an account ends its sessions and API tokens.
     ///
     /// # Errors
     /// `NotFound`; `LastAdministrator` where nobody else could administer the lab afterwards. Nothing was written then.
@@ -107,6 +107,7 @@ impl Store {
             sql!(set, id, after.role, after.quota_remaining, after.disabled_at).execute(tx).await?;
             if after.disabled_at.is_some() {
                 sessions::end_all(tx, id).await?;
+                api_tokens::end_all(tx, id).await?;
             }
             for act in by {
                 activity::insert(self.backend(), act).execute(tx).await?;
@@ -128,7 +129,7 @@ impl Store {
         Ok(administrators.into_iter().filter(|administrator| *administrator != id).count())
     }
 
-    /// Also ends all of the user's sessions.
+    /// Also ends all of the user's sessions and API tokens: whoever knew the old password may have made one.
     ///
     /// # Errors
     /// `NotFound` where there is no such account.
@@ -139,6 +140,7 @@ impl Store {
                 return Err(StoreError::NotFound("account"));
             }
             sessions::end_all(tx, id).await?;
+            api_tokens::end_all(tx, id).await?;
             activity::insert(self.backend(), by).execute(tx).await
         });
         self.signal([Signal::Accounts]);

@@ -49,6 +49,9 @@ pub enum StoreError {
     /// Nothing was written.
     #[error("an experiment of this person's waits or is under way: cancel it, or wait for its end")]
     Unfinished,
+    /// Nothing was written.
+    #[error("this person has {most} API tokens, which is as many as may be: revoke one first")]
+    TooManyTokens { most: u32 },
     #[error("the lease on the robot is lost: another worker drives it now")]
     LeaseLost,
     /// Somebody holds the robot, or did something to it since it was looked at. Nothing was written.

@@ -14,6 +14,7 @@
 mod acceptance;
 mod accounts;
 mod activity;
+mod api_tokens;
 pub mod backup;
 mod change;
 mod connection;

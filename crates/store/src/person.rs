@@ -58,6 +58,19 @@ const OF_PERSON: &[Part] = &[
             ("revoked_at", Kind::Time),
         ],
     ),
+    part(
+        "api_tokens",
+        "user_id = $1",
+        &[
+            ("id", Kind::Id),
+            ("user_id", Kind::Id),
+            ("name", Kind::Text),
+            ("scopes", Kind::Text),
+            ("created_at", Kind::Time),
+            ("expires_at", Kind::Time),
+            ("last_used_at", Kind::Time),
+        ],
+    ),
 ];
 
 const ACTIVITY: Part = part(
@@ -227,7 +240,7 @@ fn uuid_text(column: &str) -> String {
 }
 
 impl Store {
-    /// A person's account and sessions.
+    /// A person's account, sessions and API tokens.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -260,8 +273,8 @@ impl Store {
         Ok(all)
     }
 
-    /// Makes all that a person did nobody's: address, password, names and network addresses go, sessions end. Their
-    /// experiments, wells and readings stay under the account's id, which nobody can sign in with.
+    /// Makes all that a person did nobody's: address, password, names and network addresses go, sessions and API tokens end.
+    /// Their experiments, wells and readings stay under the account's id, which nobody can sign in with.
     ///
     /// # Errors
     /// `NotFound`; `LastAdministrator`; `Unfinished` while an experiment of theirs waits or is under way. Nothing was written
@@ -306,6 +319,7 @@ async fn erase(tx: &DatabaseTransaction, id: UserId, email: &str) -> Result<()> 
     let statements = [
         sql!(tokens, id),
         sql!("DELETE FROM sessions WHERE user_id = $1", id),
+        sql!("DELETE FROM api_tokens WHERE user_id = $1", id),
         sql!("DELETE FROM idempotency_keys WHERE user_id = $1", id),
         sql!("UPDATE experiments SET name = NULL WHERE user_id = $1 AND name IS NOT NULL", id),
         sql!("UPDATE user_activity_log SET ip_address = NULL WHERE user_id = $1", id),

@@ -15,7 +15,8 @@ use domain::OperationId;
 use uuid::Uuid;
 
 /// How long a replaced refresh token and an idempotency key are remembered: as long as a refresh token lives, so that a
-/// copy that could still have been good is always seen.
+/// copy that could still have been good is always seen. And an API token that has run out, so that its owner sees why a
+/// program is let in no more.
 const REMEMBERED: TimeDelta = TimeDelta::days(30);
 /// Rows of each kind that one step forgets at most.
 const STEP: i64 = 500;
@@ -53,6 +54,7 @@ impl Default for Retention {
 pub struct Purged {
     pub sessions: u64,
     pub spent_tokens: u64,
+    pub api_tokens: u64,
     pub idempotency_keys: u64,
     pub signing_keys: u64,
     pub events: u64,
@@ -72,6 +74,7 @@ impl std::ops::AddAssign for Purged {
     fn add_assign(&mut self, other: Self) {
         self.sessions += other.sessions;
         self.spent_tokens += other.spent_tokens;
+        self.api_tokens += other.api_tokens;
         self.idempotency_keys += other.idempotency_keys;
         self.signing_keys += other.signing_keys;
         self.events += other.events;
@@ -83,8 +86,8 @@ impl std::ops::AddAssign for Purged {
 
 impl Store {
     /// One step: forgets at most 1,000 rows of each kind of those that are out of date at this time. Sessions that have run
-    /// out, replaced tokens and idempotency keys of more than 30 days, and signing keys of which no token is good any more
-    /// go in any case.
+    /// out, replaced tokens and idempotency keys of more than 30 days, API tokens that ran out so long ago, and signing keys
+    /// of which no token is good any more go in any case.
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`]. What it forgot until then is forgotten.
@@ -92,9 +95,12 @@ impl Store {
         let (spent_tokens, sessions) = self.purge_sessions(at).await?;
         let keys = "DELETE FROM idempotency_keys WHERE (user_id, key) IN (
             SELECT user_id, key FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT $2)";
+        let api_tokens = "DELETE FROM api_tokens WHERE id IN (
+            SELECT id FROM api_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         Ok(Purged {
             sessions,
             spent_tokens,
+            api_tokens: self.forget(sql!(api_tokens, at - REMEMBERED, STEP)).await?,
             idempotency_keys: self.forget(sql!(keys, at - REMEMBERED, STEP)).await?,
             signing_keys: self.forget(sql!("DELETE FROM signing_keys WHERE verifies_until <= $1", at)).await?,
             events: self.forget_before(keep.events, at, EVENTS).await?,

@@ -33,6 +33,7 @@ pub struct App {
 pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::Result<App> {
     telemetry::install_metrics()?;
     let auth = auth::Service::new(store.clone()).await.context("sign-in can't be set up")?;
+    let auth = auth.with_longest_token_days(settings.token_days);
     let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
     let made = auth.ensure_first_admin(given).await;
     let one_time_password = made.context("the first administrator can't be made")?;

@@ -10,7 +10,7 @@ pub use steer::{Act, By, Experiment, Seen, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat, Secret};
 use clap::{Args, Parser, Subcommand};
-use domain::{BlankCheck, Deck, RobotKind, Role};
+use domain::{BlankCheck, Deck, RobotKind, Role, Scope};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A self-driving colour lab in one binary: ask for a mixture, a robot makes it, you hold the measured colour.
@@ -65,6 +65,9 @@ pub enum Command {
     /// Make and change accounts
     #[command(subcommand)]
     User(User),
+    /// Make, list and revoke people's API tokens
+    #[command(subcommand)]
+    Token(Token),
     /// List and replace the keys that sign access tokens
     #[command(subcommand)]
     Keys(Keys),
@@ -202,7 +205,7 @@ pub enum User {
         #[arg(value_parser = clap::value_parser!(i32).range(0..))]
         wells: i32,
     },
-    /// Sign somebody out everywhere and let them in no more; what they asked for goes on
+    /// Sign somebody out everywhere, end their API tokens, and let them in no more; what they asked for goes on
     Disable { email: String },
     /// Let somebody in again
     Enable { email: String },
@@ -220,12 +223,41 @@ pub enum User {
         #[arg(long)]
         yes: bool,
     },
-    /// Change somebody's password and sign them out everywhere; prints a new one unless --password-stdin
+    /// Change somebody's password, sign them out everywhere and end their API tokens; prints a new one unless --password-stdin
     SetPassword {
         email: String,
         /// Read the password from standard input, one line
         #[arg(long)]
         password_stdin: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  TOKEN=$(tincture token create ada@example.org --name 'night runs' --scope read --scope experiments)
+  tincture token list ada@example.org")]
+pub enum Token {
+    /// Make a token and print it, this once: for notebooks and scripts, instead of a password
+    Create {
+        /// Whose it is: it may never do more than they may
+        email: String,
+        /// What it is called in lists
+        #[arg(long)]
+        name: String,
+        /// What it may do: read, experiments or operate; may be given more than once
+        #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope)]
+        scopes: Vec<Scope>,
+        /// Days until it runs out [default: 90]
+        #[arg(long, value_name = "N")]
+        days: Option<u16>,
+    },
+    /// List somebody's tokens, without the secrets
+    List { email: String },
+    /// End a token at once
+    Revoke {
+        /// As `tincture token list` shows it
+        id: String,
     },
 }
 
@@ -333,6 +365,7 @@ impl Cli {
             Command::Migrate(_)
             | Command::Database(_)
             | Command::User(_)
+            | Command::Token(_)
             | Command::Keys(_)
             | Command::Robot(_)
             | Command::Experiment(_)
@@ -381,6 +414,10 @@ fn delta_e(text: &str) -> Result<f64, String> {
 
 fn blank_check(text: &str) -> Result<BlankCheck, String> {
     text.parse().map_err(|_| "it must be none, sample or all".to_owned())
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    text.parse().map_err(|_| "it must be read, experiments or operate".to_owned())
 }
 
 fn role(text: &str) -> Result<Role, String> {

@@ -74,6 +74,7 @@ async fn dispatch(command: &Command, settings: &Settings) -> anyhow::Result<()> 
         Command::Backup(backup) => commands::backup::run(settings, backup).await,
         Command::Database(database) => commands::database::run(settings, database).await,
         Command::User(user) => commands::user::run(settings, user).await,
+        Command::Token(token) => commands::token::run(settings, token).await,
         Command::Keys(keys) => commands::keys::run(settings, keys).await,
         Command::Robot(robot) => commands::robot::run(settings, robot).await,
         Command::Experiment(experiment) => commands::experiment::run(settings, experiment).await,

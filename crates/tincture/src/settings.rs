@@ -110,6 +110,7 @@ pub const KEYS: &[Key] = &[
         "\"90d\"",
         "age at which a new key signs access tokens, like `90d`, 1h-365d, or `never`; the old one verifies on for a while",
     ),
+    key("token_days", "365", "most days that an API token lives, 1-3650"),
     key(
         "backup_every",
         "\"24h\"",
@@ -168,6 +169,8 @@ pub struct Settings {
     pub keep_documents: Keep,
     pub keep_activity: Keep,
     pub rotate_keys: Every,
+    /// Days.
+    pub token_days: u16,
     pub backup_every: Every,
     /// Days.
     pub backup_keep: u16,
@@ -450,6 +453,9 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     }
     if !(1..=3_650).contains(&settings.backup_keep) {
         bail!("backup_keep is {}, it must be between 1 and 3650", settings.backup_keep);
+    }
+    if !(1..=3_650).contains(&settings.token_days) {
+        bail!("token_days is {}, it must be between 1 and 3650", settings.token_days);
     }
     if !(0.01..=10.0).contains(&settings.patience) {
         bail!("patience is {}, it must be between 0.01 and 10 (1 is for a real OT-2)", settings.patience);

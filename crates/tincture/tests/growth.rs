@@ -13,7 +13,8 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use domain::{
-    Attendance, Change, Deck, ExperimentId, ExperimentStatus, ResultId, RobotId, RobotKind, Role, WellName, WellStatus,
+    ApiTokenId, Attendance, Change, Deck, ExperimentId, ExperimentStatus, ResultId, RobotId, RobotKind, Role, WellName,
+    WellStatus,
 };
 use request::{AppState, Changes};
 use serde_json::{Value, json};
@@ -206,6 +207,7 @@ impl Grown {
             "/api/v1/robots",
             "/api/v1/robots/bench",
             "/api/v1/me",
+            "/api/v1/tokens",
             "/readyz",
             "/experiments",
             "/experiments/new",
@@ -238,10 +240,25 @@ impl Grown {
             let path = format!("/api/v1/experiments/{id}/{word}");
             self.send(json_request(&path, &self.student.token, &Value::Null)).await;
         }
+        self.make_use_and_revoke_a_token().await;
         for word in ["pause", "resume"] {
             let path = format!("/api/v1/robots/bench/{word}");
             self.send(json_request(&path, &self.admin.token, &Value::Null)).await;
         }
+    }
+
+    async fn make_use_and_revoke_a_token(&self) {
+        let body = json!({ "name": "notebook", "scopes": ["read"] });
+        let made = self.send(json_request("/api/v1/tokens", &self.student.token, &body)).await.2;
+        let made: Value = serde_json::from_str(&made).expect("JSON");
+        let text = |field: &str| made[field].as_str().expect("text").to_owned();
+        self.get("/api/v1/me", &Person { token: text("secret"), cookie: String::new() }).await;
+        let id: ApiTokenId = text("id").parse().expect("a UUID");
+        self.store.note_api_tokens_used(&[(id, chrono::Utc::now())]).await.expect("noted");
+        self.store.live_api_tokens(&[id]).await.expect("an answer");
+        let revoke = Request::delete(format!("/api/v1/tokens/{id}"))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.student.token));
+        self.send(revoke.body(Body::empty()).expect("a request")).await;
     }
 
     /// What a lane asks from taking an experiment to its end, what it asks between two, and the purge.
@@ -336,6 +353,10 @@ fn years(backend: Backend, robot: RobotId) -> String {
         format!(
             "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) {} SELECT {}, {person}, {}, {at}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s",
             numbers(4_000), id("0002", "n"), text("hash")
+        ),
+        format!(
+            "INSERT INTO api_tokens (id, user_id, name, hash, scopes, created_at, expires_at) {} SELECT {}, {user}, 'old', {}, 'read', {at}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s WHERE n % 10 > 0 OR n < 100",
+            numbers(8_000), id("0009", "n"), text("token")
         ),
         format!(
             "INSERT INTO spent_refresh_tokens (refresh_hash, session_id, spent_at) {} SELECT {}, {}, {soon} FROM s",

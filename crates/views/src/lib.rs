@@ -3,6 +3,7 @@
 //! The API sends these as they are; the pages put words and drawings around them. Who may see an experiment at all is asked
 //! of `Lab`; what a reader is told of what they may see (names of people, other people's experiments) is settled here.
 
+mod api_token;
 mod doubts;
 mod experiment;
 mod fault;
@@ -13,6 +14,7 @@ mod user;
 mod waiting;
 mod well;
 
+pub use api_token::{ApiTokenView, ScopeName};
 pub use doubts::DoubtsView;
 pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally};
 pub use fault::FaultView;

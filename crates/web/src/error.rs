@@ -1,13 +1,14 @@
 //! Why a page can't be shown. [`crate::failure`] makes a page of it.
 
 use askama::Template;
-use auth::AuthError;
+use auth::{AuthError, Forbidden};
 use axum::{
     extract::rejection::FormRejection,
     http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
-use domain::FaultCode;
+use domain::{FaultCode, Permission};
+use request::Refusal;
 use store::StoreError;
 
 /// Why a page can't be shown. Its text never carries the cause of an internal failure; the log does.
@@ -101,7 +102,23 @@ impl From<AuthError> for PageError {
         match error {
             AuthError::Store(error) => error.into(),
             AuthError::NoSuchUser => Self::NotFound("account"),
+            AuthError::NoSuchToken => Self::NotFound("token"),
             other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<Refusal> for PageError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoRule => Self::internal(&refusal),
+            Refusal::Forbidden(Forbidden::Role { permission: Permission::Administer, .. }) => {
+                Self::NotAllowed("accounts are for administrators")
+            }
+            Refusal::Forbidden(Forbidden::Role { permission: Permission::Operate, .. }) => {
+                Self::NotAllowed("robots are for operators and administrators")
+            }
+            Refusal::Forbidden(_) => Self::NotAllowed("this isn’t for your role"),
         }
     }
 }

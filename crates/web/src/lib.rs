@@ -22,39 +22,54 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post},
+    routing::{MethodRouter, get},
 };
+use pages::{account, documents, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, users};
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 /// The largest form: a full plate of many dyes and a pasted sheet are far below.
 const LARGEST_FORM: usize = 256 * 1024;
 
+/// The pages, and the list of their routes for whoever has to know them all.
+macro_rules! pages {
+    ($($path:literal: $($method:ident $handler:path),+;)+) => {
+        /// Method and path of every route here but the assets'.
+        pub const ROUTES: &[(&str, &str)] = &[$($((stringify!($method), $path)),+),+];
+
+        fn pages() -> Router<AppState> {
+            Router::new()$(.route($path, MethodRouter::new()$(.$method($handler))+))+
+        }
+    };
+}
+
+pages! {
+    "/": get landing::show;
+    "/sign-in": get sign_in::show, post sign_in::submit;
+    "/sign-out": post sign_out::submit;
+    "/experiments": get experiments::show;
+    "/experiments/new": get experiment_new::show, post experiment_new::submit;
+    "/experiments/{id}": get experiment::show;
+    "/experiments/{id}/documents": get documents::show;
+    "/experiments/{id}/retry": post experiment::retry;
+    "/experiments/{id}/{control}": post experiment::control;
+    "/robots": get robots::show;
+    "/robots/{name}": get robots::show_one;
+    "/robots/{name}/deck": post robots::deck;
+    "/robots/{name}/{command}": post robots::command;
+    "/lab/{command}": post robots::command_all;
+    "/users": get users::show, post users::create;
+    "/users/{id}": post users::update;
+    "/users/{id}/{act}": post users::shut;
+    "/account": get account::show;
+    "/account/password": post account::change_password;
+    "/account/tokens": post account::make_token;
+    "/account/tokens/{id}/revoke": post account::revoke_token;
+}
+
 /// Serves every page, and a designed "not found" for every path that neither this nor the API knows.
 pub fn router(state: AppState) -> Router {
-    use pages::{
-        account, documents, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, users,
-    };
-    let pages = Router::new()
-        .route("/", get(landing::show))
-        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
-        .route("/sign-out", post(sign_out::submit))
-        .route("/experiments", get(experiments::show))
-        .route("/experiments/new", get(experiment_new::show).post(experiment_new::submit))
-        .route("/experiments/{id}", get(experiment::show))
-        .route("/experiments/{id}/documents", get(documents::show))
-        .route("/experiments/{id}/retry", post(experiment::retry))
-        .route("/experiments/{id}/{control}", post(experiment::control))
-        .route("/robots", get(robots::show))
-        .route("/robots/{name}", get(robots::show_one))
-        .route("/robots/{name}/deck", post(robots::deck))
-        .route("/robots/{name}/{command}", post(robots::command))
-        .route("/lab/{command}", post(robots::command_all))
-        .route("/users", get(users::show).post(users::create))
-        .route("/users/{id}", post(users::update))
-        .route("/users/{id}/{act}", post(users::shut))
-        .route("/account", get(account::show))
-        .route("/account/password", post(account::change_password))
+    let pages = pages()
         .fallback(failure::nothing_here)
         .method_not_allowed_fallback(failure::wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_FORM))

@@ -15,7 +15,7 @@ use crate::error::PageError;
 /// The longest path that a sign-in leads back to.
 const LONGEST_NEXT: usize = 500;
 
-/// The signed-in person. Whoever isn't is sent to sign in, and from there back.
+/// The signed-in person, who may ask for this page. Whoever isn't is sent to sign in, and from there back.
 #[derive(Debug)]
 pub struct SignedIn(pub Identity);
 
@@ -26,6 +26,7 @@ impl FromRequestParts<AppState> for SignedIn {
         match who(state, &parts.headers).await {
             Ok(Some(identity)) => {
                 request::sent_by(parts, &identity);
+                request::allow(parts, &identity).map_err(|refusal| PageError::from(refusal).into_response())?;
                 match state.changes.take_request(&identity, &parts.method) {
                     Ok(_) => Ok(Self(identity)),
                     Err(standing) => Err(PageError::TooMuch(standing.wait.as_secs() + 1).into_response()),

@@ -18,6 +18,8 @@ pub struct When {
     pub is_long_ago: bool,
     /// Like `13:01:07`, UTC.
     pub clock: String,
+    /// Like `23 Nov 2026`, UTC.
+    pub day: String,
 }
 
 impl When {
@@ -28,6 +30,7 @@ impl When {
             ago: ago(at, now),
             is_long_ago: (now - at).num_seconds() >= WEEK_S,
             clock: at.format("%H:%M:%S").to_string(),
+            day: day(at),
         }
     }
 }
@@ -38,8 +41,12 @@ fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
         seconds @ 45..3_600 => format!("{} min ago", (seconds + 30) / 60),
         seconds @ 3_600..86_400 => format!("{} h ago", seconds / 3_600),
         seconds @ 86_400..WEEK_S => format!("{} d ago", seconds / 86_400),
-        _ => at.format("%-d %b %Y").to_string(),
+        _ => day(at),
     }
+}
+
+fn day(at: DateTime<Utc>) -> String {
+    at.format("%-d %b %Y").to_string()
 }
 
 /// A length of time to come, like `about 4 min`. The browser counts it on.

@@ -131,6 +131,72 @@ fn hidden<'a>(page: &'a str, name: &str) -> &'a str {
 }
 
 #[tokio::test]
+async fn a_token_is_made_shown_once_and_revoked_on_the_account_page() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let page = ada.page("/account").await;
+    assert!(page.contains("There is none yet.") && page.contains("ask for experiments"), "{page}");
+    assert!(!page.contains("run the lab"), "what a student may not isn't offered");
+
+    for (fields, said) in [
+        (&[("name", "<i>"), ("days", "90")][..], "Say what the token may do"),
+        (&[("name", "\u{202e}"), ("read", "yes"), ("days", "90")], "The token’s name can’t be kept"),
+        (&[("name", "x"), ("read", "yes"), ("days", "9000")], "A token lives for 1 to 365 days"),
+        (&[("name", "x"), ("operate", "yes"), ("days", "90")], "A token can’t do more than its owner"),
+    ] {
+        let answer = ada.post("/account/tokens", fields).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let page = answer.text().await.expect("text");
+        assert!(page.replace("&#39;", "’").contains(said) && page.contains("None was made."), "{said}: {page}");
+        assert!(page.contains("There is none yet.") && !page.contains("<i>"), "{page}");
+    }
+    let made = ada.post("/account/tokens", &[("name", "night <runs>"), ("read", "yes"), ("days", "30")]).await;
+    assert_eq!((made.status(), text_header(&made, header::CACHE_CONTROL)), (StatusCode::OK, "no-store".to_owned()));
+    let made = made.text().await.expect("text");
+    let secret =
+        made.split("tct_").nth(2).and_then(|rest| rest.get(..46)).or_else(|| made.split("tct_").nth(1)?.get(..46));
+    let secret = format!("tct_{}", secret.expect("the secret"));
+    let identity = site.state.auth.authenticate(&secret).await.expect("it is good");
+    assert_eq!(identity.user.email, "ada@example.org");
+
+    let page = ada.page("/account").await;
+    assert!(!page.contains(&secret) && page.contains("night &#60;runs&#62;"), "shown once: {page}");
+    assert!(page.contains("never used") && page.contains("runs out"), "{page}");
+    let revoke =
+        page.split("action=\"/account/tokens/").nth(1).and_then(|rest| rest.split('"').next()).expect("a form");
+    let revoke = format!("/account/tokens/{revoke}");
+    let bob = site.signed_in("bob@example.org", Role::Operator, 5).await;
+    assert_eq!(bob.post(&revoke, &[]).await.status(), StatusCode::NOT_FOUND, "it isn't his");
+    let revoked = ada.post(&revoke, &[]).await;
+    assert_eq!(text_header(&revoked, header::LOCATION), "/account?done=revoked");
+    let page = ada.page("/account?done=revoked").await;
+    assert!(page.contains("The token is revoked.") && page.contains("There is none yet."), "{page}");
+    site.state.auth.authenticate(&secret).await.expect_err("it opens nothing");
+    assert_eq!(ada.post(&revoke, &[]).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_account_page_says_which_tokens_ran_out_and_when_there_is_room_for_no_more() {
+    let site = Site::open().await;
+    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    let make = async || olga.post("/account/tokens", &[("name", "old"), ("operate", "yes"), ("days", "7")]).await;
+    assert_eq!(make().await.status(), StatusCode::OK);
+    site._database.store.run_sql("UPDATE api_tokens SET expires_at = '2026-01-01T00:00:00+00:00'").await;
+    let page = olga.page("/account").await;
+    assert!(page.contains("ran out") && page.contains("1 Jan 2026") && page.contains(">Remove<"), "{page}");
+    for _ in 0..50 {
+        make().await;
+    }
+    let page = olga.page("/account").await;
+    assert!(
+        page.contains("These are 50, as many as one person may have.") && !page.contains("Make a token<"),
+        "{page}"
+    );
+    let one_more = make().await;
+    assert_eq!(one_more.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
 async fn what_the_form_has_no_place_for_is_said_and_not_left_out() {
     let site = Site::open().await;
     let ada = site.signed_in("ada@example.org", Role::Student, 5).await;

@@ -13,7 +13,7 @@ use axum::{
     routing::{MethodRouter, post},
 };
 use domain::Control;
-use request::{AppState, Caller, ClientIp, Operator, PROBLEM_JSON, ProblemDocument};
+use request::{AppState, Caller, ClientIp, PROBLEM_JSON, ProblemDocument};
 use std::borrow::Cow;
 use utoipa::{
     ToSchema,
@@ -166,14 +166,14 @@ impl Act {
             ),
             Self::Robot(command) => post(
                 async move |State(state): Asked,
-                            Operator(identity): Operator,
+                            Caller(identity): Caller,
                             ClientIp(ip): ClientIp,
                             Path(id): Path<String>| {
                     robots::command(&state, &identity, &id, command, ip).await
                 },
             ),
             Self::Lab(command) => {
-                post(async move |State(state): Asked, Operator(identity): Operator, ClientIp(ip): ClientIp| {
+                post(async move |State(state): Asked, Caller(identity): Caller, ClientIp(ip): ClientIp| {
                     lab::command(&state, &identity, command, ip).await
                 })
             }

@@ -10,4 +10,5 @@ pub mod lab;
 pub mod me;
 pub mod queue;
 pub mod robots;
+pub mod tokens;
 pub mod users;

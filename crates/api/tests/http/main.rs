@@ -9,4 +9,5 @@ mod people;
 mod refusals;
 mod steering;
 mod submitting;
+mod tokens;
 mod unserved;

@@ -1,7 +1,7 @@
 //! Accounts, sessions, keys and what people did.
 
 use chrono::{DateTime, Utc};
-use domain::{ActivityId, Role, SessionId, UserId};
+use domain::{ActivityId, ApiTokenId, Permission, Role, Scopes, SessionId, UserId};
 use serde_json::Value;
 use std::{fmt, net::IpAddr};
 
@@ -24,7 +24,7 @@ pub struct User {
 impl User {
     /// Whether this person may see and steer what `owner` made.
     pub fn may_see(&self, owner: UserId) -> bool {
-        self.id == owner || self.role.runs_the_lab()
+        self.id == owner || Permission::SeeExperiments.reaches_others(self.role)
     }
 
     pub(crate) fn is_administrator(&self) -> bool {
@@ -117,6 +117,36 @@ pub struct Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("id", &self.id).field("user_id", &self.user_id).finish_non_exhaustive()
+    }
+}
+
+/// What a person's program shows instead of a sign-in. Only a hash of it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiToken {
+    pub id: ApiTokenId,
+    pub user_id: UserId,
+    /// As its owner calls it.
+    pub name: String,
+    pub scopes: Scopes,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    /// To the minute; nothing while it never was.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A token to be made. Its `Debug` never shows the hash.
+#[derive(Clone)]
+pub struct NewApiToken {
+    pub id: ApiTokenId,
+    pub name: String,
+    pub hash: String,
+    pub scopes: Scopes,
+    pub expires_at: DateTime<Utc>,
+}
+
+impl fmt::Debug for NewApiToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewApiToken").field("id", &self.id).field("scopes", &self.scopes).finish_non_exhaustive()
     }
 }
 

@@ -45,6 +45,17 @@ pub async fn no_secret_is_printed(database: TestDatabase) {
     let asked = format!("{new:?}");
     let user = store.create_user(new, &act("user_created")).await.expect("an account");
     let begun = session(store, user.id, "hush-refresh", in_an_hour()).await;
+    let scopes = domain::Scopes::of([domain::Scope::Read]).expect("one");
+    let new = NewApiToken {
+        id: domain::ApiTokenId::new(),
+        name: "notebook".to_owned(),
+        hash: "hush-token".to_owned(),
+        scopes,
+        expires_at: in_an_hour(),
+    };
+    let token = store.create_api_token(&user, &new, 50, &act("api_token_made")).await.expect("a token");
+    let shown = store.user_by_api_token("hush-token").await.expect("an answer").expect("it");
+    let asked = format!("{asked} {new:?} {token:?} {shown:?}");
     store.first_signing_key("kid", "hush-key").await.expect("a key");
     let live = store.session_by_hash("hush-refresh").await.expect("an answer");
     let keys = store.signing_keys().await.expect("keys");

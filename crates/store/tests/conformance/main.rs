@@ -1,6 +1,7 @@
 //! What the store promises, held against both databases: every test here runs once on each.
 
 mod accounts;
+mod api_tokens;
 mod classes;
 mod documents;
 mod experiments;
@@ -55,6 +56,16 @@ on_both! {
         everyone_gets_the_same_signing_key,
         a_key_that_is_replaced_verifies_for_a_while_and_is_forgotten,
         what_has_run_out_is_forgotten_and_the_rest_is_kept,
+    }
+    api_tokens {
+        a_token_is_found_by_its_hash_with_its_owner,
+        nobody_has_more_than_may_be,
+        a_token_is_made_by_whoever_signed_in_with_the_password_of_now,
+        tokens_end_with_a_new_password_a_disabled_account_and_themselves,
+        a_disabled_accounts_token_opens_nothing,
+        the_last_use_is_the_latest_whoever_comes_last,
+        a_token_that_ran_out_is_listed_for_a_month,
+        an_act_on_a_token_and_its_line_are_one,
     }
     experiments {
         an_accepted_experiment_reads_back_whole,

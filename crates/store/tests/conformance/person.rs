@@ -1,6 +1,7 @@
 //! All that is stored of one person: given out whole, and made nobody's.
 
 use crate::given::*;
+use chrono::Utc;
 use domain::*;
 use serde_json::{Value, json};
 use std::{
@@ -27,6 +28,7 @@ fn said() -> BTreeMap<(String, String), (String, String)> {
 /// Every string that is somebody's own, and nobody else's.
 const EMAIL: &str = "ada.lovelace@example.org";
 const NAME: &str = "Ada's ochre";
+const TOKEN: &str = "Ada's notebook";
 const KEY: &str = "adas-idempotency-key";
 const ADDRESS: &str = "203.0.113.77";
 
@@ -50,6 +52,16 @@ async fn ada(store: &Store) -> (UserId, ExperimentDetail) {
     store.log_activity(failed).await.expect("a line");
     store.log_activity(by_ada(id, "sign_in", json!({ "via": "page" }))).await.expect("a line");
     session(store, id, "adas-refresh-token", in_an_hour()).await;
+    let account = store.user(id).await.expect("an answer").expect("the account");
+    let new = NewApiToken {
+        id: ApiTokenId::new(),
+        name: TOKEN.to_owned(),
+        hash: "adas-token-hash".to_owned(),
+        scopes: Scopes::of([Scope::Read]).expect("one"),
+        expires_at: in_an_hour(),
+    };
+    let token = store.create_api_token(&account, &new, 50, &act("api_token_made")).await.expect("a token");
+    store.note_api_tokens_used(&[(token.id, Utc::now())]).await.expect("noted");
     store.rotate_session("adas-refresh-token", "adas-next-token", in_an_hour(), None).await.expect("an answer");
     let (robot, lease) = lane(store, "ot2").await;
     let mut wanted = request(id, 2);
@@ -134,7 +146,7 @@ pub async fn what_is_said_of_each_column_is_done(database: TestDatabase) {
         match of_person.as_str() {
             "erased" if !was.is_empty() => {
                 // A line of the log keeps what names nobody.
-                let own = |value: &&String| [EMAIL, NAME, KEY, ADDRESS].iter().any(|own| value.contains(own));
+                let own = |value: &&String| [EMAIL, NAME, TOKEN, KEY, ADDRESS].iter().any(|own| value.contains(own));
                 let left: Vec<_> = is.iter().filter(own).collect();
                 assert!(left.is_empty(), "{table}.{column} is still {left:?}");
             }
@@ -154,7 +166,18 @@ pub async fn nothing_anywhere_tells_who_it_was(database: TestDatabase) {
     assert!(store.user_by_email(EMAIL).await.expect("an answer").is_some(), "nothing was done");
     end(store, id).await;
     let before = everything(&database).await;
-    let own = [EMAIL, NAME, KEY, ADDRESS, "adas-hash", "adas-request-hash", "adas-refresh-token", "adas-next-token"];
+    let own = [
+        EMAIL,
+        NAME,
+        TOKEN,
+        KEY,
+        ADDRESS,
+        "adas-token-hash",
+        "adas-hash",
+        "adas-request-hash",
+        "adas-refresh-token",
+        "adas-next-token",
+    ];
     for own in own {
         assert!(before.iter().any(|(_, text)| text.contains(own)), "{own} was nowhere to begin with");
     }

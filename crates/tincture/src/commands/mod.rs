@@ -12,6 +12,7 @@ mod person;
 pub mod robot;
 pub mod serve;
 mod steer;
+pub mod token;
 pub mod up;
 pub mod user;
 pub mod worker;

@@ -6,13 +6,16 @@ use store::{Store, User};
 
 const PAGE: u32 = 200;
 
+/// The account with this address.
+pub async fn find(store: &Store, email: &str) -> anyhow::Result<User> {
+    let user = store.user_by_email(email.trim()).await?;
+    user.with_context(|| format!("there is no account {email}; `tincture user list` shows them"))
+}
+
 /// The account that `--as` names, else the first administrator.
 pub async fn acting(store: &Store, by: &By) -> anyhow::Result<User> {
     match &by.email {
-        Some(email) => {
-            let user = store.user_by_email(email.trim()).await?;
-            user.with_context(|| format!("there is no account {email}; `tincture user list` shows them"))
-        }
+        Some(email) => find(store, email).await,
         None => first_admin(store).await,
     }
 }

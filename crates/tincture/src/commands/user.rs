@@ -1,5 +1,6 @@
 //! `tincture user`: accounts, for whoever has the database at hand.
 
+use super::person::find;
 use crate::{cli::User, database, settings::Settings};
 use anyhow::{Context, bail};
 use auth::{NewAccount, OneTimePassword, PASSWORD_LENGTH, Password};
@@ -45,7 +46,7 @@ async fn carry_out(settings: &Settings, store: &Store, command: &User) -> anyhow
         }
         User::Disable { email } => {
             let user = change(store, email, UserChanges { disabled: Some(true), ..UserChanges::default() }).await?;
-            say(&format!("{} is signed out everywhere and can't sign in.", user.email), None)
+            say(&format!("{} is signed out everywhere, without API tokens, and can't sign in.", user.email), None)
         }
         User::Enable { email } => {
             let user = change(store, email, UserChanges { disabled: Some(false), ..UserChanges::default() }).await?;
@@ -68,7 +69,13 @@ async fn carry_out(settings: &Settings, store: &Store, command: &User) -> anyhow
             let user = find(store, email).await?;
             let (password, one_time) = password(*password_stdin)?;
             auth::Service::new(store.clone()).await?.reset_password(user.id, password).await?;
-            say(&format!("{} has a new password and is signed out everywhere.", user.email), one_time)
+            say(
+                &format!(
+                    "{} has a new password, is signed out everywhere, and has no API tokens any more.",
+                    user.email
+                ),
+                one_time,
+            )
         }
     }
 }
@@ -111,13 +118,6 @@ fn say(sentence: &str, one_time: Option<OneTimePassword>) -> anyhow::Result<()> 
         writeln!(out, "Password: {}   (shown this once)", password.expose())?;
     }
     Ok(())
-}
-
-async fn find(store: &Store, email: &str) -> anyhow::Result<store::User> {
-    match store.user_by_email(email.trim()).await? {
-        Some(user) => Ok(user),
-        None => bail!("there is no account {email}; `tincture user list` shows them"),
-    }
 }
 
 async fn change(store: &Store, email: &str, changes: UserChanges) -> anyhow::Result<store::User> {

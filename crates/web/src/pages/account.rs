@@ -1,4 +1,8 @@
-//! `GET /account` and `POST /account/password`.
+//! `GET /account`, `POST /account/password`; `POST /account/tokens` and `…/{id}/revoke` in `tokens`.
+
+mod tokens;
+
+pub use tokens::{make as make_token, revoke as revoke_token};
 
 use crate::{
     chrome::{Chrome, Visitor},
@@ -19,6 +23,7 @@ use chrono::Utc;
 use request::{AppState, ClientIp};
 use serde::Deserialize;
 use store::Activity;
+use tokens::TokensPart;
 
 /// Activities shown.
 const SHOWN: u32 = 15;
@@ -31,14 +36,23 @@ struct AccountPage {
     role: &'static str,
     quota: i32,
     since: When,
+    tokens: TokensPart,
     activity: Vec<Line>,
     problem: Option<String>,
-    password_changed: bool,
+    done: Option<&'static str>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 pub struct Wish {
     done: Option<String>,
+}
+
+/// What the page says beside how things stand.
+#[derive(Debug, Default)]
+struct Said {
+    password_problem: Option<String>,
+    done: Option<&'static str>,
+    tokens: tokens::Said,
 }
 
 struct Line {
@@ -48,7 +62,14 @@ struct Line {
 }
 
 pub async fn show(Looking { state, me }: Looking, Query(wish): Query<Wish>) -> Result<Response, PageError> {
-    page(&state, &me, &wish, None).await
+    let done = match wish.done.as_deref() {
+        Some("password") => {
+            Some("The password is changed. Every other browser and program is signed out, and tokens are revoked.")
+        }
+        Some("revoked") => Some("The token is revoked. It opens nothing any more."),
+        _ => None,
+    };
+    page(&state, &me, Said { done, ..Said::default() }).await
 }
 
 /// Changes the password and signs in anew, since every session ends with the old one.
@@ -74,10 +95,11 @@ pub async fn change_password(
         Err(error @ (AuthError::InvalidPassword | AuthError::Throttled { .. } | AuthError::Busy)) => error.to_string(),
         Err(error) => return Err(error.into()),
     };
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&state, &me, &Wish::default(), Some(problem)).await?).into_response())
+    let said = Said { password_problem: Some(sentence(&problem)), ..Said::default() };
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&state, &me, said).await?).into_response())
 }
 
-async fn page(state: &AppState, me: &Identity, wish: &Wish, problem: Option<String>) -> Result<Response, PageError> {
+async fn page(state: &AppState, me: &Identity, said: Said) -> Result<Response, PageError> {
     let activity = state.store.activity(Some(me.user_id()), None, SHOWN).await?;
     html(&AccountPage {
         chrome: Chrome::of("Account", "account", Visitor::of(&state.store, &me.user).await?),
@@ -85,9 +107,10 @@ async fn page(state: &AppState, me: &Identity, wish: &Wish, problem: Option<Stri
         role: me.role().as_str(),
         quota: me.user.quota_remaining,
         since: When::new(me.user.created_at, Utc::now()),
+        tokens: TokensPart::of(state, me, said.tokens).await?,
         activity: activity.data.into_iter().map(line).collect(),
-        problem: problem.map(|problem| sentence(&problem)),
-        password_changed: wish.done.as_deref() == Some("password"),
+        problem: said.password_problem,
+        done: said.done,
     })
 }
 

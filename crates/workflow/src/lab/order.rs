@@ -2,7 +2,9 @@
 
 use super::Lab;
 use chrono::Utc;
-use domain::{Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Recipe, RecipeError, UserId, Volume, WellId, text};
+use domain::{
+    Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Permission, Recipe, RecipeError, UserId, Volume, WellId, text,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -213,7 +215,7 @@ fn check_priority(user: &User, priority: i16) -> Result<(), SubmitError> {
         let (least, most) = (PRIORITIES.start(), PRIORITIES.end());
         return refuse(FaultCode::InvalidRequest, format!("a priority is a whole number from {least} to {most}"));
     }
-    if priority != USUAL_PRIORITY && !user.role.runs_the_lab() {
+    if priority != USUAL_PRIORITY && !Permission::Prioritise.is_given_to(user.role) {
         let detail = format!(
             "only operators and administrators change the queue's order; your role is {}, leave it out",
             user.role

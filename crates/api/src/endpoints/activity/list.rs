@@ -7,7 +7,7 @@ use crate::{
 use axum::{Json, extract::State, http::HeaderMap};
 use chrono::{DateTime, Utc};
 use domain::{ActivityId, UserId};
-use request::{Administrator, AppState, Problem, ProblemDocument};
+use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::net::IpAddr;
@@ -52,7 +52,7 @@ pub struct ActivityView {
 ))]
 pub async fn list(
     State(state): State<AppState>,
-    Administrator(identity): Administrator,
+    Caller(identity): Caller,
     headers: HeaderMap,
     Parameters(paging): Parameters<Paging>,
     Parameters(doer): Parameters<Doer>,
@@ -66,7 +66,8 @@ pub async fn list(
     Ok(Json(PageView::of(page, ActivityView::from)))
 }
 
-async fn account(state: &AppState, text: &str) -> Result<UserId, Problem> {
+/// Whose id or e-mail address this is.
+pub async fn account(state: &AppState, text: &str) -> Result<UserId, Problem> {
     let user = match text.parse() {
         Ok(id) => state.store.user(id).await?,
         Err(_) => state.store.user_by_email(text.trim()).await?,

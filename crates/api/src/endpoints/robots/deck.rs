@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
 };
 use domain::FaultCode;
-use request::{AppState, ClientIp, Operator, Problem, ProblemDocument};
+use request::{AppState, Caller, ClientIp, Problem, ProblemDocument};
 use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
@@ -77,7 +77,7 @@ pub enum NozzleContentName {
 ))]
 pub async fn deck(
     State(state): State<AppState>,
-    Operator(identity): Operator,
+    Caller(identity): Caller,
     ClientIp(ip): ClientIp,
     Path(id): Path<String>,
     JsonBody(act): JsonBody<DeckAct>,

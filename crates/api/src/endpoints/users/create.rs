@@ -4,7 +4,7 @@ use crate::JsonBody;
 use auth::{NewAccount, Password};
 use axum::{Json, extract::State, http::StatusCode};
 use domain::Role;
-use request::{Administrator, AppState, ClientIp, Problem, ProblemDocument};
+use request::{AppState, Caller, ClientIp, Problem, ProblemDocument};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use views::{RoleName, UserView};
@@ -38,7 +38,7 @@ pub struct CreateUser {
 ))]
 pub async fn create(
     State(state): State<AppState>,
-    Administrator(identity): Administrator,
+    Caller(identity): Caller,
     ClientIp(ip): ClientIp,
     JsonBody(request): JsonBody<CreateUser>,
 ) -> Result<(StatusCode, Json<UserView>), Problem> {

@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use domain::UserId;
-use request::{Administrator, AppState, ClientIp, Problem, ProblemDocument};
+use request::{AppState, Caller, ClientIp, Problem, ProblemDocument};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -34,7 +34,7 @@ pub struct Confirmation {
 ))]
 pub async fn erase(
     State(state): State<AppState>,
-    Administrator(identity): Administrator,
+    Caller(identity): Caller,
     ClientIp(ip): ClientIp,
     Path(id): Path<String>,
     JsonBody(request): JsonBody<Confirmation>,

@@ -10,7 +10,7 @@ use axum::{
 use documents::ReadError;
 use domain::UserId;
 use futures::{StreamExt, stream};
-use request::{Administrator, AppState, Problem, ProblemDocument};
+use request::{AppState, Caller, Problem, ProblemDocument};
 
 /// Download all that is stored of a person
 ///
@@ -23,11 +23,7 @@ use request::{Administrator, AppState, Problem, ProblemDocument};
     (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
 ))]
-pub async fn export(
-    State(state): State<AppState>,
-    Administrator(_identity): Administrator,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn export(State(state): State<AppState>, _: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     let id: UserId = body::id(&id, "account")?;
     let user = state.store.user(id).await?.ok_or_else(|| Problem::not_found("account"))?;
     archive(&state, user.id)

@@ -5,7 +5,7 @@ use crate::{
     views::PageView,
 };
 use axum::{Json, extract::State};
-use request::{Administrator, AppState, Problem, ProblemDocument};
+use request::{AppState, Caller, Problem, ProblemDocument};
 use views::UserView;
 
 /// List accounts
@@ -17,7 +17,7 @@ use views::UserView;
 ))]
 pub async fn list(
     State(state): State<AppState>,
-    _administrator: Administrator,
+    _: Caller,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<Json<PageView<UserView>>, Problem> {
     let page = state.store.users(paging.after()?, paging.limit()?).await?;

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
 };
 use domain::{Role, UserId};
-use request::{Administrator, AppState, ClientIp, Problem, ProblemDocument};
+use request::{AppState, Caller, ClientIp, Problem, ProblemDocument};
 use serde::Deserialize;
 use store::UserChanges;
 use utoipa::ToSchema;
@@ -37,7 +37,7 @@ pub struct UpdateUser {
 ))]
 pub async fn update(
     State(state): State<AppState>,
-    Administrator(identity): Administrator,
+    Caller(identity): Caller,
     ClientIp(ip): ClientIp,
     Path(id): Path<String>,
     JsonBody(request): JsonBody<UpdateUser>,

@@ -1,0 +1,260 @@
+//! Who may do what: one table, by which API, pages and command line decide, and which docs/people.md shows.
+
+use crate::{Role, UnknownName, experiment::named_states};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+named_states! {
+    /// What an API token may be good for.
+    Scope {
+        /// Looks at what its owner sees.
+        Read = "read",
+        /// Asks for experiments and steers them.
+        Experiments = "experiments",
+        /// Runs the lab as an operator does: everybody's experiments, robots and decks.
+        Operate = "operate",
+    }
+}
+
+impl Scope {
+    /// For whoever chooses.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::Read => "look at experiments, results, robots and the queue",
+            Self::Experiments => "ask for experiments, and pause, resume, cancel and retry them",
+            Self::Operate => "run the lab: everybody’s experiments, robots and decks",
+        }
+    }
+
+    /// Whether a token of somebody in this role could do anything with it.
+    pub const fn is_for(self, role: Role) -> bool {
+        match self {
+            Self::Read | Self::Experiments => true,
+            Self::Operate => role.runs_the_lab(),
+        }
+    }
+}
+
+/// One scope or more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// Nothing where there is none.
+    pub fn of(scopes: impl IntoIterator<Item = Scope>) -> Option<Self> {
+        let bits = scopes.into_iter().fold(0, |bits, scope| bits | bit(scope));
+        (bits != 0).then_some(Self(bits))
+    }
+
+    pub const fn has(self, scope: Scope) -> bool {
+        self.0 & bit(scope) != 0
+    }
+
+    /// From least to most.
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.iter().copied().filter(move |scope| self.has(*scope))
+    }
+
+    /// What somebody in this role is to a token: never more than they are, never an administrator, and no operator either
+    /// unless it is for that.
+    pub const fn within(self, role: Role) -> Role {
+        let most = if self.has(Scope::Operate) { Role::Operator } else { Role::Researcher };
+        if role.is_at_least(most) { most } else { role }
+    }
+}
+
+const fn bit(scope: Scope) -> u8 {
+    1 << scope as u8
+}
+
+/// With spaces between, as OAuth writes them (RFC 6749, 3.3).
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, scope) in self.iter().enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            write!(f, "{space}{scope}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scopes({self})")
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let scopes = text.split_whitespace().map(str::parse).collect::<Result<Vec<Scope>, _>>()?;
+        Self::of(scopes).ok_or(UnknownName { what: "Scope", name: String::new() })
+    }
+}
+
+/// Something that not everybody may do, or not with every token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    SeeOneself,
+    SeeLab,
+    SeeExperiments,
+    AskForExperiments,
+    SteerExperiments,
+    Prioritise,
+    Operate,
+    TakeDataHome,
+    ChangePassword,
+    ManageTokens,
+    Administer,
+}
+
+/// Who has a permission.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// What is permitted.
+    pub what: &'static str,
+    /// To whom: this role and those above it.
+    pub least: Role,
+    /// The same where it is about what is somebody else's; nothing where what it is about is nobody's, or nobody may.
+    pub others: Option<Role>,
+    /// The scope that a token needs. Without one it takes somebody who signed in.
+    pub scope: Option<Scope>,
+}
+
+const fn rule(what: &'static str, least: Role, others: Option<Role>, scope: Option<Scope>) -> Rule {
+    Rule { what, least, others, scope }
+}
+
+impl Permission {
+    pub const ALL: &'static [Self] = &[
+        Self::SeeOneself,
+        Self::SeeLab,
+        Self::SeeExperiments,
+        Self::AskForExperiments,
+        Self::SteerExperiments,
+        Self::Prioritise,
+        Self::Operate,
+        Self::TakeDataHome,
+        Self::ChangePassword,
+        Self::ManageTokens,
+        Self::Administer,
+    ];
+
+    /// The table.
+    pub const fn rule(self) -> Rule {
+        use Role::{Admin, Operator, Student};
+        match self {
+            Self::SeeOneself => rule("see their account", Student, None, Some(Scope::Read)),
+            Self::SeeLab => rule("see robots, what is on their decks, and the queue", Student, None, Some(Scope::Read)),
+            Self::SeeExperiments => rule(
+                "see experiments, results, events, the journal and raw records",
+                Student,
+                Some(Operator),
+                Some(Scope::Read),
+            ),
+            Self::AskForExperiments => {
+                rule("ask for experiments, and retry them", Student, Some(Operator), Some(Scope::Experiments))
+            }
+            Self::SteerExperiments => {
+                rule("pause, resume and cancel experiments", Student, Some(Operator), Some(Scope::Experiments))
+            }
+            Self::Prioritise => rule("give an experiment a priority", Operator, None, Some(Scope::Operate)),
+            Self::Operate => {
+                rule("hold robots, answer them, tend decks; the robots’ pages", Operator, None, Some(Scope::Operate))
+            }
+            Self::TakeDataHome => rule("download all that is stored of them", Student, Some(Admin), None),
+            Self::ChangePassword => rule("change their password", Student, None, None),
+            Self::ManageTokens => rule("make, list and revoke API tokens", Student, Some(Admin), None),
+            Self::Administer => {
+                rule("make, change and erase accounts, roles and quota; read the activity log", Admin, None, None)
+            }
+        }
+    }
+
+    /// Like `an operator or an administrator`.
+    pub const fn for_whom(self) -> &'static str {
+        match self.rule().least {
+            Role::Student => "a signed-in person",
+            Role::Researcher => "a researcher, an operator or an administrator",
+            Role::Operator => "an operator or an administrator",
+            Role::Admin => "an administrator",
+        }
+    }
+
+    /// Whether somebody in this role has it at all.
+    pub const fn is_given_to(self, role: Role) -> bool {
+        role.is_at_least(self.rule().least)
+    }
+
+    /// Whether they have it for what is somebody else's too.
+    pub const fn reaches_others(self, role: Role) -> bool {
+        match self.rule().others {
+            Some(least) => role.is_at_least(least),
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fmt::Write, fs, path::Path};
+
+    /// The table of docs/people.md.
+    fn table() -> String {
+        let mut table =
+            String::from("| to … | their own, or the lab's | others' | with an API token |\n|---|---|---|---|\n");
+        for permission in Permission::ALL {
+            let Rule { what, least, others, scope } = permission.rule();
+            let (others, scope) = (others.map_or("–", who), scope.map_or("never", Scope::as_str));
+            let _ = writeln!(table, "| {what} | {} | {others} | {scope} |", who(least));
+        }
+        table
+    }
+
+    const fn who(least: Role) -> &'static str {
+        match least {
+            Role::Student => "everybody",
+            Role::Researcher => "researchers, operators, administrators",
+            Role::Operator => "operators, administrators",
+            Role::Admin => "administrators",
+        }
+    }
+
+    #[test]
+    fn the_documents_table_is_this_one() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/people.md");
+        let text = fs::read_to_string(file).expect("the document");
+        assert!(text.contains(&table()), "put this into docs/people.md:\n\n{}", table());
+    }
+
+    #[test]
+    fn a_token_is_never_more_than_its_owner_and_never_an_administrator() {
+        let all = |scopes: &[Scope]| Scopes::of(scopes.iter().copied()).expect("some");
+        for &role in Role::ALL {
+            for scopes in [all(&[Scope::Read]), all(&[Scope::Read, Scope::Experiments]), all(Scope::ALL)] {
+                let within = scopes.within(role);
+                assert!(role.is_at_least(within) && !within.administers(), "{role} {scopes} → {within}");
+                assert!(scopes.has(Scope::Operate) || !within.runs_the_lab(), "{role} {scopes} → {within}");
+            }
+        }
+        assert_eq!(all(&[Scope::Operate]).within(Role::Admin), Role::Operator);
+    }
+
+    #[test]
+    fn whoever_has_it_for_others_has_it_for_themselves() {
+        for permission in Permission::ALL {
+            let Rule { least, others, .. } = permission.rule();
+            assert!(others.is_none_or(|others| others.is_at_least(least)), "{permission:?}");
+        }
+    }
+
+    #[test]
+    fn scopes_read_back_and_no_scope_is_none() {
+        let both: Scopes = "experiments read".parse().expect("two");
+        assert_eq!((both.to_string().as_str(), both.to_string().parse()), ("read experiments", Ok(both)));
+        assert!("".parse::<Scopes>().is_err() && "read admin".parse::<Scopes>().is_err());
+        assert_eq!(Scopes::of([]), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! Which permission each route takes: the one place that is asked, for API and pages alike, before a handler hears of a
+//! request.
+//!
+//! A route that isn't here lets nobody in who is signed in, so that none can be forgotten. That something is somebody's own
+//! is decided where it is looked up (`Lab::experiment`, `auth::Service::revoke_api_token`).
+
+use crate::observe::known;
+use auth::{Forbidden, Identity};
+use axum::{extract::MatchedPath, http::request::Parts};
+use domain::Permission;
+
+/// What a route takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nobody need be signed in.
+    Open,
+    Needs(Permission),
+}
+
+use Access::{Needs, Open};
+use Permission::{
+    Administer, AskForExperiments, ChangePassword, ManageTokens, Operate, SeeExperiments, SeeLab, SeeOneself,
+    SteerExperiments, TakeDataHome,
+};
+
+/// Method, template of the path, what it takes. `GET` stands for `HEAD` too.
+pub const ROUTES: &[(&str, &str, Access)] = &[
+    // ---- the API
+    ("POST", "/api/v1/auth/login", Open),
+    ("POST", "/api/v1/auth/refresh", Open),
+    ("POST", "/api/v1/auth/logout", Open),
+    ("GET", "/api/v1/me", Needs(SeeOneself)),
+    ("GET", "/api/v1/me/export", Needs(TakeDataHome)),
+    ("GET", "/api/v1/tokens", Needs(ManageTokens)),
+    ("POST", "/api/v1/tokens", Needs(ManageTokens)),
+    ("DELETE", "/api/v1/tokens/{id}", Needs(ManageTokens)),
+    ("GET", "/api/v1/experiments", Needs(SeeExperiments)),
+    ("POST", "/api/v1/experiments", Needs(AskForExperiments)),
+    ("GET", "/api/v1/experiments/{id}", Needs(SeeExperiments)),
+    ("GET", "/api/v1/experiments/{id}/events", Needs(SeeExperiments)),
+    ("GET", "/api/v1/experiments/{id}/operations", Needs(SeeExperiments)),
+    ("GET", "/api/v1/experiments/{id}/documents", Needs(SeeExperiments)),
+    ("GET", "/api/v1/experiments/{id}/results", Needs(SeeExperiments)),
+    ("GET", "/api/v1/experiments/{id}/results.csv", Needs(SeeExperiments)),
+    ("GET", "/api/v1/experiments/{id}/download.json", Needs(SeeExperiments)),
+    ("POST", "/api/v1/experiments/{id}/retry", Needs(AskForExperiments)),
+    ("POST", "/api/v1/experiments/{id}/pause", Needs(SteerExperiments)),
+    ("POST", "/api/v1/experiments/{id}/resume", Needs(SteerExperiments)),
+    ("POST", "/api/v1/experiments/{id}/cancel", Needs(SteerExperiments)),
+    ("GET", "/api/v1/queue", Needs(SeeLab)),
+    ("GET", "/api/v1/robots", Needs(SeeLab)),
+    ("GET", "/api/v1/robots/{id}", Needs(SeeLab)),
+    ("POST", "/api/v1/robots/{id}/deck", Needs(Operate)),
+    ("POST", "/api/v1/robots/{id}/pause", Needs(Operate)),
+    ("POST", "/api/v1/robots/{id}/resume", Needs(Operate)),
+    ("POST", "/api/v1/robots/{id}/drain", Needs(Operate)),
+    ("POST", "/api/v1/robots/{id}/stop", Needs(Operate)),
+    ("POST", "/api/v1/lab/pause", Needs(Operate)),
+    ("POST", "/api/v1/lab/resume", Needs(Operate)),
+    ("POST", "/api/v1/lab/drain", Needs(Operate)),
+    ("POST", "/api/v1/lab/stop", Needs(Operate)),
+    ("GET", "/api/v1/users", Needs(Administer)),
+    ("POST", "/api/v1/users", Needs(Administer)),
+    ("PATCH", "/api/v1/users/{id}", Needs(Administer)),
+    ("GET", "/api/v1/users/{id}/export", Needs(Administer)),
+    ("POST", "/api/v1/users/{id}/erase", Needs(Administer)),
+    ("GET", "/api/v1/activity", Needs(Administer)),
+    // ---- the pages
+    ("GET", "/", Open),
+    ("GET", "/sign-in", Open),
+    ("POST", "/sign-in", Open),
+    ("POST", "/sign-out", Open),
+    ("GET", "/assets/{edition}/{name}", Open),
+    ("GET", "/experiments", Needs(SeeExperiments)),
+    ("GET", "/experiments/new", Needs(AskForExperiments)),
+    ("POST", "/experiments/new", Needs(AskForExperiments)),
+    ("GET", "/experiments/{id}", Needs(SeeExperiments)),
+    ("GET", "/experiments/{id}/documents", Needs(SeeExperiments)),
+    ("POST", "/experiments/{id}/retry", Needs(AskForExperiments)),
+    ("POST", "/experiments/{id}/{control}", Needs(SteerExperiments)),
+    ("GET", "/robots", Needs(Operate)),
+    ("GET", "/robots/{name}", Needs(Operate)),
+    ("POST", "/robots/{name}/deck", Needs(Operate)),
+    ("POST", "/robots/{name}/{command}", Needs(Operate)),
+    ("POST", "/lab/{command}", Needs(Operate)),
+    ("GET", "/users", Needs(Administer)),
+    ("POST", "/users", Needs(Administer)),
+    ("POST", "/users/{id}", Needs(Administer)),
+    ("POST", "/users/{id}/{act}", Needs(Administer)),
+    ("GET", "/account", Needs(SeeOneself)),
+    ("POST", "/account/password", Needs(ChangePassword)),
+    ("POST", "/account/tokens", Needs(ManageTokens)),
+    ("POST", "/account/tokens/{id}/revoke", Needs(ManageTokens)),
+];
+
+/// What this route takes; nothing where nobody has said.
+pub fn access(method: &str, route: &str) -> Option<Access> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    ROUTES.iter().find(|(of, path, _)| *path == route && *of == method).map(|(.., access)| *access)
+}
+
+/// Why a request is refused whatever it is about.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// A mistake of ours: [`ROUTES`] doesn't have it.
+    #[error("nobody has said who may ask for this")]
+    NoRule,
+}
+
+/// Whether whoever this is may ask for the route that a request came to.
+///
+/// # Errors
+/// Why not.
+pub fn allow(parts: &Parts, identity: &Identity) -> Result<(), Refusal> {
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    match access(parts.method.as_str(), route) {
+        Some(Needs(permission)) => Ok(identity.check(permission)?),
+        Some(Open) => Ok(()),
+        None => {
+            tracing::error!(method = known(&parts.method), route, "no rule says who may ask for this");
+            Err(Refusal::NoRule)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn each_route_has_one_rule() {
+        let routes: HashSet<_> = ROUTES.iter().map(|(method, path, _)| (method, path)).collect();
+        assert_eq!(routes.len(), ROUTES.len());
+        assert_eq!(access("HEAD", "/account"), Some(Needs(SeeOneself)));
+        assert_eq!(access("PUT", "/account"), None);
+    }
+}

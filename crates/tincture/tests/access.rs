@@ -1,0 +1,460 @@
+//! Who may ask for what: every route of the API and of the pages × every role × own, somebody else's and nobody's × every
+//! kind of token, good and bad.
+//!
+//! The routes are those that the routers have, so a new one without a rule fails here. What is expected follows from the
+//! table of permissions, which stands in docs/people.md; that the lab answers so is seen by asking it.
+
+use api::ApiState;
+use auth::{AUDIENCE, ISSUER, NewAccount, Password, SESSION_COOKIE, Service, TokenWish};
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+    response::Response,
+    routing::get,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::Utc;
+use domain::{ApiTokenId, Attendance, Deck, ExperimentId, Permission, RobotKind, Role, Scope, Scopes, UserId};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use request::{Access, AppState, Caller, Changes, ROUTES, access};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use store::{NewRobot, User, testing::TestDatabase};
+use tower::ServiceExt;
+use workflow::{ExperimentRequest, Lab, WellRequest};
+
+const PASSWORD: &str = "a password for tests";
+
+/// How a request is answered, as far as it is about who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Whoever asks may: what becomes of it is the handler's.
+    Passes,
+    /// Nobody's valid sign-in came with it.
+    Stranger,
+    Forbidden,
+    /// There is none such, or it is somebody else's.
+    Absent,
+}
+
+/// What a route's id names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Own,
+    Others,
+    /// An id that there isn't.
+    Nobodys,
+    /// The route is about no one's.
+    TheLabs,
+}
+
+/// Somebody with what they can show.
+struct Person {
+    user: User,
+    token: String,
+    cookie: String,
+    experiment: ExperimentId,
+}
+
+struct Fixture {
+    state: AppState,
+    router: Router,
+    database: TestDatabase,
+    people: BTreeMap<&'static str, Person>,
+    /// Whoever administrators act on.
+    target: UserId,
+}
+
+/// By name; `other` is somebody whose things the others ask for.
+const PEOPLE: [(&str, Role); 5] = [
+    ("student", Role::Student),
+    ("researcher", Role::Researcher),
+    ("operator", Role::Operator),
+    ("administrator", Role::Admin),
+    ("other", Role::Student),
+];
+
+impl Fixture {
+    async fn open() -> Self {
+        let database = TestDatabase::sqlite().await;
+        let store = database.store.clone();
+        let auth = Service::new(store.clone()).await.expect("auth");
+        let state = AppState::new(store.clone(), auth, Lab::new(store.clone()));
+        let state = state.with_changes(Changes::per_minute(100_000));
+        let robot = NewRobot {
+            name: "bench".to_owned(),
+            kind: RobotKind::Ot2,
+            url: "http://127.0.0.1:9".to_owned(),
+            sensor_url: "tcp://127.0.0.1:9".to_owned(),
+            attendance: Attendance::Virtual,
+            deck: Deck::default(),
+        };
+        store.ensure_robot(robot).await.expect("a robot");
+        let router = api::router(ApiState::new(state.clone())).merge(web::router(state.clone()));
+        let target = account(&state, "target", Role::Student).await.id;
+        let mut fixture = Self { state, router, database, people: BTreeMap::new(), target };
+        for (name, role) in PEOPLE {
+            let user = account(&fixture.state, name, role).await;
+            let person = fixture.signed_in(user).await;
+            fixture.people.insert(name, person);
+        }
+        fixture
+    }
+
+    async fn signed_in(&self, user: User) -> Person {
+        let auth = &self.state.auth;
+        let tokens = auth.sign_in(&user.email, Password::from(PASSWORD), None).await.expect("signed in");
+        let session = auth.start_cookie_session(&user.email, Password::from(PASSWORD), None).await.expect("signed in");
+        let volumes = [("red".to_owned(), 60.0)].into();
+        let request = ExperimentRequest { name: None, wells: vec![WellRequest { volumes }] };
+        let experiment = self.state.lab.submit(&user, request, None, None).await.expect("accepted").experiment;
+        Person {
+            token: tokens.access_token.expose().to_owned(),
+            cookie: session.token.expose().to_owned(),
+            experiment: experiment.experiment.id,
+            user,
+        }
+    }
+
+    async fn api_token(&self, user: &User, scopes: &[Scope]) -> (ApiTokenId, String) {
+        let wish = TokenWish { name: "test".to_owned(), scopes: scopes.to_vec(), days: None };
+        let (token, secret) = self.state.auth.create_api_token(user, wish, None, None).await.expect("a token");
+        (token.id, secret.expose().to_owned())
+    }
+
+    /// The path with something for each of its parts.
+    async fn filled(&self, route: &str, asks: &Person, whose: Whose) -> String {
+        let owner = if whose == Whose::Others { &self.people["other"] } else { asks };
+        let nobody = ExperimentId::new().to_string();
+        let id = if whose == Whose::Nobodys {
+            nobody
+        } else if route.contains("experiments/{id}") {
+            owner.experiment.to_string()
+        } else if route.contains("tokens/{id}") {
+            // A fresh one each time, since who may revokes it.
+            let (id, _) = self.api_token(&owner.user, &[Scope::Read]).await;
+            id.to_string()
+        } else if route.contains("users/{id}") {
+            self.target.to_string()
+        } else {
+            "bench".to_owned()
+        };
+        let path = route.replace("{id}", &id).replace("{name}", "bench");
+        path.replace("{control}", "pause").replace("{command}", "pause").replace("{act}", "enable")
+    }
+
+    /// Sends it with an empty form or object, which is enough for nothing that takes one.
+    async fn ask(&self, method: &str, path: &str, shown: &[(header::HeaderName, String)]) -> Response {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in shown {
+            request = request.header(name, value);
+        }
+        let (kind, body) = match method {
+            "GET" | "DELETE" => (None, ""),
+            _ if is_of_api(path) => (Some("application/json"), "{}"),
+            _ => (Some("application/x-www-form-urlencoded"), ""),
+        };
+        if let Some(kind) = kind {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        self.router.clone().oneshot(request.body(Body::from(body)).expect("a request")).await.expect("an answer")
+    }
+}
+
+async fn account(state: &AppState, name: &str, role: Role) -> User {
+    let (email, password) = (format!("{name}@example.org"), Password::from(PASSWORD));
+    let account = NewAccount { email, password, role, quota: 100 };
+    state.auth.create_user(account, None, None).await.expect("an account")
+}
+
+fn is_of_api(route: &str) -> bool {
+    route.starts_with("/api/")
+}
+
+fn verdict(answer: &Response) -> Verdict {
+    let to = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match answer.status() {
+        StatusCode::UNAUTHORIZED => Verdict::Stranger,
+        StatusCode::SEE_OTHER if to.starts_with("/sign-in") => Verdict::Stranger,
+        StatusCode::FORBIDDEN => Verdict::Forbidden,
+        StatusCode::NOT_FOUND => Verdict::Absent,
+        status => {
+            assert!(!status.is_server_error(), "{status}");
+            Verdict::Passes
+        }
+    }
+}
+
+fn bearer(token: &str) -> [(header::HeaderName, String); 1] {
+    [(header::AUTHORIZATION, format!("Bearer {token}"))]
+}
+
+fn cookie(token: &str) -> [(header::HeaderName, String); 1] {
+    [(header::COOKIE, format!("{SESSION_COOKIE}={token}"))]
+}
+
+/// Each route that takes somebody, with its permission.
+fn guarded() -> impl Iterator<Item = (&'static str, &'static str, Permission)> {
+    ROUTES.iter().filter_map(|(method, route, access)| match access {
+        Access::Needs(permission) => Some((*method, *route, *permission)),
+        Access::Open => None,
+    })
+}
+
+/// What there is to ask for about a route.
+fn whose(route: &str) -> &'static [Whose] {
+    if route.contains("experiments/{id}") || route.contains("tokens/{id}") {
+        &[Whose::Own, Whose::Others, Whose::Nobodys]
+    } else if route.contains("users/{id}") {
+        &[Whose::TheLabs, Whose::Nobodys]
+    } else {
+        &[Whose::TheLabs]
+    }
+}
+
+/// By the table alone.
+fn expected(permission: Permission, role: Role, scopes: Option<Scopes>, whose: Whose) -> Verdict {
+    let rule = permission.rule();
+    let is_for_it = scopes.is_none_or(|scopes| rule.scope.is_some_and(|scope| scopes.has(scope)));
+    let role = scopes.map_or(role, |scopes| scopes.within(role));
+    match whose {
+        _ if !is_for_it || !role.is_at_least(rule.least) => Verdict::Forbidden,
+        Whose::Nobodys => Verdict::Absent,
+        Whose::Others if rule.others.is_none_or(|least| !role.is_at_least(least)) => Verdict::Absent,
+        Whose::Own | Whose::Others | Whose::TheLabs => Verdict::Passes,
+    }
+}
+
+/// What these are about is looked for when what was sent makes sense.
+const BODY_FIRST: [(&str, &str); 2] = [("POST", "/api/v1/users/{id}/erase"), ("POST", "/users/{id}")];
+
+fn is_as_it_should(is: Verdict, should: Verdict, method: &str, route: &str) -> bool {
+    is == should || (should == Verdict::Absent && is == Verdict::Passes && BODY_FIRST.contains(&(method, route)))
+}
+
+#[test]
+fn every_route_has_a_rule_and_every_rule_a_route() {
+    let document = serde_json::to_value(api::openapi()).expect("JSON");
+    let mut routes: BTreeSet<(String, String)> = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        let methods = methods.as_object().expect("methods");
+        routes.extend(methods.keys().map(|method| (method.to_uppercase(), path.clone())));
+    }
+    assert!(routes.len() > 35, "{}", routes.len());
+    routes.extend(web::ROUTES.iter().map(|(method, path)| (method.to_uppercase(), (*path).to_owned())));
+    routes.insert(("GET".to_owned(), "/assets/{edition}/{name}".to_owned()));
+    let ruled: BTreeSet<_> =
+        ROUTES.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+    let missing: Vec<_> = routes.difference(&ruled).collect();
+    assert!(missing.is_empty(), "say in request/src/access.rs who may ask for {missing:?}");
+    let gone: Vec<_> = ruled.difference(&routes).collect();
+    assert!(gone.is_empty(), "there are no such routes: {gone:?}");
+}
+
+/// What the document says of signing in is what the table says.
+#[test]
+fn what_is_open_says_so() {
+    let document = serde_json::to_value(api::openapi()).expect("JSON");
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let is_open = access(&method.to_uppercase(), path) == Some(Access::Open);
+            assert_eq!(operation.get("security").is_some(), is_open, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_route_without_a_rule_lets_nobody_in() {
+    let fixture = Fixture::open().await;
+    let stray: Router =
+        Router::new().route("/stray", get(async |_: Caller| "let in")).with_state(fixture.state.clone());
+    let ask = async |shown: &[(header::HeaderName, String)]| {
+        let mut request = Request::get("/stray");
+        for (name, value) in shown {
+            request = request.header(name, value);
+        }
+        stray.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("an answer").status()
+    };
+    assert_eq!(ask(&[]).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&bearer(&fixture.people["administrator"].token)).await, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn each_role_reaches_what_the_table_says() {
+    let fixture = Fixture::open().await;
+    let mut wrong = Vec::new();
+    for (method, route, permission) in guarded() {
+        for (name, role) in PEOPLE.iter().filter(|(name, _)| *name != "other") {
+            let person = &fixture.people[name];
+            for &whose in whose(route) {
+                let path = fixture.filled(route, person, whose).await;
+                let shown = if is_of_api(route) { bearer(&person.token) } else { cookie(&person.cookie) };
+                let is = verdict(&fixture.ask(method, &path, &shown).await);
+                let should = expected(permission, *role, None, whose);
+                if !is_as_it_should(is, should, method, route) {
+                    wrong.push(format!("{name}, {whose:?}: {method} {route} is {is:?}, and should be {should:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The scopes of a token, alone and together, of everybody who may have them.
+#[tokio::test]
+async fn each_token_reaches_what_its_scopes_say_and_no_more_than_its_owner() {
+    let fixture = Fixture::open().await;
+    let (all, mut wrong, mut passed) = (Scope::ALL, Vec::new(), 0);
+    for (name, role) in PEOPLE.iter().filter(|(name, _)| *name != "other") {
+        let person = &fixture.people[name];
+        for bits in 1..1 << all.len() {
+            let chosen: Vec<_> =
+                all.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, scope)| *scope).collect();
+            if chosen.iter().any(|scope| !scope.is_for(*role)) {
+                continue;
+            }
+            let (id, token) = fixture.api_token(&person.user, &chosen).await;
+            let scopes = Scopes::of(chosen).expect("some");
+            for (method, route, permission) in guarded().filter(|(_, route, _)| is_of_api(route)) {
+                for &whose in whose(route) {
+                    let path = fixture.filled(route, person, whose).await;
+                    let answer = fixture.ask(method, &path, &bearer(&token)).await;
+                    let (is, should) = (verdict(&answer), expected(permission, *role, Some(scopes), whose));
+                    passed += usize::from(is == Verdict::Passes);
+                    if !is_as_it_should(is, should, method, route) {
+                        wrong.push(format!(
+                            "{name}'s {scopes}, {whose:?}: {method} {route} is {is:?}, and should be {should:?}"
+                        ));
+                    }
+                }
+            }
+            for (method, route, _) in guarded().filter(|(_, route, _)| !is_of_api(route)) {
+                let path = fixture.filled(route, person, Whose::TheLabs).await;
+                for shown in [bearer(&token), cookie(&token)] {
+                    let is = verdict(&fixture.ask(method, &path, &shown).await);
+                    assert_eq!(is, Verdict::Stranger, "pages take no tokens: {method} {route}");
+                }
+            }
+            // The next one finds room.
+            fixture.state.auth.revoke_api_token(id, None, None).await.expect("revoked");
+        }
+        fixture.forget_tokens().await;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(passed > 100, "somebody was let in: {passed}");
+}
+
+impl Fixture {
+    /// Those that were made to be asked for.
+    async fn forget_tokens(&self) {
+        for person in self.people.values() {
+            for token in self.state.auth.api_tokens(person.user.id).await.expect("a list") {
+                self.state.auth.revoke_api_token(token.id, None, None).await.expect("revoked");
+            }
+        }
+    }
+
+    /// Everything that is nobody's valid sign-in, though it looks like an administrator's.
+    async fn bad_tokens(&self) -> Vec<(&'static str, String)> {
+        let admin = &self.people["administrator"];
+        let own = self.database.store.signing_keys().await.expect("the keys").remove(0);
+        let key = EncodingKey::from_ed_pem(own.private_pem.as_bytes()).expect("a key");
+        let payload = admin.token.split('.').nth(1).expect("claims");
+        let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).expect("base64")).expect("JSON");
+        let kid = Some(own.kid.clone());
+        let signed = |algorithm, claims: &Value, key: &EncodingKey| {
+            let header = Header { kid: kid.clone(), ..Header::new(algorithm) };
+            jsonwebtoken::encode(&header, claims, key).expect("signed")
+        };
+        let with = |name: &str, value: Value| {
+            let mut claims = claims.clone();
+            claims[name] = value;
+            signed(Algorithm::EdDSA, &claims, &key)
+        };
+        // Signed anew without a change it is good: what is refused below is refused for what was changed.
+        let same = verdict(&self.ask("GET", "/api/v1/users", &bearer(&signed(Algorithm::EdDSA, &claims, &key))).await);
+        assert_eq!(same, Verdict::Passes);
+        assert_eq!((claims["iss"].as_str(), claims["aud"].as_str()), (Some(ISSUER), Some(AUDIENCE)));
+
+        let mut foreign = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+        foreign.extend([7; 32]);
+        let foreign = EncodingKey::from_ed_der(&foreign);
+        let public = self.state.auth.keys().jwks().await.to_string();
+        let head = json!({ "alg": "none", "typ": "JWT", "kid": own.kid }).to_string();
+        let (before, _) = admin.token.rsplit_once('.').expect("a JWT");
+        let sessionless =
+            self.state.auth.sign_in(&admin.user.email, Password::from(PASSWORD), None).await.expect("signed in");
+        self.state.auth.sign_out(sessionless.refresh_token.expose(), None).await.expect("signed out");
+        let (revoked, revoked_token) = self.api_token(&admin.user, &[Scope::Read]).await;
+        self.state.auth.revoke_api_token(revoked, None, None).await.expect("revoked");
+        let (_, expired) = self.api_token(&admin.user, Scope::ALL).await;
+        self.database.store.run_sql("UPDATE api_tokens SET expires_at = '2020-01-01T00:00:00+00:00'").await;
+        let mistyped = {
+            let mut typed = expired.clone();
+            typed.pop();
+            typed + "-"
+        };
+        vec![
+            ("nothing", String::new()),
+            ("expired", with("exp", json!(Utc::now().timestamp() - 1))),
+            ("forged signature", format!("{before}.{}", "A".repeat(86))),
+            ("another key", signed(Algorithm::EdDSA, &claims, &foreign)),
+            ("alg none", format!("{}.{payload}.", URL_SAFE_NO_PAD.encode(head))),
+            (
+                "the public key as a secret",
+                signed(Algorithm::HS256, &claims, &EncodingKey::from_secret(public.as_bytes())),
+            ),
+            ("wrong audience", with("aud", json!("another-api"))),
+            ("wrong issuer", with("iss", json!("another"))),
+            ("no such session", with("sid", json!(ExperimentId::new()))),
+            ("somebody else's session", with("sub", json!(self.people["student"].user.id))),
+            ("revoked session", sessionless.access_token.expose().to_owned()),
+            ("a cookie", admin.cookie.clone()),
+            ("revoked API token", revoked_token),
+            ("expired API token", expired),
+            ("mistyped API token", mistyped),
+            ("unknown API token", format!("tct_{}", "a".repeat(46))),
+        ]
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_in_with_a_bad_token() {
+    let fixture = Fixture::open().await;
+    let admin = &fixture.people["administrator"];
+    let bad = fixture.bad_tokens().await;
+    let mut asked = 0;
+    for (method, route, _) in guarded() {
+        let path = fixture.filled(route, admin, Whose::Nobodys).await;
+        for (kind, token) in &bad {
+            for shown in [bearer(token), cookie(token)] {
+                let is_good_cookie = *kind == "a cookie" && shown[0].0 == header::COOKIE;
+                if is_good_cookie {
+                    continue;
+                }
+                let is = verdict(&fixture.ask(method, &path, &shown).await);
+                assert_eq!(is, Verdict::Stranger, "{kind}: {method} {route}");
+                asked += 1;
+            }
+        }
+        let is = verdict(&fixture.ask(method, &path, &[]).await);
+        assert_eq!(is, Verdict::Stranger, "nobody: {method} {route}");
+    }
+    assert!(asked > 1_000, "{asked}");
+}
+
+/// A cookie reads whatever page sends it; what changes something must come from our own.
+#[tokio::test]
+async fn no_other_site_changes_anything_with_a_cookie() {
+    let fixture = Fixture::open().await;
+    let admin = &fixture.people["administrator"];
+    for (method, route, _) in guarded().filter(|(method, ..)| *method != Method::GET.as_str()) {
+        let path = fixture.filled(route, admin, Whose::Own).await;
+        let [shown] = cookie(&admin.cookie);
+        let from = (header::HeaderName::from_static("sec-fetch-site"), "cross-site".to_owned());
+        let is = verdict(&fixture.ask(method, &path, &[shown, from]).await);
+        assert_eq!(is, Verdict::Forbidden, "{method} {route}");
+        fixture.forget_tokens().await;
+    }
+}
