@@ -84,6 +84,33 @@ named_states! {
     }
 }
 
+/// What comes of a [`Control`] that is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Granted {
+    /// No worker holds the experiment: it becomes this at once.
+    Becomes(ExperimentStatus),
+    /// A worker has it in hand and finds the wish between two operations.
+    Asked,
+    /// The wish to pause is taken back before the worker acts on it.
+    TakenBack,
+}
+
+impl Control {
+    /// What comes of this wish at an experiment that stands so and of which `asked` is wished already; nothing where it
+    /// is refused. A wish to cancel can't be taken back.
+    pub const fn granted(self, status: ExperimentStatus, asked: Option<Self>) -> Option<Granted> {
+        use ExperimentStatus::{Cancelled, Paused, Queued, Running};
+        match (self, status, asked) {
+            (Self::Pause, Queued, _) => Some(Granted::Becomes(Paused)),
+            (Self::Resume, Paused, _) => Some(Granted::Becomes(Queued)),
+            (Self::Cancel, Queued | Paused, _) => Some(Granted::Becomes(Cancelled)),
+            (Self::Cancel, Running, _) | (Self::Pause, Running, None | Some(Self::Pause)) => Some(Granted::Asked),
+            (Self::Resume, Running, Some(Self::Pause)) => Some(Granted::TakenBack),
+            _ => None,
+        }
+    }
+}
+
 named_states! {
     /// Where one well of an experiment stands.
     WellStatus {
@@ -165,6 +192,25 @@ mod tests {
                 assert!(!(from.is_final() && from.may_become(to)), "{from} → {to}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_granted_is_a_lawful_step_or_a_wish_for_who_has_it_in_hand() {
+        for &status in ExperimentStatus::ALL {
+            for asked in [None, Some(Control::Pause), Some(Control::Cancel)] {
+                for &control in Control::ALL {
+                    match control.granted(status, asked) {
+                        Some(Granted::Becomes(next)) => {
+                            assert!(status.may_become(next), "{control}: {status} → {next}")
+                        }
+                        Some(Granted::Asked | Granted::TakenBack) => assert_eq!(status, ExperimentStatus::Running),
+                        None => assert!(control != Control::Cancel || status.is_final(), "{status} can be cancelled"),
+                    }
+                }
+            }
+        }
+        let on_cancelling = |control: Control| control.granted(ExperimentStatus::Running, Some(Control::Cancel));
+        assert_eq!([Control::Pause, Control::Resume].map(on_cancelling), [None, None], "it can't be taken back");
     }
 
     #[test]

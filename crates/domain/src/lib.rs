@@ -27,7 +27,7 @@ pub use change::*;
 pub use deck::*;
 pub use document::Collection;
 pub use event::*;
-pub use experiment::{Control, ExperimentStatus, Role, UnknownName, WellStatus};
+pub use experiment::{Control, ExperimentStatus, Granted, Role, UnknownName, WellStatus};
 pub use fault::*;
 pub use ids::*;
 pub use inventory::*;

@@ -57,6 +57,27 @@ named_states! {
     }
 }
 
+impl RobotCommand {
+    /// What a robot is told after this, that was told `mode` before and may be asking something. Only a resume loosens a
+    /// hold. Nothing for a drain of a robot that is held or asks.
+    pub const fn told(self, mode: RobotMode, asks: bool) -> Option<RobotMode> {
+        use RobotMode::{Active, Draining, Paused, Stopped};
+        match (self, mode) {
+            (Self::Stop, _) | (Self::Pause, Stopped) => Some(Stopped),
+            (Self::Pause, _) => Some(Paused),
+            (Self::Resume, Draining) => Some(Draining),
+            (Self::Resume, _) => Some(Active),
+            (Self::Drain, Active | Draining) if !asks => Some(Draining),
+            (Self::Drain, _) => None,
+        }
+    }
+
+    /// Whether this answers what a robot asks.
+    pub const fn answers(self) -> bool {
+        matches!(self, Self::Resume)
+    }
+}
+
 /// What must be so, under the robot's row, for an act on its deck; each asks for what those before it ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,4 +88,26 @@ pub enum DeckCondition {
     HandsFree,
     /// And no experiment that is under way has its wells on the plate.
     PlateFree,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_resume_loosens_a_hold_and_nothing_passes_a_question() {
+        for &mode in RobotMode::ALL {
+            for &command in RobotCommand::ALL {
+                for asks in [false, true] {
+                    let told = command.told(mode, asks);
+                    let loosens = mode.is_held() && !told.is_none_or(RobotMode::is_held);
+                    assert_eq!(loosens, mode.is_held() && command == RobotCommand::Resume, "{command} at {mode}");
+                    let refused = command == RobotCommand::Drain && (mode.is_held() || asks);
+                    assert_eq!(told.is_none(), refused, "{command} at {mode}, asking: {asks}");
+                }
+            }
+        }
+        assert_eq!(RobotCommand::Pause.told(RobotMode::Stopped, false), Some(RobotMode::Stopped));
+        assert_eq!(RobotCommand::Resume.told(RobotMode::Draining, false), Some(RobotMode::Draining));
+    }
 }

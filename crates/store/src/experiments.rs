@@ -12,7 +12,7 @@ use crate::{
     sql::{Row, Sql, now, row_values, sql},
     wells::{self, sql_list},
 };
-use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, Needs, UserId, WellId, WellStatus};
+use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, Granted, Needs, UserId, WellId, WellStatus};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -127,21 +127,18 @@ async fn apply_control(
     status: ExperimentStatus,
     pending: Option<Control>,
 ) -> Result<ControlOutcome> {
-    use ExperimentStatus::{Cancelled, Paused, Queued, Running};
-    let to = match (control, status, pending) {
-        (Control::Pause, Queued, _) => Paused,
-        (Control::Resume, Paused, _) => Queued,
-        (Control::Cancel, Queued | Paused, _) => Cancelled,
-        (Control::Cancel, Running, _) | (Control::Pause, Running, None | Some(Control::Pause)) => {
+    let to = match control.granted(status, pending) {
+        Some(Granted::Becomes(to)) => to,
+        Some(Granted::Asked) => {
             sql!("UPDATE experiments SET control = $2 WHERE id = $1", id, control).execute(tx).await?;
             return Ok(ControlOutcome::Requested);
         }
-        // Taken back before the worker saw it, or while it saw it: it reads the wish once more before it acts on it.
-        (Control::Resume, Running, Some(Control::Pause)) => {
+        // Before the worker saw it, or while it saw it: it reads the wish once more before it acts on it.
+        Some(Granted::TakenBack) => {
             sql!("UPDATE experiments SET control = NULL WHERE id = $1", id).execute(tx).await?;
-            return Ok(ControlOutcome::Applied(Running));
+            return Ok(ControlOutcome::Applied(status));
         }
-        _ => return Ok(ControlOutcome::Refused(status)),
+        None => return Ok(ControlOutcome::Refused(status)),
     };
     let happened = step(tx, id, to, None).await?;
     if to.is_final() {

@@ -252,9 +252,8 @@ impl Store {
         by: NewActivity,
     ) -> Result<RobotMode> {
         let (mode, signals) = transact!(self, |tx| {
-            let before = self.lock(tx, robot).await?;
-            let mode = before.told(command)?;
-            let answers = command == RobotCommand::Resume;
+            let (before, asks) = self.lock(tx, robot).await?;
+            let mode = command.told(before, asks).ok_or(StoreError::Held)?;
             // What changes nothing leaves who it was and since when.
             let text = "UPDATE robots SET mode = $2, acts = acts + 1,
                     mode_by = CASE WHEN mode = $2 THEN mode_by ELSE $3 END,
@@ -262,7 +261,7 @@ impl Store {
                     attention = CASE WHEN $5 THEN NULL ELSE attention END,
                     attention_at = CASE WHEN $5 THEN NULL ELSE attention_at END
                 WHERE id = $1";
-            sql!(text, robot, mode, who, now(), answers).execute(tx).await?;
+            sql!(text, robot, mode, who, now(), command.answers()).execute(tx).await?;
             activity::insert(self.backend(), &by).execute(tx).await?;
             let mut effects = Effects::default();
             effects.tell_in_hand(tx, robot).await?;
@@ -296,10 +295,11 @@ impl Store {
         Ok(())
     }
 
-    async fn lock(&self, tx: &DatabaseTransaction, robot: RobotId) -> Result<Told> {
+    /// What it has been told, and whether it asks something.
+    async fn lock(&self, tx: &DatabaseTransaction, robot: RobotId) -> Result<(RobotMode, bool)> {
         let text = format!("SELECT mode, attention FROM robots WHERE id = $1{}", self.backend().for_update());
         let row = sql!(text, robot).one(tx).await?.ok_or(StoreError::NotFound("robot"))?;
-        Ok(Told { mode: row.get("mode")?, asks: row.get::<Option<Fault>>("attention")?.is_some() })
+        Ok((row.get("mode")?, row.get::<Option<Fault>>("attention")?.is_some()))
     }
 
     /// Remembers who the machine says it is.
@@ -330,27 +330,6 @@ impl Store {
             sql!("SELECT id FROM lab").one(tx).await
         });
         row.ok_or(StoreError::NotFound("lab"))?.get("id")
-    }
-}
-
-/// What a robot has been told, and whether it asks something.
-struct Told {
-    mode: RobotMode,
-    asks: bool,
-}
-
-impl Told {
-    /// What it is told after a command. A hold is only ever made looser by a resume.
-    fn told(&self, command: RobotCommand) -> Result<RobotMode> {
-        use RobotMode::{Active, Draining, Paused, Stopped};
-        match (command, self.mode) {
-            (RobotCommand::Stop, _) | (RobotCommand::Pause, Stopped) => Ok(Stopped),
-            (RobotCommand::Pause, _) => Ok(Paused),
-            (RobotCommand::Resume, Draining) => Ok(Draining),
-            (RobotCommand::Resume, _) => Ok(Active),
-            (RobotCommand::Drain, Active | Draining) if !self.asks => Ok(Draining),
-            (RobotCommand::Drain, _) => Err(StoreError::Held),
-        }
     }
 }
 

@@ -18,14 +18,23 @@ pub struct DoubtsView {
     pub shared: Vec<Shared>,
     /// The same for a person.
     pub sentence: String,
+    /// Its first part…
+    #[serde(skip)]
+    pub headline: String,
+    /// …and what they share.
+    #[serde(skip)]
+    pub causes: String,
     /// How many of them `POST …/retry` makes again without charge.
     pub free_retry: usize,
 }
 
 impl From<&Doubts> for DoubtsView {
     fn from(doubts: &Doubts) -> Self {
+        let (headline, causes) = (doubts.headline(), doubts.causes());
         Self {
-            sentence: format!("{} {}", doubts.headline(), doubts.causes()),
+            sentence: format!("{headline} {causes}"),
+            headline,
+            causes,
             free_retry: doubts.free_retry.len(),
             wells: doubts.wells.clone(),
             measured: doubts.measured,

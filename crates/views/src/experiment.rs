@@ -4,7 +4,7 @@ use crate::{DoubtsView, FaultView, WaitingView, WellView, result::colour};
 use chrono::{DateTime, Utc};
 use domain::{Control, ExperimentId, ExperimentStatus, Role, UserId, WellStatus};
 use serde::Serialize;
-use store::{ExperimentDetail, ExperimentSummary};
+use store::{ExperimentDetail, ExperimentSummary, Well};
 use utoipa::ToSchema;
 use workflow::{Doubts, Progress, doubt_of};
 
@@ -40,7 +40,8 @@ pub struct ProgressView {
 }
 
 impl ProgressView {
-    fn of(progress: Progress, reader: Role) -> Self {
+    /// As `reader` may see it.
+    pub fn of(progress: Progress, reader: Role) -> Self {
         let Progress { queue_position, seconds_to_start, steps_done, steps_total, seconds_left, now, waiting } =
             progress;
         let waiting = waiting.map(|waiting| WaitingView::of(&waiting, reader));
@@ -125,6 +126,14 @@ impl Tally {
         }
         tally
     }
+}
+
+/// The wells that its owner has paid for: measured ones whose quota wasn't given back, and free ones that were given up.
+pub fn charged(detail: &ExperimentDetail, doubts: Option<&Doubts>) -> usize {
+    let is_given_up = |well: &Well| well.status == WellStatus::Cancelled && well.makes_up_for.is_some();
+    let is_paid_for = |well: &Well| well.status == WellStatus::Measured || is_given_up(well);
+    let paid_for = detail.wells.iter().filter(|(well, _)| is_paid_for(well)).count();
+    paid_for.saturating_sub(doubts.map_or(0, |doubts| doubts.given_back))
 }
 
 /// A line of the list of experiments.

@@ -1,8 +1,10 @@
 //! What people and programs are shown of the lab's records, and to whom: made here once, for the API and the pages.
 //!
-//! The API sends these as they are; the pages put words and drawings around them. Who may see an experiment at all is asked
+//! The API sends these as they are; the pages put words and drawings around them, and say some parts by themselves, which
+//! the API sends as one sentence: those aren't serialized. Who may see an experiment at all is asked
 //! of `Lab`; what a reader is told of what they may see (names of people, other people's experiments) is settled here.
 
+mod acts;
 mod api_token;
 mod doubts;
 mod experiment;
@@ -14,9 +16,10 @@ mod user;
 mod waiting;
 mod well;
 
+pub use acts::{Commands, Controls, Retry};
 pub use api_token::{ApiTokenView, ScopeName};
 pub use doubts::DoubtsView;
-pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally};
+pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally, charged};
 pub use fault::FaultView;
 pub use forgotten::forgotten;
 pub use result::{ResultSchema, measured_colour, result};

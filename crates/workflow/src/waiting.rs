@@ -5,7 +5,7 @@
 
 use crate::attend::stopped;
 use chrono::{DateTime, Utc};
-use domain::{ExperimentStatus, Fault, Lack, Needs, RobotId, RobotMode, Role};
+use domain::{ExperimentStatus, Fault, FaultCode, Lack, Needs, RobotId, RobotMode, Role};
 use store::{Driver, Experiment, Robot};
 
 /// Whom or what it takes for an experiment to go on.
@@ -169,15 +169,6 @@ impl Hindered {
             Hindrance::Lacks(lack) => format!("{name} has {lack}"),
         }
     }
-
-    /// What there is to add: what is asked, or why it can't be used.
-    pub fn detail(&self) -> Option<&str> {
-        match &self.by {
-            Hindrance::Asks(fault) => Some(&fault.what),
-            Hindrance::Unusable(fault) => Some(&fault.cause),
-            _ => None,
-        }
-    }
 }
 
 impl Hindrance {
@@ -197,6 +188,15 @@ impl Hindrance {
     /// Whether somebody who runs the lab ends it on the robot's page.
     pub const fn is_an_operators(&self) -> bool {
         matches!(self, Self::Stopped(_) | Self::Asks(_) | Self::Paused(_) | Self::Drains(_))
+    }
+
+    /// What there is to add, and of which fault: what is asked, or why it can't be used.
+    pub fn detail(&self) -> Option<(&str, FaultCode)> {
+        match self {
+            Self::Asks(fault) => Some((&fault.what, fault.code)),
+            Self::Unusable(fault) => Some((&fault.cause, fault.code)),
+            _ => None,
+        }
     }
 
     fn fault(&self, reader: Role) -> Option<Fault> {

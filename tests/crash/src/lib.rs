@@ -20,6 +20,7 @@ pub mod process;
 pub mod proxy;
 pub mod run;
 pub mod timeline;
+pub mod turn;
 pub mod verdict;
 
 pub use run::{Settings, run};

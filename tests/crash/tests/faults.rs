@@ -1,35 +1,21 @@
 //! At least 200 random faults on each database, and proof that the harness sees the bugs that it is there for.
 //!
-//! The tests take turns, also between processes: each runs a whole lab, and a machine that is too busy makes every wait
-//! a fault of its own.
+//! The tests take turns: each runs a whole lab.
 
 use crash::{
     Settings,
     database::Kind,
     fault::Mix,
     run::{Broken, Report},
+    turn::turn,
     verdict::Promise,
 };
-use std::fs::File;
 
 /// Chosen once. Another seed is another schedule; `crash --seed N` runs as many as you like.
 const SEED: u64 = 20_261_123;
 
-struct Turn {
-    _lock: File,
-}
-
-async fn turn() -> Turn {
-    let path = std::env::temp_dir().join("tincture-crash-turn.lock");
-    let locking = tokio::task::spawn_blocking(move || {
-        let file = File::options().append(true).create(true).open(path)?;
-        file.lock().map(|()| file)
-    });
-    Turn { _lock: locking.await.expect("a lock doesn't panic").expect("a lock in the temporary directory") }
-}
-
 async fn survives(database: Kind) {
-    let _turn = turn().await;
+    let _turn = turn().await.expect("a turn");
     let report = crash::run(&Settings::new(SEED, 200, database)).await.expect("the harness works");
     assert!(report.violations.is_empty(), "{report}");
     assert!(report.faults >= 200, "only {} faults took effect", report.faults);
@@ -48,7 +34,7 @@ async fn two_hundred_faults_on_postgres_break_no_promise() {
 
 /// People stop, pause and drain robots and renew plates, processes are asked to end, one robot has an operator.
 async fn survives_people(database: Kind) {
-    let _turn = turn().await;
+    let _turn = turn().await.expect("a turn");
     let settings = Settings { mix: Mix::People, attended: 1, ..Settings::new(SEED, 60, database) };
     let report = crash::run(&settings).await.expect("the harness works");
     assert!(report.violations.is_empty(), "{report}");
@@ -95,7 +81,7 @@ async fn failovers_of_a_synchronous_pair_lose_nothing_and_repeat_no_drop() {
 
 /// The others go on; what is bound to the broken one ends, or waits with a reason and can be cancelled.
 async fn survives_without_repair(broken: Broken) {
-    let _turn = turn().await;
+    let _turn = turn().await.expect("a turn");
     let settings = Settings { broken: Some(broken), ..Settings::new(SEED, 40, Kind::Sqlite) };
     let report = crash::run(&settings).await.expect("the harness works");
     assert!(report.violations.is_empty(), "{report}");
@@ -114,7 +100,7 @@ async fn a_robot_that_nobody_repairs_holds_nobody_else_up() {
 
 /// Runs a lab with a bug until the harness complains.
 async fn caught(sabotage: &str, mix: Mix) -> Report {
-    let _turn = turn().await;
+    let _turn = turn().await.expect("a turn");
     for seed in SEED..SEED + 8 {
         let settings = Settings {
             sabotage: Some(sabotage.to_owned()),

@@ -28,16 +28,16 @@ use axum::{
 };
 use chrono::Utc;
 use detail::{ResultRow, WellDetail};
-use domain::{Control, DyeName, ExperimentId, ExperimentStatus, FaultCode, Volume, WellId, WellStatus};
+use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Volume, WellId};
 use request::{AppState, ClientIp};
 use serde::Deserialize;
 use std::collections::HashMap;
-use store::{EventId, Experiment, ExperimentDetail, Well};
+use store::{EventId, Experiment, ExperimentDetail};
 use timeline::Timeline;
 use uuid::Uuid;
-use views::{FaultView, Tally};
-use waiting::WaitingView;
-use workflow::{Doubts, Lab, Progress, Waiting};
+use views::{Controls, DoubtsView, FaultView, ProgressView, Retry, Tally, charged};
+use waiting::WaitingNotice;
+use workflow::{Doubts, Progress};
 
 #[derive(Template)]
 #[template(path = "experiment.html")]
@@ -53,12 +53,12 @@ struct ExperimentPage {
     /// Why it is paused or ended early.
     fault: Option<FaultView>,
     /// Why no robot goes on with it.
-    waiting: Option<WaitingView>,
+    waiting: Option<WaitingNotice>,
     notice: Option<Notice>,
     doubts: Option<DoubtsView>,
     wish: Option<&'static str>,
-    progress: ProgressView,
-    may: Controls,
+    progress: Readout,
+    may: Buttons,
     plates: Vec<PlateView>,
     legend: [(&'static str, &'static str, Option<String>); 7],
     selected: Option<WellDetail>,
@@ -77,9 +77,9 @@ impl ExperimentPage {
     }
 }
 
-struct ProgressView {
+/// How far it is, in words and figures.
+struct Readout {
     measured: u32,
-    /// Measured wells that are paid for, and free ones that were given up.
     charged: usize,
     wells: u32,
     done: u64,
@@ -90,9 +90,9 @@ struct ProgressView {
     time: String,
 }
 
-struct Controls {
+/// What may be wished of it, with what the buttons say.
+struct Buttons {
     pause: bool,
-    /// What the button says.
     resume: Option<&'static str>,
     cancel: bool,
     retry: Option<RetryForm>,
@@ -100,41 +100,27 @@ struct Controls {
 
 /// Makes the wells that weren't measured, and doubtful ones.
 struct RetryForm {
-    wells: usize,
-    /// How many of them cost nothing.
-    free: usize,
+    makes: Retry,
     /// Makes a form sent twice one experiment.
     token: Uuid,
 }
 
 impl RetryForm {
     fn label(&self) -> String {
-        let wells = if self.wells == 1 { "well" } else { "wells" };
+        let Retry { wells: count, free } = self.makes;
+        let wells = if count == 1 { "well" } else { "wells" };
         let these = if self.is_free() { "these " } else { "" };
-        let price = match self.free {
+        let price = match free {
             0 => String::new(),
             _ if self.is_free() => ", free".to_owned(),
             free => format!(", {free} of them free"),
         };
-        format!("Retry {these}{} {wells}{price}", self.wells)
+        format!("Retry {these}{count} {wells}{price}")
     }
 
     /// Then it stands with what is said of the doubtful wells.
     const fn is_free(&self) -> bool {
-        self.free == self.wells
-    }
-}
-
-/// Which wells aren't to be believed, and why.
-struct DoubtsView {
-    headline: String,
-    causes: String,
-    help: String,
-}
-
-impl From<&Doubts> for DoubtsView {
-    fn from(doubts: &Doubts) -> Self {
-        Self { headline: doubts.headline(), causes: doubts.causes(), help: FaultCode::PlateDoubtful.help_path() }
+        self.makes.free == self.makes.wells
     }
 }
 
@@ -237,22 +223,23 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
     let wanted = wanted.map(str::to_owned).or_else(|| most_interesting(detail));
     let selected = wanted.as_deref().and_then(|id| detail::find(detail, &liquid, id));
     let name = title(experiment.name.as_deref(), Tally::of(detail).wells);
+    let progress = ProgressView::of(progress, reader);
     ExperimentPage {
         chrome: Chrome::of(name.clone(), "experiments", visitor),
         id: experiment.id,
         name,
-        status: status_word(experiment, progress.waiting.as_ref()),
+        status: status_word(experiment, progress.waiting.is_some()),
         is_final: experiment.status.is_final(),
         owner,
         created: When::new(experiment.created_at, now),
         completed: experiment.completed_at.map(|at| When::new(at, now)),
         fault: experiment.fault.clone().map(sentences::fault),
-        waiting: progress.waiting.as_ref().map(|waiting| WaitingView::of(waiting, reader)),
         notice,
         wish: experiment.control.map(wish),
         doubts: doubts.as_ref().map(DoubtsView::from),
-        progress: progress_view(detail, &progress, doubts.as_ref()),
-        may: controls(detail, doubts.as_ref()),
+        progress: readout(detail, &progress, doubts.as_ref()),
+        waiting: progress.waiting.map(|waiting| WaitingNotice::of(waiting, reader)),
+        may: buttons(experiment, Controls::of(detail, doubts.as_ref())),
         plates: plate::views(detail, &liquid, wanted.as_deref()),
         legend: plate::legend(),
         selected,
@@ -300,32 +287,24 @@ const fn wish(control: Control) -> &'static str {
     }
 }
 
-fn controls(detail: &ExperimentDetail, doubts: Option<&Doubts>) -> Controls {
-    use ExperimentStatus::{Paused, Queued, Running};
-    let experiment = &detail.experiment;
-    let (status, asked) = (experiment.status, experiment.control);
+fn buttons(experiment: &Experiment, may: Controls) -> Buttons {
     let go_on = if experiment.fault.is_some() { "Try again" } else { "Resume" };
-    let resumes = matches!(status, Paused) && !matches!(asked, Some(Control::Resume | Control::Cancel));
-    let (wells, free) = Lab::retriable(detail, doubts);
-    Controls {
-        pause: matches!(status, Queued | Running) && !matches!(asked, Some(Control::Pause | Control::Cancel)),
-        resume: resumes.then_some(go_on),
-        cancel: !status.is_final() && !matches!(asked, Some(Control::Cancel)),
-        retry: (wells > 0).then(|| RetryForm { wells, free, token: Uuid::now_v7() }),
+    Buttons {
+        pause: may.pause,
+        resume: may.resume.then_some(go_on),
+        cancel: may.cancel,
+        retry: may.retry.map(|makes| RetryForm { makes, token: Uuid::now_v7() }),
     }
 }
 
 /// What stands for its state: an experiment that nobody goes on with waits, whatever the journal calls it.
-pub fn status_word(experiment: &Experiment, waiting: Option<&Waiting>) -> &'static str {
-    if waiting.is_some() { "waiting" } else { experiment.status.as_str() }
+pub fn status_word(experiment: &Experiment, waits: bool) -> &'static str {
+    if waits { "waiting" } else { experiment.status.as_str() }
 }
 
-fn progress_view(detail: &ExperimentDetail, progress: &Progress, doubts: Option<&Doubts>) -> ProgressView {
+fn readout(detail: &ExperimentDetail, progress: &ProgressView, doubts: Option<&Doubts>) -> Readout {
     let tally = Tally::of(detail);
     let Tally { wells, measured, .. } = tally;
-    let is_given_up = |well: &Well| well.status == WellStatus::Cancelled && well.makes_up_for.is_some();
-    let given_up = detail.wells.iter().filter(|(well, _)| is_given_up(well)).count();
-    let charged = (measured as usize + given_up).saturating_sub(doubts.map_or(0, |doubts| doubts.given_back));
     let (time_caption, time) = match (progress.queue_position, progress.seconds_left) {
         // Nobody knows how long that takes.
         _ if progress.waiting.is_some() => ("Waiting since", "—".to_owned()),
@@ -343,9 +322,9 @@ fn progress_view(detail: &ExperimentDetail, progress: &Progress, doubts: Option<
     } else {
         (progress.steps_done.min(progress.steps_total), progress.steps_total.max(1))
     };
-    ProgressView {
+    Readout {
         measured,
-        charged,
+        charged: charged(detail, doubts),
         wells,
         done,
         total,
@@ -360,12 +339,12 @@ fn took(experiment: &Experiment) -> Option<String> {
     Some(duration(length.num_milliseconds() as f64 / 1_000.0))
 }
 
-fn now_sentence(experiment: &Experiment, progress: &Progress, tally: Tally) -> String {
+fn now_sentence(experiment: &Experiment, progress: &ProgressView, tally: Tally) -> String {
     let Tally { measured, doubtful, .. } = tally;
     if let Some(waiting) = &progress.waiting {
         let place = progress.queue_position.filter(|place| *place > 1);
         let place = place.map(|place| format!("; number {place} in the queue")).unwrap_or_default();
-        return format!("{}{place}", waiting.headline());
+        return format!("{}{place}", waiting.headline);
     }
     match experiment.status {
         ExperimentStatus::Queued => match progress.queue_position {

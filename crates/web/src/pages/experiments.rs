@@ -74,21 +74,21 @@ pub async fn show(Looking { state, me }: Looking, Query(wish): Query<Wish>) -> R
 }
 
 fn entry(summary: ExperimentSummary, robots: &[Robot], reader: Role, now: DateTime<Utc>) -> Entry {
-    let waiting = Waiting::of(&summary.experiment, robots, now);
+    let waiting = Waiting::of(&summary.experiment, robots, now).map(|waiting| WaitingView::of(&waiting, reader));
     Entry {
         title: title(summary.experiment.name.as_deref(), summary.wells),
-        status: status_word(&summary.experiment, waiting.as_ref()),
+        status: status_word(&summary.experiment, waiting.is_some()),
         waits: waiting.as_ref().map(|waiting| waits(waiting, reader)),
         created: When::new(summary.experiment.created_at, now),
-        line: ExperimentLine::of(summary, waiting.map(|waiting| WaitingView::of(&waiting, reader))),
+        line: ExperimentLine::of(summary, waiting),
     }
 }
 
 /// Like "waiting for an operator"; who runs the lab is told which robot, if it is one.
-fn waits(waiting: &Waiting, reader: Role) -> String {
+fn waits(waiting: &WaitingView, reader: Role) -> String {
     match waiting.robots.as_slice() {
-        [robot] if reader.runs_the_lab() => robot.sentence(reader),
-        _ => waiting.headline().to_owned(),
+        [robot] if reader.runs_the_lab() => robot.sentence.clone(),
+        _ => waiting.headline.to_owned(),
     }
 }
 

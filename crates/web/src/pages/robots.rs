@@ -20,12 +20,12 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use domain::{RobotId, RobotMode, Role};
+use domain::{RobotId, Role};
 use request::{AppState, ClientIp};
 use state::Standing;
 use store::{Driver, Robot};
 use supplies::{MiniPlate, SupplyView};
-use views::{Attention, FaultView};
+use views::{Attention, Commands, FaultView};
 use workflow::{CommandLabError, RobotCommand, Waiting, is_in_need};
 
 #[derive(Template)]
@@ -54,23 +54,11 @@ struct Card {
     plate: MiniPlate,
 }
 
-/// The buttons that make sense now.
-struct Commands {
-    pause: bool,
-    resume: bool,
-    drain: bool,
-}
-
 pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Result<Response, PageError> {
     let robots = state.store.robots().await?;
     let asking = robots.iter().filter(|robot| is_in_need(robot)).count();
     let is_served = Waiting::of_queue(&robots, Utc::now()).is_none();
-    let all: Vec<_> = robots.iter().map(Commands::of).collect();
-    let may = Commands {
-        pause: all.iter().any(|may| may.pause),
-        resume: all.iter().any(|may| may.resume),
-        drain: all.iter().any(|may| may.drain),
-    };
+    let may = Commands::of_any(&robots);
     let visitor = Visitor::among(&robots, &me.user);
     let mut cards = Vec::with_capacity(robots.len());
     for robot in robots {
@@ -108,17 +96,6 @@ async fn card(state: &AppState, robot: Robot, reader: Role) -> Result<Card, Page
         notice: notice(&robot).map(sentences::fault),
         name: robot.name,
     })
-}
-
-impl Commands {
-    fn of(robot: &Robot) -> Self {
-        use RobotMode::{Active, Draining, Paused, Stopped};
-        Self {
-            pause: matches!(robot.mode, Active | Draining),
-            resume: matches!(robot.mode, Paused | Stopped) || robot.attention.is_some(),
-            drain: matches!(robot.mode, Active) && robot.attention.is_none(),
-        }
-    }
 }
 
 /// Why its worker waits, while there is one and nobody is asked.

@@ -1,19 +1,21 @@
-//! What an experiment waits for, in its reader's words and with the way to the robots for who may go there.
+//! What an experiment waits for, with the way to the robots for who may go there.
 
 use crate::{pages::robots, sentences::sentence, when::When};
 use chrono::Utc;
-use domain::{FaultCode, Role};
-use workflow::{Hindered, Hindrance, Waiting};
+use domain::Role;
+use views::{HinderedView, WaitingView};
+use workflow::Hindrance;
 
-pub struct WaitingView {
+/// The facts are [`WaitingView`]'s.
+pub struct WaitingNotice {
     pub headline: String,
     pub since: Option<When>,
-    pub robots: Vec<HinderedView>,
+    pub robots: Vec<HinderedLine>,
     pub advice: &'static str,
 }
 
 /// A robot that doesn't go on with it.
-pub struct HinderedView {
+pub struct HinderedLine {
     /// Like "bench-1 is paused", without a full stop: the time may follow.
     pub claim: String,
     pub since: Option<When>,
@@ -23,37 +25,27 @@ pub struct HinderedView {
     pub way: Option<(String, String)>,
 }
 
-impl WaitingView {
-    pub fn of(waiting: &Waiting, reader: Role) -> Self {
-        let headline = sentence(waiting.headline());
+impl WaitingNotice {
+    pub fn of(waiting: WaitingView, reader: Role) -> Self {
+        let headline = sentence(waiting.headline);
         Self {
             headline: headline.trim_end_matches('.').to_owned(),
             since: waiting.since.map(|since| When::new(since, Utc::now())),
-            robots: waiting.robots.iter().map(|robot| HinderedView::of(robot, reader)).collect(),
-            advice: waiting.advice(reader),
+            robots: waiting.robots.into_iter().map(|robot| HinderedLine::of(robot, reader)).collect(),
+            advice: waiting.advice,
         }
     }
 }
 
-impl HinderedView {
-    fn of(robot: &Hindered, reader: Role) -> Self {
-        let to_do = match robot.by {
-            Hindrance::Asks(_) => "Answer",
-            _ => "To",
-        };
-        let way = || (robots::path_of(&robot.name, robot.id), format!("{to_do} {}", robot.name));
+impl HinderedLine {
+    fn of(robot: HinderedView, reader: Role) -> Self {
+        let to_do = if matches!(robot.by, Hindrance::Asks(_)) { "Answer" } else { "To" };
+        let way = || (robots::path_of(&robot.robot, robot.id), format!("{to_do} {}", robot.robot));
         Self {
-            claim: robot.sentence(reader),
             since: robot.since.map(|since| When::new(since, Utc::now())),
-            detail: robot.detail().map(sentence).zip(code(&robot.by).map(FaultCode::help_path)),
+            detail: robot.by.detail().map(|(what, code)| (sentence(what), code.help_path())),
             way: reader.runs_the_lab().then(way),
+            claim: robot.sentence,
         }
-    }
-}
-
-const fn code(by: &Hindrance) -> Option<FaultCode> {
-    match by {
-        Hindrance::Asks(fault) | Hindrance::Unusable(fault) => Some(fault.code),
-        _ => None,
     }
 }

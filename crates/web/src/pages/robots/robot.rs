@@ -2,7 +2,6 @@
 //! `POST …/deck` confirms what was done there.
 
 use super::{
-    Commands,
     acts::{self, Forms, Typed},
     notice, path,
     question::{HandsOff, QuestionView, Seen, hands_off},
@@ -29,7 +28,7 @@ use domain::{Attendance, DeckCondition};
 use request::{AppState, ClientIp};
 use serde::Deserialize;
 use store::Robot;
-use views::FaultView;
+use views::{Commands, FaultView};
 use workflow::answers;
 
 #[derive(Template)]
