@@ -21,7 +21,6 @@ pub use info::{Backup, Kind, Repository};
 pub use place::Place;
 pub use restore::{Plan, Span, Target};
 pub use setup::Setup;
-pub use tokio_util::sync::CancellationToken;
 
 use run::{Line, Out, run};
 use std::{
@@ -31,6 +30,7 @@ use std::{
     process::Command,
     time::Duration,
 };
+use tokio_util::sync::CancellationToken;
 
 const PROGRAM: &str = "pgbackrest";
 /// To look into the repository, which may be another machine's.
@@ -158,6 +158,15 @@ impl PgBackRest {
 
     /// One of its commands, which says nothing but what it is asked.
     fn command(&self, name: &str) -> Command {
+        self.command_with(name, ["--log-level-console=off", "--log-level-stderr=warn"])
+    }
+
+    /// One that tells how it goes.
+    fn loud(&self, name: &str) -> Command {
+        self.command_with(name, ["--log-level-console=info", "--log-level-stderr=off"])
+    }
+
+    fn command_with(&self, name: &str, options: [&str; 2]) -> Command {
         let mut command = Command::new(PROGRAM);
         // Ours may hold a password.
         for (variable, _) in env::vars_os().filter(|(variable, _)| is_ours(variable)) {
@@ -166,15 +175,7 @@ impl PgBackRest {
         if let Some(file) = &self.configuration {
             command.arg(format!("--config={}", file.display()));
         }
-        command.args([&format!("--stanza={}", self.stanza), "--log-level-console=off", "--log-level-stderr=warn", name]);
-        command.current_dir("/");
-        command
-    }
-
-    /// One that tells how it goes.
-    fn loud(&self, name: &str) -> Command {
-        let mut command = self.command(name);
-        command.args(["--log-level-console=info", "--log-level-stderr=off"]);
+        command.arg(format!("--stanza={}", self.stanza)).args(options).arg(name).current_dir("/");
         command
     }
 

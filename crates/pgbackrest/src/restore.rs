@@ -53,9 +53,16 @@ impl PgBackRest {
         self.span_along(repository, &history, stop).await
     }
 
+    /// The earliest of them. Nothing where there is no backup that belongs to the newest timeline.
+    ///
+    /// # Errors
+    /// The archive can't be read.
+    pub async fn earliest(&self, repository: &Repository, stop: &CancellationToken) -> Result<Option<DateTime<Utc>>> {
+        Ok(earliest_along(repository, &self.history(repository, stop).await?))
+    }
+
     async fn span_along(&self, repository: &Repository, history: &History, stop: &CancellationToken) -> Result<Span> {
-        let earliest = repository.backups.iter().filter(|backup| history.has(backup)).map(Backup::restores_from).min();
-        let earliest = earliest.ok_or_else(|| Error::NoBackup(self.stanza.clone()))?;
+        let earliest = earliest_along(repository, history).ok_or_else(|| Error::NoBackup(self.stanza.clone()))?;
         let last_commit = self.last_commit(repository, history.timeline, stop).await?;
         // PostgreSQL stops at the first commit after the moment, and doesn't start where it finds none.
         Ok(Span { earliest, latest: last_commit - TimeDelta::microseconds(1) })
@@ -157,6 +164,10 @@ impl PgBackRest {
         }
         self.drive("restore", command, Out::Lines, crate::COPYING, stop, hear).await
     }
+}
+
+fn earliest_along(repository: &Repository, history: &History) -> Option<DateTime<Utc>> {
+    repository.backups.iter().filter(|backup| history.has(backup)).map(Backup::restores_from).min()
 }
 
 impl Plan {
