@@ -139,6 +139,7 @@ impl Host {
 
     /// Has all that was committed so far archived.
     fn archive(&self) {
+        self.log("archived");
         let last = self.cluster.psql("postgres", "SELECT pg_walfile_name(pg_switch_wal())");
         self.cluster.until(&format!("SELECT last_archived_wal >= '{last}' FROM pg_stat_archiver"));
     }
@@ -316,6 +317,11 @@ impl Aside {
         let log = data.join("log.txt").display().to_string();
         let started = aside.pg_ctl(&["-w", "-o", &options, "-l", &log, "start"]);
         assert!(started, "{}", fs::read_to_string(log).unwrap_or_default());
+        let deadline = Instant::now() + PATIENCE;
+        while aside.psql("SELECT pg_is_in_recovery()") != "f" {
+            assert!(Instant::now() < deadline, "it takes no writes");
+            sleep(Duration::from_millis(50));
+        }
         aside
     }
 

@@ -15,12 +15,12 @@ pub enum Error {
     #[error("{program} doesn't start: {source}")]
     NotStarted { program: String, source: io::Error },
     /// It was ended, and what it had started.
-    #[error("{program} was ended: it took longer than {} s", limit.as_secs())]
+    #[error("{program} was ended: it took longer than {} s", .limit.as_secs())]
     TooLong { program: String, limit: Duration },
     #[error("{program} was stopped")]
     Stopped { program: String },
     /// pgBackRest itself says why.
-    #[error("pgbackrest {command} failed: {said}{}", advice(*code))]
+    #[error("pgbackrest {command} failed: {said}{}", advice(.code))]
     Failed { command: &'static str, code: Option<u16>, said: String },
     #[error("pgbackrest {command} says what isn't understood ({why}): is it 2.45 or newer?")]
     NotUnderstood { command: &'static str, why: String },
@@ -77,8 +77,8 @@ impl Error {
 }
 
 /// What to do about an error that pgBackRest numbers, in words that end its own.
-fn advice(code: Option<u16>) -> &'static str {
-    match code {
+fn advice(code: &Option<u16>) -> &'static str {
+    match *code {
         Some(37 | 55) => {
             " (this host isn't the database's, or pgBackRest isn't set up here: run it there, as postgres; `tincture backup \
              configure` prints what has to be put where)"

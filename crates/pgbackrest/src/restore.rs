@@ -95,12 +95,14 @@ impl PgBackRest {
         let repository = repository.ok_or_else(|| Error::NoBackup(self.stanza.clone()))?;
         let backup = self.begins_with(&target, &repository, stop).await?;
         place.check_unused()?;
-        if !place.is_empty()? && (elsewhere || !replace) {
-            let why = if elsewhere { "isn't empty: choose a new directory" } else { "" };
-            return Err(match elsewhere {
-                true => Error::Place { place: place.directory().to_owned(), why: why.to_owned() },
-                false => Error::WouldReplace { place: place.directory().to_owned(), what: target.describe() },
-            });
+        if !place.is_empty()? {
+            let there = place.directory().to_owned();
+            if elsewhere {
+                return Err(Error::Place { place: there, why: "it isn't empty: choose a new directory".to_owned() });
+            }
+            if !replace {
+                return Err(Error::WouldReplace { place: there, what: target.describe() });
+            }
         }
         Ok(Plan { backup, target, key: repository.key, place, elsewhere })
     }
