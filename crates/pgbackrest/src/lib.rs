@@ -116,25 +116,19 @@ impl PgBackRest {
     /// # Errors
     /// `Damaged`.
     pub async fn verify(&self, stop: &CancellationToken, hear: Hearer<'_>) -> Result<()> {
-        let mut command = self.loud("verify");
-        command.args(["--output=text", "--verbose"]);
         let mut wrong = Vec::new();
         let mut tell = |line: &str| {
-            if is_fault(line) {
-                wrong.push(line.trim().to_owned());
-            }
+            wrong.extend(fault(line));
             hear(line);
         };
-        let outcome = self.drive("verify", command, Out::Lines, COPYING, stop, &mut tell).await;
+        let outcome = self.drive("verify", self.loud("verify"), Out::Lines, COPYING, stop, &mut tell).await;
         match outcome {
-            // Of version 2.45 it says what is wrong and ends well all the same.
+            // Version 2.45 says what is wrong and ends well all the same.
             Ok(()) | Err(Error::Failed { code: None | Some(FAULTS), .. }) if !wrong.is_empty() => {
                 let more = wrong.len().saturating_sub(LAST_LINES);
-                let mut said = wrong.into_iter().take(LAST_LINES).collect::<Vec<_>>().join("; ");
-                if more > 0 {
-                    said += &format!("; and {more} more");
-                }
-                Err(Error::Damaged(said))
+                wrong.truncate(LAST_LINES);
+                let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+                Err(Error::Damaged(wrong.join("; ") + &more))
             }
             outcome => outcome,
         }
@@ -237,9 +231,15 @@ fn is_ours(variable: &OsStr) -> bool {
     variable.to_string_lossy().starts_with("TINCTURE_")
 }
 
-/// Whether a line of `verify` says that something is wrong.
-fn is_fault(line: &str) -> bool {
-    line.contains("ERROR: [") || line.trim() == "status: error"
+/// What a line of `verify` says is wrong.
+fn fault(line: &str) -> Option<String> {
+    const WRONG: [&str; 4] = ["invalid checksum", "invalid size", "invalid result", "file missing"];
+    if line.trim() == "status: error" {
+        return Some("its status is error".to_owned());
+    }
+    let (level, said) = line.split_once(": ")?;
+    let is_wrong = level.ends_with("ERROR") || WRONG.iter().any(|wrong| said.starts_with(wrong));
+    is_wrong.then(|| said.trim().to_owned())
 }
 
 /// What it said that tells why it failed.
@@ -281,6 +281,22 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_verify_finds_is_heard() {
+        for (line, wrong) in [
+            (
+                "2026-11-29 22:57:21.298 P01   INFO: invalid checksum '20261129-225714F/pg_data/global/2964.gz'",
+                Some("invalid checksum '20261129-225714F/pg_data/global/2964.gz'"),
+            ),
+            ("2026-11-29 22:57:21.298 P00  ERROR: [028]: no usable backup.info", Some("[028]: no usable backup.info")),
+            ("                                    status: error", Some("its status is error")),
+            ("2026-11-29 22:57:21.304 P00   INFO: stanza: lab", None),
+            ("                                      checksum invalid: 1", None),
+        ] {
+            assert_eq!(fault(line).as_deref(), wrong, "{line}");
+        }
+    }
 
     #[test]
     fn a_failure_is_told_in_pgbackrest_s_words_and_with_what_to_do() {
