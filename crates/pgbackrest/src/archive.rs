@@ -7,7 +7,7 @@ use crate::{
     PgBackRest,
     error::{Error, Result},
     history::{History, Timeline},
-    info::Repository,
+    info::{Backup, Repository},
     run::{Line, Out, run},
 };
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -33,48 +33,123 @@ const READING: Duration = Duration::from_secs(120);
 /// Where Debian's packages have PostgreSQL's programs.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-impl PgBackRest {
-    /// The timeline that a restore follows: the newest.
-    pub(crate) async fn history(&self, repository: &Repository, stop: &CancellationToken) -> Result<History> {
-        let names = self.names(repository, &repository.archive, stop).await?;
-        let newest = names.iter().filter_map(|name| Timeline::of_history(name)).max().unwrap_or(Timeline(1));
-        let Some(file) = newest.history_file() else { return Ok(History::first()) };
-        let scratch = scratch()?;
-        let place = scratch.path().join(&file);
-        self.fetch(repository, &format!("{}/{file}", repository.archive), &place, stop).await?;
-        let text = fs::read_to_string(place)?;
-        History::read(newest, &text).map_err(|why| Error::NotUnderstood { command: "repo-get", why })
+/// A piece of the log: its timeline and its number's two halves, as its name has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Segment {
+    pub timeline: Timeline,
+    high: u32,
+    low: u32,
+}
+
+impl Segment {
+    /// By the first 24 characters of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        let number = |from: usize| u32::from_str_radix(name.get(from..from + 8)?, 16).ok();
+        Some(Self { timeline: Timeline(number(0)?), high: number(8)?, low: number(16)? })
     }
 
-    /// When the last commit was made that is in the archive, on this timeline itself.
+    /// Whether the other is the next. How many there are to a half depends on the server, but it is a power of two.
+    const fn is_followed_by(self, next: Self) -> bool {
+        let within = next.high == self.high && next.low == self.low + 1;
+        let across = next.high == self.high + 1 && next.low == 0 && (self.low as u64 + 1).is_power_of_two();
+        within || across
+    }
+}
+
+/// The archived log, as far as its names tell.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    /// Of the newest timeline, which a restore follows.
+    pub history: History,
+    /// In order, with where each is below the archive.
+    segments: Vec<(Segment, String)>,
+}
+
+impl Log {
+    fn new(history: History, paths: &[String]) -> Self {
+        let named = |path: &String| {
+            let name = path.rsplit('/').next().filter(|name| is_segment(name))?;
+            Some((Segment::named(name)?, path.clone()))
+        };
+        let mut segments: Vec<_> = paths.iter().filter_map(named).collect();
+        segments.sort();
+        Self { history, segments }
+    }
+
+    /// Whether the database can be brought on from this backup to the log's end: it belongs to the newest timeline's history,
+    /// and nothing is missing in between.
+    pub fn goes_on_from(&self, backup: &Backup) -> bool {
+        self.history.has(backup) && self.gap_since(backup.start).is_none()
+    }
+
+    /// The last piece before something is missing, from a piece on which should be there too.
+    pub fn gap_since(&self, start: Segment) -> Option<String> {
+        let of_past = |(segment, _): &&(Segment, String)| {
+            *segment >= start && segment.timeline <= self.history.timeline && self.history.knows(segment.timeline)
+        };
+        let since: Vec<_> = self.segments.iter().filter(of_past).collect();
+        if since.first().is_none_or(|(first, _)| *first != start) {
+            return Some("its first piece".to_owned());
+        }
+        let broken = since.windows(2).find(|pair| {
+            let [(before, _), (after, _)] = pair else { return false };
+            before.timeline == after.timeline && !before.is_followed_by(*after)
+        });
+        broken.map(|pair| format!("what follows on {}", pair[0].1.rsplit('/').next().unwrap_or_default()))
+    }
+}
+
+impl PgBackRest {
+    /// What is in the archive, by the names of its files.
+    pub(crate) async fn log(&self, repository: &Repository, stop: &CancellationToken) -> Result<Log> {
+        let mut command = self.command("repo-ls");
+        command.args([&format!("--repo={}", repository.key), "--recurse", &repository.archive]);
+        let text = self.told("repo-ls", command, READING, stop).await?;
+        let paths: Vec<_> = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
+        let newest = paths.iter().filter_map(|path| Timeline::of_history(path)).max().unwrap_or(Timeline(1));
+        let history = match newest.history_file() {
+            Some(file) => self.history(repository, newest, &file, stop).await?,
+            None => History::first(),
+        };
+        Ok(Log::new(history, &paths))
+    }
+
+    async fn history(
+        &self,
+        repository: &Repository,
+        timeline: Timeline,
+        file: &str,
+        stop: &CancellationToken,
+    ) -> Result<History> {
+        let scratch = scratch()?;
+        let place = scratch.path().join(file);
+        self.fetch(repository, &format!("{}/{file}", repository.archive), &place, stop).await?;
+        let text = fs::read_to_string(place)?;
+        History::read(timeline, &text).map_err(|why| Error::NotUnderstood { command: "repo-get", why })
+    }
+
+    /// When the last commit was made that is in the archive, on the newest timeline itself.
     ///
     /// # Errors
     /// There is none, or it can't be read; the sentence says why.
     pub(crate) async fn last_commit(
         &self,
         repository: &Repository,
-        timeline: Timeline,
+        log: &Log,
         stop: &CancellationToken,
     ) -> Result<DateTime<Utc>> {
-        let of_timeline = |name: &String| Timeline::of_segment(name) == Some(timeline);
-        let mut directories = self.names(repository, &repository.archive, stop).await?;
-        directories.retain(|name| name.len() == NAME - 8 && of_timeline(name));
-        let mut looked_into = 0;
-        for directory in directories.iter().rev().map(|name| format!("{}/{name}", repository.archive)) {
-            let mut segments = self.names(repository, &directory, stop).await?;
-            segments.retain(|name| is_segment(name));
-            for segment in segments.iter().rev().take(SEGMENTS_LOOKED_INTO - looked_into) {
-                looked_into += 1;
-                let found = self.last_commit_in(repository, &format!("{directory}/{segment}"), stop).await?;
-                if let Some(found) = found {
-                    return Ok(found);
-                }
-            }
-            if looked_into == SEGMENTS_LOOKED_INTO {
-                break;
+        let newest = log.segments.iter().rev().filter(|(segment, _)| segment.timeline == log.history.timeline);
+        for (_, path) in newest.take(SEGMENTS_LOOKED_INTO) {
+            let found = self.last_commit_in(repository, &format!("{}/{path}", repository.archive), stop).await?;
+            if let Some(found) = found {
+                return Ok(found);
             }
         }
-        Err(Error::Repository(format!("there is no commit in the last {looked_into} pieces of the archived log")))
+        Err(Error::Repository(format!(
+            "there is no commit in the last {SEGMENTS_LOOKED_INTO} pieces of the archived log of timeline {}; where nothing \
+             was archived since a restore, a minute of work brings one",
+            log.history.timeline.0
+        )))
     }
 
     async fn last_commit_in(
@@ -91,16 +166,6 @@ impl PgBackRest {
         let segment = scratch.path().join("plain").join(name.unwrap_or_default());
         unpack(packed, segment.clone(), stop).await?;
         dump(&repository.version, &segment, stop).await
-    }
-
-    /// Names in a directory of the repository, in order.
-    async fn names(&self, repository: &Repository, directory: &str, stop: &CancellationToken) -> Result<Vec<String>> {
-        let mut command = self.command("repo-ls");
-        command.arg(format!("--repo={}", repository.key)).arg(directory);
-        let text = self.told("repo-ls", command, READING, stop).await?;
-        let mut names: Vec<_> = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
-        names.sort();
-        Ok(names)
     }
 
     /// A file of the repository, decrypted and not unpacked.
@@ -206,6 +271,37 @@ mod tests {
         ] {
             assert_eq!(ended_at(line), time, "{line}");
         }
+    }
+
+    fn log(timeline: u32, names: &[&str]) -> Log {
+        let history = match timeline {
+            1 => History::first(),
+            _ => History::read(Timeline(timeline), "1 0/3000000 no reason").expect("a history"),
+        };
+        let paths: Vec<_> = names.iter().map(|name| format!("{}/{name}-f1d2.gz", &name[..16])).collect();
+        Log::new(history, &paths)
+    }
+
+    #[test]
+    fn a_piece_that_is_missing_is_found() {
+        let start = Segment::named("000000010000000000000002").expect("a segment");
+        let whole = ["000000010000000000000001", "000000010000000000000002", "000000010000000000000003"];
+        assert_eq!(log(1, &whole).gap_since(start), None);
+        let gap = log(1, &["000000010000000000000002", "000000010000000000000004"]).gap_since(start);
+        assert_eq!(gap.as_deref(), Some("what follows on 000000010000000000000002-f1d2.gz"));
+        assert_eq!(log(1, &["000000010000000000000003"]).gap_since(start).as_deref(), Some("its first piece"));
+        assert!(log(1, &[]).gap_since(start).is_some());
+        // Before it nothing is needed, on the next timeline everything, and on one that isn't its past nothing.
+        let more = [&whole[1..], &["000000030000000000000003", "000000030000000000000004"]].concat();
+        assert_eq!(log(3, &more).gap_since(start), None);
+        let gap = [&whole[1..], &["000000030000000000000003", "000000030000000000000005"]].concat();
+        assert!(log(3, &gap).gap_since(start).is_some());
+        let undone = [&whole[1..], &["000000020000000000000003", "000000020000000000000009", "000000030000000000000003"]].concat();
+        assert_eq!(log(3, &undone).gap_since(start), None);
+        // Of a server with pieces of 16 MB, of 64 MB, and of none.
+        let high = |low: &str| Segment::named(&format!("0000000100000000000000{low}")).expect("a segment");
+        let next = Segment::named("000000010000000100000000").expect("a segment");
+        assert!(high("FF").is_followed_by(next) && high("3F").is_followed_by(next) && !high("FE").is_followed_by(next));
     }
 
     #[test]

@@ -74,17 +74,23 @@ impl History {
         Ok(Self { timeline, past })
     }
 
+    /// Whether a timeline is this one or of its past.
+    pub fn knows(&self, timeline: Timeline) -> bool {
+        timeline == self.timeline || self.past.iter().any(|(past, _)| *past == timeline)
+    }
+
     /// Whether its data can be brought on along this timeline.
     pub fn has(&self, backup: &Backup) -> bool {
-        let left = self.past.iter().find(|(timeline, _)| *timeline == backup.timeline);
-        backup.timeline == self.timeline || left.is_some_and(|(_, left)| backup.stop <= *left)
+        let on = backup.start.timeline;
+        let left = self.past.iter().find(|(timeline, _)| *timeline == on);
+        on == self.timeline || left.is_some_and(|(_, left)| backup.stop <= *left)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::info::Kind;
+    use crate::{archive::Segment, info::Kind};
     use chrono::DateTime;
 
     fn backup(timeline: u32, stop: &str) -> Backup {
@@ -96,7 +102,7 @@ mod tests {
             size: 0,
             stored: 0,
             sound: true,
-            timeline: Timeline(timeline),
+            start: Segment::named(&format!("{timeline:08X}0000000000000001")).expect("a segment"),
             stop: stop.parse().expect("a position"),
         }
     }

@@ -1,8 +1,9 @@
 //! What is in a repository, as `pgbackrest info --output=json` tells it.
 
 use crate::{
+    archive::Segment,
     error::{Error, Result},
-    history::{Lsn, Timeline},
+    history::Lsn,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
@@ -63,7 +64,9 @@ pub struct Backup {
     pub stored: u64,
     /// Whether no page of the database had a wrong checksum.
     pub sound: bool,
-    pub(crate) timeline: Timeline,
+    /// The first piece of the log that it needs.
+    pub(crate) start: Segment,
+    /// Where in the log it ended.
     pub(crate) stop: Lsn,
 }
 
@@ -118,7 +121,7 @@ pub(crate) fn read(text: &[u8], stanza: &str) -> Result<Option<Repository>> {
 fn backup(raw: &Raw) -> Result<Backup> {
     let wrong = |why: String| Error::NotUnderstood { command: COMMAND, why: format!("of {}: {why}", raw.label) };
     let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or_else(|| wrong(format!("the time {seconds}")));
-    let timeline = raw.archive.stop.as_deref().and_then(Timeline::of_segment);
+    let start = raw.archive.start.as_deref().and_then(Segment::named);
     let stop = raw.lsn.as_ref().and_then(|lsn| lsn.stop.parse().ok());
     Ok(Backup {
         name: raw.label.clone(),
@@ -128,7 +131,7 @@ fn backup(raw: &Raw) -> Result<Backup> {
         size: raw.info.size,
         stored: raw.info.repository.delta,
         sound: !raw.error.unwrap_or_default(),
-        timeline: timeline.ok_or_else(|| wrong("the end of its log".to_owned()))?,
+        start: start.ok_or_else(|| wrong("the beginning of its log".to_owned()))?,
         stop: stop.ok_or_else(|| wrong("the position of its end".to_owned()))?,
     })
 }
@@ -178,7 +181,7 @@ struct Raw {
 
 #[derive(Deserialize)]
 struct Archive {
-    stop: Option<String>,
+    start: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -111,11 +111,21 @@ impl PgBackRest {
         self.drive("backup", command, Out::Lines, COPYING, stop, hear).await
     }
 
-    /// Reads all of the repository back: every file of every backup and of the archive, against its checksum.
+    /// Reads all of the repository back: every file of every backup and of the archive, against its checksum. Then whether
+    /// the log goes on from the newest full backup to its end.
     ///
     /// # Errors
     /// `Damaged`.
-    pub async fn verify(&self, stop: &CancellationToken, hear: Hearer<'_>) -> Result<()> {
+    pub async fn verify(&self, repository: &Repository, stop: &CancellationToken, hear: Hearer<'_>) -> Result<()> {
+        self.verify_files(stop, hear).await?;
+        let Some(full) = repository.newest_full() else { return Ok(()) };
+        match self.log(repository, stop).await?.gap_since(full.start) {
+            None => Ok(()),
+            Some(missing) => Err(Error::Damaged(format!("the archived log lacks {missing}, which {} needs", full.name))),
+        }
+    }
+
+    async fn verify_files(&self, stop: &CancellationToken, hear: Hearer<'_>) -> Result<()> {
         let mut wrong = Vec::new();
         let mut tell = |line: &str| {
             wrong.extend(fault(line));

@@ -2,8 +2,8 @@
 
 use crate::{
     Hearer, PgBackRest,
+    archive::Log,
     error::{Error, Moment, Result},
-    history::History,
     info::{Backup, Repository},
     place::Place,
     run::Out,
@@ -49,21 +49,21 @@ impl PgBackRest {
     /// # Errors
     /// `NoBackup`; the archive can't be read.
     pub async fn span(&self, repository: &Repository, stop: &CancellationToken) -> Result<Span> {
-        let history = self.history(repository, stop).await?;
-        self.span_along(repository, &history, stop).await
+        let log = self.log(repository, stop).await?;
+        self.span_along(repository, &log, stop).await
     }
 
-    /// The earliest of them. Nothing where there is no backup that belongs to the newest timeline.
+    /// The earliest of them. Nothing where the log goes on from no backup to its end.
     ///
     /// # Errors
     /// The archive can't be read.
     pub async fn earliest(&self, repository: &Repository, stop: &CancellationToken) -> Result<Option<DateTime<Utc>>> {
-        Ok(earliest_along(repository, &self.history(repository, stop).await?))
+        Ok(earliest_along(repository, &self.log(repository, stop).await?))
     }
 
-    async fn span_along(&self, repository: &Repository, history: &History, stop: &CancellationToken) -> Result<Span> {
-        let earliest = earliest_along(repository, history).ok_or_else(|| Error::NoBackup(self.stanza.clone()))?;
-        let last_commit = self.last_commit(repository, history.timeline, stop).await?;
+    async fn span_along(&self, repository: &Repository, log: &Log, stop: &CancellationToken) -> Result<Span> {
+        let earliest = earliest_along(repository, log).ok_or_else(|| Error::NoBackup(self.stanza.clone()))?;
+        let last_commit = self.last_commit(repository, log, stop).await?;
         // PostgreSQL stops at the first commit after the moment, and doesn't start where it finds none.
         Ok(Span { earliest, latest: last_commit - TimeDelta::microseconds(1) })
     }
@@ -120,12 +120,12 @@ impl PgBackRest {
         if let Target::Backup(name) = target {
             return repository.backups.iter().find(|backup| backup.name == *name).cloned().ok_or_else(|| unknown(name));
         }
-        let history = self.history(repository, stop).await?;
-        let mut usable = repository.backups.iter().filter(|backup| history.has(backup));
+        let log = self.log(repository, stop).await?;
+        let mut usable = repository.backups.iter().filter(|backup| log.goes_on_from(backup));
         let Target::Moment(moment) = target else {
             return usable.next().cloned().ok_or_else(|| Error::NoBackup(self.stanza.clone()));
         };
-        let span = self.span_along(repository, &history, stop).await?;
+        let span = self.span_along(repository, &log, stop).await?;
         let found = usable.find(|backup| backup.restores_from() <= *moment).cloned();
         match found {
             Some(backup) if *moment <= span.latest => Ok(backup),
@@ -168,8 +168,8 @@ impl PgBackRest {
     }
 }
 
-fn earliest_along(repository: &Repository, history: &History) -> Option<DateTime<Utc>> {
-    repository.backups.iter().filter(|backup| history.has(backup)).map(Backup::restores_from).min()
+fn earliest_along(repository: &Repository, log: &Log) -> Option<DateTime<Utc>> {
+    repository.backups.iter().filter(|backup| log.goes_on_from(backup)).map(Backup::restores_from).min()
 }
 
 impl Plan {

@@ -195,7 +195,7 @@ async fn verify(settings: &Settings, pgbackrest: &PgBackRest, stop: &Cancellatio
     pgbackrest.check_place()?;
     let repository = pgbackrest.repository(stop).await?.filter(|repository| !repository.backups.is_empty());
     let Some(repository) = repository else { bail!("there is no backup of the stanza {} yet", pgbackrest.stanza()) };
-    let verified = pgbackrest.verify(stop, &mut aloud).await;
+    let verified = pgbackrest.verify(&repository, stop, &mut aloud).await;
     if let Some(news) = news_of_verify(&verified) {
         // Where the server is down, backups can be looked through all the same.
         match database::open_any(settings).await {

@@ -89,7 +89,7 @@ impl Schedule {
         if let Some((backup, kind)) = repository.newest().zip(made) {
             tracing::info!(backup = backup.name, bytes = backup.stored, "PostgreSQL is backed up");
             if kind == Kind::Full {
-                self.verify(stop).await?;
+                self.verify(&repository, stop).await?;
             }
         }
         Ok((due - Utc::now()).to_std().unwrap_or_default())
@@ -107,8 +107,8 @@ impl Schedule {
     }
 
     /// What is damaged doesn't come to be whole by being looked at again: it is told, and looked at after the next full one.
-    async fn verify(&self, stop: &CancellationToken) -> anyhow::Result<()> {
-        let verified = self.pgbackrest.verify(stop, &mut quietly).await;
+    async fn verify(&self, repository: &Repository, stop: &CancellationToken) -> anyhow::Result<()> {
+        let verified = self.pgbackrest.verify(repository, stop, &mut quietly).await;
         if let Some(news) = news_of_verify(&verified) {
             self.tell(news).await;
         }
