@@ -412,6 +412,16 @@ async fn verified_and_pruned(host: &Host, figures: &Figures) {
     assert!(refusal.contains("damaged") && refusal.contains("backup create --type full"), "{refusal}");
     figures.until("tincture_backup_damaged", |damaged| damaged == 1.0).await;
     fs::write(&file, whole).expect("written");
+    // A piece of the log that is gone: pgBackRest itself finds nothing wrong with that.
+    let pieces = host.path(&format!("repo/archive/{STANZA}/15-1/0000000100000000"));
+    let mut names: Vec<_> = fs::read_dir(&pieces).expect("the archive").flatten().map(|entry| entry.path()).collect();
+    names.retain(|name| name.extension().is_some_and(|extension| extension == "gz"));
+    names.sort();
+    let (piece, aside) = (&names[names.len() - 2], host.path("a-piece"));
+    fs::rename(piece, &aside).expect("moved");
+    let refusal = host.refuses(&["verify"]);
+    assert!(refusal.contains("the archived log lacks what follows on 0000"), "{refusal}");
+    fs::rename(&aside, piece).expect("moved back");
     host.did(&["verify"]);
     figures.until("tincture_backup_damaged", |damaged| damaged == 0.0).await;
 

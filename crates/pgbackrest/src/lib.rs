@@ -30,6 +30,7 @@ use std::{
     process::Command,
     time::Duration,
 };
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 const PROGRAM: &str = "pgbackrest";
@@ -39,6 +40,8 @@ const LOOKING: Duration = Duration::from_secs(120);
 const TENDING: Duration = Duration::from_secs(60 * 60);
 /// To copy or read a whole database.
 const COPYING: Duration = Duration::from_secs(24 * 60 * 60);
+/// Until pieces of the log have come that were on their way.
+const SETTLING: Duration = Duration::from_secs(5);
 /// Of what it said last, where it doesn't say what is wrong.
 const LAST_LINES: usize = 3;
 
@@ -118,11 +121,21 @@ impl PgBackRest {
     /// `Damaged`.
     pub async fn verify(&self, repository: &Repository, stop: &CancellationToken, hear: Hearer<'_>) -> Result<()> {
         self.verify_files(stop, hear).await?;
-        let Some(full) = repository.newest_full() else { return Ok(()) };
-        match self.log(repository, stop).await?.gap_since(full.start) {
-            None => Ok(()),
-            Some(missing) => Err(Error::Damaged(format!("the archived log lacks {missing}, which {} needs", full.name))),
+        if self.gap(repository, stop).await?.is_none() {
+            return Ok(());
         }
+        // Pieces that are archived side by side may come in another order.
+        sleep(SETTLING).await;
+        self.gap(repository, stop).await?.map_or(Ok(()), |gap| Err(Error::Damaged(gap)))
+    }
+
+    /// What the log lacks from the newest full backup on, of those that the newest timeline's history has.
+    async fn gap(&self, repository: &Repository, stop: &CancellationToken) -> Result<Option<String>> {
+        let log = self.log(repository, stop).await?;
+        let mut full = repository.backups.iter().filter(|backup| backup.kind == Kind::Full && log.history.has(backup));
+        let Some(full) = full.next() else { return Ok(None) };
+        let gap = log.gap_since(full.start);
+        Ok(gap.map(|missing| format!("the archived log lacks {missing}, which {} needs", full.name)))
     }
 
     async fn verify_files(&self, stop: &CancellationToken, hear: Hearer<'_>) -> Result<()> {
