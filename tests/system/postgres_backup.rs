@@ -313,7 +313,9 @@ struct Aside {
 impl Aside {
     fn start(data: &Path) -> Self {
         let aside = Self { data: data.to_owned(), port: cluster::free_port().to_string() };
-        let options = format!("-p {} -k {} -c listen_addresses=", aside.port, data.display());
+        // What a server that recovers may not have less of than the one it recovers from.
+        let least = "-c max_connections=200 -c max_wal_senders=3 -c fsync=off";
+        let options = format!("-p {} -k {} -c listen_addresses= {least}", aside.port, data.display());
         let log = data.join("log.txt").display().to_string();
         let started = aside.pg_ctl(&["-w", "-o", &options, "-l", &log, "start"]);
         assert!(started, "{}", fs::read_to_string(log).unwrap_or_default());

@@ -280,8 +280,10 @@ fn next_steps(plan: &Plan, elsewhere: bool) -> String {
     let what = plan.describe();
     if elsewhere {
         return format!(
-            "In {place} lies {what}. It archives nothing. Start a server on it, on another port, to look at it:\n\
-             \x20 pg_ctl -D {place} -o '-p 5433' start\n\
+            "In {place} lies {what}. It archives nothing. To look at it start a server there on another port, with the configuration \
+             of the lab's own (its max_connections mustn't be lower). On Debian:\n\
+             \x20 /usr/lib/postgresql/15/bin/postgres -c config_file=/etc/postgresql/15/main/postgresql.conf \
+             -c data_directory={place} -c port=5433 -c external_pid_file= -c archive_mode=off\n\
              Let no worker use it: it would drive the lab's robots."
         );
     }
