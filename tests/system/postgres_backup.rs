@@ -238,7 +238,7 @@ async fn a_lab_is_put_back_as_it_was_at_any_moment_and_knows_that_its_decks_are_
     let restore = ["restore", "--to-moment", moment, "--yes"];
 
     let refusal = host.refuses(&restore);
-    assert!(refusal.contains("is at work") && rows(&host.cluster).contains("lost"), "{refusal}");
+    assert!(refusal.contains("runs (process ") && rows(&host.cluster).contains("lost"), "{refusal}");
     let listed = host.did(&["list"]);
     assert!(listed.starts_with(&full) && listed.contains("Can be put back to any moment from 20"), "{listed}");
     host.cluster.crash();

@@ -90,10 +90,6 @@ impl PgBackRest {
             })?,
         };
         place.check_account_if_there()?;
-        let repository = self.repository(stop).await?;
-        let repository = repository.filter(|repository| !repository.backups.is_empty());
-        let repository = repository.ok_or_else(|| Error::NoBackup(self.stanza.clone()))?;
-        let backup = self.begins_with(&target, &repository, stop).await?;
         place.check_unused()?;
         if !place.is_empty()? {
             let there = place.directory().to_owned();
@@ -104,6 +100,10 @@ impl PgBackRest {
                 return Err(Error::WouldReplace { place: there, what: target.describe() });
             }
         }
+        let repository = self.repository(stop).await?;
+        let repository = repository.filter(|repository| !repository.backups.is_empty());
+        let repository = repository.ok_or_else(|| Error::NoBackup(self.stanza.clone()))?;
+        let backup = self.begins_with(&target, &repository, stop).await?;
         Ok(Plan { backup, target, key: repository.key, place, elsewhere })
     }
 

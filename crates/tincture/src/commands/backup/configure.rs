@@ -58,7 +58,7 @@ pub async fn run(settings: &Settings, wanted: &Configure) -> anyhow::Result<()> 
 async fn said_by_server(settings: &Settings) -> Option<PathBuf> {
     database::file(settings).is_none().then_some(())?;
     let asked = async {
-        let store = database::open_any(settings).await.ok()?;
+        let store = database::open_at_once(settings, PATIENCE).await.ok()?;
         let said = store.data_directory().await.ok().flatten();
         let _ = store.close().await;
         said

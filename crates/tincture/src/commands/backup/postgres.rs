@@ -15,12 +15,11 @@ use std::{
     io::{self, Write},
     time::Duration,
 };
-use store::{Store, backup::BackupNews};
-use tokio::time::timeout;
+use store::{Store, StoreError, backup::BackupNews};
 use tokio_util::sync::CancellationToken;
 
-/// For a server that should not answer.
-const NO_ANSWER: Duration = Duration::from_secs(10);
+/// A server that is at work answers within this.
+const ANSWER: Duration = Duration::from_secs(2);
 
 pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<()> {
     let pgbackrest = configured(settings)?;
@@ -257,22 +256,26 @@ async fn restore(
         (None, None) => Target::Latest,
     };
     let elsewhere = wanted.to.is_some();
+    let plan = pgbackrest.plan(target, wanted.to.clone(), wanted.yes, stop).await?;
     if !elsewhere && answers(settings).await {
         bail!(
-            "the server at database_url is at work: stop it (and under Patroni every other) and every tincture that uses it (up, \
-             serve, worker), then restore; or look at what was in a new directory, with --to"
+            "a server is at work where database_url leads: stop it (and under Patroni every other) and every tincture that uses it \
+             (up, serve, worker), then restore; or look at what was in a new directory, with --to"
         );
     }
-    let plan = pgbackrest.plan(target, wanted.to.clone(), wanted.yes, stop).await?;
     pgbackrest.restore(&plan, stop, &mut aloud).await.context("it isn't put back; the same command can be tried again")?;
     say(&next_steps(&plan, elsewhere))
 }
 
-/// Whether a server is at work where the lab looks for its database. One that doesn't let us in is found otherwise.
+/// Whether a server takes writes where the lab looks for its database, also if it's on another host.
 async fn answers(settings: &Settings) -> bool {
-    let Ok(Ok(store)) = timeout(NO_ANSWER, database::open_any(settings)).await else { return false };
-    let _ = store.close().await;
-    true
+    match database::open_at_once(settings, ANSWER).await {
+        Ok(store) => {
+            let _ = store.close().await;
+            true
+        }
+        Err(error) => !matches!(error, StoreError::Unreachable(_)),
+    }
 }
 
 fn next_steps(plan: &Plan, elsewhere: bool) -> String {
