@@ -43,7 +43,8 @@ struct Host {
 impl Host {
     /// A server whose log isn't archived yet, and what `backup configure` writes for it.
     fn new() -> Self {
-        let directory = tempfile::Builder::new().prefix("tincture-pgbackrest-").tempdir_in("/tmp").expect("a directory");
+        let directory =
+            tempfile::Builder::new().prefix("tincture-pgbackrest-").tempdir_in("/tmp").expect("a directory");
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("its mode");
         give(directory.path());
         // Where our own checkout lies that account may not come.
@@ -85,7 +86,16 @@ impl Host {
         let [conf, repository] = ["conf", "repo"].map(|name| self.path(name).display().to_string());
         let socket = self.cluster.directory().display().to_string();
         self.backup(&[
-            "configure", "--into", &conf, "--repository", &repository, "--pg-port", &port, "--pg-socket", &socket, "--pg-role",
+            "configure",
+            "--into",
+            &conf,
+            "--repository",
+            &repository,
+            "--pg-port",
+            &port,
+            "--pg-socket",
+            &socket,
+            "--pg-role",
             ROLE,
         ])
     }
@@ -181,7 +191,8 @@ fn rows(cluster: &Cluster) -> String {
 
 /// The server's clock.
 fn now(cluster: &Cluster) -> String {
-    cluster.psql("postgres", "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    cluster
+        .psql("postgres", "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
 }
 
 fn robot() -> NewRobot {
@@ -206,10 +217,8 @@ async fn is_ahead(store: &Store, robot: RobotId) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lab_is_put_back_as_it_was_at_any_moment_and_knows_that_its_decks_are_ahead() {
-    let chosen = env::var("TINCTURE_TEST_MOMENT").map_or_else(
-        |_| usize::from(uuid_byte()) % MOMENTS,
-        |moment| moment.parse().expect("a number"),
-    );
+    let chosen = env::var("TINCTURE_TEST_MOMENT")
+        .map_or_else(|_| usize::from(uuid_byte()) % MOMENTS, |moment| moment.parse().expect("a number"));
     eprintln!("TINCTURE_TEST_MOMENT={chosen}");
     let mut host = Host::set_up();
     let too_early = now(&host.cluster);

@@ -296,7 +296,9 @@ mod tests {
         assert_eq!(log(3, &more).gap_since(start), None);
         let gap = [&whole[1..], &["000000030000000000000003", "000000030000000000000005"]].concat();
         assert!(log(3, &gap).gap_since(start).is_some());
-        let undone = [&whole[1..], &["000000020000000000000003", "000000020000000000000009", "000000030000000000000003"]].concat();
+        let undone =
+            [&whole[1..], &["000000020000000000000003", "000000020000000000000009", "000000030000000000000003"]]
+                .concat();
         assert_eq!(log(3, &undone).gap_since(start), None);
         // Of a server with pieces of 16 MB, of 64 MB, and of none.
         let high = |low: &str| Segment::named(&format!("0000000100000000000000{low}")).expect("a segment");
@@ -307,7 +309,9 @@ mod tests {
     #[test]
     fn a_segment_is_known_by_its_name() {
         assert!(is_segment("000000010000000000000004-f1d2.gz") && is_segment("000000010000000000000004-f1d2"));
-        for name in ["000000010000000000000004.partial-f1d2.gz", "000000010000000000000004.00000028.backup", "00000002.history"] {
+        for name in
+            ["000000010000000000000004.partial-f1d2.gz", "000000010000000000000004.00000028.backup", "00000002.history"]
+        {
             assert!(!is_segment(name), "{name}");
         }
     }

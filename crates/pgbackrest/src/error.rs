@@ -41,7 +41,9 @@ pub enum Error {
     #[error("{place}: {why}")]
     Place { place: PathBuf, why: String },
     /// Nothing was changed.
-    #[error("the server that has its data in {place} runs ({how}): stop it and every tincture that uses it, then restore")]
+    #[error(
+        "the server that has its data in {place} runs ({how}): stop it and every tincture that uses it, then restore"
+    )]
     Running { place: PathBuf, how: String },
     /// Nothing was changed.
     #[error(
@@ -50,7 +52,9 @@ pub enum Error {
     )]
     MayRun { place: PathBuf },
     /// Nothing was changed.
-    #[error("there is a database in {place}: with --yes it is replaced by {what}, and what isn't in the archive is lost")]
+    #[error(
+        "there is a database in {place}: with --yes it is replaced by {what}, and what isn't in the archive is lost"
+    )]
     WouldReplace { place: PathBuf, what: String },
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -67,7 +67,8 @@ impl History {
         let mut past = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let mut words = line.split_whitespace();
-            let read = words.next().and_then(|number| number.parse().ok()).zip(words.next().and_then(|lsn| lsn.parse().ok()));
+            let read =
+                words.next().and_then(|number| number.parse().ok()).zip(words.next().and_then(|lsn| lsn.parse().ok()));
             let (number, left) = read.ok_or_else(|| format!("the history of timeline {} has '{line}'", timeline.0))?;
             past.push((Timeline(number), left));
         }

@@ -97,7 +97,8 @@ pub(crate) fn read(text: &[u8], stanza: &str) -> Result<Option<Repository>> {
     let wrong = |why: String| Error::NotUnderstood { command: COMMAND, why };
     let stanzas: Vec<Stanza> = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
     let Some(found) = stanzas.into_iter().find(|found| found.name == stanza) else { return Ok(None) };
-    let first = found.repo.iter().min_by_key(|repo| repo.key).ok_or_else(|| wrong("it has no repository".to_owned()))?;
+    let first =
+        found.repo.iter().min_by_key(|repo| repo.key).ok_or_else(|| wrong("it has no repository".to_owned()))?;
     match first.status.code {
         0 | NO_BACKUP => {}
         code if NO_STANZA.contains(&code) => return Ok(None),

@@ -140,8 +140,7 @@ impl Place {
 
 fn usual_files() -> Vec<PathBuf> {
     let first = USUAL_FILES.iter().map(PathBuf::from).find(|file| file.exists());
-    let mut more: Vec<_> =
-        fs::read_dir(MORE_FILES).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut more: Vec<_> = fs::read_dir(MORE_FILES).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     more.retain(|file| file.extension().is_some_and(|extension| extension == "conf"));
     more.sort();
     first.into_iter().chain(more).collect()
@@ -158,12 +157,16 @@ fn read(file: &Path) -> Result<String> {
 
 fn unreadable(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such configuration of pgBackRest: `tincture backup configure` prints what has \
+        io::ErrorKind::NotFound => {
+            "there is no such configuration of pgBackRest: `tincture backup configure` prints what has \
                                     to be put there, on the database's host"
-            .to_owned(),
-        io::ErrorKind::PermissionDenied => "this account mayn't read pgBackRest's configuration: run this as the one that PostgreSQL \
+                .to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this account mayn't read pgBackRest's configuration: run this as the one that PostgreSQL \
                                             runs as, as in `sudo -u postgres tincture backup …`"
-            .to_owned(),
+                .to_owned()
+        }
         _ => error.to_string(),
     }
 }

@@ -107,12 +107,7 @@ impl PgBackRest {
         Ok(Plan { backup, target, key: repository.key, place, elsewhere })
     }
 
-    async fn begins_with(
-        &self,
-        target: &Target,
-        repository: &Repository,
-        stop: &CancellationToken,
-    ) -> Result<Backup> {
+    async fn begins_with(&self, target: &Target, repository: &Repository, stop: &CancellationToken) -> Result<Backup> {
         let unknown = |name: &str| Error::Unknown {
             name: name.to_owned(),
             newest: repository.newest().map(|newest| newest.name.clone()).unwrap_or_default(),
@@ -201,8 +196,15 @@ impl Span {
     fn describe(&self) -> String {
         let Self { earliest, latest } = self;
         if earliest > latest {
-            return format!("nothing was committed and archived since the first backup, which ended before {}", Moment(*earliest));
+            return format!(
+                "nothing was committed and archived since the first backup, which ended before {}",
+                Moment(*earliest)
+            );
         }
-        format!("the earliest moment is {}, the latest {}", Moment(*earliest), Moment(latest.trunc_subsecs(0).max(*earliest)))
+        format!(
+            "the earliest moment is {}, the latest {}",
+            Moment(*earliest),
+            Moment(latest.trunc_subsecs(0).max(*earliest))
+        )
     }
 }

@@ -182,7 +182,8 @@ mod tests {
     async fn what_it_says_is_told_and_its_end_is_given() {
         let mut said = Vec::new();
         let tell = |line| said.push(line);
-        let status = run(sh("echo one; echo two >&2; exit 3"), Out::Lines, FAREWELL, &CancellationToken::new(), tell).await;
+        let status =
+            run(sh("echo one; echo two >&2; exit 3"), Out::Lines, FAREWELL, &CancellationToken::new(), tell).await;
         assert_eq!(status.expect("it ran").code(), Some(3));
         assert!(said.iter().any(|line| matches!(line, Line::Out(text) if text == b"one")), "{said:?}");
         assert!(said.iter().any(|line| matches!(line, Line::Err(text) if text == b"two")), "{said:?}");
@@ -211,7 +212,10 @@ mod tests {
             let (sender, mut told) = mpsc::channel(1);
             let running = tokio::spawn({
                 let stop = stop.clone();
-                async move { run(sh("echo $$; sleep 600"), Out::Lines, FAREWELL * 100, &stop, |line| drop(sender.try_send(line))).await }
+                async move {
+                    run(sh("echo $$; sleep 600"), Out::Lines, FAREWELL * 100, &stop, |line| drop(sender.try_send(line)))
+                        .await
+                }
             });
             let Some(Line::Out(pid)) = told.recv().await else { panic!("it says its number") };
             let pid = String::from_utf8(pid).expect("a number");
@@ -230,7 +234,10 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_there_is_named() {
         let missing = Command::new("no-such-program");
-        let error = run(missing, Out::Lines, FAREWELL, &CancellationToken::new(), drop).await.expect_err("not there").to_string();
+        let error = run(missing, Out::Lines, FAREWELL, &CancellationToken::new(), drop)
+            .await
+            .expect_err("not there")
+            .to_string();
         assert!(error.contains("no-such-program"), "{error}");
     }
 }

@@ -181,7 +181,11 @@ pub const SERVICE: &[Metric] = &[
         kind: Kind::Gauge,
         help: "When the oldest of them was written, seconds since 1970",
     },
-    Metric { name: NEWEST_BACKUP, kind: Kind::Gauge, help: "When PostgreSQL's newest backup ended, seconds since 1970" },
+    Metric {
+        name: NEWEST_BACKUP,
+        kind: Kind::Gauge,
+        help: "When PostgreSQL's newest backup ended, seconds since 1970",
+    },
     Metric {
         name: OLDEST_BACKUP,
         kind: Kind::Gauge,

@@ -30,7 +30,7 @@ pub async fn open_any(settings: &Settings) -> anyhow::Result<Store> {
     Store::connect_existing(&url(settings), settings.database()).await.context("the database can't be opened")
 }
 
-/// The same, if it answers within `patience`.
+/// The one that is there, whatever its schema, if it answers within `patience`.
 ///
 /// # Errors
 /// `Unreachable` where it doesn't.
@@ -39,7 +39,7 @@ pub async fn open_at_once(settings: &Settings, patience: Duration) -> Result<Sto
     Store::connect_existing(&url(settings), options).await
 }
 
-/// The same, for what runs long: looks for damage first.
+/// [`open`] for what runs long: looks for damage first.
 ///
 /// # Errors
 /// Those of [`open`]; the file is damaged.

@@ -115,7 +115,11 @@ pub const KEYS: &[Key] = &[
         "\"24h\"",
         "how often `up` and `serve` back the embedded database up, and `backup schedule` PostgreSQL, like `12h` or `7d`, or `never`",
     ),
-    key("backup_full_every", "\"7d\"", "how often `backup schedule` makes a full one of PostgreSQL, or `never` after the first"),
+    key(
+        "backup_full_every",
+        "\"7d\"",
+        "how often `backup schedule` makes a full one of PostgreSQL, or `never` after the first",
+    ),
     key(
         "backup_keep",
         "14",

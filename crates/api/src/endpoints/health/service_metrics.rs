@@ -6,8 +6,8 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use request::Problem;
 use chrono::{DateTime, Utc};
+use request::Problem;
 use store::{Figures, Waiting, backup::BackupState};
 use telemetry::{PROMETHEUS_CONTENT_TYPE, names, service_metrics_text};
 

@@ -85,7 +85,8 @@ fn parts(setup: &Setup) -> Result<Vec<Part>, String> {
 }
 
 fn service(setup: &Setup) -> String {
-    let program = env::current_exe().map_or_else(|_| "/usr/local/bin/tincture".to_owned(), |own| own.display().to_string());
+    let program =
+        env::current_exe().map_or_else(|_| "/usr/local/bin/tincture".to_owned(), |own| own.display().to_string());
     let mut settings = format!("#   pgbackrest_stanza = \"{}\"\n", setup.stanza);
     if let Some(file) = &setup.configuration {
         let _ = writeln!(settings, "#   pgbackrest_config = \"{}\"", file.display());

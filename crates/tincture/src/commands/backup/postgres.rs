@@ -24,12 +24,16 @@ const ANSWER: Duration = Duration::from_secs(2);
 pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<()> {
     let pgbackrest = configured(settings)?;
     if command.from.is_some() {
-        bail!("--from is for backups of the embedded database: where PostgreSQL's lie is said in pgBackRest's configuration");
+        bail!(
+            "--from is for backups of the embedded database: where PostgreSQL's lie is said in pgBackRest's configuration"
+        );
     }
     let stop = shutdown::on_signal()?;
     match &command.act {
         BackupAct::Create { to: Some(_), .. } => {
-            bail!("--to is for backups of the embedded database: where PostgreSQL's go is said in pgBackRest's configuration")
+            bail!(
+                "--to is for backups of the embedded database: where PostgreSQL's go is said in pgBackRest's configuration"
+            )
         }
         BackupAct::Create { to: None, kind } => create(settings, &pgbackrest, *kind, &stop).await,
         BackupAct::List => list(&pgbackrest, &stop).await,
@@ -88,7 +92,13 @@ async fn create(
     store.close().await?;
     let repository = made.context("no backup was made")?;
     let backup = repository.newest().context("pgBackRest doesn't list the backup that it made")?;
-    say(&format!("{} ({}): {}, of which {} are new in the repository", backup.name, backup.kind.name(), size(backup.size), size(backup.stored)))
+    say(&format!(
+        "{} ({}): {}, of which {} are new in the repository",
+        backup.name,
+        backup.kind.name(),
+        size(backup.size),
+        size(backup.stored)
+    ))
 }
 
 /// Makes one, after the repository was prepared where it wasn't. Gives what is there then.
@@ -113,7 +123,8 @@ pub async fn make(
 
 async fn looked_at(pgbackrest: &PgBackRest, stop: &CancellationToken) -> anyhow::Result<Repository> {
     let repository = pgbackrest.repository(stop).await?;
-    repository.with_context(|| format!("pgBackRest doesn't know the stanza {} that it has just used", pgbackrest.stanza()))
+    repository
+        .with_context(|| format!("pgBackRest doesn't know the stanza {} that it has just used", pgbackrest.stanza()))
 }
 
 /// That what is backed up is the lab's database and not another one on the same host.
@@ -263,7 +274,10 @@ async fn restore(
              (up, serve, worker), then restore; or look at what was in a new directory, with --to"
         );
     }
-    pgbackrest.restore(&plan, stop, &mut aloud).await.context("it isn't put back; the same command can be tried again")?;
+    pgbackrest
+        .restore(&plan, stop, &mut aloud)
+        .await
+        .context("it isn't put back; the same command can be tried again")?;
     say(&next_steps(&plan, elsewhere))
 }
 
