@@ -519,16 +519,7 @@ async fn a_lab_backs_itself_up_and_keeps_what_it_is_told() {
 }
 
 #[tokio::test]
-async fn postgresql_is_told_to_use_its_own_tools() {
-    let mut command = tincture(&["backup", "create"]);
-    command.env("TINCTURE_DATABASE_URL", "postgres://lab@127.0.0.1:9/lab");
-    let said = run(command);
-    assert!(
-        !said.status.success() && said.stderr.contains("pgBackRest") && said.stderr.contains("docs/backup.md"),
-        "{said:?}"
-    );
-    assert!(said.stderr.lines().count() == 1, "{said:?}");
-    // And `serve` on it makes none.
+async fn serve_leaves_postgresql_to_what_runs_beside_it() {
     let database = TestDatabase::postgres().await;
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut command = on(directory.path(), &["serve", "--listen", "127.0.0.1:0"]);

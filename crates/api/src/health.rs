@@ -25,7 +25,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use store::{Durability, Figures, Freshness, ReplicaStatus, Store, StoreError, Waiting};
+use store::{Durability, Figures, Freshness, ReplicaStatus, Store, StoreError, Waiting, backup::BackupState};
 use tasks::{Status, Tasks};
 use telemetry::names;
 use tokio::{
@@ -61,8 +61,15 @@ where
         .layer(from_fn(request::observe))
 }
 
-/// The lab's figures, and what waits for its document store where it has one.
-pub(crate) type LabFigures = (Figures, Option<Waiting>);
+/// The lab's figures.
+#[derive(Clone, Debug)]
+pub(crate) struct LabFigures {
+    pub figures: Figures,
+    /// What waits for its document store, where it has one.
+    pub waiting: Option<Waiting>,
+    /// How its backups stand, where they are made beside its database.
+    pub backups: Option<BackupState>,
+}
 
 /// What these routes need. Cheap to clone; clones share what is kept.
 #[derive(Clone, Debug)]
@@ -98,13 +105,15 @@ impl Health {
         self
     }
 
-    /// With what waits for the document store, where there is one.
     pub(crate) async fn figures(&self) -> Result<LabFigures, Problem> {
         let read = async {
             let lately = self.store.reading(Freshness::MayBeStale).await;
             let both = async { Ok::<_, StoreError>((lately.figures().await?, self.documents.waiting().await?)) };
-            match timeout(LONGEST_WAIT, both).await {
-                Ok(Ok(figures)) => Ok(figures),
+            // Only the primary tells of its archive. While it is away, what a replica tells is told.
+            let (both, backups) = tokio::join!(timeout(LONGEST_WAIT, both), in_time(self.store.backup_state()));
+            let backups = backups.unwrap_or_default();
+            match both {
+                Ok(Ok((figures, waiting))) => Ok(LabFigures { figures, waiting, backups }),
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err(Problem::new(FaultCode::Unavailable, "the database doesn't answer in time")),
             }

@@ -60,8 +60,23 @@ pub const FAULTS: &str = "tincture_faults_total";
 /// Backups of the embedded database that this process was to make by itself. Label: `outcome` (`made`, `failed`).
 pub const BACKUPS: &str = "tincture_backups_total";
 /// When the newest sound backup was made, in seconds since 1970; its age is `time()` less this. There is none while this
-/// isn't told.
+/// isn't told. Of the embedded database each process tells it that makes them; of PostgreSQL it is a figure of the lab, as are
+/// the next.
 pub const NEWEST_BACKUP: &str = "tincture_newest_backup_unixtime";
+/// The earliest moment that PostgreSQL can be restored to, in seconds since 1970.
+pub const OLDEST_BACKUP: &str = "tincture_oldest_backup_unixtime";
+/// When the schedule of PostgreSQL's backups makes the next, in seconds since 1970. There is none without a schedule.
+pub const NEXT_BACKUP: &str = "tincture_next_backup_unixtime";
+/// 1 while the last attempt to back PostgreSQL up failed, else 0.
+pub const BACKUP_FAILING: &str = "tincture_backup_failing";
+/// When PostgreSQL's backups were last all read back and found sound, in seconds since 1970.
+pub const BACKUP_VERIFIED: &str = "tincture_backup_verified_unixtime";
+/// 1 while something of them was damaged when they were last read back, else 0.
+pub const BACKUP_DAMAGED: &str = "tincture_backup_damaged";
+/// When PostgreSQL last archived a piece of its log, in seconds since 1970.
+pub const BACKUP_ARCHIVED: &str = "tincture_backup_archived_unixtime";
+/// 1 while PostgreSQL's last attempt to archive failed, else 0. There is none where it doesn't archive.
+pub const ARCHIVE_FAILING: &str = "tincture_backup_archive_failing";
 /// 1 while reads go to the replica, 0 while they don't; there is none without a replica.
 pub const REPLICA_USED: &str = "tincture_replica_used";
 /// Seconds since the replica was last seen to have all that the primary had; up to two where it follows closely.
@@ -166,6 +181,30 @@ pub const SERVICE: &[Metric] = &[
         kind: Kind::Gauge,
         help: "When the oldest of them was written, seconds since 1970",
     },
+    Metric {
+        name: NEWEST_BACKUP,
+        kind: Kind::Gauge,
+        help: "When PostgreSQL's newest backup ended, seconds since 1970",
+    },
+    Metric {
+        name: OLDEST_BACKUP,
+        kind: Kind::Gauge,
+        help: "The earliest moment that PostgreSQL can be restored to, seconds since 1970",
+    },
+    Metric { name: NEXT_BACKUP, kind: Kind::Gauge, help: "When the schedule makes the next, seconds since 1970" },
+    Metric { name: BACKUP_FAILING, kind: Kind::Gauge, help: "1 while the last attempt to make one failed, else 0" },
+    Metric {
+        name: BACKUP_VERIFIED,
+        kind: Kind::Gauge,
+        help: "When PostgreSQL's backups were last read back and found sound, seconds since 1970",
+    },
+    Metric { name: BACKUP_DAMAGED, kind: Kind::Gauge, help: "1 while something of them was found damaged, else 0" },
+    Metric {
+        name: BACKUP_ARCHIVED,
+        kind: Kind::Gauge,
+        help: "When PostgreSQL last archived a piece of its log, seconds since 1970",
+    },
+    Metric { name: ARCHIVE_FAILING, kind: Kind::Gauge, help: "1 while its last attempt to archive failed, else 0" },
 ];
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod backup;
 mod database;
 mod steer;
 
-pub use backup::{Backup, BackupAct};
+pub use backup::{Backup, BackupAct, BackupKind, Configure, Restore};
 pub use database::{Database, RoleNames};
 pub use steer::{Act, By, Experiment, Seen, Which, WhichExperiment};
 
@@ -57,7 +57,7 @@ pub enum Command {
     Emulator(Emulator),
     /// Make the database where there is none yet, and bring its schema up to date; or move a whole lab to PostgreSQL
     Migrate(Migrate),
-    /// Make, list, verify, restore and prune backups of the embedded database
+    /// Make, list, verify, restore and prune backups of the database
     Backup(Backup),
     /// Make the roles of PostgreSQL that the lab needs
     #[command(subcommand)]

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use store::{Durability, Integrity, Store, Survives};
+use store::{Durability, Integrity, Options, Store, StoreError, Survives};
 
 /// How long a start may look for damage. Enough for about 2 GB; a larger file is looked at in part.
 const LOOK_FOR_DAMAGE: Duration = Duration::from_secs(5);
@@ -30,7 +30,16 @@ pub async fn open_any(settings: &Settings) -> anyhow::Result<Store> {
     Store::connect_existing(&url(settings), settings.database()).await.context("the database can't be opened")
 }
 
-/// The same, for what runs long: looks for damage first.
+/// The one that is there, whatever its schema, if it answers within `patience`.
+///
+/// # Errors
+/// `Unreachable` where it doesn't.
+pub async fn open_at_once(settings: &Settings, patience: Duration) -> Result<Store, StoreError> {
+    let options = Options { acquire_timeout: patience, ..settings.database() };
+    Store::connect_existing(&url(settings), options).await
+}
+
+/// [`open`] for what runs long: looks for damage first.
 ///
 /// # Errors
 /// Those of [`open`]; the file is damaged.

@@ -114,10 +114,21 @@ pub const KEYS: &[Key] = &[
     key(
         "backup_every",
         "\"24h\"",
-        "how often `up` and `serve` back the embedded database up, like `12h` or `7d`, or `never`",
+        "how often `up` and `serve` back the embedded database up, and `backup schedule` PostgreSQL, like `12h` or `7d`, or `never`",
     ),
-    key("backup_keep", "14", "days of which the last of these backups is kept, 1-3650"),
-    key("backup_dir", "", "where backups go; `backups` in the data directory when not set"),
+    key(
+        "backup_full_every",
+        "\"7d\"",
+        "how often `backup schedule` makes a full one of PostgreSQL, or `never` after the first",
+    ),
+    key(
+        "backup_keep",
+        "14",
+        "days of which the last of these backups is kept, 1-3650; of PostgreSQL what `backup configure` prints",
+    ),
+    key("backup_dir", "", "where backups of the embedded database go; `backups` in the data directory when not set"),
+    key("pgbackrest_stanza", "", "PostgreSQL's name in pgBackRest's configuration, on the database's host"),
+    key("pgbackrest_config", "", "that configuration's file; pgBackRest's usual ones when not set"),
     key("log", "\"info\"", "what is logged, like `warn` or `info,workflow=debug`"),
     key("log_format", "\"human\"", "human or json"),
 ];
@@ -172,9 +183,12 @@ pub struct Settings {
     /// Days.
     pub token_days: u16,
     pub backup_every: Every,
+    pub backup_full_every: Every,
     /// Days.
     pub backup_keep: u16,
     pub backup_dir: Option<PathBuf>,
+    pub pgbackrest_stanza: Option<String>,
+    pub pgbackrest_config: Option<PathBuf>,
     /// Directives of `tracing-subscriber`'s `EnvFilter`.
     pub log: String,
     pub log_format: LogFormat,
@@ -457,6 +471,11 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     if !(1..=3_650).contains(&settings.token_days) {
         bail!("token_days is {}, it must be between 1 and 3650", settings.token_days);
     }
+    if let Some(stanza) = &settings.pgbackrest_stanza
+        && !is_stanza(stanza)
+    {
+        bail!("pgbackrest_stanza is '{stanza}', it must be of a-z, A-Z, 0-9, - and _");
+    }
     if !(0.01..=10.0).contains(&settings.patience) {
         bail!("patience is {}, it must be between 0.01 and 10 (1 is for a real OT-2)", settings.patience);
     }
@@ -470,6 +489,11 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// It stands in commands and configurations.
+fn is_stanza(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 fn check_database(settings: &Settings) -> anyhow::Result<()> {

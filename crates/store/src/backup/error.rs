@@ -6,11 +6,8 @@ use std::{io, path::Path};
 
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// PostgreSQL's backups are made with its own tools.
-    #[error(
-        "this lab's database is PostgreSQL, whose backups are made with pgBackRest or pg_dump and not with tincture: see \
-         docs/backup.md"
-    )]
+    /// PostgreSQL's backups are made beside it.
+    #[error("this lab's database is PostgreSQL, which is backed up by pgBackRest on its own host: see docs/backup.md")]
     NotEmbedded,
     /// Nothing was left behind.
     #[error(

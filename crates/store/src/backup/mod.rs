@@ -3,19 +3,22 @@
 //! A backup is a directory: `database.sqlite.gz`, `manifest.json` (what must be in it), and `verified.json` once it was read
 //! back. It gets its name when it is complete, so what has a name is whole. `copy` takes a consistent copy and looks
 //! through one, `pack` compresses and hashes, `manifest` is what is written beside it, `keep` which ones stay, `restore`
-//! puts one in the database's place, and `declare` has that say it is older than its decks. PostgreSQL has its own tools.
+//! puts one in the database's place, and `declare` has that say it is older than its decks. PostgreSQL's are made beside it
+//! (the crate `pgbackrest`); `outside` is what the lab knows of them.
 
 mod copy;
 mod declare;
 mod error;
 mod keep;
 mod manifest;
+mod outside;
 mod pack;
 mod restore;
 
 pub use error::BackupError;
 pub use keep::Keep;
 pub use manifest::{Manifest, Origin, Verified};
+pub use outside::{BackupNews, BackupState};
 pub use restore::Restored;
 
 use crate::{Store, usage::beside};

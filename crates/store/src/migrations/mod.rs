@@ -49,6 +49,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0009_tallies", include_str!("0009_tallies.sql")),
     expand("0010_documents", include_str!("0010_documents.sql")),
     expand("0012_history", include_str!("0012_history.sql")),
+    expand("0013_backups", include_str!("0013_backups.sql")),
     expand("0014_api_tokens", include_str!("0014_api_tokens.sql")),
 ];
 

@@ -164,6 +164,7 @@ on_both! {
     }
     watch {
         figures_are_of_the_whole_lab,
+        what_is_told_of_backups_is_kept_until_something_newer_is,
         a_database_that_takes_no_writes_is_found_out,
     }
     classes {

@@ -1,9 +1,10 @@
 //! What whoever watches over a lab reads of it.
 
 use crate::given::*;
+use chrono::DateTime;
 use domain::{Change, Fault, FaultCode, RobotCommand, WellId};
 use serde_json::json;
-use store::{testing::TestDatabase, *};
+use store::{backup::BackupNews, testing::TestDatabase, *};
 
 /// More than any list gives at once.
 const MANY: u32 = 205;
@@ -60,4 +61,32 @@ pub async fn a_database_that_takes_no_writes_is_found_out(database: TestDatabase
     };
     shut.ping().await.expect("it can still be read");
     shut.check_writable().await.expect_err("and not be written");
+}
+
+pub async fn what_is_told_of_backups_is_kept_until_something_newer_is(database: TestDatabase) {
+    let store = &database.store;
+    let at = |seconds: i64| DateTime::from_timestamp(1_800_000_000 + seconds, 0);
+    if store.backend() == Backend::Sqlite {
+        store.tell_backups(&BackupNews { newest: at(0), ..BackupNews::default() }).await.expect("told");
+        assert_eq!(store.backup_state().await.expect("an answer"), None, "its backups tell it themselves");
+        assert!(store.system_identifier().await.is_err() && store.data_directory().await.is_err());
+        return;
+    }
+    let state = async || store.backup_state().await.expect("an answer").expect("of PostgreSQL");
+    assert_eq!(state().await.told, BackupNews::default());
+    let first = BackupNews { newest: at(0), earliest: at(1), due: at(100), ..BackupNews::default() };
+    store.tell_backups(&first).await.expect("told");
+    assert_eq!(state().await.told, first);
+    assert!(!state().await.is_failing() && !state().await.is_damaged());
+    store.tell_backups(&BackupNews { failed: at(100), damaged: at(50), ..BackupNews::default() }).await.expect("told");
+    let now = state().await;
+    assert_eq!(now.told, BackupNews { failed: at(100), damaged: at(50), ..first });
+    assert!(now.is_failing() && now.is_damaged());
+    let second = BackupNews { newest: at(101), verified: at(102), ..BackupNews::default() };
+    store.tell_backups(&second).await.expect("told");
+    let now = state().await;
+    assert_eq!((now.told.newest, now.told.earliest, now.told.due), (at(101), at(1), at(100)));
+    assert!(!now.is_failing() && !now.is_damaged());
+    assert!(store.system_identifier().await.expect("a number") > 0);
+    assert!(store.data_directory().await.expect("an answer").is_some_and(|place| place.starts_with('/')));
 }

@@ -1,13 +1,14 @@
 //! `GET /metrics/service`
 
-use crate::health::Health;
+use crate::health::{Health, LabFigures};
 use axum::{
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use request::Problem;
-use store::{Figures, Waiting};
+use store::{Figures, Waiting, backup::BackupState};
 use telemetry::{PROMETHEUS_CONTENT_TYPE, names, service_metrics_text};
 
 /// Prometheus' text format.
@@ -23,10 +24,11 @@ impl IntoResponse for Text {
 /// The whole lab's figures, read from the database at most every few seconds. The same from every process: ask one.
 pub async fn service_metrics(State(health): State<Health>, headers: HeaderMap) -> Result<Text, Problem> {
     health.tokens.service.check(&headers)?;
-    let (figures, waiting) = health.figures().await?;
+    let LabFigures { figures, waiting, backups } = health.figures().await?;
     let record_all = || {
         record(&figures);
         waiting.iter().for_each(record_waiting);
+        backups.iter().for_each(record_backups);
     };
     Ok(Text(service_metrics_text(record_all)))
 }
@@ -35,8 +37,32 @@ pub async fn service_metrics(State(health): State<Health>, headers: HeaderMap) -
 fn record_waiting(waiting: &Waiting) {
     metrics::gauge!(names::DOCUMENTS_WAITING).set(waiting.count as f64);
     metrics::gauge!(names::DOCUMENTS_SET_ASIDE).set(waiting.refused as f64);
-    if let Some(oldest) = waiting.oldest {
-        metrics::gauge!(names::DOCUMENTS_OLDEST).set(oldest.timestamp() as f64);
+    tell_time(names::DOCUMENTS_OLDEST, waiting.oldest);
+}
+
+/// What nobody has told isn't told here either, so that its absence can be an alarm.
+fn record_backups(backups: &BackupState) {
+    let told = &backups.told;
+    tell_time(names::NEWEST_BACKUP, told.newest);
+    tell_time(names::OLDEST_BACKUP, told.earliest);
+    tell_time(names::NEXT_BACKUP, told.due);
+    tell_time(names::BACKUP_VERIFIED, told.verified);
+    tell_time(names::BACKUP_ARCHIVED, backups.archived);
+    if told.newest.or(told.failed).is_some() {
+        metrics::gauge!(names::BACKUP_FAILING).set(u8::from(backups.is_failing()));
+    }
+    if told.verified.or(told.damaged).is_some() {
+        metrics::gauge!(names::BACKUP_DAMAGED).set(u8::from(backups.is_damaged()));
+    }
+    if backups.archives {
+        metrics::gauge!(names::ARCHIVE_FAILING).set(u8::from(backups.archiving_fails()));
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "exact until the year 287 million")]
+fn tell_time(name: &'static str, at: Option<DateTime<Utc>>) {
+    if let Some(at) = at {
+        metrics::gauge!(name).set(at.timestamp() as f64);
     }
 }
 

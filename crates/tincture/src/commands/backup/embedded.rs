@@ -1,38 +1,50 @@
-//! `tincture backup`: the embedded database's backups, made, looked through, put back and removed.
+//! The embedded database's backups, made, looked through, put back and removed.
 
+use super::{age, say, size};
 use crate::{
-    cli::{Backup as Command, BackupAct},
+    cli::{Backup as Command, BackupAct, Restore},
     database,
     settings::Settings,
 };
 use anyhow::{Context, bail};
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use std::{
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
-use store::backup::{Backup, BackupError, Backups, Keep, Origin};
+use store::backup::{Backup, Backups, Keep, Origin};
 
-pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<()> {
-    let database = database::file(settings).ok_or(BackupError::NotEmbedded)?;
+pub async fn run(settings: &Settings, command: &Command, database: PathBuf) -> anyhow::Result<()> {
     let usual = || settings.backups();
     let backups = Backups::at(command.from.clone().unwrap_or_else(usual));
     match &command.act {
-        BackupAct::Create { to } => {
+        BackupAct::Create { kind: Some(_), .. } => only_postgres("--type"),
+        BackupAct::Create { to, kind: None } => {
             let backups = to.as_ref().map_or(backups, Backups::at);
             create(settings, &backups).await
         }
         BackupAct::List => list(&backups).await,
         BackupAct::Verify { name, all } => verify(&backups, name.as_deref(), *all).await,
-        BackupAct::Restore { name, to, yes } => {
+        BackupAct::Restore(Restore { name: Some(name), to, yes, .. }) => {
             let database = to.as_deref().map_or(database, database::embedded);
             restore(&backups, name, &database, *yes).await
+        }
+        BackupAct::Restore(_) => only_postgres("a moment to restore to"),
+        BackupAct::Prune { keep_last: None, keep_daily: None, keep_weekly: None, .. } => {
+            bail!("say what to keep: --keep-last N, --keep-daily D, --keep-weekly W, or several of them")
         }
         BackupAct::Prune { keep_last, keep_daily, keep_weekly, yes } => {
             let [last, daily, weekly] = [keep_last, keep_daily, keep_weekly].map(|rule| rule.unwrap_or_default());
             prune(&backups, Keep { last, daily, weekly }, *yes).await
         }
+        BackupAct::Schedule | BackupAct::Configure(_) => {
+            bail!("`up` and `serve` back the embedded database up by themselves (backup_every)")
+        }
     }
+}
+
+fn only_postgres(what: &str) -> anyhow::Result<()> {
+    bail!("only a lab on PostgreSQL has {what}: this one's database is embedded")
 }
 
 async fn create(settings: &Settings, backups: &Backups) -> anyhow::Result<()> {
@@ -41,7 +53,7 @@ async fn create(settings: &Settings, backups: &Backups) -> anyhow::Result<()> {
     store.close().await?;
     let backup = made.context("no backup was made")?;
     let place = backups.directory().join(&backup.name);
-    say(&format!("{} ({}), read back and sound: {}", backup.name, size(&backup), place.display()))
+    say(&format!("{} ({}), read back and sound: {}", backup.name, packed(&backup), place.display()))
 }
 
 async fn list(backups: &Backups) -> anyhow::Result<()> {
@@ -53,7 +65,7 @@ async fn list(backups: &Backups) -> anyhow::Result<()> {
     for backup in &listed.backups {
         let old = age(Utc::now() - backup.manifest.created_at);
         let why = if backup.manifest.origin == Origin::Schedule { "daily" } else { "asked for" };
-        writeln!(out, "{:<34} {old:>12} {:>10}  {why:<9}  {}", backup.name, size(backup), state(backup))?;
+        writeln!(out, "{:<34} {old:>12} {:>10}  {why:<9}  {}", backup.name, packed(backup), state(backup))?;
     }
     for (name, why) in &listed.unreadable {
         writeln!(out, "{name:<34} isn't a backup: {why}")?;
@@ -128,8 +140,8 @@ async fn prune(backups: &Backups, keep: Keep, yes: bool) -> anyhow::Result<()> {
     say(&if yes { format!("{left} are kept.") } else { format!("{left} would be kept; --yes does it.") })
 }
 
-fn say(sentence: &str) -> anyhow::Result<()> {
-    Ok(writeln!(io::stdout(), "{sentence}")?)
+fn packed(backup: &Backup) -> String {
+    size(backup.manifest.packed_size)
 }
 
 fn state(backup: &Backup) -> String {
@@ -139,33 +151,5 @@ fn state(backup: &Backup) -> String {
             None => format!("read back {} ago", age(Utc::now() - verified.at)),
             Some(fault) => format!("DAMAGED: {fault}"),
         },
-    }
-}
-
-/// The largest unit that there is at least two of.
-fn age(age: TimeDelta) -> String {
-    let minutes = age.num_minutes().max(0);
-    match minutes {
-        0..120 => format!("{minutes} min"),
-        120..2_880 => format!("{} h", minutes / 60),
-        _ => format!("{} days", minutes / 1_440),
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "for people")]
-fn size(backup: &Backup) -> String {
-    let mib = backup.manifest.packed_size as f64 / f64::from(1 << 20);
-    if mib < 10.0 { format!("{mib:.1} MiB") } else { format!("{mib:.0} MiB") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_are_told_as_people_do() {
-        for (minutes, told) in [(-5, "0 min"), (119, "119 min"), (120, "2 h"), (2_879, "47 h"), (2_880, "2 days")] {
-            assert_eq!(age(TimeDelta::minutes(minutes)), told);
-        }
     }
 }
