@@ -8,12 +8,13 @@ asked by another of 100 people each time, so that no answer comes from memory be
 in milliseconds, from one connection. The last column says
 how many times the first the last is. --figure needs matplotlib.
 """
-import argparse, http.client, itertools, json, os, pathlib, statistics, sys, time, urllib.parse
+import argparse, http.client, itertools, json, os, pathlib, statistics, sys, time, urllib.parse, urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 from load import HERE, PASSWORD, ROOT, WORK, Cluster, Tincture, post
 
 PEOPLE = 100
+ADMIN = "admin@load.test"
 WAITING = (10, 1_000, 20_000)
 STEP = 100_000
 WELLS = [{"volumes": {"red": 20, "yellow": 20, "blue": 30}}] * 8
@@ -28,15 +29,18 @@ class Lab(Tincture):
         cluster.sql("postgres", f"CREATE DATABASE {self.seed};")
         self.tincture("migrate", database=self.seed)
         self.tincture("robot", "add", "bench", "--url", "http://127.0.0.1:9", "--sensor", "tcp://127.0.0.1:9", database=self.seed)
+        self.tincture("user", "create", ADMIN, "--role", "admin", "--password-stdin", database=self.seed, said=PASSWORD)
         seed = (HERE / "seed.sql").read_text().replace(":hash", "nobody signs in").replace(":people", str(PEOPLE)).replace(":each", "1")
         cluster.sql(self.seed, seed)
-        self.server = self.start(self.seed)
         cluster.sql(self.seed, "UPDATE users SET hashed_password = (SELECT hashed_password FROM users WHERE role = 'admin');")
+        self.server = self.start(self.seed)
         self.asker = http.client.HTTPConnection(self.base.removeprefix("http://"), timeout=60)
         with ThreadPoolExecutor(4) as pool:
             people = [f"u{number}@load.test" for number in range(PEOPLE)]
-            self.people = itertools.cycle(pool.map(self.person, people))
-        self.admin = self.person("admin@localhost")
+            people = list(pool.map(self.person, people))
+        self.tokens = [token for token, _ in people]
+        self.people = itertools.cycle(people)
+        self.admin = self.person(ADMIN)
 
     def person(self, email):
         """Their token and their cookie."""
@@ -54,12 +58,19 @@ class Lab(Tincture):
             for name, value in number.items():
                 text = text.replace(name, value)
             self.cluster.sql(self.seed, text)
-        while self.waiting < waiting:
-            self.ask(*CREATE)
-            self.waiting += 1
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(self.create, range(waiting - self.waiting)))
+        self.waiting = max(self.waiting, waiting)
         self.ended = ended
+        self.asker.close()  # The server doesn't wait for who asks nothing for so long.
         self.cluster.sql(self.seed, "VACUUM ANALYZE; CHECKPOINT;")
         time.sleep(3)  # Until a reading of the longer queue is in use.
+
+    def create(self, number):
+        token = self.tokens[number % PEOPLE]
+        head = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        asked = urllib.request.Request(self.base + CREATE[1], json.dumps(CREATE[2]).encode(), head)
+        urllib.request.urlopen(asked, timeout=60).read()
 
     def ask(self, method, path, body=None, who=None):
         token, cookie = who or next(self.people)

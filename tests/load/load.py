@@ -196,9 +196,9 @@ class Tincture:
         hashed = subprocess.run([fastapi.python, "-c", hashing % PASSWORD], check=True, capture_output=True, text=True).stdout.strip()
         cluster.sql(self.seed, (HERE / "seed.sql").read_text().replace(":hash", hashed).replace(":people", str(PEOPLE)).replace(":each", str(EACH)))
 
-    def tincture(self, *arguments, database):
+    def tincture(self, *arguments, database, said=None):
         environment = {**os.environ, "TINCTURE_DATABASE_URL": self.cluster.url(database), "TINCTURE_ADMIN_PASSWORD": PASSWORD}
-        done = subprocess.run([self.binary, *arguments], env=environment, capture_output=True, text=True)
+        done = subprocess.run([self.binary, *arguments], env=environment, capture_output=True, text=True, input=said)
         if done.returncode:
             sys.exit(f"tincture {' '.join(arguments)}: {done.stderr}")
 

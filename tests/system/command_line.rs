@@ -105,6 +105,40 @@ fn accounts_are_made_and_changed() {
 }
 
 #[test]
+fn a_person_is_given_out_and_erased() {
+    let directory = migrated();
+    let data = directory.path();
+    for (email, role) in [("root@example.org", "admin"), ("ada@example.org", "student")] {
+        assert!(run(on(data, &["user", "create", email, "--role", role])).status.success());
+    }
+    let file = data.join("ada.jsonl");
+    let path = file.to_str().expect("a path");
+    assert!(run(on(data, &["user", "export", "ada@example.org", "--output", path])).status.success());
+    let text = std::fs::read_to_string(&file).expect("a file");
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    assert_eq!(lines[0]["export"], "tincture");
+    assert!(lines.iter().any(|line| line["table"] == "users" && line["row"]["email"] == "ada@example.org"), "{text}");
+    let end = lines.last().expect("a last line");
+    assert_eq!((&end["end"], end["rows"].as_u64()), (&serde_json::json!(true), Some(lines.len() as u64 - 2)));
+    assert!(!text.contains("argon2") && !text.contains("root@example.org"), "{text}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).expect("there").permissions());
+    assert_eq!(mode & 0o777, 0o600, "its owner's alone");
+    let again = run(on(data, &["user", "export", "ada@example.org", "--output", path]));
+    assert!(!again.status.success() && again.stderr.contains("can't be made"), "{again:?}");
+    assert_eq!(run(on(data, &["user", "export", "ada@example.org"])).stdout.lines().count(), lines.len());
+
+    let unsure = run(on(data, &["user", "erase", "ada@example.org"]));
+    assert!(!unsure.status.success() && unsure.stderr.contains("--yes"), "{unsure:?}");
+    assert!(run(on(data, &["user", "erase", "ada@example.org", "--yes"])).status.success());
+    let gone = run(on(data, &["user", "export", "ada@example.org"]));
+    assert!(!gone.status.success() && gone.stderr.contains("no account ada@example.org"), "{gone:?}");
+    let last = run(on(data, &["user", "erase", "root@example.org", "--yes"]));
+    assert!(!last.status.success() && last.stderr.contains("administrator"), "{last:?}");
+    assert!(run(on(data, &["user", "list"])).stdout.contains("root@example.org"));
+}
+
+#[test]
 fn a_password_comes_by_standard_input() {
     let directory = migrated();
     let give = |password: &[u8]| {

@@ -42,7 +42,7 @@ impl Link {
     }
 
     /// The same, to whichever of these servers takes writes.
-    pub fn to_primary_of(self, servers: Arc<Servers>) -> Self {
+    pub fn of_primary_among(self, servers: Arc<Servers>) -> Self {
         Self { servers: Some(servers), ..self }
     }
 

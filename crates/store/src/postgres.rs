@@ -54,7 +54,7 @@ pub(crate) async fn open(url: &str, options: &Options) -> Result<(Link, Arc<Serv
         .map_err(|error| not_opened(url, &error))?;
     servers.direct(&pool);
     let link = Link::postgres(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), options);
-    Ok((link.to_primary_of(Arc::clone(&servers)), servers))
+    Ok((link.of_primary_among(Arc::clone(&servers)), servers))
 }
 
 /// What comes before the first use of a connection.
