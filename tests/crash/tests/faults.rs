@@ -55,7 +55,7 @@ async fn sixty_faults_and_people_on_postgres_break_no_promise() {
 /// The database's primary is lost or frozen, its standby promoted, the old one back, again and again, besides everything else.
 /// `TINCTURE_FAILOVER_SEEDS=20` goes on for as many seeds, with more faults each.
 async fn survives_failovers(database: Kind) {
-    let _turn = turn().await;
+    let _turn = turn().await.expect("a turn");
     let seeds = std::env::var("TINCTURE_FAILOVER_SEEDS").ok().map(|seeds| seeds.parse().expect("a number of seeds"));
     let faults = if seeds.is_some() { 40 } else { 16 };
     for seed in SEED..SEED + seeds.unwrap_or(1) {
