@@ -131,7 +131,7 @@ impl PgBackRest {
     /// When the last commit was made that is in the archive, on the newest timeline itself.
     ///
     /// # Errors
-    /// There is none, or it can't be read; the sentence says why.
+    /// `NoCommit`; it can't be read.
     pub(crate) async fn last_commit(
         &self,
         repository: &Repository,
@@ -145,11 +145,7 @@ impl PgBackRest {
                 return Ok(found);
             }
         }
-        Err(Error::Repository(format!(
-            "there is no commit in the last {SEGMENTS_LOOKED_INTO} pieces of the archived log of timeline {}; where nothing \
-             was archived since a restore, a minute of work brings one",
-            log.history.timeline.0
-        )))
+        Err(Error::NoCommit { pieces: SEGMENTS_LOOKED_INTO, timeline: log.history.timeline.0 })
     }
 
     async fn last_commit_in(

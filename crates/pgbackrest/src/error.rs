@@ -33,6 +33,12 @@ pub enum Error {
     Repository(String),
     #[error("there is no backup of the stanza {0} yet: `tincture backup create` makes the first")]
     NoBackup(String),
+    /// Right after a backup, or where nobody has written anything for long.
+    #[error(
+        "no commit is in the last {pieces} pieces of the archived log of timeline {timeline}, so no moment is known that can be \
+         restored to: restore a backup by its name, or wait until the lab has written and archived something"
+    )]
+    NoCommit { pieces: usize, timeline: u32 },
     #[error("there is no backup {name}; the newest is {newest}, `tincture backup list` shows them all")]
     Unknown { name: String, newest: String },
     #[error("{moment} can't be restored to: {why}")]

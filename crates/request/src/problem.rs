@@ -243,7 +243,8 @@ impl Problem {
             status if status.is_client_error() => (FaultCode::InvalidRequest, "the request can't be read"),
             _ => (FaultCode::Internal, "something went wrong inside the lab's server"),
         };
-        Self::new(code, detail).with_status(status)
+        let problem = Self::new(code, detail).with_status(status);
+        if status == StatusCode::SERVICE_UNAVAILABLE { problem.with_retry_after(OUTAGE) } else { problem }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The `tincture` binary under test: given by `TINCTURE_TEST_BINARY`, or built.
 //!
-//! It is built with workflow's `sabotage` feature, which does nothing unless `TINCTURE_TEST_SABOTAGE` is set; so one
-//! build serves the ordinary runs and those that show that the harness catches bugs.
+//! It is built with MongoDB's driver and workflow's `sabotage` feature, which does nothing unless `TINCTURE_TEST_SABOTAGE` is
+//! set; so one build serves the ordinary runs and those that show that the harness catches bugs.
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn workspace() -> PathBuf {
 fn build() -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "--package", "tincture", "--features", "workflow/sabotage"])
+        .args(["build", "--quiet", "--locked", "--package", "tincture", "--features", "workflow/sabotage,mongodb"])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(workspace())
         .stderr(Stdio::inherit())

@@ -176,6 +176,7 @@ async fn list(pgbackrest: &PgBackRest, stop: &CancellationToken) -> anyhow::Resu
             moment(span.latest.max(span.earliest))
         )),
         Ok(_) => say("Nothing was committed and archived since the first backup that the database's history has."),
+        Err(error @ pgbackrest::Error::NoCommit { .. }) => say(&format!("To moments not yet: {error}.")),
         Err(error) => {
             say("The moments that it can be put back to aren't known: see below.")?;
             Err(error.into())
