@@ -57,7 +57,7 @@ async fn sixty_faults_and_people_on_postgres_break_no_promise() {
 async fn survives_failovers(database: Kind) {
     let _turn = turn().await.expect("a turn");
     let seeds = std::env::var("TINCTURE_FAILOVER_SEEDS").ok().map(|seeds| seeds.parse().expect("a number of seeds"));
-    let faults = if seeds.is_some() { 40 } else { 16 };
+    let faults = if seeds.is_some() { 40 } else { 10 };
     for seed in SEED..SEED + seeds.unwrap_or(1) {
         let settings = Settings { mix: Mix::Failovers, robots: 2, ..Settings::new(seed, faults, database) };
         let report = crash::run(&settings).await.expect("the harness works");
