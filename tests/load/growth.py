@@ -148,7 +148,8 @@ def main():
         lab.have(ended, waiting)
         columns.append(f"{ended:,}\n+ {lab.waiting:,}")
         table.append(lab.measure(chosen.rounds))
-        print(f"measured {ended:,} ended, {lab.waiting:,} waiting; load {os.getloadavg()[0]:.1f}", flush=True)
+        told = ", ".join(f"{kind} {median:.1f}" for kind, median in table[-1].items())
+        print(f"{ended:,} ended, {lab.waiting:,} waiting, load {os.getloadavg()[0]:.1f}: {told}", flush=True)
     print("\n| ended + waiting | " + " | ".join(column.replace("\n", " ") for column in columns) + " | × |")
     print("|---" * (len(columns) + 2) + "|")
     for kind in table[0]:
