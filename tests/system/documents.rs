@@ -157,6 +157,10 @@ fn the_address_of_the_document_store_is_shown_to_nobody() {
     let refused = run(command);
     assert!(!refused.status.success());
     assert!(refused.stderr.contains("documents_url can't be used"), "{}", refused.stderr);
+    // An administrator whose password nobody was shown would be there for good.
+    let mut list = tincture(&["user", "list"]);
+    list.env("TINCTURE_DATA_DIR", directory.path());
+    assert_eq!(run(list).stdout, "", "nobody was made");
     for said in [&said.stdout, &said.stderr, &refused.stdout, &refused.stderr] {
         assert!(!said.contains("s3cr"), "{said}");
     }

@@ -32,12 +32,13 @@ pub struct App {
 /// Makes the first administrator if nobody is there yet, and puts the routes together.
 pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::Result<App> {
     telemetry::install_metrics()?;
+    let documents = database::documents(settings, &store)?;
     let auth = auth::Service::new(store.clone()).await.context("sign-in can't be set up")?;
     let auth = auth.with_longest_token_days(settings.token_days);
+    // Last of all that may fail: nobody would ever be shown the password.
     let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
     let made = auth.ensure_first_admin(given).await;
     let one_time_password = made.context("the first administrator can't be made")?;
-    let documents = database::documents(settings, &store)?;
     let state = AppState::new(store.clone(), auth, Lab::new(store)).with_documents(documents);
     let state =
         state.with_changes(Changes::per_minute(settings.changes_per_minute)).with_retention(settings.retention());
