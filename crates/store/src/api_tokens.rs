@@ -11,15 +11,12 @@ use crate::{
     error::{Result, StoreError},
     records::{ApiToken, NewActivity, NewApiToken, Signal, User},
     rows::{Columns, GivenRow, Kind, given},
-    sql::{Row, Sql, now, row_values, sql},
+    sql::{Row, Sql, now, sql},
 };
 use chrono::{DateTime, Utc};
 use domain::{ApiTokenId, Role, UserId};
 use sea_orm::DatabaseTransaction;
 use std::collections::HashMap;
-
-/// Tokens in one statement.
-const ASKED_AT_ONCE: usize = 1_000;
 
 const TOKENS: &str =
     "SELECT t.id, t.user_id, t.name, t.scopes, t.created_at, t.expires_at, t.last_used_at FROM api_tokens t";
@@ -113,20 +110,12 @@ impl Store {
     /// # Errors
     /// Those of any read: see [`StoreError`].
     pub async fn live_api_tokens(&self, tokens: &[ApiTokenId]) -> Result<HashMap<ApiTokenId, Role>> {
-        let mut live = HashMap::new();
-        for asked in tokens.chunks(ASKED_AT_ONCE) {
-            let rows = Sql::with_rows(
-                "SELECT t.id, u.role FROM api_tokens t JOIN users u ON u.id = t.user_id
-                 WHERE u.disabled_at IS NULL AND t.expires_at > $1 AND t.id IN (VALUES",
-                row_values![now()],
-                asked.iter().map(|&id| row_values![id]).collect(),
-                ")",
-            );
-            for row in rows.all(self.reader()).await? {
-                live.insert(row.get("id")?, row.get("role")?);
-            }
-        }
-        Ok(live)
+        self.live(
+            "SELECT t.id, u.role FROM api_tokens t JOIN users u ON u.id = t.user_id
+             WHERE u.disabled_at IS NULL AND t.expires_at > $1 AND t.id IN (VALUES",
+            tokens,
+        )
+        .await
     }
 
     /// Notes when tokens were last used; of one that is gone, nothing.

@@ -7,13 +7,13 @@ use crate::{
     connection::{Backend, Store, transact},
     error::{Result, StoreError},
     records::{NewActivity, Rotation, Session, Signal, User},
-    sql::{Row, Sql, now, row_values, sql},
+    sql::{Bind, Column, Row, Sql, now, row_values, sql},
 };
 use chrono::{DateTime, Utc};
 use domain::{Role, SessionId, UserId};
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, hash::Hash, net::IpAddr};
 
 /// Sessions in one statement.
 const ASKED_AT_ONCE: usize = 1_000;
@@ -110,16 +110,24 @@ impl Store {
     /// # Errors
     /// Those of any read: see [`StoreError`].
     pub async fn live_sessions(&self, sessions: &[SessionId]) -> Result<HashMap<SessionId, Role>> {
+        self.live(
+            "SELECT s.id, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+             WHERE s.revoked_at IS NULL AND u.disabled_at IS NULL AND s.expires_at > $1 AND s.id IN (VALUES",
+            sessions,
+        )
+        .await
+    }
+
+    /// Those of these ids that a text finds, with the role of each one's owner. `$1` in it is now, and it ends where the ids
+    /// are listed.
+    pub(crate) async fn live<Id>(&self, text: &'static str, ids: &[Id]) -> Result<HashMap<Id, Role>>
+    where
+        Id: Bind + Column + Copy + Eq + Hash,
+    {
         let mut live = HashMap::new();
-        for asked in sessions.chunks(ASKED_AT_ONCE) {
-            let rows = Sql::with_rows(
-                "SELECT s.id, u.role FROM sessions s JOIN users u ON u.id = s.user_id
-                 WHERE s.revoked_at IS NULL AND u.disabled_at IS NULL AND s.expires_at > $1 AND s.id IN (VALUES",
-                row_values![now()],
-                asked.iter().map(|&id| row_values![id]).collect(),
-                ")",
-            );
-            for row in rows.all(self.reader()).await? {
+        for asked in ids.chunks(ASKED_AT_ONCE) {
+            let ids = asked.iter().map(|&id| row_values![id]).collect();
+            for row in Sql::with_rows(text, row_values![now()], ids, ")").all(self.reader()).await? {
                 live.insert(row.get("id")?, row.get("role")?);
             }
         }
