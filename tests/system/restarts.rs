@@ -216,13 +216,7 @@ async fn a_restarting_postgresql_is_told_as_such_and_loses_nothing() {
 /// answer is anything but what was asked for, or 503 with when to ask again, and none takes longer than is documented.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_is_frozen_or_killed_is_told_as_such_and_loses_nothing() {
-    let pair = Arc::new(servers(|| Pair::start(Replication::Synchronous)).await);
-    let mut scene = Scene::start(&pair.url("postgres")).await;
-    scene.until_all_is_well().await;
-    let at = |act: fn(&Pair)| {
-        let pair = Arc::clone(&pair);
-        servers(move || act(&pair))
-    };
+    let (mut scene, at) = on_a_pair().await;
     at(|pair| pair.freeze(0)).await;
     scene.until_all_are_put_off().await;
     at(Pair::promote).await;
@@ -240,13 +234,7 @@ async fn a_primary_that_is_frozen_or_killed_is_told_as_such_and_loses_nothing() 
 /// No standby confirms a commit, and the primary waits for one: nobody waits with it for ever, whether they ask the API or a page.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_ever_for_a_standby_that_is_gone() {
-    let pair = Arc::new(servers(|| Pair::start(Replication::Synchronous)).await);
-    let mut scene = Scene::start(&pair.url("postgres")).await;
-    scene.until_all_is_well().await;
-    let at = |act: fn(&Pair)| {
-        let pair = Arc::clone(&pair);
-        servers(move || act(&pair))
-    };
+    let (scene, at) = on_a_pair().await;
     at(|pair| pair.crash(1)).await;
     // Signing in writes a session.
     let answer = sign_in(&scene.asker.http, &scene.address).await;
@@ -260,6 +248,18 @@ async fn nobody_waits_for_ever_for_a_standby_that_is_gone() {
     }
     at(Pair::renew_standby).await;
     scene.end().await;
+}
+
+/// A scene at work on a synchronous pair, and how something is done to the pair.
+async fn on_a_pair() -> (Scene, impl AsyncFn(fn(&Pair))) {
+    let pair = Arc::new(servers(|| Pair::start(Replication::Synchronous)).await);
+    let mut scene = Scene::start(&pair.url("postgres")).await;
+    scene.until_all_is_well().await;
+    let at = async move |act: fn(&Pair)| {
+        let pair = Arc::clone(&pair);
+        servers(move || act(&pair)).await;
+    };
+    (scene, at)
 }
 
 async fn servers<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
