@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A server that is at work answers within this.
 const ANSWER: Duration = Duration::from_secs(2);
+const UNTOLD: &str = "the lab's database can't be told of its backups; its metrics tell what they did before";
 
 pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<()> {
     let pgbackrest = configured(settings)?;
@@ -88,7 +89,10 @@ async fn create(
         Ok(repository) => news_of(pgbackrest, repository, stop).await,
         Err(_) => Ok(BackupNews { failed: Some(Utc::now()), ..BackupNews::default() }),
     };
-    tell(&store, news).await;
+    match news {
+        Ok(news) => tell(&store, &news).await,
+        Err(error) => tracing::warn!(%error, "{UNTOLD}"),
+    }
     store.close().await?;
     let repository = made.context("no backup was made")?;
     let backup = repository.newest().context("pgBackRest doesn't list the backup that it made")?;
@@ -151,13 +155,9 @@ pub async fn news_of(
 }
 
 /// What was done is done, whether or not the lab can be told: its metrics will show that it wasn't.
-async fn tell(store: &Store, news: pgbackrest::Result<BackupNews>) {
-    let told = match news {
-        Ok(news) => store.tell_backups(&news).await.map_err(anyhow::Error::from),
-        Err(error) => Err(error.into()),
-    };
-    if let Err(error) = told {
-        tracing::warn!(%error, "the lab's database can't be told of its backups; its metrics tell what they did before");
+pub async fn tell(store: &Store, news: &BackupNews) {
+    if let Err(error) = store.tell_backups(news).await {
+        tracing::warn!(%error, "{UNTOLD}");
     }
 }
 
@@ -211,7 +211,7 @@ async fn verify(settings: &Settings, pgbackrest: &PgBackRest, stop: &Cancellatio
         // Where the server is down, backups can be looked through all the same.
         match database::open_any(settings).await {
             Ok(store) => {
-                tell(&store, Ok(news)).await;
+                tell(&store, &news).await;
                 store.close().await?;
             }
             Err(error) => tracing::warn!(error = format!("{error:#}"), "the lab's database can't be told of it"),

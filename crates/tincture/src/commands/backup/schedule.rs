@@ -3,7 +3,7 @@
 //! It may run on every host that a server of the lab's is on: only the primary's makes them, and when the newest was made is
 //! asked of the repository, so that another host goes on with the same schedule after a failover.
 
-use super::postgres::{configured, make, news_of, news_of_verify};
+use super::postgres::{configured, make, news_of, news_of_verify, tell};
 use crate::{
     database,
     settings::{Every, Settings},
@@ -60,7 +60,7 @@ impl Task for Schedule {
             Err(error) => {
                 let error = format!("{error:#}");
                 tracing::warn!(error, "PostgreSQL could not be backed up; trying again");
-                self.tell(BackupNews { failed: Some(Utc::now()), ..BackupNews::default() }).await;
+                tell(&self.store, &BackupNews { failed: Some(Utc::now()), ..BackupNews::default() }).await;
                 Err(error)
             }
         }
@@ -85,7 +85,7 @@ impl Schedule {
         };
         let due = self.due(Some(&repository));
         let news = news_of(&self.pgbackrest, &repository, stop).await?;
-        self.tell(BackupNews { due: Some(due), ..news }).await;
+        tell(&self.store, &BackupNews { due: Some(due), ..news }).await;
         if let Some((backup, kind)) = repository.newest().zip(made) {
             tracing::info!(backup = backup.name, bytes = backup.stored, "PostgreSQL is backed up");
             if kind == Kind::Full {
@@ -110,19 +110,13 @@ impl Schedule {
     async fn verify(&self, repository: &Repository, stop: &CancellationToken) -> anyhow::Result<()> {
         let verified = self.pgbackrest.verify(repository, stop, &mut quietly).await;
         if let Some(news) = news_of_verify(&verified) {
-            self.tell(news).await;
+            tell(&self.store, &news).await;
         }
         match verified {
             Err(error @ pgbackrest::Error::Damaged(_)) => tracing::error!(%error, "PostgreSQL's backups are damaged"),
             verified => verified?,
         }
         Ok(())
-    }
-
-    async fn tell(&self, news: BackupNews) {
-        if let Err(error) = self.store.tell_backups(&news).await {
-            tracing::warn!(%error, "the lab's database can't be told of its backups; its metrics tell what they did before");
-        }
     }
 }
 
