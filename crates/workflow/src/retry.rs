@@ -5,7 +5,7 @@ use crate::{
     doubts::Again,
     lab::{Order, USUAL_PRIORITY},
 };
-use domain::{Control, ExperimentId, ExperimentStatus, Recipe};
+use domain::{Control, ExperimentId, ExperimentStatus, Permission, Recipe};
 use serde_json::json;
 use std::net::IpAddr;
 use store::{ControlOutcome, Experiment, ExperimentDetail, NewActivity, StoreError, User};
@@ -93,7 +93,7 @@ impl Lab {
             owner: experiment.user_id,
             request: ExperimentRequest { name: experiment.name.clone(), wells: recipes.map(request).collect() },
             // A place ahead in the queue is given by those who run the lab, each time.
-            priority: if by.role.runs_the_lab() { experiment.priority } else { USUAL_PRIORITY },
+            priority: if Permission::Prioritise.is_given_to(by.role) { experiment.priority } else { USUAL_PRIORITY },
             retry_of: Some(experiment.id),
             gives_back: again.free.iter().map(|(well, _)| *well).collect(),
         };

@@ -7,7 +7,7 @@ use crate::{
     settings::Settings,
 };
 use anyhow::{Context, bail};
-use domain::Control;
+use domain::{Control, Permission};
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
@@ -36,7 +36,7 @@ async fn carry_out(store: &Store, command: &Experiment) -> anyhow::Result<()> {
 
 async fn list(store: &Store, by: &By, limit: u32) -> anyhow::Result<()> {
     let by = person::acting(store, by).await?;
-    let whose = (!by.role.runs_the_lab()).then_some(by.id);
+    let whose = (!Permission::SeeExperiments.reaches_others(by.role)).then_some(by.id);
     let mut out = io::stdout().lock();
     for line in store.experiments(whose, None, limit).await?.data {
         let (experiment, measured) = (line.experiment, format!("{}/{}", line.measured, line.wells));
@@ -102,7 +102,7 @@ async fn retry(store: &Store, which: &WhichExperiment) -> anyhow::Result<()> {
 async fn find(store: &Store, which: &WhichExperiment) -> anyhow::Result<(User, ExperimentDetail)> {
     let by = person::acting(store, &which.by).await?;
     let detail = store.experiment(which.id).await?;
-    let visible = detail.filter(|detail| by.role.runs_the_lab() || detail.experiment.user_id == by.id);
+    let visible = detail.filter(|detail| by.may_see(detail.experiment.user_id));
     let detail = visible.with_context(|| format!("there is no experiment {}, or it isn't {}'s", which.id, by.email))?;
     Ok((by, detail))
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::By;
 use anyhow::{Context, bail};
+use domain::Permission;
 use store::{Store, User};
 
 const PAGE: u32 = 200;
@@ -23,8 +24,8 @@ pub async fn acting(store: &Store, by: &By) -> anyhow::Result<User> {
 /// The same, of somebody who may run the lab.
 pub async fn running_the_lab(store: &Store, by: &By) -> anyhow::Result<User> {
     let user = acting(store, by).await?;
-    if !user.role.runs_the_lab() {
-        bail!("{} is {}: this needs an operator or an administrator", user.email, user.role);
+    if !Permission::Operate.is_given_to(user.role) {
+        bail!("{} is {}: this needs {}", user.email, user.role, Permission::Operate.for_whom());
     }
     Ok(user)
 }

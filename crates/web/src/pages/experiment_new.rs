@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use bench::Bench;
-use domain::ExperimentId;
+use domain::{ExperimentId, Permission};
 use request::{AppState, ClientIp};
 use rows::{RowView, Sheet};
 use serde::Deserialize;
@@ -134,7 +134,7 @@ fn page(
         token: draft.token,
         name: draft.name.clone(),
         name_problem: problems.name.map(|problem| sentence(&problem)),
-        priority: me.role().runs_the_lab().then(|| draft.priority.clone()),
+        priority: Permission::Prioritise.is_given_to(me.role()).then(|| draft.priority.clone()),
         priority_problem: problems.priority.map(|problem| sentence(&problem)),
         rows: draft.sheet.views(&bench, &problems.wells),
         used: draft.sheet.used(),

@@ -10,7 +10,7 @@ use crate::{
 use askama::Template;
 use axum::{extract::Query, response::Response};
 use chrono::{DateTime, Utc};
-use domain::Role;
+use domain::{Permission, Role};
 use serde::Deserialize;
 use store::{ExperimentSummary, Robot};
 use views::{ExperimentLine, WaitingView};
@@ -50,7 +50,7 @@ struct ExperimentsPage {
 }
 
 pub async fn show(Looking { state, me }: Looking, Query(wish): Query<Wish>) -> Result<Response, PageError> {
-    let may_see_everyone = me.role().runs_the_lab();
+    let may_see_everyone = Permission::SeeExperiments.reaches_others(me.role());
     let everyone = may_see_everyone && wish.of == "everyone";
     let after = match &wish.after {
         Some(text) => Some(text.parse().map_err(|_| PageError::BadRequest("the place in the list".to_owned()))?),

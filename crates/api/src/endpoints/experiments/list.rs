@@ -6,7 +6,7 @@ use crate::{
     views::PageView,
 };
 use axum::{body::Bytes, extract::State, response::Response};
-use domain::FaultCode;
+use domain::{FaultCode, Permission};
 use request::{Problem, ProblemDocument, Reader};
 use serde::Deserialize;
 use store::Moment;
@@ -48,7 +48,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let user = match whose.scope.as_deref() {
         None | Some("mine") => Some(identity.user_id()),
-        Some("all") if identity.role().runs_the_lab() => None,
+        Some("all") if Permission::SeeExperiments.reaches_others(identity.role()) => None,
         Some("all") => {
             return Err(Problem::new(
                 FaultCode::NotAllowed,
