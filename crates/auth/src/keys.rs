@@ -4,6 +4,7 @@ use crate::{
     ACCESS_TOKEN_LIFE, AuthError, Identity, Secret,
     token::{self, Claims, KeyRing},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::SessionId;
 use serde_json::{Value, json};
@@ -74,11 +75,13 @@ impl Keys {
     }
 
     /// The public keys as a JSON Web Key Set (RFC 7517), for services that check tokens themselves.
+    #[boxed]
     pub async fn jwks(&self) -> Value {
         json!({ "keys": self.ring(FRESH).await.public() })
     }
 
     /// Which keys' tokens are good now: first the one that signs.
+    #[boxed]
     pub async fn list(&self) -> Result<Vec<KeyInfo>, AuthError> {
         let keys = self.store.signing_keys().await?.into_iter();
         let info = |SigningKey { kid, created_at, verifies_until, .. }| KeyInfo { kid, created_at, verifies_until };
@@ -87,6 +90,7 @@ impl Keys {
 
     /// Makes a new key that signs from now on, and gives its `kid`. The one before verifies until the last token that any
     /// process signs with it has run out.
+    #[boxed]
     pub async fn rotate(&self, by: Option<&Identity>, ip: Option<IpAddr>) -> Result<String, AuthError> {
         let (kid, pem) = token::make_key();
         let by = activity(by, "signing_key_rotated", &kid, ip);
@@ -100,6 +104,7 @@ impl Keys {
     ///
     /// # Errors
     /// Only those of the database.
+    #[boxed]
     pub async fn rotate_when_older(&self, age: TimeDelta) -> Result<Option<String>, AuthError> {
         let is_old = |key: &KeyInfo| key.verifies_until.is_none() && key.created_at < Utc::now() - age;
         // Asked before a key is made, for it is hardly ever so.
@@ -119,6 +124,7 @@ impl Keys {
     ///
     /// # Errors
     /// `NoSuchKey` where there is none of this name, or it is the one that signs.
+    #[boxed]
     pub async fn retire(&self, kid: &str, by: Option<&Identity>, ip: Option<IpAddr>) -> Result<(), AuthError> {
         let by = activity(by, "signing_key_retired", kid, ip);
         self.store.retire_signing_key(kid, &by).await.map_err(|error| match error {

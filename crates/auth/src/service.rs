@@ -13,6 +13,7 @@ use crate::{
     throttle::Throttle,
     tokens::LONGEST_TOKEN_DAYS,
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Role, SessionId, UserId};
 use serde_json::{Value, json};
@@ -65,6 +66,7 @@ pub struct Service {
 
 impl Service {
     /// Loads the signing keys of this database, or makes the first.
+    #[boxed]
     pub async fn new(store: Store) -> Result<Self, AuthError> {
         let keys = Keys::load(store.clone()).await?;
         Ok(Self {
@@ -80,6 +82,7 @@ impl Service {
     }
 
     /// Writes down what is only gathered so far: failed sign-ins, and when API tokens were used. Otherwise a while later.
+    #[boxed]
     pub async fn settle(&self) -> Result<(), AuthError> {
         self.uses.write().await;
         Ok(self.failures.write().await?)
@@ -88,6 +91,7 @@ impl Service {
     // ---- programs: access and refresh tokens
 
     /// Takes as long for an unknown address as for a wrong password. Logged either way.
+    #[boxed]
     pub async fn sign_in(&self, email: &str, password: Password, ip: Option<IpAddr>) -> Result<Tokens, AuthError> {
         let user = self.verified(email, password, ip).await?;
         let refresh_token = Secret::random();
@@ -97,6 +101,7 @@ impl Service {
     }
 
     /// Trades a refresh token for new tokens. One used twice has been copied: its session ends.
+    #[boxed]
     pub async fn refresh(&self, refresh_token: &str, ip: Option<IpAddr>) -> Result<Tokens, AuthError> {
         let hash = checked_hash(Purpose::Refresh, refresh_token)?;
         let next = Secret::random();
@@ -111,12 +116,14 @@ impl Service {
     }
 
     /// Ends the session of a refresh token, and with it the access tokens that are out.
+    #[boxed]
     pub async fn sign_out(&self, refresh_token: &str, ip: Option<IpAddr>) -> Result<(), AuthError> {
         self.end(Purpose::Refresh, refresh_token, ip).await
     }
 
     /// Who an access token belongs to, while the session lives that it came from, or an API token; as the database knew
     /// them a moment ago, with all that this process changed since.
+    #[boxed]
     pub async fn authenticate(&self, access_token: &str) -> Result<Identity, AuthError> {
         if access_token.len() > LONGEST_TOKEN {
             return Err(AuthError::Forged);
@@ -155,6 +162,7 @@ impl Service {
     // ---- browsers: cookie sessions
 
     /// Like [`Service::sign_in`], for a browser.
+    #[boxed]
     pub async fn start_cookie_session(
         &self,
         email: &str,
@@ -173,12 +181,14 @@ impl Service {
     }
 
     /// Who a session cookie belongs to, as the database knows them now.
+    #[boxed]
     pub async fn by_cookie(&self, token: &str) -> Result<Identity, AuthError> {
         let hash = checked_hash(Purpose::Cookie, token)?;
         let (session, user) = self.store.session_by_hash(&hash).await?.ok_or(AuthError::Forged)?;
         Ok(Identity { user, shown: Credential::Session(session.id) })
     }
 
+    #[boxed]
     pub async fn end_cookie_session(&self, token: &str, ip: Option<IpAddr>) -> Result<(), AuthError> {
         self.end(Purpose::Cookie, token, ip).await
     }
@@ -194,6 +204,7 @@ impl Service {
     // ---- accounts
 
     /// Makes an account. `by` is who made it, nothing for the command line.
+    #[boxed]
     pub async fn create_user(
         &self,
         account: NewAccount,
@@ -215,6 +226,7 @@ impl Service {
     /// # Errors
     /// `OwnRole` and `LastAdministrator` where somebody would be without power who must keep it; `InvalidQuota`;
     /// `NoSuchUser`.
+    #[boxed]
     pub async fn update_user(
         &self,
         by: Option<&Identity>,
@@ -249,6 +261,7 @@ impl Service {
     ///
     /// # Errors
     /// `NotConfirmed`, `NoSuchUser`, `OwnRole` for oneself, `LastAdministrator`, `Unfinished`. Nothing was written then.
+    #[boxed]
     pub async fn erase(
         &self,
         by: Option<&Identity>,
@@ -268,6 +281,7 @@ impl Service {
     }
 
     /// A person's own change of password. Ends all of their sessions, this one too, and all API tokens.
+    #[boxed]
     pub async fn change_password(
         &self,
         by: &Identity,
@@ -288,6 +302,7 @@ impl Service {
     }
 
     /// Sets a password without the old one: for the command line, whoever holds the database.
+    #[boxed]
     pub async fn reset_password(&self, user: UserId, next: Password) -> Result<(), AuthError> {
         self.replace_password(user, next, None, None).await
     }
@@ -306,6 +321,7 @@ impl Service {
 
     /// Makes `admin@localhost` when there is nobody yet. Without a given password a random one is made and returned,
     /// to be printed once.
+    #[boxed]
     pub async fn ensure_first_admin(&self, password: Option<Password>) -> Result<Option<OneTimePassword>, AuthError> {
         if self.store.has_users().await? {
             return Ok(None);

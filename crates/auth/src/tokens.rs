@@ -5,6 +5,7 @@ use crate::{
     secret::{Purpose, stored_hash},
     service::activity,
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{SubsecRound, TimeDelta, Utc};
 use domain::{ApiTokenId, Permission, Scope, Scopes, UserId, text};
 use serde_json::json;
@@ -53,6 +54,7 @@ impl Service {
     /// # Errors
     /// `InvalidTokenName`, `NoScope`, `ScopeBeyondRole`, `InvalidTokenLife`, `TooManyTokens`; `NoSuchUser` where the account
     /// has been disabled or got another password meanwhile.
+    #[boxed]
     pub async fn create_api_token(
         &self,
         owner: &User,
@@ -89,6 +91,7 @@ impl Service {
     ///
     /// # Errors
     /// Those of any read.
+    #[boxed]
     pub async fn api_tokens(&self, of: UserId) -> Result<Vec<ApiToken>, AuthError> {
         Ok(self.store.api_tokens(of).await?)
     }
@@ -97,6 +100,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchToken` where there is none, or it is somebody else's and `by` doesn't look after others' tokens.
+    #[boxed]
     pub async fn revoke_api_token(
         &self,
         id: ApiTokenId,

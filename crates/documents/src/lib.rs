@@ -25,6 +25,7 @@ pub use address::{Address, AddressError};
 #[cfg(not(feature = "mongodb"))]
 pub use without_mongo::{Address, AddressError};
 
+use async_recursion::async_recursion as boxed;
 use chrono::TimeDelta;
 use domain::ExperimentId;
 use store::{Document, DocumentKey, Page, Store, StoreError, Waiting};
@@ -76,6 +77,7 @@ impl Documents {
     ///
     /// # Errors
     /// The database or the document store doesn't answer.
+    #[boxed]
     pub async fn of_experiment(
         &self,
         experiment: ExperimentId,
@@ -98,6 +100,7 @@ impl Documents {
     }
 
     /// What waits for the document store; nothing where there is none.
+    #[boxed]
     pub async fn waiting(&self) -> Result<Option<Waiting>, StoreError> {
         match &self.mongo {
             Some(_) => self.store.waiting_documents().await.map(Some),

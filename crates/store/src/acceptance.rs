@@ -14,6 +14,7 @@ use crate::{
     sql::{Row, Sql, json, now, sql},
     wells,
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use domain::{ActivityId, ExperimentId, ExperimentStatus, UserId};
 use sea_orm::DatabaseTransaction;
@@ -157,6 +158,7 @@ impl Store {
     /// # Errors
     /// `NotFound` where there is no such account. After `Unreachable` nobody knows whether it was accepted; an idempotency
     /// key tells.
+    #[boxed]
     pub async fn accept(&self, experiment: NewExperiment) -> Result<Acceptance> {
         let (answer, answered) = oneshot::channel();
         if self.gathered().add(Asked { experiment, answer }, at_once(self.backend()))? {
@@ -171,6 +173,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn earlier_answer(&self, user: UserId, key: &IdempotencyKey) -> Result<Option<Acceptance>> {
         let row = sql!(EARLIER_ANSWER, user, key.key.as_str()).one(self.reader()).await?;
         let Some(row) = row else { return Ok(None) };

@@ -10,6 +10,7 @@ use crate::{
     sessions,
     sql::{Row, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{Role, UserId};
 use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
@@ -25,6 +26,7 @@ impl Store {
     ///
     /// # Errors
     /// `EmailTaken` if somebody has the address, in whatever case.
+    #[boxed]
     pub async fn create_user(&self, user: NewUser, by: &NewActivity) -> Result<User> {
         let (email, created_at) = (user.email.to_lowercase(), now());
         transact!(self, |tx| {
@@ -51,6 +53,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn user(&self, id: UserId) -> Result<Option<User>> {
         let row = sql!(format!("{USERS} WHERE u.id = $1"), id).one(self.reader()).await?;
         row.map(|row| read_user(&row)).transpose()
@@ -60,6 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
         let row = sql!(format!("{USERS} WHERE u.email = $1"), email.to_lowercase()).one(self.reader()).await?;
         row.map(|row| read_user(&row)).transpose()
@@ -69,6 +73,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn has_users(&self) -> Result<bool> {
         Ok(sql!("SELECT id FROM users LIMIT 1").one(self.reader()).await?.is_some())
     }
@@ -77,6 +82,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Page<User, UserId>> {
         let limit = limit.clamp(1, MOST_ROWS);
         let rows = sql!(
@@ -92,6 +98,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound`; `LastAdministrator` where nobody else could administer the lab afterwards. Nothing was written then.
+    #[boxed]
     pub async fn update_user(&self, id: UserId, changes: UserChanges, by: &[NewActivity]) -> Result<User> {
         let text = format!("{USERS} WHERE u.id = $1{}", self.backend().for_update());
         let takes_power = changes.role.is_some_and(|role| !role.administers()) || changes.disabled == Some(true);
@@ -133,6 +140,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is no such account.
+    #[boxed]
     pub async fn set_password(&self, id: UserId, hashed_password: &str, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             let set = sql!("UPDATE users SET hashed_password = $2 WHERE id = $1", id, hashed_password);

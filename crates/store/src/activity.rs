@@ -7,6 +7,7 @@ use crate::{
     records::{Activity, NewActivity, Page},
     sql::{Row, Sql, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{ActivityId, UserId};
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn log_activity(&self, activity: NewActivity) -> Result<()> {
         insert(self.backend(), &activity).execute(self.writer()).await?;
         Ok(())
@@ -24,6 +26,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn activity(
         &self,
         user: Option<UserId>,

@@ -13,6 +13,7 @@ use crate::{
     rows::{Columns, GivenRow, Kind, given},
     sql::{Row, Sql, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use domain::{ApiTokenId, Role, UserId};
 use sea_orm::DatabaseTransaction;
@@ -35,6 +36,7 @@ impl Store {
     /// # Errors
     /// `NotFound` where their password has been changed or their account disabled since; `TooManyTokens` where they have
     /// `most` that haven't run out. Nothing was written then.
+    #[boxed]
     pub async fn create_api_token(
         &self,
         owner: &User,
@@ -72,6 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn api_tokens(&self, of: UserId) -> Result<Vec<ApiToken>> {
         let text = format!("{TOKENS} WHERE t.user_id = $1 ORDER BY t.expires_at DESC, t.id DESC LIMIT $2");
         sql!(text, of, i64::from(MOST_ROWS)).all(self.reader()).await?.iter().map(read_token).collect()
@@ -81,6 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn api_token(&self, id: ApiTokenId) -> Result<Option<ApiToken>> {
         let row = sql!(format!("{TOKENS} WHERE t.id = $1"), id).one(self.reader()).await?;
         row.map(|row| read_token(&row)).transpose()
@@ -90,6 +94,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn user_by_api_token(&self, hash: &str) -> Result<Option<(ApiToken, User)>> {
         let Some(row) = sql!(WITH_OWNER, hash).one(self.reader()).await? else { return Ok(None) };
         let user = read_user(&row)?;
@@ -109,6 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn live_api_tokens(&self, tokens: &[ApiTokenId]) -> Result<HashMap<ApiTokenId, Role>> {
         self.live(
             "SELECT t.id, u.role FROM api_tokens t JOIN users u ON u.id = t.user_id
@@ -122,6 +128,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn note_api_tokens_used(&self, uses: &[(ApiTokenId, DateTime<Utc>)]) -> Result<()> {
         let text = format!(
             "UPDATE api_tokens SET last_used_at = given.last_used_at FROM {given} WHERE api_tokens.id = given.id
@@ -138,6 +145,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is none such.
+    #[boxed]
     pub async fn revoke_api_token(&self, id: ApiTokenId, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             if sql!("DELETE FROM api_tokens WHERE id = $1", id).execute(tx).await? == 0 {

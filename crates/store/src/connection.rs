@@ -16,6 +16,7 @@ use crate::{
     turns::SharedTurns,
     usage::InUse,
 };
+use async_recursion::async_recursion as boxed;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, SqlxError, SqlxSqliteConnector,
     sqlx::{
@@ -309,6 +310,7 @@ impl Store {
     /// # Errors
     /// `Unreachable` where the URL is of neither kind, the file can't be made or opened, it is being replaced by a backup, or the
     /// server doesn't answer; `Damaged` where the file is no sound database.
+    #[boxed]
     pub async fn connect(url: &str, options: Options) -> Result<Self> {
         if let Some(path) = sqlite_path(url) {
             make_private_file(path).await?;
@@ -320,6 +322,7 @@ impl Store {
     ///
     /// # Errors
     /// `Missing` where there is no such file.
+    #[boxed]
     pub async fn connect_existing(url: &str, options: Options) -> Result<Self> {
         let (mut file, mut in_use, mut listens, mut replica, mut servers) = (None, None, WayToListen::None, None, None);
         let (backend, writer, reader) = if let Some(path) = sqlite_path(url) {
@@ -378,6 +381,7 @@ impl Store {
     ///
     /// # Errors
     /// `Unreachable` where the database doesn't answer in time.
+    #[boxed]
     pub async fn ping(&self) -> Result<()> {
         self.inner.reader.execute_unprepared("SELECT 1").await?;
         Ok(())
@@ -393,6 +397,7 @@ impl Store {
     ///
     /// # Errors
     /// What the database says against it. Its connections are closed all the same.
+    #[boxed]
     pub async fn close(&self) -> Result<()> {
         self.tell_the_rest().await;
         if let Some(replica) = &self.inner.replica {

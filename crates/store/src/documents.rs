@@ -11,6 +11,7 @@ use crate::{
     rows::{Columns, GivenRow, Kind, given},
     sql::{Row, Sql, now, row_values, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use domain::{Collection, ExperimentId};
 use sea_orm::DatabaseTransaction;
@@ -56,6 +57,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`](crate::StoreError).
+    #[boxed]
     pub async fn document(&self, collection: Collection, id: Uuid) -> Result<Option<Value>> {
         let row = sql!("SELECT body FROM documents WHERE collection = $1 AND id = $2", collection, id)
             .one(self.reader())
@@ -67,6 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`](crate::StoreError).
+    #[boxed]
     pub async fn documents(
         &self,
         experiment: ExperimentId,
@@ -85,6 +88,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`](crate::StoreError).
+    #[boxed]
     pub async fn outgoing_documents(&self, refused_before: DateTime<Utc>, limit: u32) -> Result<Vec<Outgoing>> {
         let text = "SELECT collection, id, experiment_id, body, created_at, revision FROM documents
             WHERE refused_at IS NULL OR refused_at <= $1 ORDER BY created_at LIMIT $2";
@@ -103,6 +107,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`](crate::StoreError).
+    #[boxed]
     pub async fn relayed(&self, documents: &[&Outgoing]) -> Result<u64> {
         let text = format!(
             "DELETE FROM documents WHERE (collection, id, revision) IN (
@@ -122,6 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`](crate::StoreError).
+    #[boxed]
     pub async fn refused(&self, key: DocumentKey, why: &str) -> Result<()> {
         let text = "UPDATE documents SET refused_at = $3, refusal = $4 WHERE collection = $1 AND id = $2";
         sql!(text, key.collection, key.id, now(), why).execute(self.writer()).await.map(drop)
@@ -131,6 +137,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`](crate::StoreError).
+    #[boxed]
     pub async fn not_over_before(&self, time: DateTime<Utc>, limit: u32) -> Result<Vec<ExperimentId>> {
         let text = "SELECT id FROM experiments
             WHERE created_at <= $1 AND (completed_at IS NULL OR completed_at > $1) ORDER BY id DESC LIMIT $2";
@@ -142,6 +149,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`](crate::StoreError).
+    #[boxed]
     pub async fn waiting_documents(&self) -> Result<Waiting> {
         let text = "SELECT
             (SELECT COUNT(*) FROM (SELECT 1 FROM documents LIMIT $1) AS waiting) AS count,

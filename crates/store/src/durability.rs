@@ -5,6 +5,7 @@ use crate::{
     error::{Result, StoreError},
     sql::sql,
 };
+use async_recursion::async_recursion as boxed;
 use serde::Serialize;
 
 /// What a commit survives.
@@ -49,6 +50,7 @@ impl Store {
     ///
     /// # Errors
     /// It doesn't answer.
+    #[boxed]
     pub async fn durability(&self) -> Result<Durability> {
         if self.backend() == Backend::Sqlite {
             return Ok(Durability {

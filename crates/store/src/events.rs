@@ -6,6 +6,7 @@ use crate::{
     records::{Event, EventId, Latest},
     sql::{Row, Sql, now, row_values, sql},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{EventKind, ExperimentEvent, ExperimentId, ExperimentStatus, Fault};
 use sea_orm::DatabaseTransaction;
 use std::sync::Arc;
@@ -77,6 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn events(&self, experiment: ExperimentId, after: i64, limit: u32) -> Result<Vec<Event>> {
         let rows = sql!(
             "SELECT experiment_id, sequence, kind, data, at, timeline FROM events WHERE experiment_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
@@ -91,6 +93,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn latest_sequence(&self, experiment: ExperimentId) -> Result<i64> {
         let asked = sql!("SELECT last_sequence FROM experiments WHERE id = $1", experiment);
         let row = asked.one(&self.view_of(experiment).await).await?;
@@ -101,6 +104,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn latest_event_id(&self, experiment: ExperimentId) -> Result<EventId> {
         let text = "SELECT e.last_sequence, v.timeline FROM experiments e
             LEFT JOIN events v ON v.experiment_id = e.id AND v.sequence = e.last_sequence WHERE e.id = $1";
@@ -113,6 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn resume_after(&self, experiment: ExperimentId, seen: EventId) -> Result<i64> {
         if self.backend() == Backend::Sqlite || seen.sequence <= 0 {
             return Ok(seen.sequence);
@@ -142,6 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn latest_sequences(&self, experiments: &[ExperimentId]) -> Result<Latest> {
         let mut latest = Latest::default();
         if experiments.is_empty() {
@@ -160,6 +166,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn events_at(&self, places: &[(ExperimentId, i64)]) -> Result<Vec<Event>> {
         if places.is_empty() {
             return Ok(Vec::new());
@@ -171,6 +178,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn latest_event(&self, experiment: ExperimentId, kind: EventKind) -> Result<Option<Event>> {
         let row = sql!(
             "SELECT experiment_id, sequence, kind, data, at, timeline FROM events WHERE experiment_id = $1 AND kind = $2 ORDER BY sequence DESC LIMIT 1",
@@ -184,6 +192,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn progress_in_hand_lately(&self) -> Result<Arc<Vec<Event>>> {
         let read = async || self.latest_events_in_hand(EventKind::Progress).await;
         self.kept_in_hand().get(|| 0, read).await

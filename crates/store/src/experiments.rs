@@ -12,6 +12,7 @@ use crate::{
     sql::{Row, Sql, now, row_values, sql},
     wells::{self, sql_list},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, Granted, Needs, UserId, WellId, WellStatus};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::Value;
@@ -36,6 +37,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn experiment_of_key(&self, user: UserId, key: &str) -> Result<Option<ExperimentId>> {
         let row = sql!("SELECT experiment_id FROM idempotency_keys WHERE user_id = $1 AND key = $2", user, key);
         row.one(self.reader()).await?.map(|row| row.get("experiment_id")).transpose()
@@ -45,6 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn experiment(&self, id: ExperimentId) -> Result<Option<ExperimentDetail>> {
         let (view, text) = (self.view_of(id).await, format!("{EXPERIMENTS} WHERE e.id = $1"));
         let row = match sql!(text.clone(), id).one(&view).await? {
@@ -62,6 +65,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn experiments(
         &self,
         user: Option<UserId>,
@@ -97,6 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is no such experiment. What its state doesn't allow is no error, but `Refused`.
+    #[boxed]
     pub async fn control(&self, id: ExperimentId, control: Control, by: &NewActivity) -> Result<ControlOutcome> {
         let text = format!("SELECT status, control FROM experiments WHERE id = $1{}", self.backend().for_update());
         let outcome = transact!(self, |tx| {

@@ -5,6 +5,7 @@ use crate::{
     error::{Result, StoreError},
     sql::{now, sql},
 };
+use async_recursion::async_recursion as boxed;
 
 /// Waiting experiments are counted this far: as many as any queue is let grow to.
 pub(crate) const MOST_COUNTED: i64 = 100_000;
@@ -34,6 +35,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn figures(&self) -> Result<Figures> {
         let text = query(self.backend());
         let mut query = sql!(text, MOST_COUNTED);

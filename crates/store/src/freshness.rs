@@ -11,6 +11,7 @@ use crate::{
     replica::Replica,
     sql::sql,
 };
+use async_recursion::async_recursion as boxed;
 use domain::ExperimentId;
 use hashlink::LruCache;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, prelude::async_trait};
@@ -91,6 +92,7 @@ pub(crate) struct View<'a> {
 impl Store {
     /// The same store for reads that are to be as new as this, once they are: it may wait a moment for the replica, and
     /// takes the primary where that takes longer. Without a replica it does nothing.
+    #[boxed]
     pub async fn reading(&self, freshness: Freshness) -> Self {
         let source = match (self.replica(), freshness) {
             (None, _) | (_, Freshness::Now) => Source::Primary,
@@ -105,6 +107,7 @@ impl Store {
     ///
     /// # Errors
     /// It doesn't answer.
+    #[boxed]
     pub async fn position(&self) -> Result<Option<Position>> {
         let Some(replica) = self.replica() else { return Ok(None) };
         let mark = replica.marks().since(Instant::now(), self.writer()).await?;

@@ -4,6 +4,7 @@ use crate::{
     connection::{Store, not_opened},
     error::{Result, StoreError},
 };
+use async_recursion::async_recursion as boxed;
 use sea_orm::{
     SqlxError,
     sqlx::{self, AssertSqlSafe, ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions},
@@ -30,6 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// `Damaged`, whose text says what to do.
+    #[boxed]
     pub async fn check_integrity(&self, patience: Duration) -> Result<Integrity> {
         let Some(path) = self.file() else { return Ok(Integrity::NotOurs) };
         let failed = |error: SqlxError| not_opened(path, &error);

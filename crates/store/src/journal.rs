@@ -14,6 +14,7 @@ use crate::{
     sql::{Row, Sql, now, row_values, sql},
     wells::sql_list,
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Collection, ExperimentId, JournalEvent, Operation, OperationId, OperationState, RobotId, Step};
 use sea_orm::DatabaseTransaction;
@@ -37,6 +38,7 @@ impl Store {
     /// `LeaseLost` where another worker drives the robot; `Held` where it carries an intent and somebody holds the robot
     /// or attended it meanwhile; `IllegalTransition` and `WellTaken` where it contradicts what is stored. After each of
     /// them nothing of it was written; after `Unreachable` nobody knows.
+    #[boxed]
     pub async fn commit(&self, lease: &Lease, entry: Entry) -> Result<()> {
         let signals = transact!(self, |tx| { write(tx, lease, &entry).await });
         self.signal(signals);
@@ -47,6 +49,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn open_operations(&self, robot: RobotId) -> Result<Vec<JournalledOperation>> {
         let text = format!("{OPERATIONS} WHERE o.robot_id = $1 AND o.state = 'intended' ORDER BY o.sequence LIMIT $2");
         let rows = sql!(text, robot, i64::from(MOST_OPERATIONS)).all(self.reader()).await?;
@@ -57,6 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn known_operations(&self, robot: RobotId, ids: &[OperationId]) -> Result<HashSet<OperationId>> {
         let mut known = HashSet::with_capacity(ids.len());
         for some in ids.chunks(MOST_OPERATIONS as usize) {
@@ -75,6 +79,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn operations(
         &self,
         experiment: ExperimentId,

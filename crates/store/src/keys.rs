@@ -7,6 +7,7 @@ use crate::{
     records::{NewActivity, Signal, SigningKey},
     sql::{Row, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 
 /// More than a key that is replaced every minute would leave behind.
@@ -17,6 +18,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
         let text = "SELECT kid, private_pem, created_at, verifies_until FROM signing_keys
             WHERE purpose = 'sign' OR verifies_until > $1 ORDER BY purpose, created_at DESC LIMIT $2";
@@ -30,6 +32,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn first_signing_key(&self, kid: &str, private_pem: &str) -> Result<()> {
         let text = "INSERT INTO signing_keys (kid, private_pem, purpose, created_at) VALUES ($1, $2, 'sign', $3)
             ON CONFLICT DO NOTHING";
@@ -40,6 +43,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn rotate_signing_key(
         &self,
         kid: &str,
@@ -56,6 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn rotate_old_signing_key(
         &self,
         made_before: DateTime<Utc>,
@@ -102,6 +107,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is none, or it is the one that signs.
+    #[boxed]
     pub async fn retire_signing_key(&self, kid: &str, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             let gone = sql!("DELETE FROM signing_keys WHERE kid = $1 AND purpose = 'verify'", kid).execute(tx).await?;

@@ -8,6 +8,7 @@ use crate::{
     robots::{lease_end, lease_life},
     sql::{now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use std::time::Duration;
 
 impl Store {
@@ -15,6 +16,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn claim_named(&self, name: &str, holder: &str, time_to_live: Duration) -> Result<Option<NamedLease>> {
         let text = format!(
             "INSERT INTO leases (name, holder, epoch, expires_at) VALUES ($1, $2, 1, {end})
@@ -36,6 +38,7 @@ impl Store {
     ///
     /// # Errors
     /// `LeaseLost` where it isn't.
+    #[boxed]
     pub async fn renew_named(&self, lease: &NamedLease, time_to_live: Duration) -> Result<()> {
         let text = format!(
             "UPDATE leases SET expires_at = {end} WHERE name = $1 AND holder = $2 AND epoch = $4",
@@ -50,6 +53,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn release_named(&self, lease: &NamedLease) -> Result<()> {
         let text = "UPDATE leases SET holder = NULL, expires_at = NULL WHERE name = $1 AND holder = $2 AND epoch = $3";
         let query = sql!(text, lease.name.as_str(), lease.holder.as_str(), lease.epoch);

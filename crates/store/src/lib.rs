@@ -8,6 +8,9 @@
 //! `turns` is the queue's order, read once for all who ask; `notices` is what processes tell each other; `connection` is where
 //! the two databases differ, `postgres` and `link` are the way to one of them, `migrations` what the tables are, [`backup`] how the embedded one is kept safe,
 //! [`moving`] how a lab goes from it to PostgreSQL.
+//!
+//! Methods that other crates await are `#[boxed]`: otherwise each of those would compile them anew
+//! (`docs/decisions/0023-boxed-at-the-border.md`).
 
 #![warn(clippy::missing_errors_doc)]
 

@@ -1,6 +1,7 @@
 //! What fell into an experiment's wells, as the journal tells it.
 
 use crate::{connection::Store, error::Result, sql::sql};
+use async_recursion::async_recursion as boxed;
 use domain::{ExperimentId, JournalEvent, Step, Volume, WellId};
 use std::collections::HashMap;
 
@@ -13,6 +14,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn liquid_in_wells(&self, experiment: ExperimentId) -> Result<HashMap<WellId, Volume>> {
         let dispenses = "SELECT step FROM operations WHERE experiment_id = $1 AND state <> $2
                          AND CAST(step AS TEXT) LIKE '%\"dispense\"%' LIMIT $3";

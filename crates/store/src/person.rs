@@ -10,6 +10,7 @@ use crate::{
     rows::{Columns, Kind},
     sql::{Row, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{ExperimentId, Role, UserId};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
@@ -244,6 +245,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn rows_of_person(&self, user: UserId) -> Result<Vec<PersonalRow>> {
         let mut all = Vec::new();
         for part in OF_PERSON {
@@ -256,6 +258,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn activity_rows(&self, user: UserId, after: Option<Uuid>) -> Result<Vec<PersonalRow>> {
         let query = sql!(ACTIVITY.select(self.backend()), user, after.unwrap_or_default(), LINES);
         ACTIVITY.read(&query.all(self.reader()).await?)
@@ -265,6 +268,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn rows_of_experiment(&self, id: ExperimentId) -> Result<Vec<PersonalRow>> {
         let mut all = Vec::new();
         for part in OF_EXPERIMENT {
@@ -279,6 +283,7 @@ impl Store {
     /// # Errors
     /// `NotFound`; `LastAdministrator`; `Unfinished` while an experiment of theirs waits or is under way. Nothing was written
     /// then.
+    #[boxed]
     pub async fn erase_person(&self, id: UserId, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             let others = self.lock_other_administrators(tx, id).await?;

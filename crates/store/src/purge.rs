@@ -10,6 +10,7 @@ use crate::{
     error::Result,
     sql::{Sql, row_values, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::OperationId;
 use uuid::Uuid;
@@ -91,6 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`]. What it forgot until then is forgotten.
+    #[boxed]
     pub async fn purge(&self, keep: &Retention, at: DateTime<Utc>) -> Result<Purged> {
         let (spent_tokens, sessions) = self.purge_sessions(at).await?;
         let keys = "DELETE FROM idempotency_keys WHERE (user_id, key) IN (

@@ -12,6 +12,7 @@ use crate::{
     turns::Kind,
     wells::{self, check_untaken},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{Control, Deck, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, RobotId, WellId, WellName};
 use sea_orm::DatabaseTransaction;
 use std::collections::{HashMap, HashSet};
@@ -30,6 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn peek(&self, lease: &Lease, deck: &Deck) -> Result<Option<ExperimentId>> {
         let turns = self.turns_to_take().await?;
         let fitting: Vec<_> = turns.for_lane(lease.robot_id, deck).take(LOOKED_UP * LOOKS).collect();
@@ -67,6 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn unmixable(&self, robot: Option<RobotId>, decks: &[Deck]) -> Result<Vec<ExperimentId>> {
         Ok(self.turns_to_take().await?.for_no_lane(robot, decks).take(GIVEN_UP_AT_ONCE).collect())
     }
@@ -75,6 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn give_up(&self, experiment: ExperimentId, fault: &Fault) -> Result<bool> {
         let waiting =
             format!("SELECT id FROM experiments WHERE id = $1 AND status = 'queued'{}", self.backend().for_update());
@@ -96,6 +100,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn note_needs(&self, experiment: ExperimentId, needs: &Needs) -> Result<()> {
         let text = "UPDATE experiments SET dyes = $2, least_nl = $3, fullest_nl = $4 WHERE id = $1 AND dyes IS NULL";
         let noted = sql!(text, experiment, dye_list(needs), needs.least, needs.fullest);
@@ -106,6 +111,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn in_hand(&self, lease: &Lease) -> Result<Option<ExperimentDetail>> {
         let running = format!("{EXPERIMENTS} WHERE e.robot_id = $1 AND e.status = 'running'");
         match sql!(running, lease.robot_id).one(self.reader()).await? {
@@ -118,6 +124,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn in_hand_id(&self, robot: RobotId) -> Result<Option<ExperimentId>> {
         let row = sql!("SELECT id FROM experiments WHERE robot_id = $1 AND status = 'running' LIMIT 1", robot);
         row.one(self.reader()).await?.map(|row| row.get("id")).transpose()
@@ -127,6 +134,7 @@ impl Store {
     ///
     /// # Errors
     /// `LeaseLost` where the lane isn't ours any more.
+    #[boxed]
     pub async fn wish_in_hand(&self, lease: &Lease) -> Result<Option<(ExperimentId, Control)>> {
         let text = "SELECT e.id, e.control FROM robots r
             LEFT JOIN experiments e ON e.robot_id = r.id AND e.status = 'running' AND e.control IS NOT NULL
@@ -142,6 +150,7 @@ impl Store {
     ///
     /// # Errors
     /// `LeaseLost` where the lane isn't ours any more; `IllegalTransition` where the experiment isn't running.
+    #[boxed]
     pub async fn hand_over(&self, lease: &Lease, experiment: ExperimentId, fault: &Fault) -> Result<()> {
         // A well that is only pending has had no drop intended: "dispensing" is written with the first intent.
         let touched = "SELECT id FROM wells WHERE experiment_id = $1 AND status IN ('dispensing', 'mixed')";
@@ -169,6 +178,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn park(&self, experiment: ExperimentId, fault: &Fault) -> Result<()> {
         let text = "UPDATE experiments SET status = 'paused', control = NULL, fault = $2
             WHERE id = $1 AND status IN ('queued', 'running')";
@@ -186,6 +196,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn running(&self) -> Result<Vec<ExperimentId>> {
         let rows = sql!("SELECT id FROM experiments WHERE status = 'running' LIMIT $1", i64::from(MOST_ROWS))
             .all(self.reader())
@@ -197,6 +208,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn in_hand_at(&self, robot: RobotId) -> Result<Option<Experiment>> {
         let running = format!("{EXPERIMENTS} WHERE e.robot_id = $1 AND e.status = 'running' LIMIT 1");
         let row = sql!(running, robot).one(self.reader()).await?;
@@ -208,6 +220,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn demand(&self, robot: RobotId) -> Result<Vec<(ExperimentId, Vec<Recipe>)>> {
         let turns = self.turns().await?;
         let bound_elsewhere = |queued: &&Queued| queued.robot_id.is_some_and(|bound| bound != robot);
@@ -234,6 +247,7 @@ impl Store {
     ///
     /// # Errors
     /// `LeaseLost` where the epoch isn't ours any more.
+    #[boxed]
     pub async fn wishes(&self, lease: &Lease, experiment: ExperimentId) -> Result<Wishes> {
         let text = "SELECT r.mode IN ('paused', 'stopped') OR r.attention IS NOT NULL AS held, r.acts, e.control,
                 e.status = 'running' AS running
@@ -256,6 +270,7 @@ impl Store {
     ///
     /// # Errors
     /// `LeaseLost`; `Held` where the robot is held, was attended since, or another plate lies there; `WellTaken`.
+    #[boxed]
     pub async fn take(
         &self,
         lease: &Lease,

@@ -5,6 +5,7 @@ use crate::{
     error::{Result, StoreError},
     sql::sql,
 };
+use async_recursion::async_recursion as boxed;
 use sea_orm::ConnectionTrait;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -16,6 +17,7 @@ impl Store {
     ///
     /// # Errors
     /// Whatever a commit would meet now.
+    #[boxed]
     pub async fn check_writable(&self) -> Result<()> {
         let backend = self.backend();
         transact!(self, |tx| {
@@ -35,6 +37,7 @@ impl Store {
     ///
     /// # Errors
     /// The file's directory can't be asked.
+    #[boxed]
     pub async fn free_space(&self) -> Result<Option<u64>> {
         if self.backend() == Backend::Postgres {
             return Ok(None);

@@ -8,6 +8,7 @@ use crate::{
     records::*,
     sql::{Bind, Row, Sql, now, row_values, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Change, Deck, DeckCondition, ExperimentId, Fault, Inventory, PlateId, RobotCommand, RobotId, RobotMode, Tip, Tool,
@@ -33,6 +34,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn ensure_robot(&self, robot: NewRobot) -> Result<Robot> {
         self.put_robot(&robot, None).await?.ok_or(StoreError::NotFound("robot"))
     }
@@ -42,6 +44,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn ensure_machine(&self, robot: NewRobot, identity: &str) -> Result<Option<Robot>> {
         self.put_robot(&robot, Some(identity)).await
     }
@@ -67,6 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn robots_lately(&self) -> Result<Arc<Vec<Robot>>> {
         self.kept_robots().get(|| self.robot_changes(), async || self.robots().await).await
     }
@@ -75,6 +79,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn robots(&self) -> Result<Vec<Robot>> {
         let rows = sql!(format!("{ROBOTS} ORDER BY r.name")).all(self.reader()).await?;
         rows.iter().map(read_robot).collect()
@@ -84,6 +89,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn robot(&self, id: RobotId) -> Result<Option<Robot>> {
         let row = sql!(format!("{ROBOTS} WHERE r.id = $1"), id).one(self.reader()).await?;
         row.map(|row| read_robot(&row)).transpose()
@@ -93,6 +99,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is no such robot.
+    #[boxed]
     pub async fn lease(
         &self,
         robot: RobotId,
@@ -134,6 +141,7 @@ impl Store {
     ///
     /// # Errors
     /// `LeaseLost` where it isn't ours any more, or another server was promoted since.
+    #[boxed]
     pub async fn renew(&self, lease: &Lease, time_to_live: Duration) -> Result<()> {
         let text = format!(
             "UPDATE robots SET lease_expires_at = {end} WHERE id = $1 AND lease_holder = $2 AND lease_epoch = $4{same}",
@@ -149,6 +157,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn release(&self, lease: &Lease) -> Result<()> {
         sql!(
             "UPDATE robots SET lease_holder = NULL, lease_expires_at = NULL
@@ -167,6 +176,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is no such robot.
+    #[boxed]
     pub async fn inventory(&self, robot: RobotId) -> Result<Inventory> {
         let head = sql!(
             "SELECT r.waste_nl, p.id AS plate_id FROM robots r
@@ -207,6 +217,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn wells_of(&self, plate: PlateId) -> Result<HashMap<WellName, (WellId, ExperimentId, WellStatus)>> {
         let rows = sql!("SELECT well_id, id, experiment_id, status FROM wells WHERE plate_id = $1", plate);
         let rows = rows.all(self.reader()).await?;
@@ -244,6 +255,7 @@ impl Store {
     ///
     /// # Errors
     /// `Held` for a drain of a robot that is held: it would have to move. Nothing was written then.
+    #[boxed]
     pub async fn command(
         &self,
         robot: RobotId,
@@ -276,6 +288,7 @@ impl Store {
     ///
     /// # Errors
     /// `AtWork` or `PlateInUse` where the condition isn't met. Nothing was written then.
+    #[boxed]
     pub async fn attend(
         &self,
         robot: &Robot,
@@ -306,6 +319,7 @@ impl Store {
     ///
     /// # Errors
     /// `IdentityTaken` where another robot is this machine.
+    #[boxed]
     pub async fn identify(&self, lease: &Lease, identity: &str) -> Result<()> {
         let taken = transact!(self, |tx| {
             RobotUpdate::default().write(tx, lease.robot_id, Fence::Leased(lease)).await?;
@@ -323,6 +337,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn lab_id(&self) -> Result<Uuid> {
         let fresh = Uuid::now_v7();
         let row = transact!(self, |tx| {

@@ -8,6 +8,7 @@ use crate::{
     error::{Result, StoreError},
     figures,
 };
+use async_recursion::async_recursion as boxed;
 use sea_orm::ConnectionTrait;
 use std::fmt;
 
@@ -79,6 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// `Database` on SQLite, which has no roles, and where our own role mayn't.
+    #[boxed]
     pub async fn make_roles(&self, roles: &Roles) -> Result<()> {
         if self.backend() == Backend::Sqlite {
             return Err(StoreError::Database("the embedded database has no roles: they are PostgreSQL's".to_owned()));

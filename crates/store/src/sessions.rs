@@ -9,6 +9,7 @@ use crate::{
     records::{NewActivity, Rotation, Session, Signal, User},
     sql::{Bind, Column, Row, Sql, now, row_values, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use domain::{Role, SessionId, UserId};
 use sea_orm::DatabaseTransaction;
@@ -30,6 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where the password has been changed or the account disabled since.
+    #[boxed]
     pub async fn create_session(
         &self,
         id: SessionId,
@@ -59,6 +61,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`]. A token that isn't good is no error.
+    #[boxed]
     pub async fn rotate_session(
         &self,
         refresh_hash: &str,
@@ -91,6 +94,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn session_by_hash(&self, refresh_hash: &str) -> Result<Option<(Session, User)>> {
         let row = sql!(format!("{LIVE} s.refresh_hash = $2"), now(), refresh_hash).one(self.reader()).await?;
         row.map(|row| read_live(&row)).transpose()
@@ -100,6 +104,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn user_in_session(&self, session: SessionId, user: UserId) -> Result<Option<User>> {
         let row = sql!(format!("{LIVE} s.id = $2 AND s.user_id = $3"), now(), session, user).one(self.reader()).await?;
         row.map(|row| read_user(&row)).transpose()
@@ -109,6 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn live_sessions(&self, sessions: &[SessionId]) -> Result<HashMap<SessionId, Role>> {
         self.live(
             "SELECT s.id, u.role FROM sessions s JOIN users u ON u.id = s.user_id
@@ -138,6 +144,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn revoke_session(&self, id: SessionId, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             if end(id).execute(tx).await? == 1 {

@@ -12,6 +12,7 @@ use crate::{
     records::{Experiment, Queued},
     sql::{Row, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use domain::{Deck, ExperimentId, RobotId, UserId, Volume};
 use std::{
@@ -240,6 +241,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn turns(&self) -> Result<Arc<Turns>> {
         let shared = self.shared_turns();
         let known = shared.newest();
@@ -291,6 +293,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn ahead_of(&self, experiment: &Experiment) -> Result<Ahead> {
         let turns = self.turns().await?;
         if let Some(ahead) = turns.seen(experiment.id) {
@@ -311,6 +314,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn queue(&self, limit: u32) -> Result<Vec<Queued>> {
         Ok(self.turns().await?.iter().take(limit as usize).cloned().collect())
     }
@@ -319,6 +323,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn queue_length(&self) -> Result<usize> {
         Ok(self.turns().await?.len())
     }

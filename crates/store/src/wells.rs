@@ -6,6 +6,7 @@ use crate::{
     events::NewEvent,
     sql::{Row, Sql, now, row_values, sql},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{ExperimentEvent, ExperimentId, Fault, PlateId, UserId, WellId, WellName, WellStatus};
 use sea_orm::DatabaseTransaction;
 
@@ -125,6 +126,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn wells_used_before(&self, experiment: ExperimentId) -> Result<Vec<WellId>> {
         let rows = sql!(
             "SELECT w.id FROM wells w JOIN plates p ON p.id = w.plate_id
@@ -143,6 +145,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn measured_and_given_back(&self, experiment: ExperimentId) -> Result<Vec<WellId>> {
         let rows = sql!(
             "SELECT w.id FROM wells w JOIN quota_entries q ON q.well_id = w.id AND q.reason = 'returned'

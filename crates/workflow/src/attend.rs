@@ -7,6 +7,7 @@ use crate::{
     Lab,
     forecast::{self, Demand, Supply},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::Utc;
 use domain::{
     Attendance, Change, Deck, DeckCondition, Fault, FaultCode, PlateId, RobotCommand, RobotId, RobotMode, Role, Slot,
@@ -113,6 +114,7 @@ impl Lab {
     ///
     /// # Errors
     /// `Held` for a drain of a robot that is held.
+    #[boxed]
     pub async fn command_robot(
         &self,
         by: &User,
@@ -137,6 +139,7 @@ impl Lab {
     ///
     /// # Errors
     /// `NotTold` names those that couldn't be told.
+    #[boxed]
     pub async fn command_lab(
         &self,
         by: &User,
@@ -165,6 +168,7 @@ impl Lab {
     ///
     /// # Errors
     /// `AtWork` and `PlateInUse` of the store, where the robot doesn't stand still for it; nothing was recorded then.
+    #[boxed]
     pub async fn act_on_deck(
         &self,
         by: &User,
@@ -214,6 +218,7 @@ impl Lab {
     ///
     /// # Errors
     /// `NotFound` where there is no such robot; otherwise those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn supplies(&self, robot: &Robot) -> Result<Vec<Supply>, StoreError> {
         let inventory = self.store().inventory(robot.id).await?;
         let demand = self.store().demand(robot.id).await?;

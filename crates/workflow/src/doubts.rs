@@ -1,6 +1,7 @@
 //! The wells of an experiment that aren't to be believed: how many, what they share, and which may be made again free.
 
 use crate::{Lab, mixture};
+use async_recursion::async_recursion as boxed;
 use domain::{
     ExperimentStatus, JournalEvent, Mount, Step, WellId, WellName, WellStatus,
     doubt::{Doubt, Shared, TipUse, Witness, shared},
@@ -50,6 +51,7 @@ impl Lab {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn doubts(&self, detail: &ExperimentDetail) -> Result<Option<Doubts>, StoreError> {
         doubts(self.store(), detail).await
     }
@@ -61,6 +63,7 @@ pub fn doubt_of(measurement: &Measurement) -> Option<Doubt> {
     serde_json::from_value(stored.clone()).ok()
 }
 
+#[boxed]
 pub async fn doubts(store: &Store, detail: &ExperimentDetail) -> Result<Option<Doubts>, StoreError> {
     let measured = || detail.wells.iter().filter_map(|(well, result)| Some((well, result.as_ref()?)));
     let doubtful: Vec<_> = measured().filter(|(_, result)| doubt_of(result).is_some()).map(|(well, _)| well).collect();

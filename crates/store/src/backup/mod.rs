@@ -22,6 +22,7 @@ pub use outside::{BackupNews, BackupState};
 pub use restore::Restored;
 
 use crate::{Store, usage::beside};
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use error::Result;
 use pack::Scratch;
@@ -92,6 +93,7 @@ impl Backups {
     ///
     /// # Errors
     /// `NotEmbedded` on PostgreSQL; `NoRoom` where it doesn't fit. Whatever fails leaves nothing behind.
+    #[boxed]
     pub async fn create(&self, store: &Store, origin: Origin) -> Result<Backup> {
         let database_file = store.file().ok_or(BackupError::NotEmbedded)?.to_owned();
         let (directory, database) = (self.directory.clone(), database_file.clone());
@@ -132,6 +134,7 @@ impl Backups {
     ///
     /// # Errors
     /// The directory can't be read.
+    #[boxed]
     pub async fn list(&self) -> Result<Listed> {
         let directory = self.directory.clone();
         blocking(move || list(&directory)).await
@@ -139,6 +142,7 @@ impl Backups {
 
     /// # Errors
     /// `Unknown` names those that there are.
+    #[boxed]
     pub async fn find(&self, name: &str) -> Result<Backup> {
         let listed = self.list().await?;
         if let Some((_, why)) = listed.unreadable.iter().find(|(unreadable, _)| unreadable == name) {
@@ -153,6 +157,7 @@ impl Backups {
     ///
     /// # Errors
     /// `Damaged`, saying what isn't as it should be.
+    #[boxed]
     pub async fn verify(&self, name: &str) -> Result<Backup> {
         let backup = self.find(name).await?;
         let place = self.directory.join(name);
@@ -175,6 +180,7 @@ impl Backups {
     ///
     /// # Errors
     /// It can't be removed.
+    #[boxed]
     pub async fn remove(&self, backup: &Backup) -> Result<()> {
         let (directory, name) = (self.directory.clone(), backup.name.clone());
         blocking(move || {

@@ -5,6 +5,7 @@ use crate::{
     Backend, Result, Store, StoreError,
     sql::{Sql, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 
 /// What is new of them. What is nothing stays as it was told before.
@@ -59,6 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn tell_backups(&self, news: &BackupNews) -> Result<()> {
         let BackupNews { newest, earliest, due, failed, verified, damaged } = *news;
         let told = sql!(
@@ -86,6 +88,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn backup_state(&self) -> Result<Option<BackupState>> {
         if self.backend() == Backend::Sqlite {
             return Ok(None);
@@ -111,6 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read; `Database` on the embedded database, which has none.
+    #[boxed]
     pub async fn system_identifier(&self) -> Result<i64> {
         if self.backend() == Backend::Sqlite {
             return Err(StoreError::Database("the embedded database has no system identifier".to_owned()));
@@ -123,6 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read; `Database` on the embedded database.
+    #[boxed]
     pub async fn data_directory(&self) -> Result<Option<String>> {
         if self.backend() == Backend::Sqlite {
             return Err(StoreError::Database("the embedded database is a file".to_owned()));

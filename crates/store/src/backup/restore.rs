@@ -10,6 +10,7 @@ use crate::{
     NewActivity, Options, Store,
     usage::{self, Alone, beside},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::Utc;
 use domain::Fault;
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
@@ -41,6 +42,7 @@ impl Backups {
     ///
     /// # Errors
     /// `InUse`; `WouldReplace` unless `replace`; `Damaged`. Nothing was changed then.
+    #[boxed]
     pub async fn restore(&self, backup: &Backup, database: &Path, replace: bool, question: &Fault) -> Result<Restored> {
         let (target, place) = (database.to_owned(), parent(database));
         let (alone, scratch) = blocking(move || {

@@ -11,6 +11,7 @@ pub use order::{
 };
 pub use progress::Progress;
 
+use async_recursion::async_recursion as boxed;
 use domain::{Control, Deck, ExperimentId};
 use serde_json::json;
 use std::net::IpAddr;
@@ -41,6 +42,7 @@ impl Lab {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn decks(&self) -> Result<Vec<Deck>, StoreError> {
         Ok(self.store.robots_lately().await?.iter().map(|robot| robot.deck.clone()).collect())
     }
@@ -49,6 +51,7 @@ impl Lab {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn experiment(&self, reader: &User, id: ExperimentId) -> Result<Option<ExperimentDetail>, StoreError> {
         let detail = self.store.experiment(id).await?;
         Ok(detail.filter(|detail| reader.may_see(detail.experiment.user_id)))
@@ -58,6 +61,7 @@ impl Lab {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn robot(&self, called: &str) -> Result<Option<Robot>, StoreError> {
         Ok(self.store.robots().await?.into_iter().find(|robot| robot.is_called(called)))
     }
@@ -66,6 +70,7 @@ impl Lab {
     ///
     /// # Errors
     /// `NotFound` where there is no such experiment. What its state doesn't allow is no error, but `Refused`.
+    #[boxed]
     pub async fn control(
         &self,
         by: &User,

@@ -1,6 +1,7 @@
 //! Asking for an experiment: what a request must be, and how it becomes a charged and durable experiment.
 
 use super::Lab;
+use async_recursion::async_recursion as boxed;
 use chrono::Utc;
 use domain::{
     Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Permission, Recipe, RecipeError, UserId, Volume, WellId, text,
@@ -82,6 +83,7 @@ impl Lab {
     /// # Errors
     /// `Invalid` with all that is wrong with the request, `QuotaExhausted`, `QueueFull`, or `KeyReused` where the key came with
     /// another request: nothing is stored and nothing charged then. After `Store` nobody knows; the key tells.
+    #[boxed]
     pub async fn submit(
         &self,
         user: &User,
@@ -97,6 +99,7 @@ impl Lab {
     ///
     /// # Errors
     /// As [`Lab::submit`]; `Invalid` also where `user` may not give this priority, or there is none such.
+    #[boxed]
     pub async fn submit_with_priority(
         &self,
         user: &User,

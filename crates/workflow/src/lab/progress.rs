@@ -5,6 +5,7 @@ use crate::{
     estimate,
     waiting::{self, Waiting},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::Utc;
 use domain::{EventKind, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, Report, Role};
 use store::{Event, Experiment, ExperimentDetail, Robot, StoreError};
@@ -45,6 +46,7 @@ impl Lab {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn progress(&self, experiment: &ExperimentDetail) -> Result<Progress, StoreError> {
         if experiment.experiment.status.is_final() {
             return Ok(Progress::default());
@@ -56,6 +58,7 @@ impl Lab {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn progress_among(
         &self,
         experiment: &ExperimentDetail,
