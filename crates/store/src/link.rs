@@ -8,11 +8,14 @@ use crate::{
     connection::{Options, Pooler},
     error::{Result, StoreError},
     servers::{Servers, Term},
+    sql::Row,
 };
+use futures::{TryStreamExt, stream::BoxStream};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, prelude::async_trait,
-    sqlx::postgres::PgPool,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    prelude::async_trait,
+    sqlx::{self, AssertSqlSafe, Executor as _, postgres::PgPool},
 };
 use std::sync::Arc;
 
@@ -76,9 +79,44 @@ impl Link {
         self.database.get_postgres_connection_pool()
     }
 
+    /// The rows of an answer as they come, so that a long one is never in memory as a whole. Ends at the first row that
+    /// `take` refuses.
+    pub async fn each(&self, text: &'static str, take: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        #[cfg(feature = "testing")]
+        crate::sql::note(self, text, &[]);
+        self.term().during(self.stream(text, take)).await
+    }
+
+    async fn stream(&self, text: &'static str, take: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        match (self.get_database_backend(), &self.opening) {
+            (DbBackend::Postgres, None) => drain(sqlx::query(text).fetch(self.pool()), take).await,
+            (DbBackend::Postgres, Some(opening)) => {
+                let mut transaction = self.pool().begin().await.map_err(failed)?;
+                transaction.execute(AssertSqlSafe(opening.to_string())).await.map_err(failed)?;
+                drain(sqlx::query(text).fetch(&mut *transaction), take).await?;
+                transaction.commit().await.map_err(failed)
+            }
+            _ => drain(sqlx::query(text).fetch(self.database.get_sqlite_connection_pool()), take).await,
+        }
+    }
+
     pub async fn close(&self) -> Result<()> {
         self.database.close_by_ref().await.map_err(StoreError::from)
     }
+}
+
+async fn drain<R: Into<QueryResult>>(
+    mut rows: BoxStream<'_, Result<R, sqlx::Error>>,
+    mut take: impl FnMut(Row) -> Result<()>,
+) -> Result<()> {
+    while let Some(row) = rows.try_next().await.map_err(failed)? {
+        take(Row::of(row))?;
+    }
+    Ok(())
+}
+
+fn failed(error: sqlx::Error) -> StoreError {
+    DbErr::Query(RuntimeErr::SqlxError(error.into())).into()
 }
 
 /// The driver gives each statement a name, whoever had the connection before may have left some of the same names.

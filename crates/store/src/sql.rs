@@ -57,11 +57,7 @@ impl Sql {
 
     fn statement(self, on: &impl ConnectionTrait) -> Statement {
         #[cfg(feature = "testing")]
-        crate::statements::note(on.get_database_backend(), &self.text, &self.values);
-        #[cfg(feature = "testing")]
-        crate::testing::direct::count_statement();
-        #[cfg(feature = "testing")]
-        crate::testing::cost::note(&self.text, &self.values);
+        note(on, &self.text, &self.values);
         Statement::from_sql_and_values(on.get_database_backend(), self.text, self.values)
     }
 
@@ -91,6 +87,14 @@ impl Sql {
     pub async fn all(self, on: &impl ConnectionTrait) -> Result<Vec<Row>> {
         Ok(on.query_all_raw(self.statement(on)).await?.into_iter().map(Row).collect())
     }
+}
+
+/// For tests that look at what is sent.
+#[cfg(feature = "testing")]
+pub(crate) fn note(on: &impl ConnectionTrait, text: &str, values: &[Value]) {
+    crate::statements::note(on.get_database_backend(), text, values);
+    crate::testing::direct::count_statement();
+    crate::testing::cost::note(text, values);
 }
 
 /// `sql!("SELECT … WHERE id = $1", id)`
@@ -145,6 +149,10 @@ impl<T: Column> Column for Option<T> {
 pub(crate) struct Row(QueryResult);
 
 impl Row {
+    pub fn of(row: impl Into<QueryResult>) -> Self {
+        Self(row.into())
+    }
+
     pub fn get<T: Column>(&self, column: &str) -> Result<T> {
         let raw = self.0.try_get::<T::Raw>("", column)?;
         T::from_raw(raw).map_err(|why| StoreError::Corrupt(format!("column {column}: {why}")))

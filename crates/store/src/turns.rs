@@ -172,20 +172,8 @@ impl Turns {
         age < (self.took * REST).clamp(UNSEEN, OLDEST)
     }
 
-    fn of(rows: &[Row], changes: u64, read_at: Instant) -> Result<Self> {
-        let mut people: HashMap<UserId, Person> = HashMap::new();
-        let mut kinds: HashMap<Kind, usize> = HashMap::new();
-        let mut queue = Vec::with_capacity(rows.len());
-        for row in rows {
-            let queued = read_queued(row)?;
-            let own = (Reverse(row.get::<i16>("priority")?), row.get("created_at")?, queued.experiment);
-            let person = people.entry(queued.user_id).or_default();
-            person.last_served_at = row.get("last_served_at")?;
-            person.own.push(own);
-            let next = kinds.len();
-            let kind = *kinds.entry(Kind::read(row)?).or_insert(next);
-            queue.push(Waiting { queued, place: (own.0, 0, person.last_served_at, own.1, own.2), kind });
-        }
+    fn of(read: Reading, changes: u64, read_at: Instant) -> Self {
+        let Reading { mut people, kinds, mut queue } = read;
         for person in people.values_mut() {
             person.own.sort_unstable();
         }
@@ -205,7 +193,29 @@ impl Turns {
         let mut by_number: Vec<_> = kinds.into_iter().collect();
         by_number.sort_unstable_by_key(|(_, number)| *number);
         let kinds = by_number.into_iter().map(|(kind, _)| kind).collect();
-        Ok(Self { queue, places, people, kinds, wells_before, changes, read_at, took: read_at.elapsed() })
+        Self { queue, places, people, kinds, wells_before, changes, read_at, took: read_at.elapsed() }
+    }
+}
+
+/// Who waits, row by row, in no order.
+#[derive(Default)]
+struct Reading {
+    people: HashMap<UserId, Person>,
+    kinds: HashMap<Kind, usize>,
+    queue: Vec<Waiting>,
+}
+
+impl Reading {
+    fn add(&mut self, row: &Row) -> Result<()> {
+        let queued = read_queued(row)?;
+        let own = (Reverse(row.get::<i16>("priority")?), row.get("created_at")?, queued.experiment);
+        let person = self.people.entry(queued.user_id).or_default();
+        person.last_served_at = row.get("last_served_at")?;
+        person.own.push(own);
+        let next = self.kinds.len();
+        let kind = *self.kinds.entry(Kind::read(row)?).or_insert(next);
+        self.queue.push(Waiting { queued, place: (own.0, 0, person.last_served_at, own.1, own.2), kind });
+        Ok(())
     }
 }
 
@@ -283,8 +293,9 @@ impl Store {
     /// For who holds `making`.
     async fn read_turns(&self) -> Result<Arc<Turns>> {
         let (changes, read_at) = (self.queue_changes(), Instant::now());
-        let rows = sql!(WAITING).all(self.reader()).await?;
-        let turns = Arc::new(Turns::of(&rows, changes, read_at)?);
+        let mut read = Reading::default();
+        self.reader().each(WAITING, |row| read.add(&row)).await?;
+        let turns = Arc::new(Turns::of(read, changes, read_at));
         self.shared_turns().keep(&turns);
         Ok(turns)
     }
