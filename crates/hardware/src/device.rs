@@ -27,6 +27,11 @@ pub trait Robot: fmt::Debug + Send + Sync {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    /// The newest hold on it, whoever's, that isn't one of `these`; nothing where it remembers none.
+    fn newest_hold_but<'a>(&'a self, _these: &'a [String]) -> Pending<'a, Result<Option<String>, RobotError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// The lab that marked it last, if any did and the robot remembers.
     fn marked_by(&self) -> Pending<'_, Result<Option<String>, RobotError>> {
         Box::pin(async { Ok(None) })

@@ -77,6 +77,13 @@ impl Robot for Ot2 {
         Box::pin(self.runs_since(|run| known.contains(&run)))
     }
 
+    fn newest_hold_but<'a>(&'a self, these: &'a [String]) -> Pending<'a, Result<Option<String>, RobotError>> {
+        Box::pin(async move {
+            let runs = self.history(these.len().saturating_add(1)).await?;
+            Ok(runs.into_iter().map(|run| run.id).find(|run| !these.contains(run)))
+        })
+    }
+
     fn marked_by(&self) -> Pending<'_, Result<Option<String>, RobotError>> {
         Box::pin(Self::marked_by(self))
     }

@@ -9,6 +9,7 @@
 mod begin;
 mod carry;
 mod doubts;
+mod holders;
 mod lost;
 mod recovery;
 mod step;
@@ -18,6 +19,7 @@ mod work;
 use crate::{breaker::Concern, estimate::Pace, mixture};
 use domain::{ExperimentId, ExperimentStatus, FaultCode, RobotMode, Tool};
 use hardware::{AddressError, Attendant, ColourSensor, Connect, Hold, Memory, Patience, RobotError};
+use holders::Holders;
 use std::{sync::Arc, time::Duration};
 use store::{JournalledOperation, Lease, Robot, Signal, Store, StoreError};
 use tokio::{
@@ -41,6 +43,9 @@ pub enum LaneError {
     Address(#[from] AddressError),
     #[error("the robot couldn't be made safe: {0}")]
     Unsafe(String),
+    /// Nothing was sent; the lane asks the robot what they did before it goes on.
+    #[error("another had the robot since we did")]
+    Intruded,
 }
 
 /// What a lane is given by the worker that keeps it.
@@ -86,8 +91,11 @@ pub struct Lane {
     settled: bool,
     /// Whether the machine has said under this lease who it is and what was done on it.
     checked: bool,
-    /// Another took the robot from us under this lease: what they did on it is asked before anything moves.
+    /// Another took the robot from us under this lease, or between two holds of ours: what they did on it is asked before
+    /// anything moves.
     intruded: bool,
+    /// Who held it, as far as this lane knows.
+    holders: Holders,
     /// Troubles in a row with an experiment that was left for a look at the machine.
     troubles: Option<(ExperimentId, u32)>,
     pace: Pace,
@@ -111,6 +119,7 @@ impl Lane {
             settled: false,
             checked: false,
             intruded: false,
+            holders: Holders::default(),
             troubles: None,
             pace: Pace::unknown(),
             inspected_at: None,
@@ -135,7 +144,7 @@ impl Lane {
             let acts = self.robot.acts;
             match self.turn().await {
                 Err(LaneError::Store(StoreError::Held)) if acts == self.robot.acts => self.rest().await,
-                Err(LaneError::Store(StoreError::Held)) => {}
+                Err(LaneError::Store(StoreError::Held) | LaneError::Intruded) => {}
                 outcome => outcome?,
             }
         }
@@ -221,7 +230,7 @@ impl Lane {
             self.check_after_intrusion().await?;
         }
         match self.make_safe().await {
-            Err(LaneError::Store(StoreError::Held)) => Ok(()),
+            Err(LaneError::Store(StoreError::Held) | LaneError::Intruded) => Ok(()),
             outcome => outcome,
         }
     }

@@ -122,7 +122,8 @@ impl Lane {
         self.record_end(end(&open.operation, JournalEvent::Settled, json!({ "by": by })), Vec::new()).await
     }
 
-    /// Takes the robot, unless it is ours. From then on nothing that was sent earlier can be carried out.
+    /// Takes the robot, unless it is ours. From then on nothing that was sent earlier can be carried out. `Intruded` if
+    /// somebody had it since we did.
     pub(super) async fn hold_robot(&mut self) -> Result<(), LaneError> {
         if self.run.is_some() {
             return Ok(());
@@ -138,6 +139,11 @@ impl Lane {
                 return Err(error.into());
             }
         };
+        if self.holders.took(run.id(), &*self.machine).await? {
+            tracing::warn!(robot = self.robot.name, "another held the robot since we did; it is asked what they did");
+            self.intruded = true;
+            return Err(LaneError::Intruded);
+        }
         let mut changes = vec![Change::Run(Some(run.id().to_owned()))];
         if self.robot.notice.take().is_some() {
             changes.push(Change::Notice(None));

@@ -23,7 +23,9 @@ struct Strange {
 impl Lane {
     /// Asks the machine who it is and what was done on it. Once a lease, after it was reached.
     pub(super) async fn check_machine(&mut self) -> Result<(), LaneError> {
-        let identity = match self.machine.identify().await {
+        // Who had it last is read first: what they do from now on is found at the next hold.
+        let last = self.holders.begin(&*self.machine).await;
+        let identity = match last.and(self.machine.identify().await) {
             Ok(identity) => identity,
             Err(error) => {
                 self.complain(&error).await?;
@@ -113,7 +115,11 @@ impl Lane {
         self.store.renew(&self.lease, self.time_to_live).await?;
         tracing::info!(robot = self.robot.name, "the robot is taken and asked what it was told");
         match self.machine.hold(&self.robot.deck).await {
-            Ok(hold) => Ok(hold.id().to_owned()),
+            Ok(hold) => {
+                // Whoever had it before is asked about next.
+                self.holders.took(hold.id(), &*self.machine).await?;
+                Ok(hold.id().to_owned())
+            }
             Err(error) => {
                 self.complain(&error).await?;
                 Err(error.into())

@@ -3,7 +3,7 @@
 use domain::{Attendance, Deck, EventKind, ExperimentId, ExperimentStatus, Fault, RobotKind, Role, UserId, WellName};
 use emulator::Emulator;
 use hardware::Connect;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -332,7 +332,7 @@ impl TestLab {
     }
 
     pub async fn post(&self, path: &str) {
-        self.tell(path, serde_json::json!({})).await;
+        self.tell(path, json!({})).await;
     }
 
     /// Tells the emulator.
@@ -400,18 +400,46 @@ impl TestLab {
     }
 
     /// As somebody at the Opentrons App would.
+    /// Another client makes a run of its own current.
     pub async fn take_robot_and_home(&self) {
-        let client = reqwest::Client::new();
-        let post = async |path: String, body: Value| {
-            let request =
-                client.post(format!("http://{}{path}", self.address)).header("Opentrons-Version", "*").json(&body);
-            request.send().await.expect("an answer").json::<Value>().await.expect("json")
-        };
-        let run = post("/runs".to_owned(), serde_json::json!({ "data": {} })).await;
-        if let Some(id) = run["data"]["id"].as_str() {
-            let home = serde_json::json!({ "data": { "commandType": "home", "params": {}, "intent": "setup" } });
-            post(format!("/runs/{id}/commands?waitUntilComplete=true&timeout=5000"), home).await;
+        // It isn't given while a command is carried out.
+        if let Some(run) = self.take_robot().await {
+            self.command(&run, "home", json!({})).await;
         }
+    }
+
+    /// … and throws a tip away.
+    pub async fn take_robot_and_use_a_tip(&self) {
+        let run = self.take_robot().await.expect("the robot stands still");
+        let pipette =
+            self.command(&run, "loadPipette", json!({ "pipetteName": "p300_single_gen2", "mount": "left" })).await;
+        let rack = json!({
+            "location": { "slotName": "9" }, "loadName": "opentrons_96_tiprack_300ul", "namespace": "opentrons", "version": 1,
+        });
+        let rack = self.command(&run, "loadLabware", rack).await;
+        let pipette = &pipette["pipetteId"];
+        let tip = json!({ "pipetteId": pipette, "labwareId": rack["labwareId"], "wellName": "H12" });
+        self.command(&run, "pickUpTip", tip).await;
+        let trash = json!({ "pipetteId": pipette, "labwareId": "fixedTrash", "wellName": "A1" });
+        self.command(&run, "dropTip", trash).await;
+    }
+
+    async fn take_robot(&self) -> Option<String> {
+        let run = self.send("/runs", json!({ "data": {} })).await;
+        run["data"]["id"].as_str().map(str::to_owned)
+    }
+
+    /// What the command gave, however it ended.
+    async fn command(&self, run: &str, kind: &str, params: Value) -> Value {
+        let command = json!({ "data": { "commandType": kind, "params": params, "intent": "setup" } });
+        let path = format!("/runs/{run}/commands?waitUntilComplete=true&timeout=5000");
+        self.send(&path, command).await["data"]["result"].take()
+    }
+
+    async fn send(&self, path: &str, body: Value) -> Value {
+        let request = reqwest::Client::new().post(format!("http://{}{path}", self.address));
+        let answer = request.header("Opentrons-Version", "*").json(&body).send().await.expect("an answer");
+        answer.json().await.expect("json")
     }
 
     pub async fn check_left_safe(&self) {

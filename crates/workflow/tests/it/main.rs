@@ -265,6 +265,25 @@ async fn another_client_that_takes_the_robot_falsifies_nothing() {
     lab.check_left_safe().await;
 }
 
+/// Between two experiments nobody holds the robot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_did_between_two_experiments_is_asked_about_before_anything_moves() {
+    let mut lab = TestLab::attended(TestDatabase::sqlite().await, f64::INFINITY, Attendance::Operator).await;
+    lab.start_worker();
+    for _ in 0..2 {
+        let undisturbed = lab.submit(&EIGHT[..1]).await;
+        lab.wait_for(undisturbed, ExperimentStatus::Completed).await;
+    }
+    let undisturbed = lab.ledger().await.len();
+    lab.take_robot_and_use_a_tip().await;
+    let before = lab.ledger().await.len();
+    assert!(before > undisturbed, "the tip was used");
+    lab.submit(&EIGHT[..1]).await;
+    let question = lab.wait_for_question().await;
+    assert_eq!(question.code, FaultCode::DeckUnknown, "{question:?}");
+    assert_eq!(lab.ledger().await.len(), before, "nothing moves before somebody has looked");
+}
+
 /// The journal says that the nozzle is empty; the robot says that the pick-up was done. Whoever believes the journal alone
 /// drives a tip into its rack, or the sensor into its dock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
