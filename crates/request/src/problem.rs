@@ -1,7 +1,7 @@
 //! Failures as problem documents (RFC 9457): what was wrong, where, what to do, and a link to the help page.
 
 use crate::{Refusal, changes, faults};
-use auth::{AuthError, Forbidden, Standing};
+use auth::{AuthError, Forbidden, PendingSignIn, Standing, Ways};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -40,6 +40,8 @@ pub struct Problem {
     standing: Option<Box<Standing>>,
     pub(crate) instance: Option<Box<str>>,
     pub(crate) request_id: Option<Box<str>>,
+    /// With which a sign-in goes on.
+    pending: Option<Box<PendingSignIn>>,
     /// For the log alone: what the client isn't told.
     cause: Option<Box<str>>,
 }
@@ -51,6 +53,8 @@ enum Challenge {
     Invalid,
     Expired,
     Scope(Scope),
+    /// The token is good, and whoever it is was asked too long ago (RFC 9470).
+    Stale,
 }
 
 impl Challenge {
@@ -61,6 +65,10 @@ impl Challenge {
             Self::Expired => {
                 r#"Bearer realm="tincture", error="invalid_token", error_description="expired""#.to_owned()
             }
+            Self::Stale => {
+                let seconds = auth::PROOF_LIFE.num_seconds();
+                format!(r#"Bearer realm="tincture", error="insufficient_user_authentication", max_age="{seconds}""#)
+            }
             Self::Scope(scope) => format!(r#"Bearer realm="tincture", error="insufficient_scope", scope="{scope}""#),
         })
         .ok()
@@ -68,7 +76,7 @@ impl Challenge {
 }
 
 /// A problem document.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemDocument {
     /// Path of the help page on this server.
@@ -96,6 +104,21 @@ pub struct ProblemDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     request_id: Option<Box<str>>,
+    /// Of `second-factor-needed`: the sign-in goes on with it at `/auth/second-factor`, within five minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_token: Option<String>,
+    /// How it may go on: `totp` for an app's code, `passkey`; `recovery_code` always does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ways: Vec<&'static str>,
+}
+
+impl std::fmt::Debug for ProblemDocument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProblemDocument")
+            .field("code", &self.code)
+            .field("detail", &self.detail)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One thing to change in a request.
@@ -120,6 +143,7 @@ impl Problem {
             standing: None,
             instance: None,
             request_id: None,
+            pending: None,
             cause: None,
         }
     }
@@ -220,6 +244,8 @@ impl Problem {
             code: self.code,
             errors: self.errors.clone(),
             request_id: self.request_id.clone(),
+            pending_token: self.pending.as_ref().map(|pending| pending.token.expose().to_owned()),
+            ways: self.pending.as_ref().map(|pending| ways(pending.ways)).unwrap_or_default(),
         }
     }
 
@@ -257,8 +283,13 @@ pub fn usual_status(code: FaultCode) -> StatusCode {
         FaultCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         FaultCode::NotFound => StatusCode::NOT_FOUND,
         FaultCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        FaultCode::SignInFailed | FaultCode::NotSignedIn | FaultCode::TokenExpired => StatusCode::UNAUTHORIZED,
-        FaultCode::QuotaExhausted | FaultCode::NotAllowed => StatusCode::FORBIDDEN,
+        FaultCode::SignInFailed | FaultCode::SecondFactorNeeded | FaultCode::NotSignedIn | FaultCode::TokenExpired => {
+            StatusCode::UNAUTHORIZED
+        }
+        FaultCode::QuotaExhausted
+        | FaultCode::NotAllowed
+        | FaultCode::SecondFactorMissing
+        | FaultCode::FreshProofNeeded => StatusCode::FORBIDDEN,
         FaultCode::EmailTaken | FaultCode::IdempotencyConflict | FaultCode::IllegalTransition => StatusCode::CONFLICT,
         FaultCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         FaultCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -280,7 +311,8 @@ impl IntoResponse for Problem {
         if let Some(standing) = &self.standing {
             changes::write(headers, standing);
         }
-        let challenges = self.status == StatusCode::UNAUTHORIZED || matches!(self.challenge, Challenge::Scope(_));
+        let challenges =
+            self.status == StatusCode::UNAUTHORIZED || matches!(self.challenge, Challenge::Scope(_) | Challenge::Stale);
         if let Some(challenge) = self.challenge.header().filter(|_| challenges) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -290,8 +322,21 @@ impl IntoResponse for Problem {
     }
 }
 
+fn ways(ways: Ways) -> Vec<&'static str> {
+    let known = [(ways.totp, "totp"), (ways.passkey, "passkey"), (true, "recovery_code")];
+    known.into_iter().filter_map(|(may, way)| may.then_some(way)).collect()
+}
+
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
+        let error = match error {
+            AuthError::SecondFactorNeeded(pending) => {
+                let detail = "the password is right; now send a code or a passkey with pending_token to \
+                              /api/v1/auth/second-factor, within five minutes";
+                return Self { pending: Some(pending), ..Self::new(FaultCode::SecondFactorNeeded, detail) };
+            }
+            other => other,
+        };
         let problem = |error: &AuthError| Self::new(error.code(), error.to_string());
         match &error {
             AuthError::Store(_) | AuthError::Internal(_) if error.code() == FaultCode::Internal => {
@@ -305,7 +350,9 @@ impl From<AuthError> for Problem {
             AuthError::InvalidEmail(_) => problem(&error).with_error("/email", error.to_string()),
             AuthError::InvalidPassword => problem(&error).with_error("/password", error.to_string()),
             AuthError::InvalidQuota => problem(&error).with_error("/quota", error.to_string()),
-            AuthError::InvalidTokenName(_) => problem(&error).with_error("/name", error.to_string()),
+            AuthError::InvalidTokenName(_) | AuthError::InvalidPasskeyName(_) => {
+                problem(&error).with_error("/name", error.to_string())
+            }
             AuthError::NoScope | AuthError::ScopeBeyondRole { .. } => {
                 problem(&error).with_error("/scopes", error.to_string())
             }
@@ -321,10 +368,16 @@ impl From<Refusal> for Problem {
             Refusal::NoRule => return Self::internal(&refusal),
             Refusal::Forbidden(forbidden) => forbidden,
         };
-        let problem = Self::new(FaultCode::NotAllowed, forbidden.to_string());
+        let code = match forbidden {
+            Forbidden::NeedsSecondFactor => FaultCode::SecondFactorMissing,
+            Forbidden::NeedsFreshProof => FaultCode::FreshProofNeeded,
+            Forbidden::Role { .. } | Forbidden::Scope { .. } | Forbidden::NeedsSignIn => FaultCode::NotAllowed,
+        };
+        let problem = Self::new(code, forbidden.to_string());
         match forbidden {
             Forbidden::Scope { needed, .. } => problem.with_challenge(Challenge::Scope(needed)),
-            Forbidden::Role { .. } | Forbidden::NeedsSignIn => problem,
+            Forbidden::Role { .. } | Forbidden::NeedsSignIn | Forbidden::NeedsSecondFactor => problem,
+            Forbidden::NeedsFreshProof => problem.with_challenge(Challenge::Stale),
         }
     }
 }
