@@ -7,6 +7,7 @@ use crate::{
     service::activity,
     totp::{self, Typed},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::Utc;
 use domain::{PasskeyId, Role, SessionId, UserId};
 use serde_json::json;
@@ -65,6 +66,7 @@ impl Service {
     ///
     /// # Errors
     /// Those of any read.
+    #[boxed]
     pub async fn factors(&self, of: UserId) -> Result<Factors, AuthError> {
         Ok(self.store.factors(of).await?)
     }
@@ -73,6 +75,7 @@ impl Service {
     ///
     /// # Errors
     /// `FactorExists` where they have one: it is removed first.
+    #[boxed]
     pub async fn offer_totp(&self, to: &Identity) -> Result<OfferedTotp, AuthError> {
         let secret = totp::make();
         self.store.offer_totp(to.user_id(), secret.expose()).await?;
@@ -83,6 +86,7 @@ impl Service {
     ///
     /// # Errors
     /// `FactorRefused` for a wrong code; `Throttled`.
+    #[boxed]
     pub async fn enrol_totp(&self, by: &Identity, code: &str, ip: Option<IpAddr>) -> Result<Vec<Secret>, AuthError> {
         let session = session(by)?;
         let Typed::Code(code) = totp::read(code) else { return Err(AuthError::FactorRefused) };
@@ -102,6 +106,7 @@ impl Service {
     ///
     /// # Errors
     /// `TooManyPasskeys`
+    #[boxed]
     pub async fn offer_passkey(&self, to: &Identity) -> Result<Challenge, AuthError> {
         let has = self.store.factors(to.user_id()).await?;
         if has.passkeys.len() >= MOST_PASSKEYS as usize {
@@ -115,6 +120,7 @@ impl Service {
     /// # Errors
     /// `InvalidPasskeyName`; `FactorRefused` where the answer isn't right; `FactorExists` where the device had one;
     /// `TooManyPasskeys`.
+    #[boxed]
     pub async fn enrol_passkey(
         &self,
         by: &Identity,
@@ -152,6 +158,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchFactor`; `LastFactor` where their role needs one and this is the last.
+    #[boxed]
     pub async fn remove_totp(&self, by: &Identity, ip: Option<IpAddr>) -> Result<(), AuthError> {
         let act = activity(Some(by.user_id()), "second_factor_removed", json!({ "kind": "app" }), ip);
         no_such_factor(self.store.remove_totp(by.user_id(), self.last_of(by), &act).await)
@@ -161,6 +168,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::remove_totp`].
+    #[boxed]
     pub async fn remove_passkey(&self, by: &Identity, id: PasskeyId, ip: Option<IpAddr>) -> Result<(), AuthError> {
         let details = json!({ "kind": "passkey", "passkey": id });
         let act = activity(Some(by.user_id()), "second_factor_removed", details, ip);
@@ -171,6 +179,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchFactor` where they have no second factor.
+    #[boxed]
     pub async fn renew_recovery_codes(&self, by: &Identity, ip: Option<IpAddr>) -> Result<Vec<Secret>, AuthError> {
         let (codes, hashes) = totp::make_recovery_codes();
         let act = activity(Some(by.user_id()), "recovery_codes_made", json!({}), ip);
@@ -183,6 +192,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchUser`
+    #[boxed]
     pub async fn reset_factors(&self, of: UserId, by: Option<&Identity>, ip: Option<IpAddr>) -> Result<(), AuthError> {
         let administrator = by.map(Identity::user_id);
         let act = activity(administrator, "second_factor_reset", json!({ "user": of }), ip);

@@ -13,6 +13,7 @@ use crate::{
     service::{SESSION_LIFE, activity, checked_hash},
     totp::{self, Typed},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{SessionId, UserId};
 use serde_json::json;
@@ -115,6 +116,7 @@ impl Service {
     ///
     /// # Errors
     /// Only those of the server.
+    #[boxed]
     pub async fn ask_for_passkey(&self) -> Result<Challenge, AuthError> {
         passkeys::ask(&self.keys, &self.rules.party).await
     }
@@ -137,6 +139,7 @@ impl Service {
     ///
     /// # Errors
     /// `SignInOver` where there is none, or no longer.
+    #[boxed]
     pub async fn pending(&self, token: &str) -> Result<Ways, AuthError> {
         let user = self.whose_pending(&checked_hash(Purpose::Pending, token)?).await?;
         self.ways(user.id).await
@@ -155,6 +158,7 @@ impl Service {
     ///
     /// # Errors
     /// `FactorRefused`; `SignInOver` where it waits no longer; `Throttled`.
+    #[boxed]
     pub async fn finish_sign_in(&self, pending: &str, shown: Shown, ip: Option<IpAddr>) -> Result<Tokens, AuthError> {
         let refresh_token = Secret::random();
         let hash = stored_hash(Purpose::Refresh, refresh_token.expose());
@@ -166,6 +170,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::finish_sign_in`].
+    #[boxed]
     pub async fn finish_cookie_sign_in(
         &self,
         pending: &str,
@@ -200,6 +205,7 @@ impl Service {
     ///
     /// # Errors
     /// `FactorRefused`; `Disabled`.
+    #[boxed]
     pub async fn sign_in_with_passkey(&self, answer: &PasskeyAnswer, ip: Option<IpAddr>) -> Result<Tokens, AuthError> {
         let refresh_token = Secret::random();
         let hash = stored_hash(Purpose::Refresh, refresh_token.expose());
@@ -211,6 +217,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::sign_in_with_passkey`].
+    #[boxed]
     pub async fn start_cookie_session_with_passkey(
         &self,
         answer: &PasskeyAnswer,
@@ -281,6 +288,7 @@ impl Service {
     ///
     /// # Errors
     /// `SignInFailed` for a wrong password, `FactorRefused` for anything else that is wrong; `Throttled`, `Busy`.
+    #[boxed]
     pub async fn prove(&self, by: &Identity, shown: Anew, ip: Option<IpAddr>) -> Result<(), AuthError> {
         let session = session(by)?;
         let (factor, amr, how) = match shown {

@@ -11,6 +11,7 @@ use crate::{
     sessions,
     sql::{Row, Sql, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{PasskeyId, SessionId, UserId};
 use sea_orm::DatabaseTransaction;
 
@@ -27,6 +28,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn factors(&self, of: UserId) -> Result<Factors> {
         let text = "SELECT (SELECT f.totp_since FROM second_factors f WHERE f.user_id = $1) AS totp_since,
             (SELECT COUNT(*) FROM recovery_codes r WHERE r.user_id = $1) AS codes";
@@ -44,6 +46,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn passkey(&self, credential_id: &str) -> Result<Option<Passkey>> {
         // From the writer: its counter may have been written a moment ago.
         let row = sql!(format!("{PASSKEYS} WHERE p.credential_id = $1"), credential_id).one(self.writer()).await?;
@@ -54,6 +57,7 @@ impl Store {
     ///
     /// # Errors
     /// `FactorExists` where the person has an app already.
+    #[boxed]
     pub async fn offer_totp(&self, to: UserId, secret: &str) -> Result<()> {
         let text = "INSERT INTO second_factors (user_id, totp_secret) VALUES ($1, $2)
             ON CONFLICT (user_id) DO UPDATE SET totp_secret = $2 WHERE second_factors.totp_since IS NULL";
@@ -71,6 +75,7 @@ impl Store {
     /// # Errors
     /// `NotFound` where the session has ended; `FactorRefused` where the secret or the challenge isn't the one of now;
     /// `FactorExists`; `TooManyPasskeys`.
+    #[boxed]
     pub async fn add_factor(
         &self,
         to: (UserId, SessionId),
@@ -109,6 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound`; `LastFactor` where it may not go. Nothing was written then.
+    #[boxed]
     pub async fn remove_totp(&self, of: UserId, last: LastFactor, by: &NewActivity) -> Result<()> {
         let text = "UPDATE second_factors SET totp_secret = NULL, totp_since = NULL, totp_step = NULL
             WHERE user_id = $1 AND totp_since IS NOT NULL";
@@ -119,6 +125,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::remove_totp`].
+    #[boxed]
     pub async fn remove_passkey(&self, id: PasskeyId, of: UserId, last: LastFactor, by: &NewActivity) -> Result<()> {
         self.remove(sql!("DELETE FROM passkeys WHERE id = $1 AND user_id = $2", id, of), of, last, by).await
     }
@@ -145,6 +152,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where the person has no second factor.
+    #[boxed]
     pub async fn replace_recovery_codes(&self, of: UserId, codes: &[String], by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             if !lock(tx, self.backend(), of).await? {
@@ -161,6 +169,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is no such account.
+    #[boxed]
     pub async fn reset_factors(&self, of: UserId, by: &[NewActivity]) -> Result<()> {
         transact!(self, |tx| {
             lock(tx, self.backend(), of).await?;

@@ -15,6 +15,7 @@ use crate::{
     sessions,
     sql::{now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{SessionId, UserId};
 use sea_orm::DatabaseTransaction;
@@ -30,6 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where the password has been changed or the account disabled since.
+    #[boxed]
     pub async fn begin_second_step(&self, user: &User, hash: &str, expires_at: DateTime<Utc>) -> Result<()> {
         let others = "DELETE FROM pending_sign_ins WHERE user_id = $1 AND hash NOT IN (
             SELECT p.hash FROM pending_sign_ins p WHERE p.user_id = $1 AND p.expires_at > $2
@@ -47,6 +49,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn waits_for_second_step(&self, hash: &str) -> Result<Option<User>> {
         let text = "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at
             FROM pending_sign_ins p JOIN users u ON u.id = p.user_id
@@ -61,6 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn count_try(
         &self,
         user: UserId,
@@ -98,6 +102,7 @@ impl Store {
     /// # Errors
     /// `FactorRefused` where the factor was used before or is gone; `NotFound` where the sign-in has become a session
     /// already or is over, or the account is disabled. Nothing was written then.
+    #[boxed]
     pub async fn begin_proved_session(
         &self,
         pending: Option<&str>,
@@ -132,6 +137,7 @@ impl Store {
     ///
     /// # Errors
     /// `FactorRefused`; `NotFound` where the session has ended.
+    #[boxed]
     pub async fn prove_session(
         &self,
         session: SessionId,
