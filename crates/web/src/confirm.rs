@@ -32,7 +32,6 @@ type Sent = Vec<(String, String)>;
 #[template(path = "confirm.html")]
 struct ConfirmPage {
     chrome: Chrome,
-    what: &'static str,
     minutes: i64,
     action: String,
     back: &'static str,
@@ -123,7 +122,6 @@ async fn page(
     let factors = state.auth.factors(me.user_id()).await?;
     let page = html(&ConfirmPage {
         chrome: Chrome::of("Confirm it’s you", "", Visitor::of(&state.store, &me.user).await?),
-        what: permission.rule().what,
         minutes: PROOF_LIFE.num_minutes(),
         back: if permission == Permission::Administer { "/users" } else { "/account" },
         action,
