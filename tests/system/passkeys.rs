@@ -85,8 +85,8 @@ async fn a_passkey_signs_in_here_once_and_nowhere_else() {
     browser.until("it says where", "return document.querySelector('[data-passkey] [role=status]').textContent.includes('work at http://localhost')").await;
 
     // Taken away by whoever has the database.
-    let mut reset = tincture(&["user", "reset-factor", ADMIN, "--data-dir"]);
-    reset.arg(lab.data_dir());
+    let mut reset = tincture(&["user", "reset-factor", ADMIN]);
+    reset.env("TINCTURE_DATA_DIR", lab.data_dir());
     let said = run(reset);
     assert!(said.status.success() && said.stdout.contains("has no second factor any more"), "{said:?}");
     browser.go(&format!("{here}/sign-in")).await;
