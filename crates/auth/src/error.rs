@@ -72,6 +72,8 @@ pub enum AuthError {
     FactorExists,
     #[error("your role needs a second factor, and this is the last: set up another one first")]
     LastFactor,
+    #[error("your own second factors are on your account's page; another administrator can reset them")]
+    OwnFactors,
     #[error("there are {most} passkeys already, which is as many as one person may have; remove one first")]
     TooManyPasskeys { most: u32 },
     #[error("the passkey's name can't be kept: {0}")]
@@ -110,7 +112,7 @@ impl AuthError {
             | Self::LastFactor => FaultCode::IllegalTransition,
             Self::EmailTaken => FaultCode::EmailTaken,
             Self::NoSuchUser | Self::NoSuchKey | Self::NoSuchToken | Self::NoSuchFactor => FaultCode::NotFound,
-            Self::OwnRole | Self::LastAdministrator | Self::Disabled => FaultCode::NotAllowed,
+            Self::OwnRole | Self::OwnFactors | Self::LastAdministrator | Self::Disabled => FaultCode::NotAllowed,
             Self::Busy => FaultCode::Unavailable,
             Self::Store(error) if error.is_passing() => FaultCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => FaultCode::Internal,

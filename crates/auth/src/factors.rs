@@ -191,14 +191,16 @@ impl Service {
     /// line. They see it among their own acts.
     ///
     /// # Errors
-    /// `NoSuchUser`
+    /// `NoSuchUser`; `OwnFactors` for oneself, who still has a session and could end up without a way in.
     #[boxed]
     pub async fn reset_factors(&self, of: UserId, by: Option<&Identity>, ip: Option<IpAddr>) -> Result<(), AuthError> {
         let administrator = by.map(Identity::user_id);
         let act = activity(administrator, "second_factor_reset", json!({ "user": of }), ip);
         let theirs = activity(Some(of), "second_factor_was_reset", json!({ "by": administrator }), None);
-        let lines = if administrator == Some(of) { vec![act] } else { vec![act, theirs] };
-        Ok(self.store.reset_factors(of, &lines).await?)
+        if administrator == Some(of) {
+            return Err(AuthError::OwnFactors);
+        }
+        Ok(self.store.reset_factors(of, &[act, theirs]).await?)
     }
 
     fn last_of(&self, person: &Identity) -> LastFactor {

@@ -383,6 +383,8 @@ async fn whoever_lost_them_is_helped_by_an_administrator_and_sees_it() {
     }
     assert_eq!(line((&database, ada.user_id())).await.as_deref(), Some("second_factor_reset"));
     assert_eq!(line((&database, bob.id)).await.as_deref(), Some("second_factor_was_reset"));
+    let herself = service.reset_factors(ada.user_id(), Some(&ada), IP).await;
+    assert!(matches!(herself, Err(AuthError::OwnFactors)));
     let nobody = service.reset_factors(domain::UserId::new(), None, None).await;
     assert!(matches!(nobody, Err(AuthError::NoSuchUser)));
 }

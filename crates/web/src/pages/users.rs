@@ -173,6 +173,7 @@ fn told(error: AuthError) -> Result<String, PageError> {
         | AuthError::InvalidQuota
         | AuthError::EmailTaken
         | AuthError::OwnRole
+        | AuthError::OwnFactors
         | AuthError::LastAdministrator
         | AuthError::Busy => Ok(error.to_string()),
         other => Err(other.into()),

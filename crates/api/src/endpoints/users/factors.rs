@@ -15,7 +15,7 @@ use request::{AppState, Caller, ClientIp, Problem, ProblemDocument};
 #[utoipa::path(delete, path = "/users/{id}/factors", tag = "administration",
     operation_id = "users_reset_factors", params(("id" = String, Path)), responses(
     (status = 204, description = "They are no more"),
-    (status = 403, body = ProblemDocument, description = "Not an administrator", content_type = "application/problem+json"),
+    (status = 403, body = ProblemDocument, description = "Not an administrator, or one's own", content_type = "application/problem+json"),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub async fn reset(
