@@ -36,14 +36,20 @@ pub struct Problem {
     challenge: Challenge,
     /// Whole seconds.
     retry_after: Option<u32>,
-    /// With a rate limit, where that is the reason.
-    standing: Option<Box<Standing>>,
+    more: Option<Box<More>>,
     pub(crate) instance: Option<Box<str>>,
     pub(crate) request_id: Option<Box<str>>,
-    /// With which a sign-in goes on.
-    pending: Option<Box<PendingSignIn>>,
     /// For the log alone: what the client isn't told.
     cause: Option<Box<str>>,
+}
+
+/// What few problems have. Apart, since what is told of is handed on by value.
+#[derive(Clone, Debug)]
+enum More {
+    /// With a rate limit that is the reason.
+    Standing(Standing),
+    /// With which a sign-in goes on.
+    Pending(PendingSignIn),
 }
 
 /// What `WWW-Authenticate` says (RFC 6750, 3): on a 401, and where a token is good, but not for this.
@@ -140,10 +146,9 @@ impl Problem {
             errors: Vec::new(),
             challenge: Challenge::Missing,
             retry_after: None,
-            standing: None,
+            more: None,
             instance: None,
             request_id: None,
-            pending: None,
             cause: None,
         }
     }
@@ -169,7 +174,7 @@ impl Problem {
     #[must_use]
     pub(crate) fn with_standing(mut self, standing: Standing) -> Self {
         self.retry_after = u32::try_from(changes::seconds(standing.wait)).ok();
-        self.standing = Some(Box::new(standing));
+        self.more = Some(Box::new(More::Standing(standing)));
         self
     }
 
@@ -235,6 +240,10 @@ impl Problem {
     }
 
     fn document(&self) -> ProblemDocument {
+        let pending = match self.more.as_deref() {
+            Some(More::Pending(pending)) => Some(pending),
+            _ => None,
+        };
         ProblemDocument {
             kind: self.code.help_path(),
             title: self.title(),
@@ -244,8 +253,8 @@ impl Problem {
             code: self.code,
             errors: self.errors.clone(),
             request_id: self.request_id.clone(),
-            pending_token: self.pending.as_ref().map(|pending| pending.token.expose().to_owned()),
-            ways: self.pending.as_ref().map(|pending| ways(pending.ways)).unwrap_or_default(),
+            pending_token: pending.map(|pending| pending.token.expose().to_owned()),
+            ways: pending.map(|pending| ways(pending.ways)).unwrap_or_default(),
         }
     }
 
@@ -308,7 +317,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(standing) = &self.standing {
+        if let Some(More::Standing(standing)) = self.more.as_deref() {
             changes::write(headers, standing);
         }
         let challenges =
@@ -333,7 +342,8 @@ impl From<AuthError> for Problem {
             AuthError::SecondFactorNeeded(pending) => {
                 let detail = "the password is right; now send a code or a passkey with pending_token to \
                               /api/v1/auth/second-factor, within five minutes";
-                return Self { pending: Some(pending), ..Self::new(FaultCode::SecondFactorNeeded, detail) };
+                let more = Some(Box::new(More::Pending(*pending)));
+                return Self { more, ..Self::new(FaultCode::SecondFactorNeeded, detail) };
             }
             other => other,
         };
