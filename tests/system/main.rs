@@ -16,6 +16,7 @@ mod full_disk;
 mod institution;
 mod ledger;
 mod moving;
+mod passkeys;
 mod postgres_backup;
 mod process;
 mod refusals;

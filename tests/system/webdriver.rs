@@ -51,6 +51,15 @@ impl Browser {
         Self { _driver: driver, http, session, _profile: profile }
     }
 
+    /// A device with passkeys, which recognises its person and never waits for them (W3C WebAuthn, 11.3).
+    pub async fn add_authenticator(&self) {
+        let device = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserVerified": true, "isUserConsenting": true,
+        });
+        self.post("webauthn/authenticator", device).await.expect("a virtual authenticator");
+    }
+
     pub async fn go(&self, url: &str) {
         self.post("url", json!({ "url": url })).await.expect("the page loads");
     }

@@ -10,6 +10,7 @@ mod body;
 mod csv;
 mod docs;
 mod endpoints;
+mod factors;
 mod health;
 pub mod hub;
 mod idempotency;

@@ -64,6 +64,17 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::refresh::refresh))
         .routes(routes!(auth::logout::logout))
+        .routes(routes!(auth::second_factor::second_factor))
+        .routes(routes!(auth::passkey::passkey))
+        .routes(routes!(auth::passkey_options::options))
+        .routes(routes!(auth::proof::proof))
+        .routes(routes!(me::factors::factors))
+        .routes(routes!(me::totp::offer::offer, me::totp::remove::remove))
+        .routes(routes!(me::totp::confirm::confirm))
+        .routes(routes!(me::recovery_codes::renew))
+        .routes(routes!(me::passkeys::create::create))
+        .routes(routes!(me::passkeys::options::options))
+        .routes(routes!(me::passkeys::remove::remove))
         .routes(routes!(me::read::read))
         .routes(routes!(me::export::export))
         .routes(routes!(tokens::create::create, tokens::list::list))
@@ -85,6 +96,7 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
         .routes(routes!(users::update::update))
         .routes(routes!(users::export::export))
         .routes(routes!(users::erase::erase))
+        .routes(routes!(users::factors::reset))
         .routes(routes!(activity::list::list));
     let v1 = commands::routes().fold(v1, OpenApiRouter::routes);
     let (router, mut document) =
@@ -121,7 +133,10 @@ const OF_ALL: [Promise; 2] = [
     ("503", "No database answers, or not in time: try again"),
 ];
 const OF_CHANGES: [Promise; 2] = [
-    ("403", "An API token that isn't for this, or sent with a cookie by the page of another site"),
+    (
+        "403",
+        "An API token that isn't for this, a proof that is too old, or sent with a cookie by the page of another site",
+    ),
     ("429", "More at once than one person may ask for; see RateLimit and Retry-After"),
 ];
 const OF_BODIES: [Promise; 4] = [
@@ -135,7 +150,10 @@ fn promised(operation: &Operation) -> Vec<Promise> {
     let mut promised = OF_ALL.to_vec();
     if is_for_people(operation) {
         promised.push(("401", "Not signed in, or no longer"));
-        promised.push(("403", "An API token that isn't for this"));
+        promised.push((
+            "403",
+            "An API token that isn't for this, or a session without the second factor that the role needs",
+        ));
     }
     if operation.request_body.is_some() {
         promised.extend(OF_BODIES);

@@ -238,6 +238,6 @@ mod tests {
             created_at: chrono::Utc::now(),
             disabled_at: None,
         };
-        Identity { user, shown: Credential::Session(SessionId::new()) }
+        Identity { user, shown: Credential::Session(SessionId::new()), proof: None, lacks_factor: false }
     }
 }

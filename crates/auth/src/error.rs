@@ -1,6 +1,6 @@
 //! Why somebody isn't let in, or an account can't be made.
 
-use crate::Standing;
+use crate::{PendingSignIn, Standing};
 use domain::{FaultCode, Role, Scope, text::TextError};
 use store::StoreError;
 
@@ -58,6 +58,26 @@ pub enum AuthError {
     TooManyTokens { most: u32 },
     #[error("there is no such token, or it isn't yours")]
     NoSuchToken,
+    /// The password is right, and the person has a second factor: the sign-in goes on with the token.
+    #[error("the password is right; now show the second factor")]
+    SecondFactorNeeded(Box<PendingSignIn>),
+    /// Also one that was used before.
+    #[error("this code or passkey is wrong, or was used before")]
+    FactorRefused,
+    #[error("this sign-in is over: begin it again with the password")]
+    SignInOver,
+    #[error("there is no such second factor")]
+    NoSuchFactor,
+    #[error("there is such a second factor already: remove it first")]
+    FactorExists,
+    #[error("your role needs a second factor, and this is the last: set up another one first")]
+    LastFactor,
+    #[error("your own second factors are on your account's page; another administrator can reset them")]
+    OwnFactors,
+    #[error("there are {most} passkeys already, which is as many as one person may have; remove one first")]
+    TooManyPasskeys { most: u32 },
+    #[error("the passkey's name can't be kept: {0}")]
+    InvalidPasskeyName(TextError),
     /// More sign-ins at once than this machine can hash in time.
     #[error("too many people sign in at this moment; try again in a few seconds")]
     Busy,
@@ -71,7 +91,8 @@ impl AuthError {
     /// The help page that explains it.
     pub fn code(&self) -> FaultCode {
         match self {
-            Self::SignInFailed => FaultCode::SignInFailed,
+            Self::SignInFailed | Self::FactorRefused | Self::SignInOver => FaultCode::SignInFailed,
+            Self::SecondFactorNeeded(_) => FaultCode::SecondFactorNeeded,
             Self::Throttled(_) => FaultCode::TooManyRequests,
             Self::Missing | Self::Forged => FaultCode::NotSignedIn,
             Self::Expired => FaultCode::TokenExpired,
@@ -82,11 +103,16 @@ impl AuthError {
             | Self::InvalidTokenName(_)
             | Self::NoScope
             | Self::ScopeBeyondRole { .. }
-            | Self::InvalidTokenLife { .. } => FaultCode::InvalidRequest,
-            Self::Unfinished | Self::TooManyTokens { .. } => FaultCode::IllegalTransition,
+            | Self::InvalidTokenLife { .. }
+            | Self::InvalidPasskeyName(_) => FaultCode::InvalidRequest,
+            Self::Unfinished
+            | Self::TooManyTokens { .. }
+            | Self::TooManyPasskeys { .. }
+            | Self::FactorExists
+            | Self::LastFactor => FaultCode::IllegalTransition,
             Self::EmailTaken => FaultCode::EmailTaken,
-            Self::NoSuchUser | Self::NoSuchKey | Self::NoSuchToken => FaultCode::NotFound,
-            Self::OwnRole | Self::LastAdministrator | Self::Disabled => FaultCode::NotAllowed,
+            Self::NoSuchUser | Self::NoSuchKey | Self::NoSuchToken | Self::NoSuchFactor => FaultCode::NotFound,
+            Self::OwnRole | Self::OwnFactors | Self::LastAdministrator | Self::Disabled => FaultCode::NotAllowed,
             Self::Busy => FaultCode::Unavailable,
             Self::Store(error) if error.is_passing() => FaultCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => FaultCode::Internal,
@@ -102,6 +128,10 @@ impl From<StoreError> for AuthError {
             StoreError::LastAdministrator => Self::LastAdministrator,
             StoreError::Unfinished => Self::Unfinished,
             StoreError::TooManyTokens { most } => Self::TooManyTokens { most },
+            StoreError::TooManyPasskeys { most } => Self::TooManyPasskeys { most },
+            StoreError::FactorExists => Self::FactorExists,
+            StoreError::FactorRefused => Self::FactorRefused,
+            StoreError::LastFactor => Self::LastFactor,
             other => Self::Store(other),
         }
     }

@@ -1,7 +1,9 @@
 //! A signed-in person, as every request sees them.
 
+use crate::PROOF_LIFE;
+use chrono::{DateTime, Utc};
 use domain::{ApiTokenId, Permission, Role, Scope, Scopes, SessionId, UserId};
-use store::User;
+use store::{Proof, User};
 
 /// By what somebody was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub struct Identity {
     /// it. So whatever is decided by a role, wherever it is, needn't know of tokens.
     pub user: User,
     pub shown: Credential,
+    /// When and how they last proved who they are; nothing for a program with an API token.
+    pub proof: Option<Proof>,
+    /// Their role needs a second factor, and they signed in without one.
+    pub lacks_factor: bool,
 }
 
 /// Why somebody may not do something at all, whoever's it is.
@@ -32,6 +38,10 @@ pub enum Forbidden {
     /// No token is for that.
     #[error("no API token may do this: sign in")]
     NeedsSignIn,
+    #[error("your role needs a second factor: set one up, or sign in with yours")]
+    NeedsSecondFactor,
+    #[error("this is grave enough to ask again who you are: prove it with your password, a code or a passkey")]
+    NeedsFreshProof,
 }
 
 impl Identity {
@@ -64,5 +74,21 @@ impl Identity {
             return Ok(());
         }
         Err(Forbidden::Role { permission, role: self.role() })
+    }
+
+    /// Whether what they have shown is enough for this permission: the second factor that their role needs, and for a change
+    /// that is grave a proof of the last minutes.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn check_proof(&self, permission: Permission, changes: bool, now: DateTime<Utc>) -> Result<(), Forbidden> {
+        if self.lacks_factor && !permission.leads_to_second_factor() {
+            return Err(Forbidden::NeedsSecondFactor);
+        }
+        let is_old = self.proof.as_ref().is_some_and(|proof| proof.at + PROOF_LIFE < now);
+        if changes && permission.is_grave() && is_old {
+            return Err(Forbidden::NeedsFreshProof);
+        }
+        Ok(())
     }
 }

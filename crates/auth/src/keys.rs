@@ -7,6 +7,7 @@ use crate::{
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::SessionId;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{
     net::IpAddr,
@@ -36,6 +37,15 @@ pub struct Keys {
 struct Read {
     ring: Arc<KeyRing>,
     at: Instant,
+}
+
+/// Something that we say to ourselves by way of somebody else.
+#[derive(Debug)]
+pub(crate) struct Sealed<T> {
+    /// What it is for: nothing said for one purpose is taken for another.
+    pub audience: &'static str,
+    pub expires_at: DateTime<Utc>,
+    pub said: T,
 }
 
 /// A key as it may be shown.
@@ -72,6 +82,20 @@ impl Keys {
             ring = self.ring(FRESH).await;
         }
         ring.check(token, Utc::now())
+    }
+
+    /// What we say to ourselves by way of somebody else, signed.
+    pub(crate) async fn seal<T: Serialize>(&self, said: Sealed<T>) -> Result<Secret, AuthError> {
+        self.ring(KEPT).await.seal(said)
+    }
+
+    /// What we have said to ourselves so, for this purpose, while it is good.
+    pub(crate) async fn open<T: DeserializeOwned>(&self, audience: &str, token: &str) -> Result<T, AuthError> {
+        let mut ring = self.ring(KEPT).await;
+        if !ring.knows(token) {
+            ring = self.ring(FRESH).await;
+        }
+        ring.open(audience, token, Utc::now())
     }
 
     /// The public keys as a JSON Web Key Set (RFC 7517), for services that check tokens themselves.

@@ -1,10 +1,11 @@
 //! The service itself: signing in and out, telling who asks, and looking after accounts.
 
 use crate::{
-    ACCESS_TOKEN_LIFE, AuthError, Credential, EmailAddress, Identity, NewAccount, OneTimePassword, Password, Secret,
+    ACCESS_TOKEN_LIFE, AuthError, EmailAddress, Identity, NewAccount, OneTimePassword, Password, Secret,
     account::check_quota,
     api_token::{API_TOKEN_PREFIX, Uses},
     callers::Callers,
+    factors::Rules,
     failure,
     failures::Failures,
     keys::Keys,
@@ -28,7 +29,7 @@ pub const FIRST_ADMIN_EMAIL: &str = "admin@localhost";
 pub const FIRST_ADMIN_QUOTA: i32 = 960;
 
 /// How long a refresh token and a cookie session live without being used up or revoked.
-const SESSION_LIFE: TimeDelta = TimeDelta::days(30);
+pub(crate) const SESSION_LIFE: TimeDelta = TimeDelta::days(30);
 
 /// Longest token looked at; our own are 43 characters (refresh, cookie) and about 500 (access).
 const LONGEST_TOKEN: usize = 4_096;
@@ -55,13 +56,14 @@ pub struct CookieSession {
 #[derive(Clone, Debug)]
 pub struct Service {
     pub(crate) store: Store,
-    keys: Keys,
+    pub(crate) keys: Keys,
     callers: Callers,
     hasher: Hasher,
     throttle: Throttle,
-    failures: Failures,
+    pub(crate) failures: Failures,
     pub(crate) uses: Uses,
     pub(crate) longest_token_days: u16,
+    pub(crate) rules: Rules,
 }
 
 impl Service {
@@ -77,6 +79,7 @@ impl Service {
             failures: Failures::new(store.clone()),
             uses: Uses::new(store.clone()),
             longest_token_days: LONGEST_TOKEN_DAYS,
+            rules: Rules::default(),
             store,
         })
     }
@@ -145,8 +148,9 @@ impl Service {
     /// The same, and until when (seconds since 1970).
     async fn by_access_token(&self, token: &str) -> Result<(Identity, i64), AuthError> {
         let claims = self.keys.check(token).await?;
-        let user = self.store.user_in_session(claims.sid, claims.sub).await?.ok_or(AuthError::Forged)?;
-        Ok((Identity { user, shown: Credential::Session(claims.sid) }, claims.exp))
+        let found = self.store.user_in_session(claims.sid, claims.sub).await?;
+        let (session, user) = found.ok_or(AuthError::Forged)?;
+        Ok((self.identity(session, user), claims.exp))
     }
 
     /// The keys, to be looked after.
@@ -154,7 +158,12 @@ impl Service {
         &self.keys
     }
 
-    async fn tokens(&self, user: &User, session: SessionId, refresh_token: Secret) -> Result<Tokens, AuthError> {
+    pub(crate) async fn tokens(
+        &self,
+        user: &User,
+        session: SessionId,
+        refresh_token: Secret,
+    ) -> Result<Tokens, AuthError> {
         let access_token = self.keys.sign(user, session).await?;
         Ok(Tokens { access_token, refresh_token, expires_in: ACCESS_TOKEN_LIFE.num_seconds() })
     }
@@ -173,11 +182,7 @@ impl Service {
         let token = Secret::random();
         let hash = stored_hash(Purpose::Cookie, token.expose());
         let session = self.begin(&user, &hash, "web", ip).await?;
-        Ok(CookieSession {
-            token,
-            expires_at: session.expires_at,
-            identity: Identity { user, shown: Credential::Session(session.id) },
-        })
+        Ok(CookieSession { token, expires_at: session.expires_at, identity: self.identity(session, user) })
     }
 
     /// Who a session cookie belongs to, as the database knows them now.
@@ -185,7 +190,7 @@ impl Service {
     pub async fn by_cookie(&self, token: &str) -> Result<Identity, AuthError> {
         let hash = checked_hash(Purpose::Cookie, token)?;
         let (session, user) = self.store.session_by_hash(&hash).await?.ok_or(AuthError::Forged)?;
-        Ok(Identity { user, shown: Credential::Session(session.id) })
+        Ok(self.identity(session, user))
     }
 
     #[boxed]
@@ -289,8 +294,19 @@ impl Service {
         next: Password,
         ip: Option<IpAddr>,
     ) -> Result<(), AuthError> {
+        self.check_own_password(by, current, ip).await?;
+        self.replace_password(by.user_id(), next, Some(by), ip).await
+    }
+
+    /// Whether this is the password of whoever asks.
+    pub(crate) async fn check_own_password(
+        &self,
+        by: &Identity,
+        password: Password,
+        ip: Option<IpAddr>,
+    ) -> Result<(), AuthError> {
         let attempt = self.throttle.begin(&by.user.email, ip).await?;
-        match self.hasher.verify(current, Some(by.user.hashed_password.clone())).await {
+        match self.hasher.verify(password, Some(by.user.hashed_password.clone())).await {
             Ok(true) => attempt.succeeded(),
             Ok(false) => return Err(AuthError::SignInFailed),
             Err(error) => {
@@ -298,7 +314,7 @@ impl Service {
                 return Err(error);
             }
         }
-        self.replace_password(by.user_id(), next, Some(by), ip).await
+        Ok(())
     }
 
     /// Sets a password without the old one: for the command line, whoever holds the database.
@@ -410,6 +426,9 @@ impl Service {
         match self.store.create_session(id, user, hash, Utc::now() + SESSION_LIFE, &by).await {
             // Meanwhile the password was changed or the account disabled.
             Err(StoreError::NotFound(_)) => Err(AuthError::SignInFailed),
+            Err(StoreError::SecondFactorNeeded) => {
+                Err(AuthError::SecondFactorNeeded(Box::new(self.second_step(user).await?)))
+            }
             begun => Ok(begun?),
         }
     }
@@ -424,7 +443,7 @@ pub(crate) fn activity(
     NewActivity { user_id, action, details, ip_address }
 }
 
-fn checked_hash(purpose: Purpose, token: &str) -> Result<String, AuthError> {
+pub(crate) fn checked_hash(purpose: Purpose, token: &str) -> Result<String, AuthError> {
     if token.is_empty() {
         return Err(AuthError::Missing);
     }

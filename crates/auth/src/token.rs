@@ -1,6 +1,6 @@
 //! Access tokens: JWTs signed with Ed25519, short-lived, verifiable by anybody with the public key.
 
-use crate::{AuthError, Secret};
+use crate::{AuthError, Secret, keys::Sealed};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Role, SessionId, UserId};
@@ -9,7 +9,7 @@ use jsonwebtoken::{
     errors::ErrorKind,
     jwk::{Jwk, PublicKeyUse},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use store::SigningKey;
 use uuid::Uuid;
@@ -21,6 +21,8 @@ pub const ISSUER: &str = "tincture";
 /// The `aud` of every access token.
 pub const AUDIENCE: &str = "tincture-api";
 
+/// The `typ` of what we say to ourselves.
+const SEALED_TYPE: &str = "tincture-sealed+jwt";
 /// What comes before the 32-byte seed of an Ed25519 private key in PKCS #8 (RFC 8410, 7).
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
@@ -36,6 +38,15 @@ pub(crate) struct Claims {
     pub aud: String,
     pub jti: Uuid,
     pub sid: SessionId,
+}
+
+/// What [`KeyRing::seal`] puts around something.
+#[derive(Serialize, Deserialize)]
+struct Envelope<T> {
+    iss: String,
+    aud: String,
+    exp: i64,
+    said: T,
 }
 
 /// A new private key as `(kid, PEM)`.
@@ -107,6 +118,29 @@ impl KeyRing {
         token.map(Secret::new).map_err(|_| AuthError::Internal("a token couldn't be signed"))
     }
 
+    /// A token that only we can have made, which says this.
+    pub(crate) fn seal<T: Serialize>(&self, sealed: Sealed<T>) -> Result<Secret, AuthError> {
+        let key = self.keys.iter().find(|key| key.verifies_until.is_none());
+        let key = key.ok_or(AuthError::Internal("no stored key signs"))?;
+        let Sealed { audience, expires_at, said } = sealed;
+        let claims = Envelope { iss: ISSUER.to_owned(), aud: audience.to_owned(), exp: expires_at.timestamp(), said };
+        // No access token, to whoever looks at nothing else (RFC 8725, 3.11).
+        let typ = Some(SEALED_TYPE.to_owned());
+        let header = Header { kid: Some(key.kid.clone()), typ, ..Header::new(Algorithm::EdDSA) };
+        let token = jsonwebtoken::encode(&header, &claims, &key.signing);
+        token.map(Secret::new).map_err(|_| AuthError::Internal("a token couldn't be signed"))
+    }
+
+    /// What it says, if we said it for this purpose and it hasn't run out.
+    pub(crate) fn open<T: DeserializeOwned>(
+        &self,
+        audience: &str,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<T, AuthError> {
+        Ok(self.opened::<Envelope<T>>(audience, &["exp", "iss", "aud"], token, now)?.said)
+    }
+
     /// Whether the key that a token names is one of these.
     pub(crate) fn knows(&self, token: &str) -> bool {
         kid(token).is_some_and(|kid| self.keys.iter().any(|key| key.kid == kid))
@@ -114,15 +148,25 @@ impl KeyRing {
 
     /// The claims of a token that we signed and that hasn't run out. Only EdDSA is taken, whatever its header says.
     pub(crate) fn check(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, AuthError> {
+        self.opened(AUDIENCE, &["exp", "iss", "aud", "sub"], token, now)
+    }
+
+    fn opened<T: DeserializeOwned>(
+        &self,
+        audience: &str,
+        needed: &[&str],
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<T, AuthError> {
         let kid = kid(token).ok_or(AuthError::Forged)?;
         let good = |key: &&Key| key.kid == kid && key.verifies_until.is_none_or(|until| now < until);
         let key = self.keys.iter().find(good).ok_or(AuthError::Forged)?;
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_issuer(&[ISSUER]);
-        rules.set_audience(&[AUDIENCE]);
-        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        rules.set_audience(&[audience]);
+        rules.set_required_spec_claims(needed);
         rules.leeway = 0;
-        match jsonwebtoken::decode::<Claims>(token, &key.checking, &rules) {
+        match jsonwebtoken::decode::<T>(token, &key.checking, &rules) {
             Ok(token) => Ok(token.claims),
             Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => Err(AuthError::Expired),
             Err(_) => Err(AuthError::Forged),
@@ -143,6 +187,7 @@ fn kid(token: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     fn key(verifies_until: Option<DateTime<Utc>>) -> SigningKey {
         let (kid, private_pem) = make_key();
@@ -206,6 +251,21 @@ mod tests {
         let token = keys.sign(&user, session, Utc::now()).expect("signed");
         let claims = check(&keys, token.expose()).expect("our own token");
         assert_eq!((claims.sub, claims.role, claims.sid), (user.id, Role::Student, session));
+    }
+
+    #[test]
+    fn what_is_said_for_one_purpose_is_taken_for_no_other() {
+        let (keys, now) = (keys(), Utc::now());
+        let sealed = |audience| Sealed { audience, expires_at: now + TimeDelta::minutes(1), said: 7 };
+        let token = keys.seal(sealed("one")).expect("signed");
+        assert_eq!(keys.open::<i32>("one", token.expose(), now).expect("ours"), 7);
+        assert!(keys.open::<i32>("another", token.expose(), now).is_err());
+        assert!(check(&keys, token.expose()).is_err(), "it is no access token");
+        assert!(self::keys().open::<i32>("one", token.expose(), now).is_err(), "nor anybody else's");
+        let access = keys.sign(&user(), SessionId::new(), now).expect("signed");
+        assert!(keys.open::<Value>("one", access.expose(), now).is_err(), "and an access token says nothing else");
+        let late = Sealed { expires_at: now - TimeDelta::seconds(2), ..sealed("one") };
+        assert!(keys.open::<i32>("one", keys.seal(late).expect("signed").expose(), now).is_err());
     }
 
     #[test]

@@ -134,6 +134,6 @@ impl Service {
         self.uses.note(&token, now);
         user.role = token.scopes.within(user.role);
         let shown = Credential::ApiToken { id: token.id, scopes: token.scopes };
-        Ok((Identity { user, shown }, token.expires_at.timestamp()))
+        Ok((Identity { user, shown, proof: None, lacks_factor: false }, token.expires_at.timestamp()))
     }
 }

@@ -1,5 +1,8 @@
 //! What the service promises about sessions, roles and the first administrator, on a real database.
 
+#[path = "service/factors.rs"]
+mod factors;
+
 use auth::{AuthError, Credential, FIRST_ADMIN_EMAIL, Identity, NewAccount, Service};
 use domain::Role;
 use std::net::IpAddr;

@@ -71,6 +71,8 @@ identifiers! {
     SessionId,
     /// One API token of a person.
     ApiTokenId,
+    /// One passkey of a person.
+    PasskeyId,
     /// One entry of the activity log.
     ActivityId,
 }

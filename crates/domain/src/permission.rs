@@ -105,7 +105,11 @@ pub enum Permission {
     Operate,
     TakeDataHome,
     ChangePassword,
+    /// Say again, in a session, who they are.
+    ProveOneself,
+    ManageFactors,
     ManageTokens,
+    MakeTokens,
     Administer,
 }
 
@@ -137,7 +141,10 @@ impl Permission {
         Self::Operate,
         Self::TakeDataHome,
         Self::ChangePassword,
+        Self::ProveOneself,
+        Self::ManageFactors,
         Self::ManageTokens,
+        Self::MakeTokens,
         Self::Administer,
     ];
 
@@ -165,11 +172,40 @@ impl Permission {
             }
             Self::TakeDataHome => rule("download all that is stored of them", Student, Some(Admin), None),
             Self::ChangePassword => rule("change their password", Student, None, None),
-            Self::ManageTokens => rule("make, list and revoke API tokens", Student, Some(Admin), None),
+            Self::ProveOneself => rule("prove anew who they are", Student, None, None),
+            Self::ManageFactors => rule("set up and remove their second factors", Student, None, None),
+            Self::ManageTokens => rule("list and revoke API tokens", Student, Some(Admin), None),
+            Self::MakeTokens => rule("make API tokens", Student, None, None),
             Self::Administer => {
                 rule("make, change and erase accounts, roles and quota; read the activity log", Admin, None, None)
             }
         }
+    }
+
+    /// Whether a change with it asks for a proof of the last minutes of who one is. What keeps people and robots safe never
+    /// asks: holding and stopping robots, cancelling, revoking a token that somebody has found.
+    pub const fn is_grave(self) -> bool {
+        match self {
+            Self::ManageFactors | Self::MakeTokens | Self::Administer => true,
+            Self::SeeOneself
+            | Self::SeeLab
+            | Self::SeeExperiments
+            | Self::AskForExperiments
+            | Self::SteerExperiments
+            | Self::Prioritise
+            | Self::Operate
+            | Self::TakeDataHome
+            // Asks for the present password itself.
+            | Self::ChangePassword
+            | Self::ProveOneself
+            | Self::ManageTokens => false,
+        }
+    }
+
+    /// Whether it is left to somebody whose role needs a second factor and who hasn't shown one: what leads to one, and
+    /// nothing else.
+    pub const fn leads_to_second_factor(self) -> bool {
+        matches!(self, Self::ProveOneself | Self::ManageFactors)
     }
 
     /// Like `an operator or an administrator`.
@@ -203,12 +239,14 @@ mod tests {
 
     /// The table of docs/people.md.
     fn table() -> String {
-        let mut table =
-            String::from("| to … | their own, or the lab's | others' | with an API token |\n|---|---|---|---|\n");
+        let mut table = String::from(
+            "| to … | their own, or the lab's | others' | with an API token | a change asks anew who it is |\n|---|---|---|---|---|\n",
+        );
         for permission in Permission::ALL {
             let Rule { what, least, others, scope } = permission.rule();
             let (others, scope) = (others.map_or("–", who), scope.map_or("never", Scope::as_str));
-            let _ = writeln!(table, "| {what} | {} | {others} | {scope} |", who(least));
+            let anew = if permission.is_grave() { "yes" } else { "–" };
+            let _ = writeln!(table, "| {what} | {} | {others} | {scope} | {anew} |", who(least));
         }
         table
     }
@@ -227,6 +265,14 @@ mod tests {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/people.md");
         let text = fs::read_to_string(file).expect("the document");
         assert!(text.contains(&table()), "put this into docs/people.md:\n\n{}", table());
+    }
+
+    /// A token is never asked who shows it.
+    #[test]
+    fn no_token_does_what_is_grave() {
+        for permission in Permission::ALL.iter().filter(|permission| permission.is_grave()) {
+            assert!(permission.rule().scope.is_none(), "{permission:?}");
+        }
     }
 
     #[test]

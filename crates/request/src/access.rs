@@ -4,9 +4,10 @@
 //! A route that isn't here lets nobody in who is signed in, so that none can be forgotten. That something is somebody's own
 //! is decided where it is looked up (`Lab::experiment`, `auth::Service::revoke_api_token`).
 
-use crate::observe::known;
+use crate::{changes::is_safe, observe::known};
 use auth::{Forbidden, Identity};
 use axum::{extract::MatchedPath, http::request::Parts};
+use chrono::Utc;
 use domain::Permission;
 
 /// What a route takes.
@@ -19,8 +20,8 @@ pub enum Access {
 
 use Access::{Needs, Open};
 use Permission::{
-    Administer, AskForExperiments, ChangePassword, ManageTokens, Operate, SeeExperiments, SeeLab, SeeOneself,
-    SteerExperiments, TakeDataHome,
+    Administer, AskForExperiments, ChangePassword, MakeTokens, ManageFactors, ManageTokens, Operate, ProveOneself,
+    SeeExperiments, SeeLab, SeeOneself, SteerExperiments, TakeDataHome,
 };
 
 /// Method, template of the path, what it takes. `GET` stands for `HEAD` too.
@@ -29,10 +30,23 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/auth/login", Open),
     ("POST", "/api/v1/auth/refresh", Open),
     ("POST", "/api/v1/auth/logout", Open),
+    ("POST", "/api/v1/auth/second-factor", Open),
+    ("POST", "/api/v1/auth/passkey", Open),
+    ("POST", "/api/v1/auth/passkey/options", Open),
+    ("POST", "/api/v1/auth/proof", Needs(ProveOneself)),
+    ("GET", "/api/v1/me/factors", Needs(ManageFactors)),
+    ("POST", "/api/v1/me/totp", Needs(ManageFactors)),
+    ("DELETE", "/api/v1/me/totp", Needs(ManageFactors)),
+    ("POST", "/api/v1/me/totp/confirm", Needs(ManageFactors)),
+    ("POST", "/api/v1/me/recovery-codes", Needs(ManageFactors)),
+    ("POST", "/api/v1/me/passkeys", Needs(ManageFactors)),
+    ("POST", "/api/v1/me/passkeys/options", Needs(ManageFactors)),
+    ("DELETE", "/api/v1/me/passkeys/{id}", Needs(ManageFactors)),
+    ("DELETE", "/api/v1/users/{id}/factors", Needs(Administer)),
     ("GET", "/api/v1/me", Needs(SeeOneself)),
     ("GET", "/api/v1/me/export", Needs(TakeDataHome)),
     ("GET", "/api/v1/tokens", Needs(ManageTokens)),
-    ("POST", "/api/v1/tokens", Needs(ManageTokens)),
+    ("POST", "/api/v1/tokens", Needs(MakeTokens)),
     ("DELETE", "/api/v1/tokens/{id}", Needs(ManageTokens)),
     ("GET", "/api/v1/experiments", Needs(SeeExperiments)),
     ("POST", "/api/v1/experiments", Needs(AskForExperiments)),
@@ -69,6 +83,9 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/", Open),
     ("GET", "/sign-in", Open),
     ("POST", "/sign-in", Open),
+    ("GET", "/sign-in/second", Open),
+    ("POST", "/sign-in/second", Open),
+    ("POST", "/sign-in/passkey", Open),
     ("POST", "/sign-out", Open),
     ("GET", "/assets/{edition}/{name}", Open),
     ("GET", "/experiments", Needs(SeeExperiments)),
@@ -89,8 +106,16 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/users/{id}/{act}", Needs(Administer)),
     ("GET", "/account", Needs(SeeOneself)),
     ("POST", "/account/password", Needs(ChangePassword)),
-    ("POST", "/account/tokens", Needs(ManageTokens)),
+    ("POST", "/account/tokens", Needs(MakeTokens)),
     ("POST", "/account/tokens/{id}/revoke", Needs(ManageTokens)),
+    ("GET", "/account/second-factor", Needs(ManageFactors)),
+    ("POST", "/account/second-factor", Needs(ManageFactors)),
+    ("POST", "/account/second-factor/app", Needs(ManageFactors)),
+    ("POST", "/account/second-factor/app/confirm", Needs(ManageFactors)),
+    ("POST", "/account/second-factor/app/remove", Needs(ManageFactors)),
+    ("POST", "/account/second-factor/codes", Needs(ManageFactors)),
+    ("POST", "/account/second-factor/passkeys", Needs(ManageFactors)),
+    ("POST", "/account/second-factor/passkeys/{id}/remove", Needs(ManageFactors)),
 ];
 
 /// What this route takes; nothing where nobody has said.
@@ -109,14 +134,18 @@ pub enum Refusal {
     NoRule,
 }
 
-/// Whether whoever this is may ask for the route that a request came to.
+/// Whether whoever this is may ask for the route that a request came to, and has shown enough for it
+/// ([`Permission::is_grave`]).
 ///
 /// # Errors
 /// Why not.
 pub fn allow(parts: &Parts, identity: &Identity) -> Result<(), Refusal> {
     let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     match access(parts.method.as_str(), route) {
-        Some(Needs(permission)) => Ok(identity.check(permission)?),
+        Some(Needs(permission)) => {
+            identity.check(permission)?;
+            Ok(identity.check_proof(permission, !is_safe(&parts.method), Utc::now())?)
+        }
         Some(Open) => Ok(()),
         None => {
             tracing::error!(method = known(&parts.method), route, "no rule says who may ask for this");

@@ -70,7 +70,12 @@ where
 
 /// The session cookie's value, if the browser sent one.
 pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
-    cookies(headers, SESSION_COOKIE).find(|value| !value.is_empty())
+    cookie(headers, SESSION_COOKIE)
+}
+
+/// The value of this cookie, if the browser sent one.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
+    cookies(headers, name).find(|value| !value.is_empty())
 }
 
 /// The values of the cookies of this name; browsers may send several.

@@ -15,7 +15,7 @@ mod sign_ins;
 mod state;
 
 pub use access::{Access, ROUTES, Refusal, access, allow};
-pub use caller::{Caller, ClientIp, same_origin, session_cookie};
+pub use caller::{Caller, ClientIp, cookie, same_origin, session_cookie};
 pub use changes::{Changes, Told, USUAL_CHANGES_PER_MINUTE, announce};
 pub use observe::{Failure, RequestId, finish_problems, observe, panicked};
 pub use problem::{FieldProblem, LONGEST_REQUEST, OUTAGE, PROBLEM_JSON, Problem, ProblemDocument, usual_status};

@@ -1,7 +1,7 @@
 //! Failures as problem documents (RFC 9457): what was wrong, where, what to do, and a link to the help page.
 
 use crate::{Refusal, changes, faults};
-use auth::{AuthError, Forbidden, Standing};
+use auth::{AuthError, Forbidden, PendingSignIn, Standing, Ways};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -36,12 +36,20 @@ pub struct Problem {
     challenge: Challenge,
     /// Whole seconds.
     retry_after: Option<u32>,
-    /// With a rate limit, where that is the reason.
-    standing: Option<Box<Standing>>,
+    more: Option<Box<More>>,
     pub(crate) instance: Option<Box<str>>,
     pub(crate) request_id: Option<Box<str>>,
     /// For the log alone: what the client isn't told.
     cause: Option<Box<str>>,
+}
+
+/// What few problems have. Apart, since what is told of is handed on by value.
+#[derive(Clone, Debug)]
+enum More {
+    /// With a rate limit that is the reason.
+    Standing(Standing),
+    /// With which a sign-in goes on.
+    Pending(PendingSignIn),
 }
 
 /// What `WWW-Authenticate` says (RFC 6750, 3): on a 401, and where a token is good, but not for this.
@@ -51,6 +59,8 @@ enum Challenge {
     Invalid,
     Expired,
     Scope(Scope),
+    /// The token is good, and whoever it is was asked too long ago (RFC 9470).
+    Stale,
 }
 
 impl Challenge {
@@ -61,6 +71,10 @@ impl Challenge {
             Self::Expired => {
                 r#"Bearer realm="tincture", error="invalid_token", error_description="expired""#.to_owned()
             }
+            Self::Stale => {
+                let seconds = auth::PROOF_LIFE.num_seconds();
+                format!(r#"Bearer realm="tincture", error="insufficient_user_authentication", max_age="{seconds}""#)
+            }
             Self::Scope(scope) => format!(r#"Bearer realm="tincture", error="insufficient_scope", scope="{scope}""#),
         })
         .ok()
@@ -68,7 +82,7 @@ impl Challenge {
 }
 
 /// A problem document.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemDocument {
     /// Path of the help page on this server.
@@ -96,6 +110,21 @@ pub struct ProblemDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     request_id: Option<Box<str>>,
+    /// Of `second-factor-needed`: the sign-in goes on with it at `/auth/second-factor`, within five minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_token: Option<String>,
+    /// How it may go on: `totp` for an app's code, `passkey`; `recovery_code` always does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ways: Vec<&'static str>,
+}
+
+impl std::fmt::Debug for ProblemDocument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProblemDocument")
+            .field("code", &self.code)
+            .field("detail", &self.detail)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One thing to change in a request.
@@ -117,7 +146,7 @@ impl Problem {
             errors: Vec::new(),
             challenge: Challenge::Missing,
             retry_after: None,
-            standing: None,
+            more: None,
             instance: None,
             request_id: None,
             cause: None,
@@ -145,7 +174,7 @@ impl Problem {
     #[must_use]
     pub(crate) fn with_standing(mut self, standing: Standing) -> Self {
         self.retry_after = u32::try_from(changes::seconds(standing.wait)).ok();
-        self.standing = Some(Box::new(standing));
+        self.more = Some(Box::new(More::Standing(standing)));
         self
     }
 
@@ -211,6 +240,10 @@ impl Problem {
     }
 
     fn document(&self) -> ProblemDocument {
+        let pending = match self.more.as_deref() {
+            Some(More::Pending(pending)) => Some(pending),
+            _ => None,
+        };
         ProblemDocument {
             kind: self.code.help_path(),
             title: self.title(),
@@ -220,6 +253,8 @@ impl Problem {
             code: self.code,
             errors: self.errors.clone(),
             request_id: self.request_id.clone(),
+            pending_token: pending.map(|pending| pending.token.expose().to_owned()),
+            ways: pending.map(|pending| ways(pending.ways)).unwrap_or_default(),
         }
     }
 
@@ -257,8 +292,13 @@ pub fn usual_status(code: FaultCode) -> StatusCode {
         FaultCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         FaultCode::NotFound => StatusCode::NOT_FOUND,
         FaultCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        FaultCode::SignInFailed | FaultCode::NotSignedIn | FaultCode::TokenExpired => StatusCode::UNAUTHORIZED,
-        FaultCode::QuotaExhausted | FaultCode::NotAllowed => StatusCode::FORBIDDEN,
+        FaultCode::SignInFailed | FaultCode::SecondFactorNeeded | FaultCode::NotSignedIn | FaultCode::TokenExpired => {
+            StatusCode::UNAUTHORIZED
+        }
+        FaultCode::QuotaExhausted
+        | FaultCode::NotAllowed
+        | FaultCode::SecondFactorMissing
+        | FaultCode::FreshProofNeeded => StatusCode::FORBIDDEN,
         FaultCode::EmailTaken | FaultCode::IdempotencyConflict | FaultCode::IllegalTransition => StatusCode::CONFLICT,
         FaultCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         FaultCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -277,10 +317,11 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(standing) = &self.standing {
+        if let Some(More::Standing(standing)) = self.more.as_deref() {
             changes::write(headers, standing);
         }
-        let challenges = self.status == StatusCode::UNAUTHORIZED || matches!(self.challenge, Challenge::Scope(_));
+        let challenges =
+            self.status == StatusCode::UNAUTHORIZED || matches!(self.challenge, Challenge::Scope(_) | Challenge::Stale);
         if let Some(challenge) = self.challenge.header().filter(|_| challenges) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -290,8 +331,22 @@ impl IntoResponse for Problem {
     }
 }
 
+fn ways(ways: Ways) -> Vec<&'static str> {
+    let known = [(ways.totp, "totp"), (ways.passkey, "passkey"), (true, "recovery_code")];
+    known.into_iter().filter_map(|(may, way)| may.then_some(way)).collect()
+}
+
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
+        let error = match error {
+            AuthError::SecondFactorNeeded(pending) => {
+                let detail = "the password is right; now send a code or a passkey with pending_token to \
+                              /api/v1/auth/second-factor, within five minutes";
+                let more = Some(Box::new(More::Pending(*pending)));
+                return Self { more, ..Self::new(FaultCode::SecondFactorNeeded, detail) };
+            }
+            other => other,
+        };
         let problem = |error: &AuthError| Self::new(error.code(), error.to_string());
         match &error {
             AuthError::Store(_) | AuthError::Internal(_) if error.code() == FaultCode::Internal => {
@@ -305,7 +360,9 @@ impl From<AuthError> for Problem {
             AuthError::InvalidEmail(_) => problem(&error).with_error("/email", error.to_string()),
             AuthError::InvalidPassword => problem(&error).with_error("/password", error.to_string()),
             AuthError::InvalidQuota => problem(&error).with_error("/quota", error.to_string()),
-            AuthError::InvalidTokenName(_) => problem(&error).with_error("/name", error.to_string()),
+            AuthError::InvalidTokenName(_) | AuthError::InvalidPasskeyName(_) => {
+                problem(&error).with_error("/name", error.to_string())
+            }
             AuthError::NoScope | AuthError::ScopeBeyondRole { .. } => {
                 problem(&error).with_error("/scopes", error.to_string())
             }
@@ -321,10 +378,16 @@ impl From<Refusal> for Problem {
             Refusal::NoRule => return Self::internal(&refusal),
             Refusal::Forbidden(forbidden) => forbidden,
         };
-        let problem = Self::new(FaultCode::NotAllowed, forbidden.to_string());
+        let code = match forbidden {
+            Forbidden::NeedsSecondFactor => FaultCode::SecondFactorMissing,
+            Forbidden::NeedsFreshProof => FaultCode::FreshProofNeeded,
+            Forbidden::Role { .. } | Forbidden::Scope { .. } | Forbidden::NeedsSignIn => FaultCode::NotAllowed,
+        };
+        let problem = Self::new(code, forbidden.to_string());
         match forbidden {
             Forbidden::Scope { needed, .. } => problem.with_challenge(Challenge::Scope(needed)),
-            Forbidden::Role { .. } | Forbidden::NeedsSignIn => problem,
+            Forbidden::Role { .. } | Forbidden::NeedsSignIn | Forbidden::NeedsSecondFactor => problem,
+            Forbidden::NeedsFreshProof => problem.with_challenge(Challenge::Stale),
         }
     }
 }

@@ -52,6 +52,21 @@ pub enum StoreError {
     /// Nothing was written.
     #[error("this person has {most} API tokens, which is as many as may be: revoke one first")]
     TooManyTokens { most: u32 },
+    /// The person has a second factor, and the password alone was shown. Nothing was written.
+    #[error("this person has a second factor, which wasn't shown")]
+    SecondFactorNeeded,
+    /// A code, challenge or key that is wrong, was used before, or is gone. Nothing was written.
+    #[error("this code or key is wrong, or was used before")]
+    FactorRefused,
+    /// Nothing was written.
+    #[error("this is the person's last second factor, and their role needs one")]
+    LastFactor,
+    /// Nothing was written.
+    #[error("there is such a second factor already")]
+    FactorExists,
+    /// Nothing was written.
+    #[error("this person has {most} passkeys, which is as many as may be: remove one first")]
+    TooManyPasskeys { most: u32 },
     #[error("the lease on the robot is lost: another worker drives it now")]
     LeaseLost,
     /// Somebody holds the robot, or did something to it since it was looked at. Nothing was written.

@@ -6,6 +6,7 @@ use crate::{
     activity,
     connection::{Backend, Store, transact},
     error::{Result, StoreError},
+    factors,
     records::{NewActivity, Signal},
     rows::{Columns, Kind},
     sql::{Row, now, sql},
@@ -57,7 +58,32 @@ const OF_PERSON: &[Part] = &[
             ("created_at", Kind::Time),
             ("expires_at", Kind::Time),
             ("revoked_at", Kind::Time),
+            ("auth_time", Kind::Time),
+            ("amr", Kind::Text),
         ],
+    ),
+    part(
+        "second_factors",
+        "user_id = $1",
+        &[("user_id", Kind::Id), ("totp_since", Kind::Time), ("failures", Kind::Number), ("blocked_until", Kind::Time)],
+    ),
+    part(
+        "passkeys",
+        "user_id = $1 ORDER BY id",
+        &[
+            ("id", Kind::Id),
+            ("user_id", Kind::Id),
+            ("name", Kind::Text),
+            ("credential_id", Kind::Text),
+            ("public_key", Kind::Text),
+            ("created_at", Kind::Time),
+            ("last_used_at", Kind::Time),
+        ],
+    ),
+    part(
+        "pending_sign_ins",
+        "user_id = $1",
+        &[("user_id", Kind::Id), ("tries", Kind::Number), ("expires_at", Kind::Time)],
     ),
     part(
         "api_tokens",
@@ -324,6 +350,7 @@ async fn erase(tx: &DatabaseTransaction, id: UserId, email: &str) -> Result<()> 
     let statements = [
         sql!(tokens, id),
         sql!("DELETE FROM sessions WHERE user_id = $1", id),
+        sql!("DELETE FROM pending_sign_ins WHERE user_id = $1", id),
         sql!("DELETE FROM api_tokens WHERE user_id = $1", id),
         sql!("DELETE FROM idempotency_keys WHERE user_id = $1", id),
         sql!("UPDATE experiments SET name = NULL WHERE user_id = $1 AND name IS NOT NULL", id),
@@ -338,6 +365,7 @@ async fn erase(tx: &DatabaseTransaction, id: UserId, email: &str) -> Result<()> 
         sql!("UPDATE robots SET mode_by = $2 WHERE mode_by = $1", email, pseudonym(id)),
         sql!(account, id, pseudonym(id), no_password, Role::Student, now()),
     ];
+    factors::forget(tx, id).await?;
     for statement in statements {
         statement.execute(tx).await?;
     }

@@ -56,6 +56,8 @@ pub struct Purged {
     pub sessions: u64,
     pub spent_tokens: u64,
     pub api_tokens: u64,
+    pub pending_sign_ins: u64,
+    pub challenges: u64,
     pub idempotency_keys: u64,
     pub signing_keys: u64,
     pub events: u64,
@@ -76,6 +78,8 @@ impl std::ops::AddAssign for Purged {
         self.sessions += other.sessions;
         self.spent_tokens += other.spent_tokens;
         self.api_tokens += other.api_tokens;
+        self.pending_sign_ins += other.pending_sign_ins;
+        self.challenges += other.challenges;
         self.idempotency_keys += other.idempotency_keys;
         self.signing_keys += other.signing_keys;
         self.events += other.events;
@@ -87,8 +91,8 @@ impl std::ops::AddAssign for Purged {
 
 impl Store {
     /// One step: forgets at most 1,000 rows of each kind of those that are out of date at this time. Sessions that have run
-    /// out, replaced tokens and idempotency keys of more than 30 days, API tokens that ran out so long ago, and signing keys
-    /// of which no token is good any more go in any case.
+    /// out, replaced tokens and idempotency keys of more than 30 days, API tokens that ran out so long ago, signing keys of which
+    /// no token is good any more, and sign-ins and challenges that nobody can answer any more go in any case.
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`]. What it forgot until then is forgotten.
@@ -99,10 +103,16 @@ impl Store {
             SELECT user_id, key FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT $2)";
         let api_tokens = "DELETE FROM api_tokens WHERE id IN (
             SELECT id FROM api_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        let pending = "DELETE FROM pending_sign_ins WHERE hash IN (
+            SELECT hash FROM pending_sign_ins WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        let challenges = "DELETE FROM spent_challenges WHERE id IN (
+            SELECT id FROM spent_challenges WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         Ok(Purged {
             sessions,
             spent_tokens,
             api_tokens: self.forget(sql!(api_tokens, at - REMEMBERED, STEP)).await?,
+            pending_sign_ins: self.forget(sql!(pending, at, STEP)).await?,
+            challenges: self.forget(sql!(challenges, at, STEP)).await?,
             idempotency_keys: self.forget(sql!(keys, at - REMEMBERED, STEP)).await?,
             signing_keys: self.forget(sql!("DELETE FROM signing_keys WHERE verifies_until <= $1", at)).await?,
             events: self.forget_before(keep.events, at, EVENTS).await?,

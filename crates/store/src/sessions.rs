@@ -6,7 +6,8 @@ use crate::{
     activity,
     connection::{Backend, Store, transact},
     error::{Result, StoreError},
-    records::{NewActivity, Rotation, Session, Signal, User},
+    factors,
+    records::{Amr, NewActivity, Proof, Rotation, Session, Signal, User},
     sql::{Bind, Column, Row, Sql, now, row_values, sql},
 };
 use async_recursion::async_recursion as boxed;
@@ -22,15 +23,16 @@ const ASKED_AT_ONCE: usize = 1_000;
 /// A live session's person with the session; `{which}` says which.
 const LIVE: &str = "
     SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at,
-        s.id AS session_id, s.created_at AS session_created_at, s.expires_at
+        s.id AS session_id, s.created_at AS session_created_at, s.expires_at, s.auth_time, s.amr
     FROM sessions s JOIN users u ON u.id = s.user_id
     WHERE s.revoked_at IS NULL AND u.disabled_at IS NULL AND s.expires_at > $1 AND ";
 
 impl Store {
-    /// Begins a sign-in of `user` as they were read when their password was verified.
+    /// Begins a sign-in of `user` as they were read when their password was verified, which is all that they have shown.
     ///
     /// # Errors
-    /// `NotFound` where the password has been changed or the account disabled since.
+    /// `NotFound` where the password has been changed or the account disabled since; `SecondFactorNeeded` where they have
+    /// a second factor.
     #[boxed]
     pub async fn create_session(
         &self,
@@ -40,14 +42,13 @@ impl Store {
         expires_at: DateTime<Utc>,
         by: &NewActivity,
     ) -> Result<Session> {
-        let unchanged = format!(
-            "SELECT id FROM users WHERE id = $1 AND hashed_password = $2 AND disabled_at IS NULL{}",
-            self.backend().for_update()
-        );
-        let session = Session { id, user_id: user.id, created_at: now(), expires_at, revoked_at: None };
+        let begun = now();
+        let proof = Proof { at: begun, amr: Amr::PASSWORD.to_owned() };
+        let session = Session { id, user_id: user.id, created_at: begun, expires_at, revoked_at: None, proof };
         transact!(self, |tx| {
-            let row = sql!(unchanged.clone(), user.id, user.hashed_password.as_str()).one(tx).await?;
-            row.ok_or(StoreError::NotFound("account"))?;
+            if factors::lock_unchanged(tx, self.backend(), user).await? {
+                return Err(StoreError::SecondFactorNeeded);
+            }
             let text =
                 "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
             sql!(text, id, user.id, refresh_hash, session.created_at, expires_at).execute(tx).await?;
@@ -70,7 +71,7 @@ impl Store {
         from: Option<IpAddr>,
     ) -> Result<Rotation> {
         let current = format!(
-            "SELECT id, user_id, created_at, expires_at, revoked_at FROM sessions WHERE refresh_hash = $1{}",
+            "SELECT id, user_id, created_at, expires_at, revoked_at, auth_time, amr FROM sessions WHERE refresh_hash = $1{}",
             self.backend().for_update()
         );
         let rotation = transact!(self, |tx| {
@@ -105,9 +106,9 @@ impl Store {
     /// # Errors
     /// Those of any read: see [`StoreError`].
     #[boxed]
-    pub async fn user_in_session(&self, session: SessionId, user: UserId) -> Result<Option<User>> {
+    pub async fn user_in_session(&self, session: SessionId, user: UserId) -> Result<Option<(Session, User)>> {
         let row = sql!(format!("{LIVE} s.id = $2 AND s.user_id = $3"), now(), session, user).one(self.reader()).await?;
-        row.map(|row| read_user(&row)).transpose()
+        row.map(|row| read_live(&row)).transpose()
     }
 
     /// Those of these sessions that live, with the role of each one's person.
@@ -157,12 +158,30 @@ impl Store {
     }
 }
 
-/// Ends every session of a person.
+/// Ends every session of a person, and what was to become one.
 pub(crate) async fn end_all(tx: &DatabaseTransaction, user: UserId) -> Result<()> {
+    sql!("DELETE FROM pending_sign_ins WHERE user_id = $1", user).execute(tx).await?;
     sql!("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL", user, now())
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Ends every session of a person but this one, and what was to become one.
+pub(crate) async fn end_others(tx: &DatabaseTransaction, user: UserId, session: SessionId) -> Result<()> {
+    sql!("DELETE FROM pending_sign_ins WHERE user_id = $1", user).execute(tx).await?;
+    let text = "UPDATE sessions SET revoked_at = $3 WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL";
+    sql!(text, user, session, now()).execute(tx).await.map(drop)
+}
+
+/// Notes that a live session's person has just proved who they are; `amr` as [`crate::Proof`] has it, nothing where that stays.
+pub(crate) async fn prove(tx: &DatabaseTransaction, session: SessionId, user: UserId, amr: Option<&str>) -> Result<()> {
+    let text = "UPDATE sessions SET auth_time = $3, amr = COALESCE($4, amr)
+        WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL";
+    match sql!(text, session, user, now(), amr.map(str::to_owned)).execute(tx).await? {
+        0 => Err(StoreError::NotFound("session")),
+        _ => Ok(()),
+    }
 }
 
 async fn end_if_spent(
@@ -208,23 +227,31 @@ fn end(id: SessionId) -> Sql {
 }
 
 fn read_session(row: &Row) -> Result<Session> {
+    let created_at = row.get("created_at")?;
     Ok(Session {
         id: row.get("id")?,
         user_id: row.get("user_id")?,
-        created_at: row.get("created_at")?,
+        created_at,
         expires_at: row.get("expires_at")?,
         revoked_at: row.get("revoked_at")?,
+        proof: read_proof(row, created_at)?,
     })
 }
 
 fn read_live(row: &Row) -> Result<(Session, User)> {
-    let user = read_user(row)?;
+    let (user, created_at) = (read_user(row)?, row.get("session_created_at")?);
     let session = Session {
         id: row.get("session_id")?,
         user_id: user.id,
-        created_at: row.get("session_created_at")?,
+        created_at,
         expires_at: row.get("expires_at")?,
         revoked_at: None,
+        proof: read_proof(row, created_at)?,
     };
     Ok((session, user))
+}
+
+fn read_proof(row: &Row, created_at: DateTime<Utc>) -> Result<Proof> {
+    let (at, amr): (Option<DateTime<Utc>>, Option<String>) = (row.get("auth_time")?, row.get("amr")?);
+    Ok(Proof { at: at.unwrap_or(created_at), amr: amr.unwrap_or_else(|| Amr::PASSWORD.to_owned()) })
 }

@@ -34,7 +34,9 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     telemetry::install_metrics()?;
     let documents = database::documents(settings, &store)?;
     let auth = auth::Service::new(store.clone()).await.context("sign-in can't be set up")?;
+    let required = settings.second_factor_required.clone().map(|roles| roles.0).unwrap_or_default();
     let auth = auth.with_longest_token_days(settings.token_days);
+    let auth = auth.with_relying_party(settings.relying_party()).with_second_factor_required(required);
     // Last of all that may fail: nobody would ever be shown the password.
     let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
     let made = auth.ensure_first_admin(given).await;

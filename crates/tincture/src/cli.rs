@@ -223,6 +223,8 @@ pub enum User {
         #[arg(long)]
         yes: bool,
     },
+    /// Take somebody's second factors, who lost them, and sign them out: app, recovery codes and passkeys
+    ResetFactor { email: String },
     /// Change somebody's password, sign them out everywhere and end their API tokens; prints a new one unless --password-stdin
     SetPassword {
         email: String,

@@ -6,8 +6,10 @@
 use crate::{descriptors, http::Limits};
 use anyhow::{Context, bail};
 use api::{ScrapeToken, ScrapeTokens};
+use auth::RelyingParty;
 use chrono::TimeDelta;
 use config::{Config, Environment, File, FileFormat, Map, Source, Value};
+use domain::Role;
 use serde::{Deserialize, Serialize};
 use std::{
     env, fmt,
@@ -112,6 +114,16 @@ pub const KEYS: &[Key] = &[
     ),
     key("token_days", "365", "most days that an API token lives, 1-3650"),
     key(
+        "second_factor_required",
+        "",
+        "roles that may do nothing without a second factor, like `admin, operator` or [\"admin\"]; nobody when not set",
+    ),
+    key(
+        "public_url",
+        "",
+        "where people's browsers find the lab, like https://lab.example.org; passkeys are for this name, for localhost when not set",
+    ),
+    key(
         "backup_every",
         "\"24h\"",
         "how often `up` and `serve` back the embedded database up, and `backup schedule` PostgreSQL, like `12h` or `7d`, or `never`",
@@ -182,6 +194,8 @@ pub struct Settings {
     pub rotate_keys: Every,
     /// Days.
     pub token_days: u16,
+    pub second_factor_required: Option<Roles>,
+    pub public_url: Option<String>,
     pub backup_every: Every,
     pub backup_full_every: Every,
     /// Days.
@@ -250,6 +264,35 @@ impl TryFrom<String> for Every {
     }
 }
 
+/// Some roles.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "ListOrText")]
+pub struct Roles(pub Vec<Role>);
+
+/// A list of TOML, or a text with commas between as the environment has it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ListOrText {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl TryFrom<ListOrText> for Roles {
+    type Error = String;
+
+    fn try_from(given: ListOrText) -> Result<Self, String> {
+        let names = match given {
+            ListOrText::List(names) => names,
+            ListOrText::Text(text) => text.split(',').map(str::to_owned).collect(),
+        };
+        let role = |name: &String| match name.trim() {
+            "administrator" => Ok(Role::Admin),
+            name => name.parse().map_err(|_| format!("'{name}' is no role: student, researcher, operator or admin")),
+        };
+        names.iter().filter(|name| !name.trim().is_empty()).map(role).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// How a connection to PostgreSQL is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -290,6 +333,17 @@ pub enum LogFormat {
 }
 
 impl Settings {
+    /// The site that passkeys are for. Where browsers would use none at the address that is set, the log says why, and they
+    /// work at localhost alone.
+    pub fn relying_party(&self) -> RelyingParty {
+        let local = || RelyingParty::localhost(self.listen.port());
+        let Some(url) = &self.public_url else { return local() };
+        RelyingParty::at(url).unwrap_or_else(|why| {
+            tracing::warn!(public_url = url, why, "passkeys can't be used at the lab's public address");
+            local()
+        })
+    }
+
     /// What is kept, and how long.
     pub fn retention(&self) -> Retention {
         Retention {
@@ -580,6 +634,10 @@ fn line(key: Key, value: Option<Value>, origin: impl Fn(&str) -> String) -> Line
 }
 
 fn shown(name: &str, value: Value) -> String {
+    if let config::ValueKind::Array(list) = &value.kind {
+        let texts: Vec<_> = list.iter().map(|entry| quoted(&entry.clone().into_string().unwrap_or_default())).collect();
+        return format!("[{}]", texts.join(", "));
+    }
     let text = value.into_string().unwrap_or_default();
     match name {
         "admin_password" | "metrics_token" | "service_metrics_token" => quoted("****"),
@@ -671,6 +729,16 @@ mod tests {
         for text in ["0", "-1", "70000", "90d", "for ever", ""] {
             assert!(keep(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn roles_are_a_list_or_a_text() {
+        let text = |text: &str| Roles::try_from(ListOrText::Text(text.to_owned()));
+        assert_eq!(text("admin, operator"), Ok(Roles(vec![Role::Admin, Role::Operator])));
+        assert_eq!(text(""), Ok(Roles(Vec::new())));
+        let list = ListOrText::List(vec!["administrator".to_owned()]);
+        assert_eq!(Roles::try_from(list), Ok(Roles(vec![Role::Admin])));
+        assert!(text("admins").expect_err("no role").contains("'admins' is no role"));
     }
 
     #[test]

@@ -135,13 +135,48 @@ impl Fixture {
             // A fresh one each time, since who may revokes it.
             let (id, _) = self.api_token(&owner.user, &[Scope::Read]).await;
             id.to_string()
+        } else if route.contains("passkeys/{id}") {
+            self.passkey(owner).await
         } else if route.contains("users/{id}") {
             self.target.to_string()
         } else {
             "bench".to_owned()
         };
+        if whose == Whose::TheLabs
+            && (route.contains("totp") || route.contains("recovery-codes") || route.contains("second-factor"))
+        {
+            self.app(owner).await;
+        }
         let path = route.replace("{id}", &id).replace("{name}", "bench");
         path.replace("{control}", "pause").replace("{command}", "pause").replace("{act}", "enable")
+    }
+
+    /// A passkey of somebody, as no device of these tests could show it.
+    async fn passkey(&self, owner: &Person) -> String {
+        let id = domain::PasskeyId::new();
+        let (passkey, user) = (id.as_uuid().simple(), owner.user.id.as_uuid().simple());
+        let insert = format!(
+            "INSERT INTO passkeys (id, user_id, name, credential_id, public_key, state, created_at)
+             VALUES (x'{passkey}', x'{user}', 'phone', '{id}', 'key', 'state', '2026-01-01T00:00:00+00:00')"
+        );
+        self.database.store.run_sql(&insert).await;
+        id.to_string()
+    }
+
+    /// An authenticator app of somebody.
+    async fn app(&self, owner: &Person) {
+        let user = owner.user.id.as_uuid().simple();
+        let insert = format!(
+            "INSERT INTO second_factors (user_id, totp_secret, totp_since)
+             VALUES (x'{user}', 'ABCD', '2026-01-01T00:00:00+00:00')
+             ON CONFLICT (user_id) DO UPDATE SET totp_secret = 'ABCD', totp_since = '2026-01-01T00:00:00+00:00'"
+        );
+        self.database.store.run_sql(&insert).await;
+    }
+
+    /// As if everybody had signed in long ago and said nothing since.
+    async fn grow_old(&self) {
+        self.database.store.run_sql("UPDATE sessions SET auth_time = '2026-01-01T00:00:00+00:00'").await;
     }
 
     /// Sends it with an empty form or object, which is enough for nothing that takes one.
@@ -204,7 +239,7 @@ fn guarded() -> impl Iterator<Item = (&'static str, &'static str, Permission)> {
 
 /// What there is to ask for about a route.
 fn whose(route: &str) -> &'static [Whose] {
-    if route.contains("experiments/{id}") || route.contains("tokens/{id}") {
+    if ["experiments/{id}", "tokens/{id}", "passkeys/{id}"].iter().any(|own| route.contains(own)) {
         &[Whose::Own, Whose::Others, Whose::Nobodys]
     } else if route.contains("users/{id}") {
         &[Whose::TheLabs, Whose::Nobodys]
@@ -299,6 +334,95 @@ async fn each_role_reaches_what_the_table_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The code of a problem, or what a page has for a heading; nothing of what isn't forbidden, which may have no end.
+async fn says(answer: Response) -> String {
+    if answer.status() != StatusCode::FORBIDDEN {
+        return String::new();
+    }
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
+    let text = String::from_utf8_lossy(&body).into_owned();
+    match serde_json::from_str::<Value>(&text) {
+        Ok(problem) => problem["code"].as_str().unwrap_or_default().to_owned(),
+        Err(_) => text
+            .split_once("<h1>")
+            .and_then(|(_, rest)| rest.split_once("</h1>"))
+            .map_or(text.clone(), |(heading, _)| heading.to_owned()),
+    }
+}
+
+/// What changes with a permission that is grave asks anew who it is, of whoever may do it; nothing else does.
+#[tokio::test]
+async fn what_is_grave_asks_for_a_fresh_proof_and_nothing_else_does() {
+    let fixture = Fixture::open().await;
+    fixture.grow_old().await;
+    let (mut asked, mut wrong) = (BTreeSet::new(), Vec::new());
+    for (method, route, permission) in guarded() {
+        for (name, role) in PEOPLE.iter().filter(|(name, _)| *name != "other") {
+            let person = &fixture.people[name];
+            let whose = *whose(route).first().expect("somebody's");
+            let path = fixture.filled(route, person, whose).await;
+            let shown = if is_of_api(route) { bearer(&person.token) } else { cookie(&person.cookie) };
+            let answer = fixture.ask(method, &path, &shown).await;
+            let status = answer.status();
+            let said = says(answer).await;
+            let asks =
+                status == StatusCode::FORBIDDEN && ["fresh-proof-needed", "Confirm it’s you"].contains(&said.as_str());
+            let should = permission.is_grave() && method != "GET" && permission.is_given_to(*role);
+            if asks != should {
+                wrong.push(format!("{name}: {method} {route}: {status} {said}, and it should ask: {should}"));
+            }
+            if asks {
+                asked.insert((method, route));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(asked.len() > 15, "{asked:?}");
+    // What keeps people and robots safe is asked of nobody.
+    for (method, route) in [
+        ("POST", "/api/v1/lab/stop"),
+        ("POST", "/api/v1/robots/{id}/stop"),
+        ("POST", "/api/v1/robots/{id}/pause"),
+        ("POST", "/api/v1/experiments/{id}/cancel"),
+        ("POST", "/lab/{command}"),
+        ("POST", "/robots/{name}/{command}"),
+        ("POST", "/experiments/{id}/{control}"),
+        ("DELETE", "/api/v1/tokens/{id}"),
+    ] {
+        assert!(access(method, route).is_some() && !asked.contains(&(method, route)), "{method} {route}");
+    }
+}
+
+/// Whose role needs a second factor can do nothing without but get one.
+#[tokio::test]
+async fn who_lacks_a_second_factor_is_led_to_one_and_nowhere_else() {
+    let mut fixture = Fixture::open().await;
+    let auth = fixture.state.auth.clone().with_second_factor_required(Role::ALL.iter().copied());
+    fixture.state.auth = auth;
+    fixture.router = api::router(ApiState::new(fixture.state.clone())).merge(web::router(fixture.state.clone()));
+    let (mut wrong, mut led) = (Vec::new(), 0);
+    for (method, route, permission) in guarded() {
+        for (name, role) in PEOPLE.iter().filter(|(name, _)| *name != "other") {
+            let person = &fixture.people[name];
+            let path = fixture.filled(route, person, *whose(route).first().expect("somebody's")).await;
+            let shown = if is_of_api(route) { bearer(&person.token) } else { cookie(&person.cookie) };
+            let answer = fixture.ask(method, &path, &shown).await;
+            let to =
+                answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default().to_owned();
+            let is_led = (to == "/account/second-factor" && permission != Permission::ManageFactors)
+                || says(answer).await == "second-factor-missing";
+            let should = permission.is_given_to(*role)
+                && !matches!(permission, Permission::ManageFactors | Permission::ProveOneself);
+            led += usize::from(is_led);
+            if is_led != should {
+                wrong.push(format!("{name}: {method} {route} is led: {is_led}, and should be: {should}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(led > 100, "{led}");
 }
 
 /// The scopes of a token, alone and together, of everybody who may have them.

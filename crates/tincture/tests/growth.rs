@@ -122,7 +122,7 @@ impl Grown {
         let auth = Service::new(store.clone()).await.expect("auth");
         let state = AppState::new(store.clone(), auth, Lab::new(store.clone()));
         let state = state.with_changes(Changes::per_minute(100_000));
-        for (name, role) in [("student", Role::Student), ("admin", Role::Admin)] {
+        for (name, role) in [("student", Role::Student), ("careful", Role::Student), ("admin", Role::Admin)] {
             let (email, password) = (format!("{name}@example.org"), Password::from(PASSWORD));
             let account = NewAccount { email, password, role, quota: 10_000 };
             state.auth.create_user(account, None, None).await.expect("an account");
@@ -246,6 +246,7 @@ impl Grown {
             self.send(json_request(&path, &self.student.token, &Value::Null)).await;
         }
         self.make_use_and_revoke_a_token().await;
+        self.sign_in_with_two_steps().await;
         for word in ["pause", "resume"] {
             let path = format!("/api/v1/robots/bench/{word}");
             self.send(json_request(&path, &self.admin.token, &Value::Null)).await;
@@ -264,6 +265,30 @@ impl Grown {
         let revoke = Request::delete(format!("/api/v1/tokens/{id}"))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.student.token));
         self.send(revoke.body(Body::empty()).expect("a request")).await;
+    }
+
+    /// Sets an app up, and signs in with it.
+    async fn sign_in_with_two_steps(&self) {
+        let ask = async |path: &str, token: &str, body: &Value| {
+            let answer = self.router.clone().oneshot(json_request(path, token, body)).await.expect("an answer");
+            let body = body::to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
+            serde_json::from_slice::<Value>(&body).unwrap_or_default()
+        };
+        let login = json!({ "email": "careful@example.org", "password": PASSWORD });
+        let careful = self.sign_in("careful").await;
+        let secret =
+            ask("/api/v1/me/totp", &careful.token, &Value::Null).await["secret"].as_str().expect("a secret").to_owned();
+        let code = |steps: i64| json!(auth::testing::totp_code(&secret, chrono::Utc::now().timestamp() + 30 * steps));
+        let codes = ask("/api/v1/me/totp/confirm", &careful.token, &json!({ "code": code(-1) })).await;
+        assert_eq!(codes["recovery_codes"].as_array().map(Vec::len), Some(10), "{codes}");
+        let pending = ask("/api/v1/auth/login", "", &login).await["pending_token"].clone();
+        let tokens = ask("/api/v1/auth/second-factor", "", &json!({ "pending_token": pending, "code": code(0) })).await;
+        let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("a token: {tokens}")).to_owned();
+        let careful = Person { token, cookie: String::new() };
+        self.get("/api/v1/me/factors", &careful).await;
+        self.send(json_request("/api/v1/auth/proof", &careful.token, &json!({ "password": PASSWORD }))).await;
+        self.store.passkey("credential7").await.expect("an answer");
+        self.send(json_request("/api/v1/me/recovery-codes", &careful.token, &Value::Null)).await;
     }
 
     /// What a lane asks from taking an experiment to its end, what it asks between two, and the purge.
@@ -362,6 +387,26 @@ fn years(backend: Backend, robot: RobotId) -> String {
         format!(
             "INSERT INTO api_tokens (id, user_id, name, hash, scopes, created_at, expires_at) {} SELECT {}, {user}, 'old', {}, 'read', {at}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s WHERE n % 10 > 0 OR n < 100",
             numbers(8_000), id("0009", "n"), text("token")
+        ),
+        format!(
+            "INSERT INTO second_factors (user_id, totp_secret, totp_since) {} SELECT {}, 'ABCD', {at} FROM s",
+            numbers(PEOPLE), id("0001", "n")
+        ),
+        format!(
+            "INSERT INTO recovery_codes (user_id, hash) {} SELECT {person}, {} FROM s",
+            numbers(10_000), text("code")
+        ),
+        format!(
+            "INSERT INTO passkeys (id, user_id, name, credential_id, public_key, state, created_at) {} SELECT {}, {person}, 'old', {}, 'key', 'state', {at} FROM s",
+            numbers(6_000), id("000a", "n"), text("credential")
+        ),
+        format!(
+            "INSERT INTO pending_sign_ins (hash, user_id, tries, expires_at) {} SELECT {}, {person}, 0, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s",
+            numbers(8_000), text("pending")
+        ),
+        format!(
+            "INSERT INTO spent_challenges (id, expires_at) {} SELECT {}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s",
+            numbers(8_000), id("000b", "n")
         ),
         format!(
             "INSERT INTO spent_refresh_tokens (refresh_hash, session_id, spent_at) {} SELECT {}, {}, {soon} FROM s",

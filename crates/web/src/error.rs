@@ -103,6 +103,7 @@ impl From<AuthError> for PageError {
             AuthError::Store(error) => error.into(),
             AuthError::NoSuchUser => Self::NotFound("account"),
             AuthError::NoSuchToken => Self::NotFound("token"),
+            AuthError::NoSuchFactor => Self::NotFound("second factor"),
             other => Self::internal(&other),
         }
     }
@@ -117,6 +118,9 @@ impl From<Refusal> for PageError {
             }
             Refusal::Forbidden(Forbidden::Role { permission: Permission::Operate, .. }) => {
                 Self::NotAllowed("robots are for operators and administrators")
+            }
+            Refusal::Forbidden(Forbidden::NeedsFreshProof) => {
+                Self::NotAllowed("this asks again who you are: go back, load the page anew and try again")
             }
             Refusal::Forbidden(_) => Self::NotAllowed("this isn’t for your role"),
         }

@@ -7,12 +7,14 @@
 mod assets;
 mod chart;
 mod chrome;
+mod confirm;
 mod error;
 mod failure;
 mod fields;
 mod optics;
 mod pages;
 mod plate;
+mod qr;
 mod security;
 mod sentences;
 mod session;
@@ -24,7 +26,10 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{MethodRouter, get},
 };
-use pages::{account, documents, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, users};
+use pages::{
+    account, documents, experiment, experiment_new, experiments, landing, robots, second_factor, second_step, sign_in,
+    sign_out, users,
+};
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
@@ -46,6 +51,8 @@ macro_rules! pages {
 pages! {
     "/": get landing::show;
     "/sign-in": get sign_in::show, post sign_in::submit;
+    "/sign-in/second": get second_step::show, post second_step::submit;
+    "/sign-in/passkey": post second_step::by_passkey;
     "/sign-out": post sign_out::submit;
     "/experiments": get experiments::show;
     "/experiments/new": get experiment_new::show, post experiment_new::submit;
@@ -65,6 +72,13 @@ pages! {
     "/account/password": post account::change_password;
     "/account/tokens": post account::make_token;
     "/account/tokens/{id}/revoke": post account::revoke_token;
+    "/account/second-factor": get second_factor::show, post second_factor::confirmed;
+    "/account/second-factor/app": post second_factor::offer_app;
+    "/account/second-factor/app/confirm": post second_factor::confirm_app;
+    "/account/second-factor/app/remove": post second_factor::remove_app;
+    "/account/second-factor/codes": post second_factor::renew_codes;
+    "/account/second-factor/passkeys": post second_factor::make_passkey;
+    "/account/second-factor/passkeys/{id}/remove": post second_factor::remove_passkey;
 }
 
 /// Serves every page, and a designed "not found" for every path that neither this nor the API knows.
@@ -72,6 +86,7 @@ pub fn router(state: AppState) -> Router {
     let pages = pages()
         .fallback(failure::nothing_here)
         .method_not_allowed_fallback(failure::wrong_method)
+        .layer(from_fn_with_state(state.clone(), confirm::grave_acts))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(from_fn(security::own_pages_only))
         .layer(from_fn(failure::in_time))

@@ -7,6 +7,8 @@ pub mod experiment_new;
 pub mod experiments;
 pub mod landing;
 pub mod robots;
+pub mod second_factor;
+pub mod second_step;
 pub mod sign_in;
 pub mod sign_out;
 pub mod users;

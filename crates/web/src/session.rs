@@ -1,13 +1,13 @@
 //! Who a page is for: the cookie, and the way to the sign-in page for whoever has none.
 
-use auth::{AuthError, CookieSession, Identity, SESSION_COOKIE};
+use auth::{AuthError, CookieSession, Forbidden, Identity, PENDING_COOKIE, PendingSignIn, SESSION_COOKIE};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, Method, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use request::{AppState, ClientAddress};
+use request::{AppState, ClientAddress, Refusal};
 use std::fmt::Write;
 
 use crate::error::PageError;
@@ -26,7 +26,7 @@ impl FromRequestParts<AppState> for SignedIn {
         match who(state, &parts.headers).await {
             Ok(Some(identity)) => {
                 request::sent_by(parts, &identity);
-                request::allow(parts, &identity).map_err(|refusal| PageError::from(refusal).into_response())?;
+                request::allow(parts, &identity).map_err(told)?;
                 match state.changes.take_request(&identity, &parts.method) {
                     Ok(_) => Ok(Self(identity)),
                     Err(standing) => Err(PageError::TooMuch(standing.wait.as_secs() + 1).into_response()),
@@ -35,6 +35,14 @@ impl FromRequestParts<AppState> for SignedIn {
             Ok(None) => Err(to_sign_in(parts).into_response()),
             Err(error) => Err(error.into_response()),
         }
+    }
+}
+
+/// Whose role needs a second factor is led to where they get one.
+fn told(refusal: Refusal) -> Response {
+    match refusal {
+        Refusal::Forbidden(Forbidden::NeedsSecondFactor) => Redirect::to("/account/second-factor").into_response(),
+        refusal => PageError::from(refusal).into_response(),
     }
 }
 
@@ -63,7 +71,7 @@ fn to_sign_in(parts: &Parts) -> Redirect {
     }
 }
 
-fn percent_encoded(text: &str) -> String {
+pub fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
@@ -94,19 +102,41 @@ pub fn safe_next(path: &str) -> Option<&str> {
 /// The `Set-Cookie` value that starts a session.
 pub fn starting_cookie(state: &AppState, headers: &HeaderMap, session: &CookieSession) -> Option<HeaderValue> {
     let seconds = (session.expires_at - Utc::now()).num_seconds().max(0);
-    cookie(state, headers, session.token.expose(), seconds)
+    cookie(state, headers, SESSION, session.token.expose(), seconds)
+}
+
+/// The `Set-Cookie` value by which a sign-in waits for its second step.
+pub fn waiting_cookie(state: &AppState, headers: &HeaderMap, pending: &PendingSignIn) -> Option<HeaderValue> {
+    let seconds = (pending.expires_at - Utc::now()).num_seconds().max(0);
+    cookie(state, headers, PENDING, pending.token.expose(), seconds)
+}
+
+/// The `Set-Cookie` value that ends the waiting.
+pub fn waited_cookie(state: &AppState, headers: &HeaderMap) -> Option<HeaderValue> {
+    cookie(state, headers, PENDING, "", 0)
 }
 
 /// The `Set-Cookie` value that ends one.
 pub fn ending_cookie(state: &AppState, headers: &HeaderMap) -> Option<HeaderValue> {
-    cookie(state, headers, "", 0)
+    cookie(state, headers, SESSION, "", 0)
 }
 
-fn cookie(state: &AppState, headers: &HeaderMap, value: &str, seconds: i64) -> Option<HeaderValue> {
+/// Name, path, and when other sites' links bring it.
+type Kind = (&'static str, &'static str, &'static str);
+const SESSION: Kind = (SESSION_COOKIE, "/", "Lax");
+const PENDING: Kind = (PENDING_COOKIE, "/sign-in", "Strict");
+
+fn cookie(
+    state: &AppState,
+    headers: &HeaderMap,
+    (name, path, same_site): Kind,
+    value: &str,
+    seconds: i64,
+) -> Option<HeaderValue> {
     let https = state.client_address == ClientAddress::LastForwarded
         && headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https");
     let secure = if https { "; Secure" } else { "" };
-    let text = format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    let text = format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}");
     HeaderValue::from_str(&text).ok()
 }
 

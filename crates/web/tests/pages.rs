@@ -2,6 +2,8 @@
 
 #[path = "pages/asked.rs"]
 mod asked;
+#[path = "pages/factors.rs"]
+mod factors;
 
 use auth::{NewAccount, Password};
 use domain::{
@@ -48,11 +50,17 @@ impl Site {
             deck: Deck::default(),
         };
         store.ensure_robot(robot).await.expect("a robot");
+        let mut site = Self { base: String::new(), state, _database: database };
+        site.serve().await;
+        site
+    }
+
+    /// On a port of its own, with the state as it is now.
+    async fn serve(&mut self) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let app = web::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        self.base = format!("http://{}", listener.local_addr().expect("an address"));
+        let app = web::router(self.state.clone()).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { base, state, _database: database }
     }
 
     async fn account(&self, email: &str, role: Role, quota: i32) {

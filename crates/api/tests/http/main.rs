@@ -2,6 +2,7 @@
 
 mod access;
 mod documents;
+mod factors;
 mod lab;
 mod lists;
 mod live;

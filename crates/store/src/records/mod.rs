@@ -2,6 +2,7 @@
 
 mod documents;
 mod experiments;
+mod factors;
 mod journal;
 mod leases;
 mod people;
@@ -9,6 +10,7 @@ mod robots;
 
 pub use documents::*;
 pub use experiments::*;
+pub use factors::*;
 pub use journal::*;
 pub use leases::NamedLease;
 pub use people::*;

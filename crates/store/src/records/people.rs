@@ -112,6 +112,7 @@ pub struct Session {
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub revoked_at: Option<DateTime<Utc>>,
+    pub proof: super::Proof,
 }
 
 impl fmt::Debug for Session {

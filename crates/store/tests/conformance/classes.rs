@@ -55,7 +55,23 @@ pub async fn no_secret_is_printed(database: TestDatabase) {
     };
     let token = store.create_api_token(&user, &new, 50, &act("api_token_made")).await.expect("a token");
     let shown = store.user_by_api_token("hush-token").await.expect("an answer").expect("it");
-    let asked = format!("{asked} {new:?} {token:?} {shown:?}");
+    store.offer_totp(user.id, "hush-totp").await.expect("offered");
+    let app = NewFactor::Totp { secret: "hush-totp".to_owned(), step: 1 };
+    let codes = ["hush-code".to_owned()];
+    store
+        .add_factor((user.id, begun.id), &app, Some(Amr::PASSWORD_AND_CODE), &codes, &act("added"))
+        .await
+        .expect("added");
+    let tried = store.count_try(user.id, None, |_| None).await.expect("counted");
+    let code = FactorUse::RecoveryCode { hash: "hush-code".to_owned() };
+    let proved = NewSession {
+        id: domain::SessionId::new(),
+        user_id: user.id,
+        hash: "hush-session".to_owned(),
+        expires_at: in_an_hour(),
+        amr: Amr::PASSWORD,
+    };
+    let asked = format!("{asked} {new:?} {token:?} {shown:?} {app:?} {tried:?} {code:?} {proved:?}");
     store.first_signing_key("kid", "hush-key").await.expect("a key");
     let live = store.session_by_hash("hush-refresh").await.expect("an answer");
     let keys = store.signing_keys().await.expect("keys");

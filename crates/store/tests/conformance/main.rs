@@ -5,6 +5,7 @@ mod api_tokens;
 mod classes;
 mod documents;
 mod experiments;
+mod factors;
 mod given;
 mod holds;
 mod journal;
@@ -66,6 +67,15 @@ on_both! {
         the_last_use_is_the_latest_whoever_comes_last,
         a_token_that_ran_out_is_listed_for_a_month,
         an_act_on_a_token_and_its_line_are_one,
+    }
+    factors {
+        a_password_alone_begins_no_session_beside_a_factor,
+        what_is_shown_is_used_up_with_the_session_that_it_begins,
+        of_many_who_show_the_same_one_gets_in,
+        tries_are_counted_before_they_are_looked_at,
+        the_first_factor_ends_what_began_without_it,
+        what_nobody_can_answer_any_more_is_forgotten,
+        sessions_of_before_were_proved_when_they_began,
     }
     experiments {
         an_accepted_experiment_reads_back_whole,

@@ -29,6 +29,7 @@ fn said() -> BTreeMap<(String, String), (String, String)> {
 const EMAIL: &str = "ada.lovelace@example.org";
 const NAME: &str = "Ada's ochre";
 const TOKEN: &str = "Ada's notebook";
+const PHONE: &str = "Ada's phone";
 const KEY: &str = "adas-idempotency-key";
 const ADDRESS: &str = "203.0.113.77";
 
@@ -51,8 +52,21 @@ async fn ada(store: &Store) -> (UserId, ExperimentDetail) {
     let failed = NewActivity { user_id: None, ..by_ada(id, "sign_in_failed", json!({ "email": EMAIL })) };
     store.log_activity(failed).await.expect("a line");
     store.log_activity(by_ada(id, "sign_in", json!({ "via": "page" }))).await.expect("a line");
-    session(store, id, "adas-refresh-token", in_an_hour()).await;
+    let begun = session(store, id, "adas-refresh-token", in_an_hour()).await.id;
     let account = store.user(id).await.expect("an answer").expect("the account");
+    store.offer_totp(id, "adas-totp-secret").await.expect("offered");
+    let app = NewFactor::Totp { secret: "adas-totp-secret".to_owned(), step: 1 };
+    let passkey = Passkey { name: PHONE.to_owned(), ..crate::factors::passkey(id, "adas-credential") };
+    let challenge = SpentChallenge { id: uuid::Uuid::now_v7(), expires_at: in_an_hour() };
+    for factor in [app, NewFactor::Passkey { passkey, challenge, most: 2 }] {
+        let codes = ["adas-recovery-code".to_owned()];
+        store
+            .add_factor((id, begun), &factor, Some(Amr::PASSWORD_AND_CODE), &codes, &act("added"))
+            .await
+            .expect("added");
+    }
+    store.count_try(id, None, |_| Some(chrono::TimeDelta::hours(1))).await.expect("counted");
+    store.begin_second_step(&account, "adas-pending-hash", in_an_hour()).await.expect("it waits");
     let new = NewApiToken {
         id: ApiTokenId::new(),
         name: TOKEN.to_owned(),
@@ -146,7 +160,8 @@ pub async fn what_is_said_of_each_column_is_done(database: TestDatabase) {
         match of_person.as_str() {
             "erased" if !was.is_empty() => {
                 // A line of the log keeps what names nobody.
-                let own = |value: &&String| [EMAIL, NAME, TOKEN, KEY, ADDRESS].iter().any(|own| value.contains(own));
+                let own =
+                    |value: &&String| [EMAIL, NAME, TOKEN, PHONE, KEY, ADDRESS].iter().any(|own| value.contains(own));
                 let left: Vec<_> = is.iter().filter(own).collect();
                 assert!(left.is_empty(), "{table}.{column} is still {left:?}");
             }
@@ -170,6 +185,7 @@ pub async fn nothing_anywhere_tells_who_it_was(database: TestDatabase) {
         EMAIL,
         NAME,
         TOKEN,
+        PHONE,
         KEY,
         ADDRESS,
         "adas-token-hash",
@@ -177,6 +193,10 @@ pub async fn nothing_anywhere_tells_who_it_was(database: TestDatabase) {
         "adas-request-hash",
         "adas-refresh-token",
         "adas-next-token",
+        "adas-totp-secret",
+        "adas-credential",
+        "adas-recovery-code",
+        "adas-pending-hash",
     ];
     for own in own {
         assert!(before.iter().any(|(_, text)| text.contains(own)), "{own} was nowhere to begin with");

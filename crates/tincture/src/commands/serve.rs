@@ -10,7 +10,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let store = database::open_to_serve(settings).await?;
     let tasks = Tasks::new(shutdown);
     store.join(&tasks);
-    let app = app::build(settings, store.clone(), tasks).await?;
+    let served = Settings { listen: address, ..settings.clone() };
+    let app = app::build(&served, store.clone(), tasks).await?;
     Banner { address, password: app.one_time_password.as_ref(), robot: None }.print();
     app.serve(listener).await;
     store.close().await?;

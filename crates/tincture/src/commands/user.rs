@@ -65,6 +65,12 @@ async fn carry_out(settings: &Settings, store: &Store, command: &User) -> anyhow
             auth::Service::new(store.clone()).await?.erase(None, user.id, &user.email, None).await?;
             say(&format!("{} is erased; what they measured stays under {}.", user.email, user.id), None)
         }
+        User::ResetFactor { email } => {
+            let user = find(store, email).await?;
+            auth::Service::new(store.clone()).await?.reset_factors(user.id, None, None).await?;
+            let said = "has no second factor any more, is signed out everywhere, and signs in with the password";
+            say(&format!("{} {said}.", user.email), None)
+        }
         User::SetPassword { email, password_stdin } => {
             let user = find(store, email).await?;
             let (password, one_time) = password(*password_stdin)?;

@@ -8,6 +8,7 @@ use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
     fields::Fields,
+    pages::{second_factor::FactorPart, second_step},
     sentences::sentence,
     session::{self, Looking, SignedIn},
     when::When,
@@ -36,6 +37,7 @@ struct AccountPage {
     role: &'static str,
     quota: i32,
     since: When,
+    factor: FactorPart,
     tokens: TokensPart,
     activity: Vec<Line>,
     problem: Option<String>,
@@ -84,7 +86,12 @@ pub async fn change_password(
     let changed = state.auth.change_password(&me, Password::from(fields.get("current")), next.clone(), ip).await;
     let problem = match changed {
         Ok(()) => {
-            let started = state.auth.start_cookie_session(&me.user.email, next, ip).await?;
+            let started = match state.auth.start_cookie_session(&me.user.email, next, ip).await {
+                Err(AuthError::SecondFactorNeeded(pending)) => {
+                    return second_step::lead_to(&state, &headers, &pending, Some("/account?done=password"));
+                }
+                started => started?,
+            };
             let mut response = Redirect::to("/account?done=password").into_response();
             if let Some(cookie) = session::starting_cookie(&state, &headers, &started) {
                 response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -107,6 +114,7 @@ async fn page(state: &AppState, me: &Identity, said: Said) -> Result<Response, P
         role: me.role().as_str(),
         quota: me.user.quota_remaining,
         since: When::new(me.user.created_at, Utc::now()),
+        factor: FactorPart::of(state, me).await?,
         tokens: TokensPart::of(state, me, said.tokens).await?,
         activity: activity.data.into_iter().map(line).collect(),
         problem: said.password_problem,

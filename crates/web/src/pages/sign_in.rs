@@ -4,6 +4,7 @@ use crate::{
     chrome::Chrome,
     error::{PageError, html},
     fields::Fields,
+    pages::second_step,
     sentences::sentence,
     session::{self, safe_next},
 };
@@ -68,17 +69,21 @@ pub async fn submit(
             response.headers_mut().insert(header::SET_COOKIE, cookie);
             Ok(response)
         }
+        Err(AuthError::SecondFactorNeeded(pending)) => {
+            second_step::lead_to(&state, &headers, &pending, next.as_deref())
+        }
         Err(error) => refuse(error, email, next),
     }
 }
 
-fn refuse(error: AuthError, email: &str, next: Option<String>) -> Result<Response, PageError> {
+pub fn refuse(error: AuthError, email: &str, next: Option<String>) -> Result<Response, PageError> {
     let mut wait = 0;
     let (status, problem) = match error {
         AuthError::SignInFailed => (
             StatusCode::UNAUTHORIZED,
             "That e-mail address and password don’t belong together. Check both; an administrator can set a new password.".to_owned(),
         ),
+        error @ (AuthError::FactorRefused | AuthError::SignInOver) => (StatusCode::UNAUTHORIZED, sentence(&error.to_string())),
         AuthError::Throttled(standing) => {
             wait = standing.wait.as_secs() + 1;
             (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts with this address. Try again in {wait} s."))

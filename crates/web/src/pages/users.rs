@@ -1,4 +1,4 @@
-//! `GET` and `POST /users`, `POST /users/{id}`, `…/disable` and `…/enable`: for administrators.
+//! `GET` and `POST /users`, `POST /users/{id}`, `…/disable`, `…/enable` and `…/reset-factors`: for administrators.
 
 use crate::{
     chrome::{Chrome, Visitor},
@@ -110,7 +110,7 @@ pub async fn update(
     done(&state, &me, changed, "changed").await
 }
 
-/// Shuts an account, or opens it again.
+/// Shuts an account, opens it again, or resets its second factors.
 pub async fn shut(
     State(state): State<AppState>,
     SignedIn(me): SignedIn,
@@ -118,6 +118,10 @@ pub async fn shut(
     Path((id, act)): Path<(String, String)>,
 ) -> Result<Response, PageError> {
     let id: UserId = id.parse().map_err(|_| PageError::NotFound("account"))?;
+    if act == "reset-factors" {
+        let reset = state.auth.reset_factors(id, Some(&me), ip).await;
+        return done(&state, &me, reset, "reset").await;
+    }
     let (disabled, word) = match act.as_str() {
         "disable" => (true, "disabled"),
         "enable" => (false, "enabled"),
@@ -169,6 +173,7 @@ fn told(error: AuthError) -> Result<String, PageError> {
         | AuthError::InvalidQuota
         | AuthError::EmailTaken
         | AuthError::OwnRole
+        | AuthError::OwnFactors
         | AuthError::LastAdministrator
         | AuthError::Busy => Ok(error.to_string()),
         other => Err(other.into()),
@@ -197,6 +202,9 @@ async fn page(
             Some("changed") => Some("Changed. It counts from their next click."),
             Some("disabled") => {
                 Some("The account is disabled: its owner is signed out and can’t sign in. What they asked for goes on.")
+            }
+            Some("reset") => {
+                Some("The second factors are reset: their owner is signed out, and signs in with the password.")
             }
             Some("enabled") => Some("The account is enabled: its owner can sign in again."),
             _ => None,

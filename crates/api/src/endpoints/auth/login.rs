@@ -19,11 +19,13 @@ pub struct LoginRequest {
 
 /// Sign in
 ///
-/// Trades an e-mail address and a password for an access token (15 minutes) and a refresh token (30 days, one use).
+/// Trades an e-mail address and a password for an access token (15 minutes) and a refresh token (30 days, one use). Whoever
+/// has a second factor is answered with the problem `second-factor-needed`, whose `pending_token` goes to
+/// `/auth/second-factor`.
 #[utoipa::path(post, path = "/auth/login", tag = "auth",
     operation_id = "auth_login", request_body = LoginRequest, security(()), responses(
     (status = 200, body = TokensView),
-    (status = 401, body = ProblemDocument, description = "The address or the password is wrong", content_type = "application/problem+json"),
+    (status = 401, body = ProblemDocument, description = "The address or the password is wrong, or a second factor is needed", content_type = "application/problem+json"),
     (status = 403, body = ProblemDocument, description = "The account is disabled", content_type = "application/problem+json"),
     (status = 429, body = ProblemDocument, description = "Too many failed attempts; see Retry-After", content_type = "application/problem+json"),
 ))]

@@ -1,8 +1,12 @@
-//! `/auth`: signing in, staying signed in, signing out.
+//! `/auth`: signing in, in one step or two, staying signed in, proving anew who one is, signing out.
 
 pub mod login;
 pub mod logout;
+pub mod passkey;
+pub mod passkey_options;
+pub mod proof;
 pub mod refresh;
+pub mod second_factor;
 
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -3,5 +3,6 @@
 pub mod create;
 pub mod erase;
 pub mod export;
+pub mod factors;
 pub mod list;
 pub mod update;

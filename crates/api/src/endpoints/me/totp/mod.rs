@@ -1,0 +1,5 @@
+//! `/me/totp`: the authenticator app.
+
+pub mod confirm;
+pub mod offer;
+pub mod remove;
