@@ -58,6 +58,9 @@ pub enum AuthError {
     TooManyTokens { most: u32 },
     #[error("there is no such token, or it isn't yours")]
     NoSuchToken,
+    /// The password is right, and isn't what they may sign in with.
+    #[error("passwords are for administrators only in this lab: sign in with your institution's account")]
+    PasswordsOff,
     /// More sign-ins at once than this machine can hash in time.
     #[error("too many people sign in at this moment; try again in a few seconds")]
     Busy,
@@ -86,7 +89,7 @@ impl AuthError {
             Self::Unfinished | Self::TooManyTokens { .. } => FaultCode::IllegalTransition,
             Self::EmailTaken => FaultCode::EmailTaken,
             Self::NoSuchUser | Self::NoSuchKey | Self::NoSuchToken => FaultCode::NotFound,
-            Self::OwnRole | Self::LastAdministrator | Self::Disabled => FaultCode::NotAllowed,
+            Self::OwnRole | Self::LastAdministrator | Self::Disabled | Self::PasswordsOff => FaultCode::NotAllowed,
             Self::Busy => FaultCode::Unavailable,
             Self::Store(error) if error.is_passing() => FaultCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => FaultCode::Internal,

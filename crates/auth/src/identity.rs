@@ -1,6 +1,6 @@
 //! A signed-in person, as every request sees them.
 
-use domain::{ApiTokenId, Permission, Role, Scope, Scopes, SessionId, UserId};
+use domain::{ApiTokenId, Permission, Role, Scope, Scopes, ServiceKind, ServiceTokenId, SessionId, UserId};
 use store::User;
 
 /// By what somebody was recognised.
@@ -10,6 +10,8 @@ pub enum Credential {
     Session(SessionId),
     /// A program of theirs showed this.
     ApiToken { id: ApiTokenId, scopes: Scopes },
+    /// A program that is nobody's.
+    Service { id: ServiceTokenId, kind: ServiceKind },
 }
 
 /// Who asks. The account is read from the database at each request, so a changed role counts at once.
@@ -32,6 +34,9 @@ pub enum Forbidden {
     /// No token is for that.
     #[error("no API token may do this: sign in")]
     NeedsSignIn,
+    /// It isn't what this program is for.
+    #[error("a service for {0} may not do this")]
+    Service(ServiceKind),
 }
 
 impl Identity {
@@ -52,7 +57,10 @@ impl Identity {
     ///
     /// # Errors
     /// Why not.
-    pub const fn check(&self, permission: Permission) -> Result<(), Forbidden> {
+    pub fn check(&self, permission: Permission) -> Result<(), Forbidden> {
+        if let Credential::Service { kind, .. } = self.shown {
+            return if kind.has(permission) { Ok(()) } else { Err(Forbidden::Service(kind)) };
+        }
         if let Credential::ApiToken { scopes, .. } = self.shown {
             match permission.rule().scope {
                 None => return Err(Forbidden::NeedsSignIn),

@@ -37,6 +37,9 @@ pub(crate) enum Purpose {
     Refresh,
     Cookie,
     Api,
+    Service,
+    /// What may be shown once.
+    Once,
 }
 
 /// The SHA-256 under which a token is stored. A fast hash is enough for 256 random bits.
@@ -45,6 +48,8 @@ pub(crate) fn stored_hash(purpose: Purpose, token: &str) -> String {
         Purpose::Refresh => b"refresh:",
         Purpose::Cookie => b"cookie:",
         Purpose::Api => b"api:",
+        Purpose::Service => b"service:",
+        Purpose::Once => b"once:",
     };
     URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(label).chain_update(token).finalize())
 }

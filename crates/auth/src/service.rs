@@ -3,8 +3,9 @@
 use crate::{
     ACCESS_TOKEN_LIFE, AuthError, Credential, EmailAddress, Identity, NewAccount, OneTimePassword, Password, Secret,
     account::check_quota,
-    api_token::{API_TOKEN_PREFIX, Uses},
+    api_token::{API_TOKEN_PREFIX, SERVICE_TOKEN_PREFIX, Uses},
     callers::Callers,
+    external::Passwords,
     failure,
     failures::Failures,
     keys::Keys,
@@ -28,7 +29,7 @@ pub const FIRST_ADMIN_EMAIL: &str = "admin@localhost";
 pub const FIRST_ADMIN_QUOTA: i32 = 960;
 
 /// How long a refresh token and a cookie session live without being used up or revoked.
-const SESSION_LIFE: TimeDelta = TimeDelta::days(30);
+pub(crate) const SESSION_LIFE: TimeDelta = TimeDelta::days(30);
 
 /// Longest token looked at; our own are 43 characters (refresh, cookie) and about 500 (access).
 const LONGEST_TOKEN: usize = 4_096;
@@ -59,9 +60,10 @@ pub struct Service {
     callers: Callers,
     hasher: Hasher,
     throttle: Throttle,
-    failures: Failures,
+    pub(crate) failures: Failures,
     pub(crate) uses: Uses,
     pub(crate) longest_token_days: u16,
+    pub(crate) passwords: Passwords,
 }
 
 impl Service {
@@ -77,6 +79,7 @@ impl Service {
             failures: Failures::new(store.clone()),
             uses: Uses::new(store.clone()),
             longest_token_days: LONGEST_TOKEN_DAYS,
+            passwords: Passwords::default(),
             store,
         })
     }
@@ -135,6 +138,8 @@ impl Service {
         }
         let (identity, expires_at) = if access_token.starts_with(API_TOKEN_PREFIX) {
             self.by_api_token(access_token).await?
+        } else if access_token.starts_with(SERVICE_TOKEN_PREFIX) {
+            self.by_service_token(access_token).await?
         } else {
             self.by_access_token(access_token).await?
         };
@@ -364,6 +369,7 @@ impl Service {
                     failure::tell("account disabled", Some(user.id), email.as_str(), ip);
                     return Err(AuthError::Disabled);
                 }
+                self.passwords.check(&user)?;
                 Ok(user)
             }
             Ok(None) => {
@@ -424,7 +430,7 @@ pub(crate) fn activity(
     NewActivity { user_id, action, details, ip_address }
 }
 
-fn checked_hash(purpose: Purpose, token: &str) -> Result<String, AuthError> {
+pub(crate) fn checked_hash(purpose: Purpose, token: &str) -> Result<String, AuthError> {
     if token.is_empty() {
         return Err(AuthError::Missing);
     }

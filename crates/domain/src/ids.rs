@@ -71,6 +71,8 @@ identifiers! {
     SessionId,
     /// One API token of a person.
     ApiTokenId,
+    /// One token of a program that is nobody's.
+    ServiceTokenId,
     /// One entry of the activity log.
     ActivityId,
 }

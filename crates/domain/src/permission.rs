@@ -106,6 +106,8 @@ pub enum Permission {
     TakeDataHome,
     ChangePassword,
     ManageTokens,
+    SeeDisplay,
+    SeeMonitoring,
     Administer,
 }
 
@@ -138,6 +140,8 @@ impl Permission {
         Self::TakeDataHome,
         Self::ChangePassword,
         Self::ManageTokens,
+        Self::SeeDisplay,
+        Self::SeeMonitoring,
         Self::Administer,
     ];
 
@@ -166,6 +170,12 @@ impl Permission {
             Self::TakeDataHome => rule("download all that is stored of them", Student, Some(Admin), None),
             Self::ChangePassword => rule("change their password", Student, None, None),
             Self::ManageTokens => rule("make, list and revoke API tokens", Student, Some(Admin), None),
+            Self::SeeDisplay => {
+                rule("see what a wall display shows: everybody’s experiments, nobody’s name", Operator, None, Some(Scope::Operate))
+            }
+            Self::SeeMonitoring => {
+                rule("see the monitoring that stands behind this lab’s proxy", Operator, None, Some(Scope::Operate))
+            }
             Self::Administer => {
                 rule("make, change and erase accounts, roles and quota; read the activity log", Admin, None, None)
             }

@@ -28,6 +28,7 @@ mod events;
 mod experiments;
 mod figures;
 mod freshness;
+mod identities;
 mod integrity;
 mod journal;
 mod kept;
@@ -50,6 +51,7 @@ mod robots;
 mod roles;
 mod rows;
 mod servers;
+mod service_tokens;
 mod sessions;
 mod sql;
 #[cfg(feature = "testing")]

@@ -2,6 +2,7 @@
 
 mod documents;
 mod experiments;
+mod external;
 mod journal;
 mod leases;
 mod people;
@@ -9,6 +10,7 @@ mod robots;
 
 pub use documents::*;
 pub use experiments::*;
+pub use external::*;
 pub use journal::*;
 pub use leases::NamedLease;
 pub use people::*;
