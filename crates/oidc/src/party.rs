@@ -109,7 +109,7 @@ impl RelyingParty {
     pub async fn start(&self, next: &str) -> Result<Start, OidcError> {
         let metadata = self.provider.metadata().await?;
         let handshake = Handshake::begin(next, Utc::now().timestamp());
-        let mut url = metadata.authorization_endpoint.clone();
+        let mut url = Url::clone(&metadata.authorization_endpoint);
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &self.config.client_id)
@@ -159,8 +159,13 @@ impl RelyingParty {
         }
     }
 
-    /// Trades the code for tokens.
-    async fn redeem(&self, metadata: &Metadata, code: &str, handshake: &Handshake) -> Result<Tokens, OidcError> {
+    /// What trades the code for tokens: the form, and what it is authorized with.
+    fn trade(
+        &self,
+        metadata: &Metadata,
+        code: &str,
+        handshake: &Handshake,
+    ) -> Result<(String, Option<String>), OidcError> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
@@ -184,8 +189,14 @@ impl RelyingParty {
                 None
             }
         };
+        Ok((form.finish(), authorization))
+    }
+
+    /// Trades the code for tokens.
+    async fn redeem(&self, metadata: &Metadata, code: &str, handshake: &Handshake) -> Result<Tokens, OidcError> {
+        let (form, authorization) = self.trade(metadata, code, handshake)?;
         let (status, answer) =
-            self.provider.fetch.post_form(metadata.token_endpoint.as_str(), form.finish(), authorization).await?;
+            self.provider.fetch.post_form(metadata.token_endpoint.as_str(), form, authorization).await?;
         let text = |name: &str| answer[name].as_str().map(str::to_owned);
         if !status.is_success() {
             let said = text("error").unwrap_or_default();
@@ -280,7 +291,7 @@ impl RelyingParty {
     /// Where somebody signs out of the provider, too; nothing where that isn't to be had.
     pub async fn sign_out_url(&self) -> Option<String> {
         let metadata = self.provider.metadata().await.ok()?;
-        let mut url: Url = metadata.end_session_endpoint.clone()?;
+        let mut url = Url::clone(metadata.end_session_endpoint.as_ref()?);
         url.query_pairs_mut()
             .append_pair("client_id", &self.config.client_id)
             .append_pair("post_logout_redirect_uri", &format!("{}/", self.config.public_url));

@@ -7,6 +7,7 @@ use crate::{OidcError, config::is_safe, fetch::Fetch, token::Keys};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{
+    ops::Deref,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,17 +26,38 @@ const PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Metadata {
     issuer: String,
-    pub authorization_endpoint: Url,
-    pub token_endpoint: Url,
-    jwks_uri: Url,
-    pub userinfo_endpoint: Option<Url>,
-    pub end_session_endpoint: Option<Url>,
+    pub authorization_endpoint: Address,
+    pub token_endpoint: Address,
+    jwks_uri: Address,
+    pub userinfo_endpoint: Option<Address>,
+    pub end_session_endpoint: Option<Address>,
     #[serde(default)]
     pub token_endpoint_auth_methods_supported: Vec<String>,
     code_challenge_methods_supported: Option<Vec<String>>,
     /// RFC 9207: answers say which provider they are of.
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
+}
+
+/// Where something of the provider's is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Address(Url);
+
+impl TryFrom<String> for Address {
+    type Error = url::ParseError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Url::parse(&text).map(Self)
+    }
+}
+
+impl Deref for Address {
+    type Target = Url;
+
+    fn deref(&self) -> &Url {
+        &self.0
+    }
 }
 
 impl Metadata {
@@ -49,7 +71,7 @@ impl Metadata {
         let all = [&self.authorization_endpoint, &self.token_endpoint, &self.jwks_uri];
         let all = all.into_iter().chain(optional.into_iter().flatten());
         if let Some(bad) = all.into_iter().find(|url| !is_safe(url) || (encrypts && url.scheme() != "https")) {
-            return wrong(format!("{bad} isn't https"));
+            return wrong(format!("{} isn't https", bad.0));
         }
         if self.code_challenge_methods_supported.as_ref().is_some_and(|known| !known.iter().any(|method| method == "S256")) {
             return wrong("it doesn't know PKCE's S256".to_owned());

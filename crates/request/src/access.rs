@@ -19,8 +19,8 @@ pub enum Access {
 
 use Access::{Needs, Open};
 use Permission::{
-    Administer, AskForExperiments, ChangePassword, ManageTokens, Operate, SeeExperiments, SeeLab, SeeOneself,
-    SteerExperiments, TakeDataHome,
+    Administer, AskForExperiments, ChangePassword, ManageTokens, Operate, SeeDisplay, SeeExperiments, SeeLab,
+    SeeMonitoring, SeeOneself, SteerExperiments, TakeDataHome,
 };
 
 /// Method, template of the path, what it takes. `GET` stands for `HEAD` too.
@@ -65,11 +65,21 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/users/{id}/export", Needs(Administer)),
     ("POST", "/api/v1/users/{id}/erase", Needs(Administer)),
     ("GET", "/api/v1/activity", Needs(Administer)),
+    ("GET", "/api/v1/service-tokens", Needs(Administer)),
+    ("POST", "/api/v1/service-tokens", Needs(Administer)),
+    ("DELETE", "/api/v1/service-tokens/{id}", Needs(Administer)),
+    ("GET", "/api/v1/display", Needs(SeeDisplay)),
+    ("GET", "/auth/verify", Needs(SeeMonitoring)),
     // ---- the pages
     ("GET", "/", Open),
     ("GET", "/sign-in", Open),
     ("POST", "/sign-in", Open),
     ("POST", "/sign-out", Open),
+    ("GET", "/auth/oidc/start", Open),
+    ("GET", "/auth/oidc/callback", Open),
+    ("POST", "/auth/oidc/logout", Open),
+    ("GET", "/auth/oidc/signed-out", Open),
+    ("GET", "/auth/onward", Open),
     ("GET", "/assets/{edition}/{name}", Open),
     ("GET", "/experiments", Needs(SeeExperiments)),
     ("GET", "/experiments/new", Needs(AskForExperiments)),

@@ -324,7 +324,7 @@ impl From<Refusal> for Problem {
         let problem = Self::new(FaultCode::NotAllowed, forbidden.to_string());
         match forbidden {
             Forbidden::Scope { needed, .. } => problem.with_challenge(Challenge::Scope(needed)),
-            Forbidden::Role { .. } | Forbidden::NeedsSignIn => problem,
+            Forbidden::Role { .. } | Forbidden::NeedsSignIn | Forbidden::Service(_) => problem,
         }
     }
 }

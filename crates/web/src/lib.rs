@@ -10,6 +10,7 @@ mod chrome;
 mod error;
 mod failure;
 mod fields;
+mod onward;
 mod optics;
 mod pages;
 mod plate;
@@ -24,7 +25,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{MethodRouter, get},
 };
-use pages::{account, documents, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, users};
+use pages::{account, documents, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, single_sign_on, users};
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
@@ -47,6 +48,11 @@ pages! {
     "/": get landing::show;
     "/sign-in": get sign_in::show, post sign_in::submit;
     "/sign-out": post sign_out::submit;
+    "/auth/oidc/start": get single_sign_on::start;
+    "/auth/oidc/callback": get single_sign_on::finish;
+    "/auth/oidc/logout": post single_sign_on::logged_out_there;
+    "/auth/oidc/signed-out": get single_sign_on::signed_out;
+    "/auth/onward": get onward::show;
     "/experiments": get experiments::show;
     "/experiments/new": get experiment_new::show, post experiment_new::submit;
     "/experiments/{id}": get experiment::show;

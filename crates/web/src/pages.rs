@@ -9,4 +9,5 @@ pub mod landing;
 pub mod robots;
 pub mod sign_in;
 pub mod sign_out;
+pub mod single_sign_on;
 pub mod users;

@@ -3,6 +3,7 @@
 pub mod login;
 pub mod logout;
 pub mod refresh;
+pub mod verify;
 
 use serde::Deserialize;
 use utoipa::ToSchema;
