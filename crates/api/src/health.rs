@@ -114,7 +114,8 @@ impl Health {
         let shown = bearer(headers).filter(|token| token.starts_with(SERVICE_TOKEN_PREFIX));
         let (Some(auth), Some(token)) = (&self.auth, shown) else { return Err(refused) };
         let identity = auth.authenticate(token).await?;
-        let is_for_it = matches!(identity.shown, Credential::Service { kind, .. } if kind.has(Permission::SeeMonitoring));
+        let is_for_it =
+            matches!(identity.shown, Credential::Service { kind, .. } if kind.has(Permission::SeeMonitoring));
         if is_for_it { Ok(()) } else { Err(refused) }
     }
 

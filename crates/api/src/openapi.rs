@@ -51,8 +51,10 @@ impl Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.description =
-            Some("An access token (a JWT, of `/auth/login`) an API token (`tct_…`, of `/tokens`) or a service's (`tcs_…`).".to_owned());
+        scheme.description = Some(
+            "An access token (a JWT, of `/auth/login`) an API token (`tct_…`, of `/tokens`) or a service's (`tcs_…`)."
+                .to_owned(),
+        );
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
     }
 }

@@ -170,9 +170,12 @@ impl Permission {
             Self::TakeDataHome => rule("download all that is stored of them", Student, Some(Admin), None),
             Self::ChangePassword => rule("change their password", Student, None, None),
             Self::ManageTokens => rule("make, list and revoke API tokens", Student, Some(Admin), None),
-            Self::SeeDisplay => {
-                rule("see what a wall display shows: everybody’s experiments, nobody’s name", Operator, None, Some(Scope::Operate))
-            }
+            Self::SeeDisplay => rule(
+                "see what a wall display shows: everybody’s experiments, nobody’s name",
+                Operator,
+                None,
+                Some(Scope::Operate),
+            ),
             Self::SeeMonitoring => {
                 rule("see the monitoring that stands behind this lab’s proxy", Operator, None, Some(Scope::Operate))
             }

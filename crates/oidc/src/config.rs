@@ -80,7 +80,8 @@ impl Config {
 }
 
 fn check_url(name: &str, text: &str) -> Result<(), OidcError> {
-    let is_good = |url: &Url| is_safe(url) && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let is_good =
+        |url: &Url| is_safe(url) && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     match Url::parse(text) {
         Ok(url) if is_good(&url) => Ok(()),
         _ => Err(OidcError::Setting(format!(
@@ -106,10 +107,20 @@ mod tests {
 
     #[test]
     fn only_what_nobody_can_listen_to_is_asked() {
-        for good in ["https://id.example.org/realms/lab", "http://127.0.0.1:3000", "http://[::1]:80/", "http://localhost:1"] {
+        for good in
+            ["https://id.example.org/realms/lab", "http://127.0.0.1:3000", "http://[::1]:80/", "http://localhost:1"]
+        {
             assert!(check_url("oidc_issuer", good).is_ok(), "{good}");
         }
-        for bad in ["", "id.example.org", "http://id.example.org", "ftp://127.0.0.1", "https://a/?b", "https://u:p@a/", "file:///etc"] {
+        for bad in [
+            "",
+            "id.example.org",
+            "http://id.example.org",
+            "ftp://127.0.0.1",
+            "https://a/?b",
+            "https://u:p@a/",
+            "file:///etc",
+        ] {
             assert!(check_url("oidc_issuer", bad).is_err(), "{bad}");
         }
     }

@@ -66,7 +66,8 @@ impl Fetch {
             let status = answer.status();
             let body = Limited::new(answer.into_body(), LARGEST).collect().await;
             let body = body.map_err(|_| failed("its answer broke off, or is larger than any need be"))?.to_bytes();
-            let value = serde_json::from_slice(&body).map_err(|_| OidcError::Provider(format!("no JSON came, but a {status}")))?;
+            let value = serde_json::from_slice(&body)
+                .map_err(|_| OidcError::Provider(format!("no JSON came, but a {status}")))?;
             Ok((status, value))
         };
         timeout(LONGEST, asked).await.map_err(|_| failed("no answer in 5 s"))?

@@ -77,7 +77,8 @@ impl Handshake {
     }
 
     fn hash(&self, purpose: &str) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(purpose).chain_update(":").chain_update(&self.cookie).finalize())
+        URL_SAFE_NO_PAD
+            .encode(Sha256::new().chain_update(purpose).chain_update(":").chain_update(&self.cookie).finalize())
     }
 }
 
@@ -90,8 +91,12 @@ mod tests {
         let begun = Handshake::begin("/robots?x=é", 1_000);
         let state = begun.state();
         let resumed = Handshake::resume(begun.cookie(), &state, 1_000 + HANDSHAKE_LIFE).expect("in time");
-        assert_eq!((resumed.next(), resumed.nonce(), resumed.verifier()), ("/robots?x=é", begun.nonce(), begun.verifier()));
-        let elsewhere = begun.cookie().rsplit_once('.').expect("parts").0.to_owned() + "." + &URL_SAFE_NO_PAD.encode("/evil");
+        assert_eq!(
+            (resumed.next(), resumed.nonce(), resumed.verifier()),
+            ("/robots?x=é", begun.nonce(), begun.verifier())
+        );
+        let elsewhere =
+            begun.cookie().rsplit_once('.').expect("parts").0.to_owned() + "." + &URL_SAFE_NO_PAD.encode("/evil");
         let later = begun.cookie().replace(".1000.", ".2000.");
         for (cookie, state, now) in [
             (begun.cookie(), state.as_str(), 1_001 + HANDSHAKE_LIFE),

@@ -11,6 +11,9 @@ mod handshake;
 mod party;
 mod provider;
 mod rules;
+#[cfg(feature = "testing")]
+#[allow(clippy::missing_panics_doc, clippy::expect_used, reason = "a test that can't begin fails")]
+pub mod testing;
 mod token;
 
 pub use config::{Config, Secret};

@@ -73,7 +73,11 @@ impl Metadata {
         if let Some(bad) = all.into_iter().find(|url| !is_safe(url) || (encrypts && url.scheme() != "https")) {
             return wrong(format!("{} isn't https", bad.0));
         }
-        if self.code_challenge_methods_supported.as_ref().is_some_and(|known| !known.iter().any(|method| method == "S256")) {
+        if self
+            .code_challenge_methods_supported
+            .as_ref()
+            .is_some_and(|known| !known.iter().any(|method| method == "S256"))
+        {
             return wrong("it doesn't know PKCE's S256".to_owned());
         }
         Ok(self)

@@ -61,7 +61,8 @@ impl FromStr for Rules {
     type Err = OidcError;
 
     fn from_str(text: &str) -> Result<Self, OidcError> {
-        let rules = text.split(';').filter(|rule| !rule.trim().is_empty()).map(read_rule).collect::<Result<Vec<_>, _>>()?;
+        let rules =
+            text.split(';').filter(|rule| !rule.trim().is_empty()).map(read_rule).collect::<Result<Vec<_>, _>>()?;
         if rules.is_empty() {
             return Err(OidcError::Setting("oidc_roles must have a rule, like `* = student 96`".to_owned()));
         }
@@ -108,7 +109,12 @@ mod tests {
         assert_eq!(grant(json!({ "realm.roles": "staff" })), Some((Role::Operator, 480)));
         assert_eq!(grant(json!({ "level": 2 })), Some((Role::Researcher, 0)));
         assert_eq!(grant(json!({ "urn:a:b": "yes" })), Some((Role::Student, 1)));
-        for nobody in [json!({}), json!({ "groups": [["cn=Lab Admins,ou=x"]] }), json!({ "groups": null }), json!({ "groups": "cn=lab admins,ou=x" })] {
+        for nobody in [
+            json!({}),
+            json!({ "groups": [["cn=Lab Admins,ou=x"]] }),
+            json!({ "groups": null }),
+            json!({ "groups": "cn=lab admins,ou=x" }),
+        ] {
             assert_eq!(grant(nobody.clone()), None, "{nobody}");
         }
         assert!(rules.misses(json!({ "groups": [] }).as_object().expect("an object")));
@@ -117,7 +123,16 @@ mod tests {
 
     #[test]
     fn what_is_no_rule_is_said() {
-        for bad in ["", ";", "groups staff operator 480", "groups = operator 480", "* = boss 1", "* = student", "* = student -1", "* = student 2000000"] {
+        for bad in [
+            "",
+            ";",
+            "groups staff operator 480",
+            "groups = operator 480",
+            "* = boss 1",
+            "* = student",
+            "* = student -1",
+            "* = student 2000000",
+        ] {
             assert!(bad.parse::<Rules>().is_err(), "{bad}");
         }
         let said = "* = student 96; groups x = king 1".parse::<Rules>().expect_err("no role").to_string();

@@ -95,7 +95,14 @@ pub(crate) fn header(token: &str) -> Result<Header, OidcError> {
 }
 
 /// Its claims, if one of these keys signed it, for this client, and it hasn't run out.
-fn verified(token: &str, header: &Header, keys: &Keys, issuer: &str, client: &str, required: &[&str]) -> Result<Claims, OidcError> {
+fn verified(
+    token: &str,
+    header: &Header,
+    keys: &Keys,
+    issuer: &str,
+    client: &str,
+    required: &[&str],
+) -> Result<Claims, OidcError> {
     let mut rules = Validation::new(header.alg);
     rules.set_issuer(&[issuer]);
     rules.set_audience(&[client]);
@@ -127,7 +134,8 @@ const fn why(kind: &ErrorKind) -> &'static str {
 
 /// Whether it was made at most so long ago.
 fn check_age(claims: &Claims, longest: i64, now: i64) -> Result<i64, OidcError> {
-    let made = claims.get("iat").and_then(Value::as_f64).ok_or(OidcError::Unbelievable("it doesn't say when it was made"))?;
+    let made =
+        claims.get("iat").and_then(Value::as_f64).ok_or(OidcError::Unbelievable("it doesn't say when it was made"))?;
     let made = made as i64;
     if made > now + SKEW || made < now - longest - SKEW {
         return Err(OidcError::Unbelievable("it was made too long ago, or will be"));
@@ -167,7 +175,9 @@ pub(crate) fn id_token(token: &str, header: &Header, keys: &Keys, expected: Expe
     let claims = verified(token, header, keys, issuer, client, &["exp", "iss", "aud", "sub"])?;
     let others = claims.get("aud").and_then(Value::as_array).is_some_and(|audience| audience.len() > 1);
     match claims.get("azp") {
-        Some(party) if party.as_str() != Some(client) => return Err(OidcError::Unbelievable("it was made for another client")),
+        Some(party) if party.as_str() != Some(client) => {
+            return Err(OidcError::Unbelievable("it was made for another client"));
+        }
         None if others => return Err(OidcError::Unbelievable("it is for several, and doesn't say which one asked")),
         _ => {}
     }
@@ -202,7 +212,14 @@ pub(crate) struct LogoutToken {
     pub until: i64,
 }
 
-pub(crate) fn logout_token(token: &str, header: &Header, keys: &Keys, issuer: &str, client: &str, now: i64) -> Result<LogoutToken, OidcError> {
+pub(crate) fn logout_token(
+    token: &str,
+    header: &Header,
+    keys: &Keys,
+    issuer: &str,
+    client: &str,
+    now: i64,
+) -> Result<LogoutToken, OidcError> {
     let is_other = |kind: &String| !["logout+jwt", "jwt"].contains(&kind.to_lowercase().as_str());
     if header.typ.as_ref().is_some_and(is_other) {
         return Err(OidcError::Unbelievable("it is of another kind"));

@@ -80,7 +80,13 @@ mod tests {
     fn a_sign_in_leads_nowhere_but_here_and_to_what_is_named() {
         let onward = Onward::new(Some("https://lab.example/"), vec!["https://lab.example:3000".to_owned()]);
         assert_eq!(onward.public_url(), "https://lab.example");
-        for good in ["/", "/robots?x=1", "https://lab.example:3000", "https://lab.example:3000/d/1?a=b", "https://lab.example:3000?a"] {
+        for good in [
+            "/",
+            "/robots?x=1",
+            "https://lab.example:3000",
+            "https://lab.example:3000/d/1?a=b",
+            "https://lab.example:3000?a",
+        ] {
             assert_eq!(onward.accept(good), Some(good));
         }
         for bad in [

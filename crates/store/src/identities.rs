@@ -94,7 +94,8 @@ impl Store {
             None if !sign_in.unknown.is_welcome => return Ok(Err(Admission::NoAccount)),
             None => self.make_account(tx, email, grant, sign_in).await?,
         };
-        let text = "INSERT INTO identities (issuer, subject, user_id, role, quota, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+        let text =
+            "INSERT INTO identities (issuer, subject, user_id, role, quota, created_at) VALUES ($1, $2, $3, $4, $5, $6)
             ON CONFLICT (issuer, subject) DO NOTHING";
         let (issuer, subject) = (sign_in.issuer.as_str(), sign_in.subject.as_str());
         let link = sql!(text, issuer, subject, user.id, grant.role, grant.quota, now());
@@ -167,7 +168,9 @@ impl Store {
             false => after.role,
         };
         let quota = user.quota_remaining.saturating_add(after.quota.saturating_sub(before.quota)).max(0);
-        sql!("UPDATE users SET role = $2, quota_remaining = $3 WHERE id = $1", user.id, role, quota).execute(tx).await?;
+        sql!("UPDATE users SET role = $2, quota_remaining = $3 WHERE id = $1", user.id, role, quota)
+            .execute(tx)
+            .await?;
         if role != user.role {
             self.log(tx, sign_in, user.id, "role_changed", json!({ "user": user.id, "role": role })).await?;
         }
@@ -180,12 +183,7 @@ impl Store {
         Ok(User { role, quota_remaining: quota, ..user })
     }
 
-    async fn begin_external(
-        &self,
-        tx: &DatabaseTransaction,
-        user: &User,
-        sign_in: &ExternalSignIn,
-    ) -> Result<Session> {
+    async fn begin_external(&self, tx: &DatabaseTransaction, user: &User, sign_in: &ExternalSignIn) -> Result<Session> {
         let (id, expires_at) = (sign_in.session, sign_in.expires_at);
         let session = Session { id, user_id: user.id, created_at: now(), expires_at, revoked_at: None };
         let text = "INSERT INTO sessions

@@ -238,7 +238,19 @@ pub(crate) fn json<T: serde::Serialize>(value: &T) -> serde_json::Value {
 
 plain_columns!(i16, i32, i64, bool, DateTime<Utc>, Uuid);
 cleaned_columns!(storable: String, storable_json: serde_json::Value);
-id_columns!(UserId, ExperimentId, WellId, ResultId, OperationId, RobotId, PlateId, SessionId, ActivityId, ApiTokenId, ServiceTokenId);
+id_columns!(
+    UserId,
+    ExperimentId,
+    WellId,
+    ResultId,
+    OperationId,
+    RobotId,
+    PlateId,
+    SessionId,
+    ActivityId,
+    ApiTokenId,
+    ServiceTokenId
+);
 name_columns!(
     Collection,
     ExperimentStatus,

@@ -25,7 +25,10 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{MethodRouter, get},
 };
-use pages::{account, documents, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, single_sign_on, users};
+use pages::{
+    account, documents, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, single_sign_on,
+    users,
+};
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 

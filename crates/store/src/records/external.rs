@@ -30,7 +30,10 @@ pub struct ExternalSignIn {
 
 impl fmt::Debug for ExternalSignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExternalSignIn").field("session", &self.session).field("role", &self.role).finish_non_exhaustive()
+        f.debug_struct("ExternalSignIn")
+            .field("session", &self.session)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
     }
 }
 

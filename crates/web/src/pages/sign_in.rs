@@ -5,8 +5,8 @@ use crate::{
     chrome::Chrome,
     error::{PageError, html},
     fields::Fields,
-    sentences::sentence,
     onward,
+    sentences::sentence,
     session,
 };
 use askama::Template;
@@ -93,7 +93,8 @@ fn refuse(state: &AppState, error: AuthError, email: &str, next: Option<String>)
     };
     let email = email.chars().take(254).collect();
     let wait = (wait > 0).then(|| [(header::RETRY_AFTER, wait.to_string())]);
-    Ok((status, wait, page(state, SignInForm { email, next, problem: Some(problem), ..SignInForm::default() })?).into_response())
+    Ok((status, wait, page(state, SignInForm { email, next, problem: Some(problem), ..SignInForm::default() })?)
+        .into_response())
 }
 
 fn page(state: &AppState, mut form: SignInForm) -> Result<Response, PageError> {

@@ -200,20 +200,28 @@ fn told(error: &OidcError, label: &str) -> Told {
             StatusCode::SERVICE_UNAVAILABLE,
             FaultCode::Unavailable,
             "Nobody answers there",
-            format!("The sign-in service of {label} doesn’t answer as it should at this moment. Try again in a minute; whoever has a password of this lab can use it meanwhile."),
+            format!(
+                "The sign-in service of {label} doesn’t answer as it should at this moment. Try again in a minute; whoever has a password of this lab can use it meanwhile."
+            ),
         ),
         OidcError::NotBegunHere | OidcError::CodeRefused(_) => (
             StatusCode::BAD_REQUEST,
             FaultCode::SignInFailed,
             "That sign-in is over",
-            "It was begun in another browser or window, too long ago, or used already. Nothing happened: begin again.".to_owned(),
+            "It was begun in another browser or window, too long ago, or used already. Nothing happened: begin again."
+                .to_owned(),
         ),
-        OidcError::Refused(_) => {
-            refused("Not signed in", format!("The sign-in service of {label} didn’t let you on. You may have cancelled, or it doesn’t let you use this lab."))
-        }
+        OidcError::Refused(_) => refused(
+            "Not signed in",
+            format!(
+                "The sign-in service of {label} didn’t let you on. You may have cancelled, or it doesn’t let you use this lab."
+            ),
+        ),
         OidcError::Unbelievable(_) => refused(
             "Not signed in",
-            format!("What came from {label} can’t be believed, so nobody was signed in. If it happens again, tell an administrator of this lab."),
+            format!(
+                "What came from {label} can’t be believed, so nobody was signed in. If it happens again, tell an administrator of this lab."
+            ),
         ),
         OidcError::NoRole => refused(
             "Not for this lab",
@@ -280,7 +288,9 @@ pub async fn signed_out(State(state): State<AppState>) -> Result<Response, PageE
     html(&Page {
         chrome: Chrome::public("Signed out"),
         heading: "Signed out of the lab",
-        text: format!("You may still be signed in at {label}, and so one click away from here. On a computer that others use, sign out there, too."),
+        text: format!(
+            "You may still be signed in at {label}, and so one click away from here. On a computer that others use, sign out there, too."
+        ),
         is_failure: false,
         way: Some(way),
         does: format!("Sign out of {label}"),
