@@ -149,7 +149,7 @@ def operations(lab):
 
 def for_operators(operation):
     method, path = operation.split()
-    return path.startswith(("/api/v1/lab/", "/api/v1/users", "/api/v1/activity")) or (
+    return path.startswith(("/api/v1/lab/", "/api/v1/users", "/api/v1/activity", "/api/v1/service-tokens", "/api/v1/display")) or (
         method == "POST" and path.startswith("/api/v1/robots/")
     )
 

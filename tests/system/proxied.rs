@@ -43,7 +43,9 @@ fn documented(kind: &str, lab: &str, upstream: u16) -> String {
     let text = fs::read_to_string(file).expect("the document");
     let (_, rest) = text.split_once(&format!("```{kind}\n")).expect("a snippet");
     let (snippet, _) = rest.split_once("```").expect("its end");
-    snippet.replace("127.0.0.1:8080", lab.trim_start_matches("http://")).replace("127.0.0.1:3000", &format!("127.0.0.1:{upstream}"))
+    snippet
+        .replace("127.0.0.1:8080", lab.trim_start_matches("http://"))
+        .replace("127.0.0.1:3000", &format!("127.0.0.1:{upstream}"))
 }
 
 struct Proxy {
@@ -53,14 +55,14 @@ struct Proxy {
 }
 
 impl Proxy {
-    async fn nginx(lab: &str, upstream: u16) -> Self {
+    async fn nginx(lab: &str, port: u16, upstream: u16) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let (port, at) = (free_port(), directory.path().display());
-        let inside = documented("nginx", lab, upstream);
+        let at = directory.path().display();
+        let inside = documented("nginx", lab, upstream).replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
         let text = format!(
             "daemon off; worker_processes 1; pid {at}/pid; error_log stderr warn;\nevents {{}}\nhttp {{ access_log off;
              client_body_temp_path {at}/b; proxy_temp_path {at}/p; fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;
-             server {{ listen 127.0.0.1:{port};\n{inside}\n}} }}"
+             {inside}\n}}"
         );
         let file = directory.path().join("nginx.conf");
         fs::write(&file, text).expect("written");
@@ -69,9 +71,8 @@ impl Proxy {
         Self::started(command, directory, port).await
     }
 
-    async fn caddy(lab: &str, upstream: u16) -> Self {
+    async fn caddy(lab: &str, port: u16, upstream: u16) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let port = free_port();
         let inside = documented("caddyfile", lab, upstream);
         let inside = inside.replace("lab.example.org {", &format!("http://127.0.0.1:{port} {{"));
         let file = directory.path().join("Caddyfile");
@@ -96,7 +97,12 @@ impl Proxy {
     async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
         let http = Http::builder().redirect(redirect::Policy::none()).timeout(PATIENCE).build().expect("a client");
         let request = http.get(format!("{}{path}", self.address));
-        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await.expect("an answer")
+        headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(*name, *value))
+            .send()
+            .await
+            .expect("an answer")
     }
 }
 
@@ -110,8 +116,11 @@ async fn cookie(lab: &str, email: &str) -> String {
     set.split(';').next().expect("a cookie").to_owned()
 }
 
-async fn lab_with_people() -> Lab {
-    let lab = Lab::up_with(20, vec![("TINCTURE_BEHIND_PROXY", "true".to_owned())]);
+/// Behind a proxy at this port.
+async fn lab_with_people(port: u16) -> Lab {
+    let public_url = format!("http://127.0.0.1:{port}");
+    let settings = vec![("TINCTURE_BEHIND_PROXY", "true".to_owned()), ("TINCTURE_PUBLIC_URL", public_url)];
+    let lab = Lab::up_with(20, settings);
     let admin = Client::of(&lab).await;
     for (name, role) in [("olga", "operator"), ("stu", "student")] {
         let account = json!({ "email": format!("{name}@example.org"), "password": PASSWORD, "role": role, "quota": 1 });
@@ -135,16 +144,28 @@ async fn lets_in_whom_the_lab_lets_in(lab: &Lab, proxy: &Proxy) {
     let head = answer.text().await.expect("a head").to_lowercase();
     let told: Vec<_> = head.lines().filter(|line| line.starts_with("x-tincture-")).collect();
     assert_eq!(told.len(), 3, "{head}");
-    assert!(told.contains(&"x-tincture-email: olga@example.org") && told.contains(&"x-tincture-role: operator"), "{head}");
+    assert!(
+        told.contains(&"x-tincture-email: olga@example.org") && told.contains(&"x-tincture-role: operator"),
+        "{head}"
+    );
     assert!(head.starts_with("get /grafana/d/1?a=b "), "{head}");
     assert!(!head.contains("tincture_session"), "what opens the lab stays with the lab: {head}");
 
     let refused = proxy.get("/grafana/", &[("cookie", &stu)]).await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
-    for shown in [&[][..], &[("cookie", "tincture_session=forged")], &[("x-tincture-role", "admin")], &[("authorization", "Bearer tct_x")]] {
+    for shown in [
+        &[][..],
+        &[("cookie", "tincture_session=forged")],
+        &[("x-tincture-role", "admin")],
+        &[("authorization", "Bearer tct_x")],
+    ] {
         let answer = proxy.get("/grafana/d/1?a=b", shown).await;
         let to = answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
-        assert!(answer.status().is_redirection() && to.contains("/sign-in?next=%2Fgrafana%2Fd%2F1%3Fa%3Db"), "{shown:?}: {} {to}", answer.status());
+        assert!(
+            answer.status().is_redirection() && to.contains("/sign-in?next=%2Fgrafana%2Fd%2F1%3Fa%3Db"),
+            "{shown:?}: {} {to}",
+            answer.status()
+        );
     }
     let admin = cookie(&lab.address, ADMIN).await;
     let mut ended = Http::new().post(format!("{}/sign-out", lab.address));
@@ -158,16 +179,16 @@ async fn lets_in_whom_the_lab_lets_in(lab: &Lab, proxy: &Proxy) {
 
 #[tokio::test]
 async fn nginx_lets_in_whom_the_lab_lets_in_and_tells_who_they_are() {
-    let lab = lab_with_people().await;
-    let proxy = Proxy::nginx(&lab.address, upstream()).await;
+    let port = free_port();
+    let lab = lab_with_people(port).await;
+    let proxy = Proxy::nginx(&lab.address, port, upstream()).await;
     lets_in_whom_the_lab_lets_in(&lab, &proxy).await;
 }
 
 #[tokio::test]
 async fn caddy_lets_in_whom_the_lab_lets_in_and_tells_who_they_are() {
     let port = free_port();
-    drop(port);
-    let lab = lab_with_people().await;
-    let proxy = Proxy::caddy(&lab.address, upstream()).await;
+    let lab = lab_with_people(port).await;
+    let proxy = Proxy::caddy(&lab.address, port, upstream()).await;
     lets_in_whom_the_lab_lets_in(&lab, &proxy).await;
 }

@@ -101,7 +101,12 @@ async fn a_person_comes_by_their_institution_and_is_what_it_says_until_it_signs_
 
     // Other groups, and what was granted goes; they are still signed in there, so nobody asks who they are.
     browser.click("form[action='/sign-out'] button").await;
-    browser.until("they are told that one door is still open", "return document.querySelector('h1')?.textContent === 'Signed out of the lab'").await;
+    browser
+        .until(
+            "they are told that one door is still open",
+            "return document.querySelector('h1')?.textContent === 'Signed out of the lab'",
+        )
+        .await;
     scene.know("ada", &["class-7"]).await;
     browser.go(&format!("{lab}/sign-in")).await;
     browser.click(".elsewhere a").await;
@@ -137,7 +142,10 @@ async fn without_a_group_or_a_provider_nobody_comes_in_but_an_administrator_with
     browser.find("main [role=alert]").await;
     assert!(browser.text("main").await.contains("in no group that may use this lab"));
     assert_eq!(scene.account("eve@example.org").await, Value::Null);
-    assert!(browser.address().await.starts_with(&format!("{lab}/auth/oidc/callback?")), "what it says of the sign-in is over");
+    assert!(
+        browser.address().await.starts_with(&format!("{lab}/auth/oidc/callback?")),
+        "what it says of the sign-in is over"
+    );
     let again = browser.address().await;
     browser.go(&again).await;
     assert!(browser.text("main").await.contains("begun in another browser"), "an answer counts once");

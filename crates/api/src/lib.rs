@@ -40,7 +40,6 @@ pub fn router(state: ApiState) -> Router {
         .route("/api", get(nothing_here))
         .route("/api/{*rest}", axum::routing::any(nothing_here))
         .merge(docs::routes().merge(openapi::ui(document)).layer(from_fn(request::page_headers)))
-        .route("/auth/verify", get(endpoints::auth::verify::verify))
         .route("/.well-known/jwks.json", get(endpoints::health::jwks::jwks))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request::LONGEST_REQUEST))
         .layer(CatchPanicLayer::custom(request::panicked))
@@ -49,6 +48,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.app.clone(), request::tell_position))
         .layer(CompressionLayer::new())
         .layer(from_fn(request::observe))
+        .merge(endpoints::auth::verify::routes())
         .merge(health::routes())
         .with_state(state)
 }

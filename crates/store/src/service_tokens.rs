@@ -49,7 +49,7 @@ impl Store {
     /// # Errors
     /// Those of any read: see [`StoreError`].
     pub async fn service_tokens(&self) -> Result<Vec<ServiceToken>> {
-        let text = format!("{TOKENS} ORDER BY t.id DESC");
+        let text = format!("{TOKENS} ORDER BY id DESC");
         sql!(text).all(self.reader()).await?.iter().map(read_token).collect()
     }
 
@@ -58,7 +58,7 @@ impl Store {
     /// # Errors
     /// Those of any read: see [`StoreError`].
     pub async fn service_token_by_hash(&self, hash: &str) -> Result<Option<ServiceToken>> {
-        let row = sql!(format!("{TOKENS} WHERE t.hash = $1"), hash).one(self.reader()).await?;
+        let row = sql!(format!("{TOKENS} WHERE hash = $1"), hash).one(self.reader()).await?;
         row.map(|row| read_token(&row)).transpose()
     }
 

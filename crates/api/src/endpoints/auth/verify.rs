@@ -1,15 +1,20 @@
 //! `GET /auth/verify`
 
+use crate::ApiState;
 use auth::Credential;
 use axum::{
+    Router,
     extract::{Query, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::from_fn,
     response::{IntoResponse, Response},
+    routing::get,
 };
 use domain::FaultCode;
-use request::{AppState, Caller, Onward, Problem};
+use request::{AppState, Caller, LONGEST_REQUEST, Onward, Problem};
 use serde::Deserialize;
 use std::fmt::Write;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 /// What a proxy asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -21,12 +26,22 @@ pub struct Otherwise {
 const USER: HeaderName = HeaderName::from_static("x-tincture-user");
 const EMAIL: HeaderName = HeaderName::from_static("x-tincture-email");
 const ROLE: HeaderName = HeaderName::from_static("x-tincture-role");
+/// Beside a 401: where somebody signs in. nginx takes no redirect from what it asks, but can make one.
+const SIGN_IN: HeaderName = HeaderName::from_static("x-tincture-sign-in");
 
 /// Whether whoever asks may see what stands behind the lab's proxy, and who they are: for nginx's `auth_request` and Caddy's
 /// `forward_auth`. One question to the database; nothing is changed or renewed by it.
 ///
 /// 200 with who they are in headers, 401 (or the way to sign in), 403.
-pub async fn verify(
+pub(crate) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/auth/verify", get(verify))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST_REQUEST))
+        .layer(CatchPanicLayer::custom(request::panicked))
+        .layer(from_fn(request::observe))
+}
+
+async fn verify(
     State(state): State<AppState>,
     Query(wish): Query<Otherwise>,
     headers: HeaderMap,
@@ -34,8 +49,12 @@ pub async fn verify(
 ) -> Result<Response, Problem> {
     let identity = match caller {
         Ok(Caller(identity)) => identity,
-        Err(problem) if wish.otherwise.as_deref() == Some("sign-in") && is_stranger(&problem) => {
-            return Ok(to_sign_in(&state.onward, &headers));
+        Err(problem) if is_stranger(&problem) => {
+            let way = value(&way_to_sign_in(&state.onward, &headers))?;
+            if wish.otherwise.as_deref() == Some("sign-in") {
+                return Ok((StatusCode::FOUND, [(header::LOCATION, way)]).into_response());
+            }
+            return Ok(([(SIGN_IN, way)], problem).into_response());
         }
         Err(problem) => return Err(problem),
     };
@@ -43,7 +62,7 @@ pub async fn verify(
         Credential::Service { kind, .. } => kind.as_str(),
         _ => identity.role().as_str(),
     };
-    let mut response = StatusCode::OK.into_response();
+    let mut response = ([(header::CACHE_CONTROL, "no-store")], StatusCode::OK).into_response();
     let told = response.headers_mut();
     told.insert(USER, value(&identity.user_id().to_string())?);
     told.insert(EMAIL, value(&identity.user.email)?);
@@ -60,15 +79,15 @@ const fn is_stranger(problem: &Problem) -> bool {
     matches!(problem.code, FaultCode::NotSignedIn | FaultCode::TokenExpired)
 }
 
-/// Back to where they were going, as the proxy says, if a sign-in may lead there.
-fn to_sign_in(onward: &Onward, headers: &HeaderMap) -> Response {
+/// And from there back to where they were going, as the proxy says, if a sign-in may lead there.
+fn way_to_sign_in(onward: &Onward, headers: &HeaderMap) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (scheme, host, path) = (text("x-forwarded-proto"), text("x-forwarded-host"), text("x-forwarded-uri"));
     let origin = format!("{scheme}://{host}");
-    let next = if origin == onward.public_url() { path.to_owned() } else { format!("{origin}{path}") };
+    let is_here = onward.public_url().is_empty() || onward.public_url() == origin;
+    let next = if is_here { path.to_owned() } else { format!("{origin}{path}") };
     let next = onward.accept(&next).map(|next| format!("?next={}", percent_encoded(next))).unwrap_or_default();
-    let location = format!("{}/sign-in{next}", onward.public_url());
-    (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
+    format!("{}/sign-in{next}", onward.public_url())
 }
 
 fn percent_encoded(text: &str) -> String {
