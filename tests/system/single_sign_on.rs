@@ -46,7 +46,7 @@ impl Scene {
             ("TINCTURE_PUBLIC_URL", public_url),
             ("TINCTURE_OIDC_ISSUER", issuer.clone()),
             ("TINCTURE_OIDC_CLIENT_ID", "tincture".to_owned()),
-            ("TINCTURE_OIDC_CLIENT_SECRET", "a secret of the lab’s: %+&".to_owned()),
+            ("TINCTURE_OIDC_CLIENT_SECRET", "a secret of the lab: %+&".to_owned()),
             ("TINCTURE_OIDC_LABEL", "Example University".to_owned()),
             ("TINCTURE_OIDC_ROLES", "groups lab-staff = operator 480; groups class-7 = student 96".to_owned()),
         ];
