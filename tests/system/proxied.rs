@@ -76,11 +76,10 @@ impl Proxy {
         let inside = documented("caddyfile", lab, upstream);
         let inside = inside.replace("lab.example.org {", &format!("http://127.0.0.1:{port} {{"));
         let file = directory.path().join("Caddyfile");
-        fs::write(&file, format!("{{\n admin off\n persist_config off\n}}\n{inside}")).expect("written");
+        fs::write(&file, format!("{{\n admin off\n}}\n{inside}")).expect("written");
         let mut command = Command::new("/usr/bin/caddy");
         command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file).env("HOME", directory.path());
         command.env("XDG_DATA_HOME", directory.path()).env("XDG_CONFIG_HOME", directory.path());
-        command.stderr(std::process::Stdio::null());
         Self::started(command, directory, port).await
     }
 
@@ -162,7 +161,7 @@ async fn lets_in_whom_the_lab_lets_in(lab: &Lab, proxy: &Proxy) {
         let answer = proxy.get("/grafana/d/1?a=b", shown).await;
         let to = answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
         assert!(
-            answer.status().is_redirection() && to.contains("/sign-in?next=%2Fgrafana%2Fd%2F1%3Fa%3Db"),
+            answer.status().is_redirection() && to.contains("/sign-in?next=/grafana/d/1%3Fa%3Db"),
             "{shown:?}: {} {to}",
             answer.status()
         );

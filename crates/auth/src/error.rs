@@ -54,7 +54,7 @@ pub enum AuthError {
     ScopeBeyondRole { scope: Scope, role: Role },
     #[error("a token lives for 1 to {most} days")]
     InvalidTokenLife { most: u16 },
-    #[error("there are {most} API tokens already, which is as many as one person may have; revoke one first")]
+    #[error("there are {most} tokens already, which is as many as there may be; revoke one first")]
     TooManyTokens { most: u32 },
     #[error("there is no such token, or it isn't yours")]
     NoSuchToken,

@@ -133,7 +133,7 @@ impl Fixture {
             nobody
         } else if route.contains("experiments/{id}") {
             owner.experiment.to_string()
-        } else if route.contains("service-tokens/{id}") {
+        } else if is_of_services(route) {
             let wish = ServiceTokenWish { service: ServiceKind::Display, name: "wall".to_owned(), days: None };
             self.state.auth.create_service_token(wish, None, None).await.expect("a token").0.id.to_string()
         } else if route.contains("tokens/{id}") {
@@ -210,7 +210,7 @@ fn guarded() -> impl Iterator<Item = (&'static str, &'static str, Permission)> {
 
 /// What there is to ask for about a route.
 fn whose(route: &str) -> &'static [Whose] {
-    if route.contains("service-tokens/{id}") {
+    if is_of_services(route) {
         return &[Whose::TheLabs, Whose::Nobodys];
     }
     if route.contains("experiments/{id}") || route.contains("tokens/{id}") {
@@ -237,6 +237,11 @@ fn expected(permission: Permission, role: Role, scopes: Option<Scopes>, whose: W
 
 /// What these are about is looked for when what was sent makes sense.
 const BODY_FIRST: [(&str, &str); 2] = [("POST", "/api/v1/users/{id}/erase"), ("POST", "/users/{id}")];
+
+/// Routes about one token of a program that is nobody's.
+fn is_of_services(route: &str) -> bool {
+    route.contains("service-tokens/{id}") || route.contains("services/{id}")
+}
 
 fn is_as_it_should(is: Verdict, should: Verdict, method: &str, route: &str) -> bool {
     is == should || (should == Verdict::Absent && is == Verdict::Passes && BODY_FIRST.contains(&(method, route)))

@@ -26,8 +26,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use pages::{
-    account, documents, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, single_sign_on,
-    users,
+    account, documents, experiment, experiment_new, experiments, landing, robots, services, sign_in, sign_out,
+    single_sign_on, users,
 };
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
@@ -70,6 +70,8 @@ pages! {
     "/users": get users::show, post users::create;
     "/users/{id}": post users::update;
     "/users/{id}/{act}": post users::shut;
+    "/services": get services::show, post services::make;
+    "/services/{id}/revoke": post services::revoke;
     "/account": get account::show;
     "/account/password": post account::change_password;
     "/account/tokens": post account::make_token;

@@ -7,6 +7,7 @@ pub mod experiment_new;
 pub mod experiments;
 pub mod landing;
 pub mod robots;
+pub mod services;
 pub mod sign_in;
 pub mod sign_out;
 pub mod single_sign_on;
