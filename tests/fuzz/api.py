@@ -202,6 +202,8 @@ def fuzz_lab(lab, directory, where, seed):
     ]
     for role, people, expected in roles:
         # A token of its own each time: who revokes it has none any more.
+        service = {"service": "display", "name": "fuzzed"}
+        known["FUZZ_SERVICE"] = lab.ask("/service-tokens", service, lab.administrator)["id"]
         known["FUZZ_TOKEN"] = lab.api_token(next(iter(people.values()), ada_token))
         check_reach(f"{where}, {role}", fuzz(lab, directory, role, people, known, seed), expected)
         for token in people.values():

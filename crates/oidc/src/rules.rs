@@ -51,7 +51,7 @@ fn find<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 fn has(found: &Value, wanted: &str) -> bool {
     match found {
         Value::String(text) => text == wanted,
-        Value::Bool(_) | Value::Number(_) => found.to_string() == wanted,
+        Value::Bool(_) | Value::Number(_) => wanted.parse::<Value>().is_ok_and(|wanted| wanted == *found),
         Value::Array(all) => all.iter().any(|one| !one.is_array() && has(one, wanted)),
         Value::Null | Value::Object(_) => false,
     }
