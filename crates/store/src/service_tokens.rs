@@ -13,7 +13,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use domain::ServiceTokenId;
 
-const TOKENS: &str = "SELECT t.id, t.service, t.name, t.created_at, t.expires_at, t.last_used_at FROM service_tokens t";
+const TOKENS: &str = "SELECT id, service, name, created_at, expires_at, last_used_at FROM service_tokens";
 
 impl Store {
     /// Makes a token. Durable when it returns.
