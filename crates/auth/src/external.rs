@@ -7,6 +7,7 @@ use crate::{
     secret::{Purpose, stored_hash},
     service::{SESSION_LIFE, checked_hash},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use domain::{Role, SessionId};
 use serde_json::json;
@@ -89,6 +90,7 @@ impl Service {
     ///
     /// # Errors
     /// Why not. What was refused is in the activity log.
+    #[boxed]
     pub async fn sign_in_external(
         &self,
         person: ExternalPerson,
@@ -128,6 +130,7 @@ impl Service {
     ///
     /// # Errors
     /// Those of the database.
+    #[boxed]
     pub async fn note_external_refusal(&self, reason: &str, ip: Option<IpAddr>) -> Result<(), AuthError> {
         tracing::info!(reason, "a sign-in by the provider of identity is refused");
         Ok(self.failures.note("sign_in_failed", json!({ "via": "provider", "reason": reason }), ip).await?)
@@ -138,6 +141,7 @@ impl Service {
     ///
     /// # Errors
     /// Those of the database.
+    #[boxed]
     pub async fn end_external(
         &self,
         issuer: &str,
@@ -154,6 +158,7 @@ impl Service {
     ///
     /// # Errors
     /// Those of the database.
+    #[boxed]
     pub async fn came_from_provider(&self, cookie: &str) -> Result<bool, AuthError> {
         let Ok(hash) = checked_hash(Purpose::Cookie, cookie) else { return Ok(false) };
         Ok(self.store.is_external_session(&hash).await?)

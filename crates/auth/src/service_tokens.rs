@@ -6,6 +6,7 @@ use crate::{
     secret::{Purpose, stored_hash},
     service::activity,
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{SubsecRound, TimeDelta, Utc};
 use domain::{Role, ServiceKind, ServiceTokenId, UserId, text};
 use serde_json::json;
@@ -33,6 +34,7 @@ impl Service {
     ///
     /// # Errors
     /// `InvalidTokenName`, `InvalidTokenLife`, `TooManyTokens`.
+    #[boxed]
     pub async fn create_service_token(
         &self,
         wish: ServiceTokenWish,
@@ -63,6 +65,7 @@ impl Service {
     ///
     /// # Errors
     /// Those of any read.
+    #[boxed]
     pub async fn service_tokens(&self) -> Result<Vec<ServiceToken>, AuthError> {
         Ok(self.store.service_tokens().await?)
     }
@@ -71,6 +74,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchToken`.
+    #[boxed]
     pub async fn revoke_service_token(
         &self,
         id: ServiceTokenId,

@@ -6,6 +6,7 @@ use crate::{
     provider::{Metadata, Provider},
     token::{self, Claims, Expected, IdToken},
 };
+use async_recursion::async_recursion as boxed;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Role;
@@ -106,6 +107,7 @@ impl RelyingParty {
     ///
     /// # Errors
     /// `Provider` while it is away.
+    #[boxed]
     pub async fn start(&self, next: &str) -> Result<Start, OidcError> {
         let metadata = self.provider.metadata().await?;
         let handshake = Handshake::begin(next, Utc::now().timestamp());
@@ -126,6 +128,7 @@ impl RelyingParty {
     ///
     /// # Errors
     /// Why it comes to nothing.
+    #[boxed]
     pub async fn finish(&self, cookie: &str, answer: &Answer) -> Result<Person, OidcError> {
         let now = Utc::now();
         let handshake = Handshake::resume(cookie, &answer.state, now.timestamp())?;
@@ -279,6 +282,7 @@ impl RelyingParty {
     ///
     /// # Errors
     /// `Unbelievable`; `Provider` while its keys can't be read.
+    #[boxed]
     pub async fn logged_out(&self, logout_token: &str) -> Result<LoggedOut, OidcError> {
         let header = token::header(logout_token)?;
         let keys = self.provider.keys(|keys| keys.have(&header)).await?;
@@ -289,6 +293,7 @@ impl RelyingParty {
     }
 
     /// Where somebody signs out of the provider, too; nothing where that isn't to be had.
+    #[boxed]
     pub async fn sign_out_url(&self) -> Option<String> {
         let metadata = self.provider.metadata().await.ok()?;
         let mut url = Url::clone(metadata.end_session_endpoint.as_ref()?);

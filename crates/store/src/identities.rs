@@ -11,6 +11,7 @@ use crate::{
     records::{Admission, ExternalEnd, ExternalSignIn, NewActivity, ProviderSessions, Session, Signal, User},
     sql::{now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use domain::{Role, SessionId, UserId};
 use sea_orm::DatabaseTransaction;
@@ -39,6 +40,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`]. Somebody who isn't let in is no error.
+    #[boxed]
     pub async fn sign_in_external(&self, sign_in: &ExternalSignIn) -> Result<Admission> {
         let admission = transact!(self, |tx| { self.admit(tx, sign_in).await });
         if matches!(admission, Admission::SignedIn(..)) {
@@ -216,6 +218,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn end_external_sessions(&self, end: &ExternalEnd) -> Result<Option<usize>> {
         let (condition, name) = match &end.which {
             ProviderSessions::One(session) => ("provider_session", session),
@@ -247,6 +250,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn is_external_session(&self, refresh_hash: &str) -> Result<bool> {
         let text = "SELECT id FROM sessions WHERE refresh_hash = $1 AND issuer IS NOT NULL AND revoked_at IS NULL";
         Ok(sql!(text, refresh_hash).one(self.reader()).await?.is_some())

@@ -10,6 +10,7 @@ use crate::{
     records::{NewActivity, NewServiceToken, ServiceToken, Signal},
     sql::{Row, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use domain::ServiceTokenId;
 
@@ -20,6 +21,7 @@ impl Store {
     ///
     /// # Errors
     /// `TooManyTokens` where the lab has `most`, those that have run out among them. Nothing was written then.
+    #[boxed]
     pub async fn create_service_token(
         &self,
         new: &NewServiceToken,
@@ -48,6 +50,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn service_tokens(&self) -> Result<Vec<ServiceToken>> {
         let text = format!("{TOKENS} ORDER BY id DESC");
         sql!(text).all(self.reader()).await?.iter().map(read_token).collect()
@@ -57,6 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn service_token_by_hash(&self, hash: &str) -> Result<Option<ServiceToken>> {
         let row = sql!(format!("{TOKENS} WHERE hash = $1"), hash).one(self.reader()).await?;
         row.map(|row| read_token(&row)).transpose()
@@ -66,6 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn note_service_token_used(&self, id: ServiceTokenId, at: DateTime<Utc>) -> Result<()> {
         let text = "UPDATE service_tokens SET last_used_at = $2
             WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
@@ -77,6 +82,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is none such.
+    #[boxed]
     pub async fn revoke_service_token(&self, id: ServiceTokenId, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             if sql!("DELETE FROM service_tokens WHERE id = $1", id).execute(tx).await? == 0 {
