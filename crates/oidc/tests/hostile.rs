@@ -127,6 +127,8 @@ async fn an_address_is_one_only_when_it_is_verified() {
         (json!({ "email": "a@example.org", "email_verified": "true" }), Some("a@example.org"), false),
         (json!({ "email": "a@example.org", "email_verified": false }), None, true),
         (json!({ "email": "a@example.org", "email_verified": "yes" }), None, true),
+        (json!({ "email": "a@example.org", "email_verified": 1 }), None, true),
+        (json!({ "email": "a@example.org" }), None, true),
         (json!({ "email": ["a@example.org"], "email_verified": true }), None, true),
         (json!({ "email": "a@sub.example.org", "email_verified": true }), Some("a@sub.example.org"), true),
         (json!({ "email": "a@example.org.evil", "email_verified": true }), Some("a@example.org.evil"), true),
