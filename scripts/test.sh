@@ -43,6 +43,10 @@ missing_packages() {
     command -v patroni >/dev/null || echo patroni
     command -v etcd >/dev/null || echo etcd-server
     command -v pgbackrest >/dev/null || echo pgbackrest
+    command -v node >/dev/null || echo nodejs
+    command -v npm >/dev/null || echo npm
+    [ -x /usr/sbin/nginx ] || echo nginx-light
+    [ -x /usr/bin/caddy ] || echo caddy
 }
 
 install_missing() {
@@ -128,6 +132,18 @@ prepare_python() {
     python=$venv/bin/python
 }
 
+# ---- a certified provider of identity, from npm, kept under target/
+
+prepare_oidc() {
+    export TINCTURE_TEST_OIDC=$target/oidc
+    if ! cmp -s tests/oidc/package-lock.json "$TINCTURE_TEST_OIDC/installed.json"; then
+        mkdir -p "$TINCTURE_TEST_OIDC"
+        cp tests/oidc/package.json tests/oidc/package-lock.json "$TINCTURE_TEST_OIDC/"
+        npm ci --prefix "$TINCTURE_TEST_OIDC" --ignore-scripts --no-audit --no-fund --silent
+        cp tests/oidc/package-lock.json "$TINCTURE_TEST_OIDC/installed.json"
+    fi
+}
+
 start_emulator() {
     "$target/debug/tincture" emulator --listen 127.0.0.1:0 --sensor-listen 127.0.0.1:0 --speed 600 >"$work/emulator.out" &
     emulator=$!
@@ -175,6 +191,9 @@ start_postgres
 
 step "A document server"
 prepare_python mongodb
+
+step "A provider of identity"
+prepare_oidc
 
 step "Tests"
 cargo test --locked --workspace --no-fail-fast

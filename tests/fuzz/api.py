@@ -154,7 +154,7 @@ def operations(lab):
 
 def for_operators(operation):
     method, path = operation.split()
-    return path.startswith(("/api/v1/lab/", "/api/v1/users", "/api/v1/activity")) or (
+    return path.startswith(("/api/v1/lab/", "/api/v1/users", "/api/v1/activity", "/api/v1/service-tokens", "/api/v1/display")) or (
         method == "POST" and path.startswith("/api/v1/robots/")
     )
 
@@ -210,6 +210,8 @@ def fuzz_lab(lab, directory, where, seed):
             # What administrators change takes a proof of the last minutes.
             people = {role: lab.sign_in(ADMINISTRATOR)}
         # A token of its own each time: who revokes it has none any more.
+        service = {"service": "display", "name": "fuzzed"}
+        known["FUZZ_SERVICE"] = lab.ask("/service-tokens", service, lab.administrator)["id"]
         known["FUZZ_TOKEN"] = lab.api_token(next(iter(people.values()), ada_token))
         check_reach(f"{where}, {role}", fuzz(lab, directory, role, people, known, seed), expected)
         for token in people.values():

@@ -87,6 +87,32 @@ fn tokens_are_made_listed_and_revoked() {
 }
 
 #[test]
+fn services_tokens_are_made_listed_and_revoked() {
+    let directory = migrated();
+    let data = directory.path();
+    let create = |more: &[&str]| run(on(data, &[&["token", "create", "--name", "prometheus"], more].concat()));
+    let made = create(&["--service", "monitoring"]);
+    let secret = made.stdout.trim_end();
+    assert!(secret.len() == 50 && secret.starts_with("tcs_"), "alone, for scripts: {made:?}");
+    assert!(made.stderr.contains("for monitoring") && !made.stderr.contains("tcs_"), "{made:?}");
+    for (more, said) in [
+        (&["--service", "worker"][..], "monitoring or display"),
+        (&["--service", "display", "--scope", "read"], "--scope"),
+        (&["--service", "display", "ada@example.org"], "cannot be used"),
+        (&["--service", "display", "--days", "366"], "365 days"),
+    ] {
+        let refused = create(more);
+        assert!(!refused.status.success() && refused.stderr.contains(said), "{refused:?}");
+    }
+    let listed = run(on(data, &["token", "list", "--services"]));
+    assert!(listed.stdout.contains("prometheus") && listed.stdout.contains("monitoring"), "{listed:?}");
+    let id = listed.stdout.split(' ').next().expect("an id");
+    assert!(run(on(data, &["token", "revoke", id])).stdout.contains("revoked"));
+    assert!(run(on(data, &["token", "revoke", id])).stderr.contains("no such token"));
+    assert_eq!(run(on(data, &["token", "list", "--services"])).stdout, "");
+}
+
+#[test]
 fn accounts_are_made_and_changed() {
     let directory = migrated();
     let data = directory.path();

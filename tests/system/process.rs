@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{BufRead, BufReader, Read},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -148,10 +149,15 @@ impl Lab {
 
     /// The same with more settings.
     pub fn up_with(speed: u32, environment: Vec<(&'static str, String)>) -> Self {
+        Self::up_at("127.0.0.1:0", speed, environment)
+    }
+
+    /// The same where somebody has been told that it will be.
+    pub fn up_at(listen: &str, speed: u32, environment: Vec<(&'static str, String)>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (address, robot) = (String::new(), String::new());
         let mut lab = Self { directory, speed, environment, process: None, address, robot };
-        lab.start();
+        lab.start_on(listen);
         lab
     }
 
@@ -191,6 +197,12 @@ impl Lab {
         command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         command
     }
+}
+
+/// A port that nobody has at this moment, for what can't take one by itself.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
 }
 
 /// `tincture up` on free ports.

@@ -5,6 +5,7 @@
 //! at a time, and its answer is kept for a few seconds. Answers name no host, address or person.
 
 use crate::endpoints::health::{alive, instance_metrics, ready, service_metrics};
+use auth::{Credential, SERVICE_TOKEN_PREFIX};
 use axum::{
     Router,
     extract::FromRef,
@@ -14,7 +15,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use documents::Documents;
-use domain::FaultCode;
+use domain::{FaultCode, Permission};
 use request::Problem;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -76,6 +77,7 @@ pub(crate) struct LabFigures {
 pub struct Health {
     store: Store,
     pub(crate) tokens: ScrapeTokens,
+    auth: Option<auth::Service>,
     readiness: Arc<Kept<Readiness>>,
     figures: Arc<Kept<Result<LabFigures, Problem>>>,
     documents: Documents,
@@ -88,7 +90,7 @@ impl Health {
     pub fn new(store: Store, tokens: ScrapeTokens) -> Self {
         let (readiness, figures) = (Arc::new(Kept::new(KEPT)), Arc::new(Kept::new(KEPT)));
         let documents = Documents::embedded(store.clone());
-        Self { store, tokens, readiness, figures, documents, tasks: None, failing: Arc::default() }
+        Self { store, tokens, auth: None, readiness, figures, documents, tasks: None, failing: Arc::default() }
     }
 
     /// For a lab with a document store: what waits for it is told.
@@ -96,6 +98,25 @@ impl Health {
     pub fn with_documents(mut self, documents: Documents) -> Self {
         self.documents = documents;
         self
+    }
+
+    /// For a process that knows who shows what: a monitoring service's own token does, too.
+    #[must_use]
+    pub fn with_auth(mut self, auth: auth::Service) -> Self {
+        self.auth = Some(auth);
+        self
+    }
+
+    /// Whether whoever asks may read figures that this token guards. The database is asked only where what they show is a
+    /// service's own token.
+    pub(crate) async fn allow(&self, guarded_by: &ScrapeToken, headers: &HeaderMap) -> Result<(), Problem> {
+        let Err(refused) = guarded_by.check(headers) else { return Ok(()) };
+        let shown = bearer(headers).filter(|token| token.starts_with(SERVICE_TOKEN_PREFIX));
+        let (Some(auth), Some(token)) = (&self.auth, shown) else { return Err(refused) };
+        let identity = auth.authenticate(token).await?;
+        let is_for_it =
+            matches!(identity.shown, Credential::Service { kind, .. } if kind.has(Permission::SeeMonitoring));
+        if is_for_it { Ok(()) } else { Err(refused) }
     }
 
     /// For a process that runs tasks: `/readyz` tells how they stand.
@@ -303,18 +324,18 @@ impl ScrapeToken {
 
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let Some(wanted) = self.0 else { return Ok(()) };
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
-        match given {
-            Some((scheme, token))
-                if scheme.eq_ignore_ascii_case("bearer") && wanted == *Sha256::digest(token.trim()) =>
-            {
-                Ok(())
-            }
+        match bearer(headers) {
+            Some(token) if wanted == *Sha256::digest(token) => Ok(()),
             _ => {
                 Err(Problem::new(FaultCode::NotSignedIn, "these figures need the token that this lab was set up with"))
             }
         }
     }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 impl fmt::Debug for ScrapeToken {

@@ -49,6 +49,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.app.clone(), request::tell_position))
         .layer(CompressionLayer::new())
         .layer(from_fn(request::observe))
+        .merge(endpoints::auth::verify::routes())
         .merge(health::routes())
         .with_state(state)
 }

@@ -51,15 +51,17 @@ impl Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.description =
-            Some("An access token (a JWT, of `/auth/login`) or an API token (`tct_…`, of `/tokens`).".to_owned());
+        scheme.description = Some(
+            "An access token (a JWT, of `/auth/login`) an API token (`tct_…`, of `/tokens`) or a service's (`tcs_…`)."
+                .to_owned(),
+        );
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
     }
 }
 
 /// The described endpoints with their description.
 pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) {
-    use endpoints::{activity, auth, commands, experiments, me, queue, robots, tokens, users};
+    use endpoints::{activity, auth, commands, display, experiments, me, queue, robots, service_tokens, tokens, users};
     let v1 = OpenApiRouter::new()
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::refresh::refresh))
@@ -97,7 +99,10 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
         .routes(routes!(users::export::export))
         .routes(routes!(users::erase::erase))
         .routes(routes!(users::factors::reset))
-        .routes(routes!(activity::list::list));
+        .routes(routes!(activity::list::list))
+        .routes(routes!(service_tokens::create::create, service_tokens::list::list))
+        .routes(routes!(service_tokens::revoke::revoke))
+        .routes(routes!(display::read::read));
     let v1 = commands::routes().fold(v1, OpenApiRouter::routes);
     let (router, mut document) =
         OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1).split_for_parts();

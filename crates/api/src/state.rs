@@ -65,7 +65,7 @@ impl ApiState {
 }
 
 fn health(app: &AppState, tokens: ScrapeTokens) -> Health {
-    Health::new(app.store.clone(), tokens).with_documents(app.documents.clone())
+    Health::new(app.store.clone(), tokens).with_documents(app.documents.clone()).with_auth(app.auth.clone())
 }
 
 /// Parts that an endpoint may ask for by themselves.

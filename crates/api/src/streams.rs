@@ -143,6 +143,8 @@ impl Live {
             match follower.shown {
                 Credential::Session(id) => sessions.insert(id),
                 Credential::ApiToken { id, .. } => tokens.insert(id),
+                // None of them may follow.
+                Credential::Service { .. } => false,
             };
         }
         let (sessions, tokens): (Vec<_>, Vec<_>) = (sessions.into_iter().collect(), tokens.into_iter().collect());
@@ -153,6 +155,7 @@ impl Live {
         match shown {
             Credential::Session(id) => self.sessions.get(&id).copied(),
             Credential::ApiToken { id, scopes } => self.tokens.get(&id).map(|role| scopes.within(*role)),
+            Credential::Service { .. } => None,
         }
     }
 }

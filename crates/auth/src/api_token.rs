@@ -17,15 +17,22 @@ use store::{ApiToken, Store};
 
 /// What every API token begins with.
 pub const API_TOKEN_PREFIX: &str = "tct_";
+/// What every token of a service begins with: as long, so that all else is alike.
+pub const SERVICE_TOKEN_PREFIX: &str = "tcs_";
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM: usize = 40;
 const CHECK: usize = 6;
 
-/// A new one.
+/// A new one of a person's.
 pub(crate) fn make() -> Secret {
-    let mut text = String::with_capacity(API_TOKEN_PREFIX.len() + RANDOM + CHECK);
-    text.push_str(API_TOKEN_PREFIX);
+    make_with(API_TOKEN_PREFIX)
+}
+
+/// A new one that begins so.
+pub(crate) fn make_with(prefix: &str) -> Secret {
+    let mut text = String::with_capacity(prefix.len() + RANDOM + CHECK);
+    text.push_str(prefix);
     text.extend((0..RANDOM).map(|_| letter(rand::random_range(0..ALPHABET.len()))));
     let check = check_of(&text);
     text.push_str(&check);
@@ -34,8 +41,8 @@ pub(crate) fn make() -> Secret {
 
 /// Whether it could be one of anybody's: it is whole.
 pub(crate) fn is_whole(token: &str) -> bool {
-    let begins_well =
-        token.starts_with(API_TOKEN_PREFIX) && token.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
+    let is_ours = [API_TOKEN_PREFIX, SERVICE_TOKEN_PREFIX].iter().any(|prefix| token.starts_with(prefix));
+    let begins_well = is_ours && token.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
     let Some(middle) = token.len().checked_sub(CHECK) else { return false };
     begins_well
         && middle == API_TOKEN_PREFIX.len() + RANDOM

@@ -54,7 +54,7 @@ pub enum AuthError {
     ScopeBeyondRole { scope: Scope, role: Role },
     #[error("a token lives for 1 to {most} days")]
     InvalidTokenLife { most: u16 },
-    #[error("there are {most} API tokens already, which is as many as one person may have; revoke one first")]
+    #[error("there are {most} tokens already, which is as many as there may be; revoke one first")]
     TooManyTokens { most: u32 },
     #[error("there is no such token, or it isn't yours")]
     NoSuchToken,
@@ -78,6 +78,9 @@ pub enum AuthError {
     TooManyPasskeys { most: u32 },
     #[error("the passkey's name can't be kept: {0}")]
     InvalidPasskeyName(TextError),
+    /// The password is right, and isn't what they may sign in with.
+    #[error("passwords are for administrators only in this lab: sign in with your institution's account")]
+    PasswordsOff,
     /// More sign-ins at once than this machine can hash in time.
     #[error("too many people sign in at this moment; try again in a few seconds")]
     Busy,
@@ -112,7 +115,9 @@ impl AuthError {
             | Self::LastFactor => FaultCode::IllegalTransition,
             Self::EmailTaken => FaultCode::EmailTaken,
             Self::NoSuchUser | Self::NoSuchKey | Self::NoSuchToken | Self::NoSuchFactor => FaultCode::NotFound,
-            Self::OwnRole | Self::OwnFactors | Self::LastAdministrator | Self::Disabled => FaultCode::NotAllowed,
+            Self::OwnRole | Self::OwnFactors | Self::LastAdministrator | Self::Disabled | Self::PasswordsOff => {
+                FaultCode::NotAllowed
+            }
             Self::Busy => FaultCode::Unavailable,
             Self::Store(error) if error.is_passing() => FaultCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => FaultCode::Internal,

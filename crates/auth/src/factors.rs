@@ -216,7 +216,7 @@ impl Service {
 pub(crate) const fn session(of: &Identity) -> Result<SessionId, AuthError> {
     match of.shown {
         Credential::Session(session) => Ok(session),
-        Credential::ApiToken { .. } => Err(AuthError::Missing),
+        Credential::ApiToken { .. } | Credential::Service { .. } => Err(AuthError::Missing),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::PROOF_LIFE;
 use chrono::{DateTime, Utc};
-use domain::{ApiTokenId, Permission, Role, Scope, Scopes, SessionId, UserId};
+use domain::{ApiTokenId, Permission, Role, Scope, Scopes, ServiceKind, ServiceTokenId, SessionId, UserId};
 use store::{Proof, User};
 
 /// By what somebody was recognised.
@@ -12,6 +12,8 @@ pub enum Credential {
     Session(SessionId),
     /// A program of theirs showed this.
     ApiToken { id: ApiTokenId, scopes: Scopes },
+    /// A program that is nobody's.
+    Service { id: ServiceTokenId, kind: ServiceKind },
 }
 
 /// Who asks. The account is read from the database at each request, so a changed role counts at once.
@@ -42,6 +44,9 @@ pub enum Forbidden {
     NeedsSecondFactor,
     #[error("this is grave enough to ask again who you are: prove it with your password, a code or a passkey")]
     NeedsFreshProof,
+    /// It isn't what this program is for.
+    #[error("a service for {0} may not do this")]
+    Service(ServiceKind),
 }
 
 impl Identity {
@@ -62,7 +67,10 @@ impl Identity {
     ///
     /// # Errors
     /// Why not.
-    pub const fn check(&self, permission: Permission) -> Result<(), Forbidden> {
+    pub fn check(&self, permission: Permission) -> Result<(), Forbidden> {
+        if let Credential::Service { kind, .. } = self.shown {
+            return if kind.has(permission) { Ok(()) } else { Err(Forbidden::Service(kind)) };
+        }
         if let Credential::ApiToken { scopes, .. } = self.shown {
             match permission.rule().scope {
                 None => return Err(Forbidden::NeedsSignIn),

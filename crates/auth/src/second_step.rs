@@ -273,7 +273,7 @@ impl Service {
         }
     }
 
-    fn cookie_session(&self, token: Secret, session: Session, user: User) -> CookieSession {
+    pub(crate) fn cookie_session(&self, token: Secret, session: Session, user: User) -> CookieSession {
         let expires_at = session.expires_at;
         CookieSession { token, expires_at, identity: self.identity(session, user) }
     }

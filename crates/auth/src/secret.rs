@@ -40,6 +40,9 @@ pub(crate) enum Purpose {
     /// A sign-in that waits for its second step.
     Pending,
     Recovery,
+    Service,
+    /// What may be shown once.
+    Once,
 }
 
 /// The SHA-256 under which a token is stored. A fast hash is enough for 256 random bits.
@@ -50,6 +53,8 @@ pub(crate) fn stored_hash(purpose: Purpose, token: &str) -> String {
         Purpose::Api => b"api:",
         Purpose::Pending => b"pending:",
         Purpose::Recovery => b"recovery:",
+        Purpose::Service => b"service:",
+        Purpose::Once => b"once:",
     };
     URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(label).chain_update(token).finalize())
 }

@@ -3,8 +3,9 @@
 use crate::{
     ACCESS_TOKEN_LIFE, AuthError, EmailAddress, Identity, NewAccount, OneTimePassword, Password, Secret,
     account::check_quota,
-    api_token::{API_TOKEN_PREFIX, Uses},
+    api_token::{API_TOKEN_PREFIX, SERVICE_TOKEN_PREFIX, Uses},
     callers::Callers,
+    external::Passwords,
     factors::Rules,
     failure,
     failures::Failures,
@@ -64,6 +65,7 @@ pub struct Service {
     pub(crate) uses: Uses,
     pub(crate) longest_token_days: u16,
     pub(crate) rules: Rules,
+    pub(crate) passwords: Passwords,
 }
 
 impl Service {
@@ -80,6 +82,7 @@ impl Service {
             uses: Uses::new(store.clone()),
             longest_token_days: LONGEST_TOKEN_DAYS,
             rules: Rules::default(),
+            passwords: Passwords::default(),
             store,
         })
     }
@@ -138,6 +141,8 @@ impl Service {
         }
         let (identity, expires_at) = if access_token.starts_with(API_TOKEN_PREFIX) {
             self.by_api_token(access_token).await?
+        } else if access_token.starts_with(SERVICE_TOKEN_PREFIX) {
+            self.by_service_token(access_token).await?
         } else {
             self.by_access_token(access_token).await?
         };
@@ -380,6 +385,7 @@ impl Service {
                     failure::tell("account disabled", Some(user.id), email.as_str(), ip);
                     return Err(AuthError::Disabled);
                 }
+                self.passwords.check(&user)?;
                 Ok(user)
             }
             Ok(None) => {

@@ -73,6 +73,8 @@ identifiers! {
     ApiTokenId,
     /// One passkey of a person.
     PasskeyId,
+    /// One token of a program that is nobody's.
+    ServiceTokenId,
     /// One entry of the activity log.
     ActivityId,
 }

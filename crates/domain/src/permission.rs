@@ -110,6 +110,8 @@ pub enum Permission {
     ManageFactors,
     ManageTokens,
     MakeTokens,
+    SeeDisplay,
+    SeeMonitoring,
     Administer,
 }
 
@@ -145,6 +147,8 @@ impl Permission {
         Self::ManageFactors,
         Self::ManageTokens,
         Self::MakeTokens,
+        Self::SeeDisplay,
+        Self::SeeMonitoring,
         Self::Administer,
     ];
 
@@ -176,6 +180,15 @@ impl Permission {
             Self::ManageFactors => rule("set up and remove their second factors", Student, None, None),
             Self::ManageTokens => rule("list and revoke API tokens", Student, Some(Admin), None),
             Self::MakeTokens => rule("make API tokens", Student, None, None),
+            Self::SeeDisplay => rule(
+                "see what a wall display shows: everybody’s experiments, nobody’s name",
+                Operator,
+                None,
+                Some(Scope::Operate),
+            ),
+            Self::SeeMonitoring => {
+                rule("see the monitoring that stands behind this lab’s proxy", Operator, None, Some(Scope::Operate))
+            }
             Self::Administer => {
                 rule("make, change and erase accounts, roles and quota; read the activity log", Admin, None, None)
             }
@@ -198,7 +211,9 @@ impl Permission {
             // Asks for the present password itself.
             | Self::ChangePassword
             | Self::ProveOneself
-            | Self::ManageTokens => false,
+            | Self::ManageTokens
+            | Self::SeeDisplay
+            | Self::SeeMonitoring => false,
         }
     }
 

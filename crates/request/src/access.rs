@@ -21,7 +21,7 @@ pub enum Access {
 use Access::{Needs, Open};
 use Permission::{
     Administer, AskForExperiments, ChangePassword, MakeTokens, ManageFactors, ManageTokens, Operate, ProveOneself,
-    SeeExperiments, SeeLab, SeeOneself, SteerExperiments, TakeDataHome,
+    SeeDisplay, SeeExperiments, SeeLab, SeeMonitoring, SeeOneself, SteerExperiments, TakeDataHome,
 };
 
 /// Method, template of the path, what it takes. `GET` stands for `HEAD` too.
@@ -79,6 +79,11 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/users/{id}/export", Needs(Administer)),
     ("POST", "/api/v1/users/{id}/erase", Needs(Administer)),
     ("GET", "/api/v1/activity", Needs(Administer)),
+    ("GET", "/api/v1/service-tokens", Needs(Administer)),
+    ("POST", "/api/v1/service-tokens", Needs(Administer)),
+    ("DELETE", "/api/v1/service-tokens/{id}", Needs(Administer)),
+    ("GET", "/api/v1/display", Needs(SeeDisplay)),
+    ("GET", "/auth/verify", Needs(SeeMonitoring)),
     // ---- the pages
     ("GET", "/", Open),
     ("GET", "/sign-in", Open),
@@ -87,6 +92,11 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/sign-in/second", Open),
     ("POST", "/sign-in/passkey", Open),
     ("POST", "/sign-out", Open),
+    ("GET", "/auth/oidc/start", Open),
+    ("GET", "/auth/oidc/callback", Open),
+    ("POST", "/auth/oidc/logout", Open),
+    ("GET", "/auth/oidc/signed-out", Open),
+    ("GET", "/auth/onward", Open),
     ("GET", "/assets/{edition}/{name}", Open),
     ("GET", "/experiments", Needs(SeeExperiments)),
     ("GET", "/experiments/new", Needs(AskForExperiments)),
@@ -104,6 +114,9 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/users", Needs(Administer)),
     ("POST", "/users/{id}", Needs(Administer)),
     ("POST", "/users/{id}/{act}", Needs(Administer)),
+    ("GET", "/services", Needs(Administer)),
+    ("POST", "/services", Needs(Administer)),
+    ("POST", "/services/{id}/revoke", Needs(Administer)),
     ("GET", "/account", Needs(SeeOneself)),
     ("POST", "/account/password", Needs(ChangePassword)),
     ("POST", "/account/tokens", Needs(MakeTokens)),

@@ -381,12 +381,16 @@ impl From<Refusal> for Problem {
         let code = match forbidden {
             Forbidden::NeedsSecondFactor => FaultCode::SecondFactorMissing,
             Forbidden::NeedsFreshProof => FaultCode::FreshProofNeeded,
-            Forbidden::Role { .. } | Forbidden::Scope { .. } | Forbidden::NeedsSignIn => FaultCode::NotAllowed,
+            Forbidden::Role { .. } | Forbidden::Scope { .. } | Forbidden::NeedsSignIn | Forbidden::Service(_) => {
+                FaultCode::NotAllowed
+            }
         };
         let problem = Self::new(code, forbidden.to_string());
         match forbidden {
             Forbidden::Scope { needed, .. } => problem.with_challenge(Challenge::Scope(needed)),
-            Forbidden::Role { .. } | Forbidden::NeedsSignIn | Forbidden::NeedsSecondFactor => problem,
+            Forbidden::Role { .. } | Forbidden::NeedsSignIn | Forbidden::NeedsSecondFactor | Forbidden::Service(_) => {
+                problem
+            }
             Forbidden::NeedsFreshProof => problem.with_challenge(Challenge::Stale),
         }
     }

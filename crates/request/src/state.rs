@@ -1,6 +1,6 @@
 //! What every request meets: the store, who people are, and the lab.
 
-use crate::{Changes, LastChanges};
+use crate::{Changes, LastChanges, Onward, SingleSignOn};
 use documents::Documents;
 use store::{Position, Retention, Store};
 use workflow::Lab;
@@ -27,6 +27,9 @@ pub struct AppState {
     /// How long what happened in an experiment is kept, to be told where it is gone.
     pub retention: Retention,
     pub last_changes: LastChanges,
+    /// Nothing where people sign in with passwords only.
+    pub single_sign_on: Option<SingleSignOn>,
+    pub onward: Onward,
     /// What is read has all up to there; where only what is true now is read, this says nothing.
     pub seen: Position,
 }
@@ -43,6 +46,8 @@ impl AppState {
             changes: Changes::default(),
             retention: Retention::default(),
             last_changes: LastChanges::default(),
+            single_sign_on: None,
+            onward: Onward::default(),
             seen: Position::START,
         }
     }
@@ -51,6 +56,20 @@ impl AppState {
     #[must_use]
     pub fn with_documents(mut self, documents: Documents) -> Self {
         self.documents = documents;
+        self
+    }
+
+    /// For a lab that asks a provider of identity who people are.
+    #[must_use]
+    pub fn with_single_sign_on(mut self, provider: SingleSignOn) -> Self {
+        self.single_sign_on = Some(provider);
+        self
+    }
+
+    /// For a lab whose sign-ins lead to other places, too.
+    #[must_use]
+    pub fn with_onward(mut self, onward: Onward) -> Self {
+        self.onward = onward;
         self
     }
 

@@ -29,6 +29,7 @@ mod experiments;
 mod factors;
 mod figures;
 mod freshness;
+mod identities;
 mod integrity;
 mod journal;
 mod kept;
@@ -52,6 +53,7 @@ mod roles;
 mod rows;
 mod second_step;
 mod servers;
+mod service_tokens;
 mod sessions;
 mod sql;
 #[cfg(feature = "testing")]

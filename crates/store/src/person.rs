@@ -7,6 +7,7 @@ use crate::{
     connection::{Backend, Store, transact},
     error::{Result, StoreError},
     factors,
+    identities::NO_PASSWORD,
     records::{NewActivity, Signal},
     rows::{Columns, Kind},
     sql::{Row, now, sql},
@@ -60,6 +61,21 @@ const OF_PERSON: &[Part] = &[
             ("revoked_at", Kind::Time),
             ("auth_time", Kind::Time),
             ("amr", Kind::Text),
+            ("issuer", Kind::Text),
+            ("subject", Kind::Text),
+            ("provider_session", Kind::Text),
+        ],
+    ),
+    part(
+        "identities",
+        "user_id = $1",
+        &[
+            ("issuer", Kind::Text),
+            ("subject", Kind::Text),
+            ("user_id", Kind::Id),
+            ("role", Kind::Text),
+            ("quota", Kind::Number),
+            ("created_at", Kind::Time),
         ],
     ),
     part(
@@ -345,13 +361,12 @@ async fn erase(tx: &DatabaseTransaction, id: UserId, email: &str) -> Result<()> 
     let tokens = "DELETE FROM spent_refresh_tokens WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1)";
     let account = "UPDATE users SET email = $2, hashed_password = $3, role = $4, quota_remaining = 0, disabled_at = COALESCE(disabled_at, $5)
         WHERE id = $1";
-    // No hash of any password.
-    let no_password = "!";
     let statements = [
         sql!(tokens, id),
         sql!("DELETE FROM sessions WHERE user_id = $1", id),
         sql!("DELETE FROM pending_sign_ins WHERE user_id = $1", id),
         sql!("DELETE FROM api_tokens WHERE user_id = $1", id),
+        sql!("DELETE FROM identities WHERE user_id = $1", id),
         sql!("DELETE FROM idempotency_keys WHERE user_id = $1", id),
         sql!("UPDATE experiments SET name = NULL WHERE user_id = $1 AND name IS NOT NULL", id),
         sql!("UPDATE user_activity_log SET ip_address = NULL WHERE user_id = $1", id),
@@ -363,7 +378,7 @@ async fn erase(tx: &DatabaseTransaction, id: UserId, email: &str) -> Result<()> 
             json!({ "user": id }),
         ),
         sql!("UPDATE robots SET mode_by = $2 WHERE mode_by = $1", email, pseudonym(id)),
-        sql!(account, id, pseudonym(id), no_password, Role::Student, now()),
+        sql!(account, id, pseudonym(id), NO_PASSWORD, Role::Student, now()),
     ];
     factors::forget(tx, id).await?;
     for statement in statements {

@@ -58,6 +58,9 @@ pub struct Purged {
     pub api_tokens: u64,
     pub pending_sign_ins: u64,
     pub challenges: u64,
+    pub service_tokens: u64,
+    /// What may be shown once, and would be refused for its age.
+    pub used_once: u64,
     pub idempotency_keys: u64,
     pub signing_keys: u64,
     pub events: u64,
@@ -80,6 +83,8 @@ impl std::ops::AddAssign for Purged {
         self.api_tokens += other.api_tokens;
         self.pending_sign_ins += other.pending_sign_ins;
         self.challenges += other.challenges;
+        self.service_tokens += other.service_tokens;
+        self.used_once += other.used_once;
         self.idempotency_keys += other.idempotency_keys;
         self.signing_keys += other.signing_keys;
         self.events += other.events;
@@ -107,12 +112,18 @@ impl Store {
             SELECT hash FROM pending_sign_ins WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         let challenges = "DELETE FROM spent_challenges WHERE id IN (
             SELECT id FROM spent_challenges WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        let service_tokens = "DELETE FROM service_tokens WHERE id IN (
+            SELECT id FROM service_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        let used_once = "DELETE FROM used_once WHERE hash IN (
+            SELECT hash FROM used_once WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         Ok(Purged {
             sessions,
             spent_tokens,
             api_tokens: self.forget(sql!(api_tokens, at - REMEMBERED, STEP)).await?,
             pending_sign_ins: self.forget(sql!(pending, at, STEP)).await?,
             challenges: self.forget(sql!(challenges, at, STEP)).await?,
+            service_tokens: self.forget(sql!(service_tokens, at - REMEMBERED, STEP)).await?,
+            used_once: self.forget(sql!(used_once, at, STEP)).await?,
             idempotency_keys: self.forget(sql!(keys, at - REMEMBERED, STEP)).await?,
             signing_keys: self.forget(sql!("DELETE FROM signing_keys WHERE verifies_until <= $1", at)).await?,
             events: self.forget_before(keep.events, at, EVENTS).await?,

@@ -257,7 +257,8 @@ id_columns!(
     SessionId,
     ActivityId,
     ApiTokenId,
-    PasskeyId
+    PasskeyId,
+    ServiceTokenId
 );
 name_columns!(
     Collection,
@@ -271,7 +272,8 @@ name_columns!(
     Control,
     Attendance,
     RobotKind,
-    RobotMode
+    RobotMode,
+    ServiceKind
 );
 json_columns!(Deck, Fault, Recipe, Step, Tool);
 

@@ -4,13 +4,14 @@ use crate::{
     database,
     housekeeping::{self, Schedule},
     http,
-    settings::{Every, Settings},
+    settings::{Every, PasswordUse, Settings},
 };
 use anyhow::Context;
 use api::ApiState;
-use auth::{OneTimePassword, Password};
+use auth::{OneTimePassword, Password, Passwords};
 use axum::Router;
-use request::{AppState, Changes};
+use oidc::RelyingParty;
+use request::{AppState, Changes, SingleSignOn};
 use store::Store;
 use tasks::Tasks;
 use tokio::net::TcpListener;
@@ -35,8 +36,12 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let documents = database::documents(settings, &store)?;
     let auth = auth::Service::new(store.clone()).await.context("sign-in can't be set up")?;
     let required = settings.second_factor_required.clone().map(|roles| roles.0).unwrap_or_default();
-    let auth = auth.with_longest_token_days(settings.token_days);
     let auth = auth.with_relying_party(settings.relying_party()).with_second_factor_required(required);
+    let auth = auth.with_longest_token_days(settings.token_days).with_passwords(match settings.passwords {
+        PasswordUse::Everybody => Passwords::Everybody,
+        PasswordUse::Administrators => Passwords::Administrators,
+    });
+    let provider = settings.provider()?.map(RelyingParty::new).transpose()?.map(SingleSignOn::new);
     // Last of all that may fail: nobody would ever be shown the password.
     let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
     let made = auth.ensure_first_admin(given).await;
@@ -44,6 +49,11 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let state = AppState::new(store.clone(), auth, Lab::new(store)).with_documents(documents);
     let state =
         state.with_changes(Changes::per_minute(settings.changes_per_minute)).with_retention(settings.retention());
+    let state = state.with_onward(settings.onward());
+    let state = match provider {
+        Some(provider) => state.with_single_sign_on(provider),
+        None => state,
+    };
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let pages = web::router(state.clone());
     let api = ApiState::new(state.clone()).with_scrape_tokens(settings.scrape_tokens()).with_tasks(tasks.clone());

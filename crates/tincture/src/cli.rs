@@ -10,7 +10,7 @@ pub use steer::{Act, By, Experiment, Seen, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat, Secret};
 use clap::{Args, Parser, Subcommand};
-use domain::{BlankCheck, Deck, RobotKind, Role, Scope};
+use domain::{BlankCheck, Deck, RobotKind, Role, Scope, ServiceKind};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A self-driving colour lab in one binary: ask for a mixture, a robot makes it, you hold the measured colour.
@@ -65,7 +65,7 @@ pub enum Command {
     /// Make and change accounts
     #[command(subcommand)]
     User(User),
-    /// Make, list and revoke people's API tokens
+    /// Make, list and revoke API tokens, of people and of services
     #[command(subcommand)]
     Token(Token),
     /// List and replace the keys that sign access tokens
@@ -238,24 +238,35 @@ pub enum User {
 #[command(after_help = "\
 Examples:
   TOKEN=$(tincture token create ada@example.org --name 'night runs' --scope read --scope experiments)
-  tincture token list ada@example.org")]
+  tincture token list ada@example.org
+  tincture token create --service monitoring --name prometheus")]
 pub enum Token {
     /// Make a token and print it, this once: for notebooks and scripts, instead of a password
     Create {
         /// Whose it is: it may never do more than they may
-        email: String,
+        #[arg(required_unless_present = "service", conflicts_with = "service")]
+        email: Option<String>,
+        /// For a program that is nobody's instead: monitoring (the figures) or display (a screen on the wall)
+        #[arg(long, value_parser = service)]
+        service: Option<ServiceKind>,
         /// What it is called in lists
         #[arg(long)]
         name: String,
         /// What it may do: read, experiments or operate; may be given more than once
-        #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope)]
+        #[arg(long = "scope", value_name = "SCOPE", required_unless_present = "service", conflicts_with = "service", value_parser = scope)]
         scopes: Vec<Scope>,
-        /// Days until it runs out [default: 90]
+        /// Days until it runs out [default: 90; of a service as many as `token_days` allows]
         #[arg(long, value_name = "N")]
         days: Option<u16>,
     },
-    /// List somebody's tokens, without the secrets
-    List { email: String },
+    /// List somebody's tokens, or those of services, without the secrets
+    List {
+        #[arg(required_unless_present = "services")]
+        email: Option<String>,
+        /// Those of programs that are nobody's
+        #[arg(long, conflicts_with = "email")]
+        services: bool,
+    },
     /// End a token at once
     Revoke {
         /// As `tincture token list` shows it
@@ -420,6 +431,10 @@ fn blank_check(text: &str) -> Result<BlankCheck, String> {
 
 fn scope(text: &str) -> Result<Scope, String> {
     text.parse().map_err(|_| "it must be read, experiments or operate".to_owned())
+}
+
+fn service(text: &str) -> Result<ServiceKind, String> {
+    text.parse().map_err(|_| "it must be monitoring or display".to_owned())
 }
 
 fn role(text: &str) -> Result<Role, String> {

@@ -10,6 +10,7 @@ use auth::RelyingParty;
 use chrono::TimeDelta;
 use config::{Config, Environment, File, FileFormat, Map, Source, Value};
 use domain::Role;
+use request::Onward;
 use serde::{Deserialize, Serialize};
 use std::{
     env, fmt,
@@ -92,6 +93,28 @@ pub const KEYS: &[Key] = &[
         "120",
         "of one student or researcher: requests, and wells asked for; ten minutes' at once, 1-100000",
     ),
+    key("oidc_issuer", "", "provider of identity (OpenID Connect), https://…; nobody signs in elsewhere when not set"),
+    key("oidc_client_id", "", "this lab's name there"),
+    key("oidc_client_secret", "", "its secret there; not set for a public client"),
+    key("oidc_scopes", "\"openid email profile\"", "what it is asked for, with spaces between"),
+    key("oidc_label", "\"your institution\"", "what it is called on the button: Sign in with …"),
+    key(
+        "oidc_roles",
+        "\"* = student 96\"",
+        "role and wells by its claims, the first that fits: `groups lab-staff = operator 480; * = student 96`",
+    ),
+    key("oidc_email_domains", "", "domains whose verified addresses are let in, with spaces between; all when not set"),
+    key(
+        "oidc_accounts",
+        "\"make\"",
+        "what a newcomer gets: `make` a new account, `link` the one that has their verified address, `make-or-link`, or `none`",
+    ),
+    key("passwords", "\"everybody\"", "who may sign in with one: everybody or administrators"),
+    key(
+        "sign_in_origins",
+        "",
+        "other origins that a sign-in may lead back to, with spaces between, like https://lab.example.org:3000",
+    ),
     key("robot_listen", "\"127.0.0.1:31950\"", "address of the virtual OT-2's API"),
     key("sensor_listen", "\"127.0.0.1:31951\"", "address of the virtual sensor; `up` takes a free port"),
     key("speed", "", "of the virtual OT-2, 1 is real: 20 for `up`, 1 for `emulator`"),
@@ -121,7 +144,7 @@ pub const KEYS: &[Key] = &[
     key(
         "public_url",
         "",
-        "where people's browsers find the lab, like https://lab.example.org; passkeys are for this name, for localhost when not set",
+        "where people's browsers find the lab, like https://lab.example.org: links in mails lead there, passkeys are for it, and a provider of identity sends people back to it; `listen` when not set",
     ),
     key(
         "backup_every",
@@ -178,6 +201,17 @@ pub struct Settings {
     /// Seconds.
     pub client_patience: u16,
     pub changes_per_minute: u32,
+    pub public_url: Option<String>,
+    pub oidc_issuer: Option<String>,
+    pub oidc_client_id: Option<String>,
+    pub oidc_client_secret: Option<Secret>,
+    pub oidc_scopes: String,
+    pub oidc_label: String,
+    pub oidc_roles: String,
+    pub oidc_email_domains: Option<String>,
+    pub oidc_accounts: OidcAccounts,
+    pub passwords: PasswordUse,
+    pub sign_in_origins: Option<String>,
     pub robot_listen: SocketAddr,
     pub sensor_listen: SocketAddr,
     /// Times as fast as a real OT-2; the default depends on the command.
@@ -195,7 +229,6 @@ pub struct Settings {
     /// Days.
     pub token_days: u16,
     pub second_factor_required: Option<Roles>,
-    pub public_url: Option<String>,
     pub backup_every: Every,
     pub backup_full_every: Every,
     /// Days.
@@ -324,6 +357,24 @@ pub enum DatabasePooler {
     Transaction,
 }
 
+/// What somebody gets who comes from the provider of identity for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OidcAccounts {
+    None,
+    Make,
+    Link,
+    MakeOrLink,
+}
+
+/// Who may sign in with a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordUse {
+    Everybody,
+    Administrators,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -393,6 +444,46 @@ impl Settings {
     pub fn worker(&self) -> WorkerConfig {
         let lease = Duration::from_secs(self.lease_seconds.into());
         WorkerConfig { lease, patience: Patience::default().scaled(self.patience), ..WorkerConfig::default() }
+    }
+
+    /// The provider of identity that people may sign in with, where there is one.
+    ///
+    /// # Errors
+    /// Says which setting is missing or can't be.
+    pub fn provider(&self) -> anyhow::Result<Option<oidc::Config>> {
+        let Some(issuer) = &self.oidc_issuer else {
+            if self.passwords == PasswordUse::Administrators {
+                bail!("passwords is administrators, and there is no other way in: set oidc_issuer");
+            }
+            return Ok(None);
+        };
+        let Some(public_url) = &self.public_url else {
+            bail!("oidc_issuer is set, but not public_url, where it sends browsers back to: https://lab.example.org");
+        };
+        let Some(client_id) = &self.oidc_client_id else {
+            bail!("oidc_issuer is set, but not oidc_client_id, which it has given this lab");
+        };
+        let domains = self.oidc_email_domains.as_deref().unwrap_or_default();
+        let config = oidc::Config {
+            issuer: issuer.clone(),
+            client_id: client_id.clone(),
+            client_secret: self.oidc_client_secret.as_ref().map(|secret| oidc::Secret::from(secret.expose())),
+            scopes: self.oidc_scopes.clone(),
+            label: self.oidc_label.clone(),
+            public_url: public_url.clone(),
+            rules: self.oidc_roles.parse()?,
+            email_domains: domains.split_whitespace().map(str::to_lowercase).collect(),
+            makes_accounts: matches!(self.oidc_accounts, OidcAccounts::Make | OidcAccounts::MakeOrLink),
+            links_accounts: matches!(self.oidc_accounts, OidcAccounts::Link | OidcAccounts::MakeOrLink),
+        };
+        Ok(Some(config.check()?))
+    }
+
+    /// Where a sign-in may lead.
+    pub fn onward(&self) -> Onward {
+        let origins = self.sign_in_origins.as_deref().unwrap_or_default();
+        let origins = origins.split_whitespace().map(|origin| origin.trim_end_matches('/').to_owned()).collect();
+        Onward::new(self.public_url.as_deref(), origins)
     }
 
     /// What whoever reads the figures has to show.
@@ -504,6 +595,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
         bail!("database_connections is {}, it must be between 1 and 200", settings.database_connections);
     }
     check_database(settings)?;
+    check_sign_in(settings)?;
     if !(16..=100_000).contains(&settings.connections) {
         bail!("connections is {}, it must be between 16 and 100000", settings.connections);
     }
@@ -548,6 +640,22 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
 /// It stands in commands and configurations.
 fn is_stanza(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+fn check_sign_in(settings: &Settings) -> anyhow::Result<()> {
+    settings.provider()?;
+    let origins = settings.sign_in_origins.as_deref().unwrap_or_default();
+    let is_origin = |origin: &&str| {
+        let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        rest.is_some_and(|rest| {
+            let host = rest.trim_end_matches('/');
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+        })
+    };
+    if let Some(bad) = origins.split_whitespace().find(|origin| !is_origin(origin)) {
+        bail!("sign_in_origins has '{bad}', it must be like https://lab.example.org:3000, without a path");
+    }
+    Ok(())
 }
 
 fn check_database(settings: &Settings) -> anyhow::Result<()> {
@@ -640,7 +748,7 @@ fn shown(name: &str, value: Value) -> String {
     }
     let text = value.into_string().unwrap_or_default();
     match name {
-        "admin_password" | "metrics_token" | "service_metrics_token" => quoted("****"),
+        "admin_password" | "metrics_token" | "service_metrics_token" | "oidc_client_secret" => quoted("****"),
         "database_url" | "database_direct_url" | "database_replica_url" | "documents_url" => quoted(&mask_url(&text)),
         "speed"
         | "seed"

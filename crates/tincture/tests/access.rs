@@ -4,8 +4,8 @@
 //! The routes are those that the routers have, so a new one without a rule fails here. What is expected follows from the
 //! table of permissions, which stands in docs/people.md; that the lab answers so is seen by asking it.
 
-use api::ApiState;
-use auth::{AUDIENCE, ISSUER, NewAccount, Password, SESSION_COOKIE, Service, TokenWish};
+use api::{ApiState, ScrapeToken, ScrapeTokens};
+use auth::{AUDIENCE, ISSUER, NewAccount, Password, SESSION_COOKIE, Service, ServiceTokenWish, TokenWish};
 use axum::{
     Router,
     body::Body,
@@ -15,7 +15,9 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Utc;
-use domain::{ApiTokenId, Attendance, Deck, ExperimentId, Permission, RobotKind, Role, Scope, Scopes, UserId};
+use domain::{
+    ApiTokenId, Attendance, Deck, ExperimentId, Permission, RobotKind, Role, Scope, Scopes, ServiceKind, UserId,
+};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use request::{Access, AppState, Caller, Changes, ROUTES, access};
 use serde_json::{Value, json};
@@ -131,6 +133,9 @@ impl Fixture {
             nobody
         } else if route.contains("experiments/{id}") {
             owner.experiment.to_string()
+        } else if is_of_services(route) {
+            let wish = ServiceTokenWish { service: ServiceKind::Display, name: "wall".to_owned(), days: None };
+            self.state.auth.create_service_token(wish, None, None).await.expect("a token").0.id.to_string()
         } else if route.contains("tokens/{id}") {
             // A fresh one each time, since who may revokes it.
             let (id, _) = self.api_token(&owner.user, &[Scope::Read]).await;
@@ -203,8 +208,9 @@ async fn account(state: &AppState, name: &str, role: Role) -> User {
     state.auth.create_user(account, None, None).await.expect("an account")
 }
 
+/// What programs may ask for, with a token.
 fn is_of_api(route: &str) -> bool {
-    route.starts_with("/api/")
+    route.starts_with("/api/") || route == "/auth/verify"
 }
 
 fn verdict(answer: &Response) -> Verdict {
@@ -239,6 +245,9 @@ fn guarded() -> impl Iterator<Item = (&'static str, &'static str, Permission)> {
 
 /// What there is to ask for about a route.
 fn whose(route: &str) -> &'static [Whose] {
+    if is_of_services(route) {
+        return &[Whose::TheLabs, Whose::Nobodys];
+    }
     if ["experiments/{id}", "tokens/{id}", "passkeys/{id}"].iter().any(|own| route.contains(own)) {
         &[Whose::Own, Whose::Others, Whose::Nobodys]
     } else if route.contains("users/{id}") {
@@ -264,6 +273,11 @@ fn expected(permission: Permission, role: Role, scopes: Option<Scopes>, whose: W
 /// What these are about is looked for when what was sent makes sense.
 const BODY_FIRST: [(&str, &str); 2] = [("POST", "/api/v1/users/{id}/erase"), ("POST", "/users/{id}")];
 
+/// Routes about one token of a program that is nobody's.
+fn is_of_services(route: &str) -> bool {
+    route.contains("service-tokens/{id}") || route.contains("services/{id}")
+}
+
 fn is_as_it_should(is: Verdict, should: Verdict, method: &str, route: &str) -> bool {
     is == should || (should == Verdict::Absent && is == Verdict::Passes && BODY_FIRST.contains(&(method, route)))
 }
@@ -278,7 +292,9 @@ fn every_route_has_a_rule_and_every_rule_a_route() {
     }
     assert!(routes.len() > 35, "{}", routes.len());
     routes.extend(web::ROUTES.iter().map(|(method, path)| (method.to_uppercase(), (*path).to_owned())));
-    routes.insert(("GET".to_owned(), "/assets/{edition}/{name}".to_owned()));
+    for path in ["/assets/{edition}/{name}", "/auth/verify"] {
+        routes.insert(("GET".to_owned(), path.to_owned()));
+    }
     let ruled: BTreeSet<_> =
         ROUTES.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
     let missing: Vec<_> = routes.difference(&ruled).collect();
@@ -469,12 +485,92 @@ async fn each_token_reaches_what_its_scopes_say_and_no_more_than_its_owner() {
     assert!(passed > 100, "somebody was let in: {passed}");
 }
 
+/// Each kind of program that is nobody's: what it is for and nothing else, and no page.
+#[tokio::test]
+async fn each_service_reaches_what_it_is_for_and_nothing_else() {
+    let fixture = Fixture::open().await;
+    let asks = &fixture.people["student"];
+    let mut reached = BTreeSet::new();
+    for &service in ServiceKind::ALL {
+        let token = fixture.service_token(service).await;
+        for (method, route, permission) in guarded() {
+            for &whose in whose(route) {
+                let path = fixture.filled(route, asks, whose).await;
+                let is = verdict(&fixture.ask(method, &path, &bearer(&token)).await);
+                let should = match is_of_api(route) {
+                    false => Verdict::Stranger,
+                    true if !service.has(permission) => Verdict::Forbidden,
+                    // What isn't there isn't.
+                    true if whose == Whose::Nobodys => Verdict::Absent,
+                    true => Verdict::Passes,
+                };
+                assert_eq!(is, should, "{service}, {whose:?}: {method} {route}");
+                if is == Verdict::Passes {
+                    reached.insert((service.as_str(), method, route));
+                }
+                fixture.forget_tokens().await;
+            }
+            let is = verdict(&fixture.ask(method, route, &cookie(&token)).await);
+            assert_eq!(is, Verdict::Stranger, "no cookie: {method} {route}");
+        }
+    }
+    let should = [
+        ("display", "GET", "/api/v1/display"),
+        ("display", "GET", "/api/v1/queue"),
+        ("display", "GET", "/api/v1/robots"),
+        ("display", "GET", "/api/v1/robots/{id}"),
+        ("monitoring", "GET", "/auth/verify"),
+    ];
+    assert_eq!(reached, BTreeSet::from(should));
+    let token = fixture.service_token(ServiceKind::Display).await;
+    for path in ["/api/v1/display", "/api/v1/queue", "/api/v1/robots", "/api/v1/robots/bench"] {
+        let answer = fixture.ask("GET", path, &bearer(&token)).await;
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
+        let text = String::from_utf8_lossy(&body);
+        assert!(text.len() > 10 && !text.contains("example.org"), "{path} names nobody: {text}");
+    }
+}
+
+/// The figures, where they are guarded: by the set-up token, or a monitoring service's own.
+#[tokio::test]
+async fn figures_are_for_whoever_was_told_how_and_for_monitoring() {
+    let fixture = Fixture::open().await;
+    let tokens = ScrapeTokens { instance: ScrapeToken::new("set up"), service: ScrapeToken::new("set up, too") };
+    let router = api::router(ApiState::new(fixture.state.clone()).with_scrape_tokens(tokens));
+    let ask = async |path: &str, token: &str| {
+        let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        router.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("an answer").status()
+    };
+    let monitoring = fixture.service_token(ServiceKind::Monitoring).await;
+    let display = fixture.service_token(ServiceKind::Display).await;
+    for (path, set_up) in [("/metrics", "set up"), ("/metrics/service", "set up, too")] {
+        assert_eq!(ask(path, set_up).await, StatusCode::OK);
+        assert_eq!(ask(path, &monitoring).await, StatusCode::OK);
+        for wrong in
+            ["", "another", &display, &fixture.people["administrator"].token, &format!("tcs_{}", "a".repeat(46))]
+        {
+            assert_eq!(ask(path, wrong).await, StatusCode::UNAUTHORIZED, "{path} {wrong}");
+        }
+    }
+}
+
 impl Fixture {
+    async fn service_token(&self, service: ServiceKind) -> String {
+        let wish = ServiceTokenWish { service, name: "test".to_owned(), days: None };
+        let (_, secret) = self.state.auth.create_service_token(wish, None, None).await.expect("a token");
+        secret.expose().to_owned()
+    }
+
     /// Those that were made to be asked for.
     async fn forget_tokens(&self) {
         for person in self.people.values() {
             for token in self.state.auth.api_tokens(person.user.id).await.expect("a list") {
                 self.state.auth.revoke_api_token(token.id, None, None).await.expect("revoked");
+            }
+        }
+        for token in self.state.auth.service_tokens().await.expect("a list") {
+            if token.name == "wall" {
+                self.state.auth.revoke_service_token(token.id, None, None).await.expect("revoked");
             }
         }
     }
@@ -514,6 +610,11 @@ impl Fixture {
         self.state.auth.revoke_api_token(revoked, None, None).await.expect("revoked");
         let (_, expired) = self.api_token(&admin.user, Scope::ALL).await;
         self.database.store.run_sql("UPDATE api_tokens SET expires_at = '2020-01-01T00:00:00+00:00'").await;
+        let expired_service = self.service_token(ServiceKind::Display).await;
+        self.database.store.run_sql("UPDATE service_tokens SET expires_at = '2020-01-01T00:00:00+00:00'").await;
+        let revoked_service = self.service_token(ServiceKind::Display).await;
+        let newest = self.state.auth.service_tokens().await.expect("a list").remove(0).id;
+        self.state.auth.revoke_service_token(newest, None, None).await.expect("revoked");
         let mistyped = {
             let mut typed = expired.clone();
             typed.pop();
@@ -538,6 +639,9 @@ impl Fixture {
             ("revoked API token", revoked_token),
             ("expired API token", expired),
             ("mistyped API token", mistyped),
+            ("expired service token", expired_service),
+            ("revoked service token", revoked_service),
+            ("unknown service token", format!("tcs_{}", "a".repeat(46))),
             ("unknown API token", format!("tct_{}", "a".repeat(46))),
         ]
     }

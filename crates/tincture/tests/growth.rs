@@ -5,7 +5,7 @@
 //! tables it walks through. How long it takes is measured by `tests/load/growth.py` (docs/performance.md).
 
 use api::ApiState;
-use auth::{NewAccount, Password, Service};
+use auth::{ExternalPerson, NewAccount, Password, Service};
 use axum::{
     Router,
     body::{self, Body},
@@ -20,7 +20,7 @@ use request::{AppState, Changes};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
 use store::{
-    Backend, Entry, Lease, LeaseClaim, NewRobot, Options, Retention, Store,
+    Backend, Entry, Lease, LeaseClaim, NewRobot, Options, ProviderSessions, Retention, Store, Unknown,
     testing::{TestDatabase, cost},
 };
 use tower::ServiceExt;
@@ -38,12 +38,13 @@ const QUEUED: usize = 1_000;
 const MOST_ROWS: u64 = 2_500;
 
 /// What may be walked through from end to end, and why that doesn't grow.
-const SMALL: [(&str, &str); 5] = [
+const SMALL: [(&str, &str); 6] = [
     ("robots", "as many as a lab has robots"),
     ("r", "robots"),
     ("signing_keys", "a few"),
     ("lab", "one row"),
     ("backup_state", "one row"),
+    ("service_tokens", "as many as a lab may have"),
 ];
 
 /// Statements that go through all that waits, and nothing else; why each may.
@@ -230,6 +231,8 @@ impl Grown {
             "/metrics",
             "/metrics/service",
             "/experiments?of=everybody",
+            "/auth/verify",
+            "/api/v1/display",
         ] {
             self.get(path, &self.admin).await;
         }
@@ -247,6 +250,8 @@ impl Grown {
         }
         self.make_use_and_revoke_a_token().await;
         self.sign_in_with_two_steps().await;
+        self.make_use_and_revoke_a_services_token().await;
+        self.come_by_an_institution_and_go().await;
         for word in ["pause", "resume"] {
             let path = format!("/api/v1/robots/bench/{word}");
             self.send(json_request(&path, &self.admin.token, &Value::Null)).await;
@@ -289,6 +294,43 @@ impl Grown {
         self.send(json_request("/api/v1/auth/proof", &careful.token, &json!({ "password": PASSWORD }))).await;
         self.store.passkey("credential7").await.expect("an answer");
         self.send(json_request("/api/v1/me/recovery-codes", &careful.token, &Value::Null)).await;
+    }
+
+    async fn make_use_and_revoke_a_services_token(&self) {
+        let body = json!({ "service": "display", "name": "wall" });
+        let made = self.send(json_request("/api/v1/service-tokens", &self.admin.token, &body)).await.2;
+        let made: Value = serde_json::from_str(&made).expect("JSON");
+        let text = |field: &str| made[field].as_str().expect("text").to_owned();
+        self.get("/api/v1/display", &Person { token: text("secret"), cookie: String::new() }).await;
+        self.get("/api/v1/service-tokens", &self.admin).await;
+        let revoke = Request::delete(format!("/api/v1/service-tokens/{}", text("id")))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.admin.token));
+        self.send(revoke.body(Body::empty()).expect("a request")).await;
+    }
+
+    /// For the first time, again with another role, and out by the provider's word and by their own.
+    async fn come_by_an_institution_and_go(&self) {
+        let auth = Service::new(self.store.clone()).await.expect("auth");
+        let until = chrono::Utc::now() + chrono::TimeDelta::minutes(1);
+        for (number, role) in [Role::Operator, Role::Student].into_iter().enumerate() {
+            let person = ExternalPerson {
+                issuer: "issuer".to_owned(),
+                subject: "new".to_owned(),
+                email: Some("new@example.org".to_owned()),
+                unknown: Unknown { is_welcome: true, takes_over: true },
+                role,
+                quota: 10,
+                session: Some("new session".to_owned()),
+                once: (format!("once {number}"), until),
+            };
+            let session = auth.sign_in_external(person, None).await.expect("signed in");
+            assert!(auth.came_from_provider(session.token.expose()).await.expect("an answer"));
+        }
+        for (name, which) in
+            [("one", ProviderSessions::One("new session".to_owned())), ("all", ProviderSessions::All("new".to_owned()))]
+        {
+            auth.end_external("issuer", which, (name, until), None).await.expect("ended");
+        }
     }
 
     /// What a lane asks from taking an experiment to its end, what it asks between two, and the purge.
@@ -383,6 +425,15 @@ fn years(backend: Backend, robot: RobotId) -> String {
         format!(
             "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) {} SELECT {}, {person}, {}, {at}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s",
             numbers(4_000), id("0002", "n"), text("hash")
+        ),
+        format!(
+            "INSERT INTO identities (issuer, subject, user_id, role, quota, created_at) {} SELECT 'issuer', {}, {person}, 'student', 1, {at} FROM s",
+            numbers(4_000), text("subject")
+        ),
+        "UPDATE sessions SET issuer = 'issuer', subject = refresh_hash, provider_session = refresh_hash".to_owned(),
+        format!(
+            "INSERT INTO used_once (hash, expires_at) {} SELECT {}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s",
+            numbers(8_000), text("once")
         ),
         format!(
             "INSERT INTO api_tokens (id, user_id, name, hash, scopes, created_at, expires_at) {} SELECT {}, {user}, 'old', {}, 'read', {at}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s WHERE n % 10 > 0 OR n < 100",

@@ -91,7 +91,7 @@ pub async fn nothing_here(uri: Uri) -> Response {
 /// Never another host's address, which `//host/` would become.
 fn without_trailing_slash(uri: &Uri) -> Option<String> {
     let path = uri.path().strip_suffix('/')?.trim_end_matches('/');
-    let path = session::safe_next(path)?;
+    let path = request::local_path(path)?;
     Some(uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")))
 }
 

@@ -11,6 +11,7 @@ mod confirm;
 mod error;
 mod failure;
 mod fields;
+mod onward;
 mod optics;
 mod pages;
 mod plate;
@@ -27,8 +28,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use pages::{
-    account, documents, experiment, experiment_new, experiments, landing, robots, second_factor, second_step, sign_in,
-    sign_out, users,
+    account, documents, experiment, experiment_new, experiments, landing, robots, second_factor, second_step, services,
+    sign_in, sign_out, single_sign_on, users,
 };
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
@@ -54,6 +55,11 @@ pages! {
     "/sign-in/second": get second_step::show, post second_step::submit;
     "/sign-in/passkey": post second_step::by_passkey;
     "/sign-out": post sign_out::submit;
+    "/auth/oidc/start": get single_sign_on::start;
+    "/auth/oidc/callback": get single_sign_on::finish;
+    "/auth/oidc/logout": post single_sign_on::logged_out_there;
+    "/auth/oidc/signed-out": get single_sign_on::signed_out;
+    "/auth/onward": get onward::show;
     "/experiments": get experiments::show;
     "/experiments/new": get experiment_new::show, post experiment_new::submit;
     "/experiments/{id}": get experiment::show;
@@ -68,6 +74,8 @@ pages! {
     "/users": get users::show, post users::create;
     "/users/{id}": post users::update;
     "/users/{id}/{act}": post users::shut;
+    "/services": get services::show, post services::make;
+    "/services/{id}/revoke": post services::revoke;
     "/account": get account::show;
     "/account/password": post account::change_password;
     "/account/tokens": post account::make_token;

@@ -9,6 +9,8 @@ pub mod landing;
 pub mod robots;
 pub mod second_factor;
 pub mod second_step;
+pub mod services;
 pub mod sign_in;
 pub mod sign_out;
+pub mod single_sign_on;
 pub mod users;

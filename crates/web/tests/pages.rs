@@ -4,6 +4,8 @@
 mod asked;
 #[path = "pages/factors.rs"]
 mod factors;
+#[path = "pages/single_sign_on.rs"]
+mod single_sign_on;
 
 use auth::{NewAccount, Password};
 use domain::{
@@ -37,10 +39,14 @@ impl Site {
     }
 
     async fn with_changes(changes: Changes) -> Self {
+        Self::with(|state| state.with_changes(changes)).await
+    }
+
+    async fn with(change: impl FnOnce(AppState) -> AppState) -> Self {
         let database = TestDatabase::sqlite().await;
         let store = database.store.clone();
         let auth = auth::Service::new(store.clone()).await.expect("auth");
-        let state = AppState::new(store.clone(), auth, Lab::new(store.clone())).with_changes(changes);
+        let state = change(AppState::new(store.clone(), auth, Lab::new(store.clone())));
         let robot = NewRobot {
             name: "virtual".to_owned(),
             kind: RobotKind::Ot2,

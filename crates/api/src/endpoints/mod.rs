@@ -4,11 +4,13 @@
 pub mod activity;
 pub mod auth;
 pub mod commands;
+pub mod display;
 pub mod experiments;
 pub mod health;
 pub mod lab;
 pub mod me;
 pub mod queue;
 pub mod robots;
+pub mod service_tokens;
 pub mod tokens;
 pub mod users;

@@ -52,6 +52,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0013_backups", include_str!("0013_backups.sql")),
     expand("0014_api_tokens", include_str!("0014_api_tokens.sql")),
     expand("0016_factors", include_str!("0016_factors.sql")),
+    expand("0017_identities", include_str!("0017_identities.sql")),
 ];
 
 /// Remembers which steps ran, and is no step's.

@@ -11,6 +11,8 @@ pub struct Amr;
 
 impl Amr {
     pub const PASSWORD: &str = "pwd";
+    /// The word of a provider of identity, whatever was shown to it: the registry has none for that.
+    pub const PROVIDER: &str = "provider";
     /// A password, then a code of an app or a recovery code.
     pub const PASSWORD_AND_CODE: &str = "pwd otp mfa";
     /// A password, then a passkey.

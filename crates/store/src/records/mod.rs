@@ -2,6 +2,7 @@
 
 mod documents;
 mod experiments;
+mod external;
 mod factors;
 mod journal;
 mod leases;
@@ -10,6 +11,7 @@ mod robots;
 
 pub use documents::*;
 pub use experiments::*;
+pub use external::*;
 pub use factors::*;
 pub use journal::*;
 pub use leases::NamedLease;

@@ -57,6 +57,25 @@ pub async fn session(store: &Store, user: UserId, hash: &str, expires_at: DateTi
     store.create_session(SessionId::new(), &user, hash, expires_at, &by).await.expect("a session")
 }
 
+/// Somebody whom a provider vouches for, who is welcome and gets what account has their address.
+pub fn external(subject: &str, role: Role, quota: i32) -> ExternalSignIn {
+    let session = SessionId::new();
+    ExternalSignIn {
+        issuer: "https://id.example.org".to_owned(),
+        subject: subject.to_owned(),
+        email: Some(format!("{subject}@example.org")),
+        unknown: Unknown { is_welcome: true, takes_over: true },
+        role,
+        quota,
+        once: (format!("once {session}"), in_an_hour()),
+        session,
+        refresh_hash: format!("hash {session}"),
+        expires_at: in_an_hour(),
+        provider_session: Some(format!("session of {subject}")),
+        ip: None,
+    }
+}
+
 pub async fn set_quota(store: &Store, user: UserId, quota: i32) {
     let changes = UserChanges { quota: Some(quota), ..UserChanges::default() };
     store.update_user(user, changes, &[act("quota_changed")]).await.expect("a quota");

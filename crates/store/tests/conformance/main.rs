@@ -5,6 +5,7 @@ mod api_tokens;
 mod classes;
 mod documents;
 mod experiments;
+mod external;
 mod factors;
 mod given;
 mod holds;
@@ -76,6 +77,21 @@ on_both! {
         the_first_factor_ends_what_began_without_it,
         what_nobody_can_answer_any_more_is_forgotten,
         sessions_of_before_were_proved_when_they_began,
+    }
+    external {
+        a_newcomer_gets_an_account_and_comes_back_to_it,
+        nobody_comes_twice_with_the_same_word,
+        a_newcomer_who_is_not_welcome_leaves_nothing,
+        an_account_is_handed_over_only_where_that_is_wanted,
+        what_changes_there_changes_here_and_what_was_used_stays_used,
+        what_an_administrator_changed_stays_until_the_provider_says_something_new,
+        the_last_administrator_stays_one_whatever_the_provider_says,
+        a_first_sign_in_in_two_places_makes_one_account,
+        what_ends_there_ends_here_once_and_nothing_else,
+        a_disabled_person_does_not_come_in,
+        services_tokens_are_made_found_used_and_revoked,
+        what_has_served_its_time_is_forgotten,
+        old_sessions_are_nobodys_elsewhere,
     }
     experiments {
         an_accepted_experiment_reads_back_whole,

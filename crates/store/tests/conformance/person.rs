@@ -77,6 +77,13 @@ async fn ada(store: &Store) -> (UserId, ExperimentDetail) {
     let token = store.create_api_token(&account, &new, 50, &act("api_token_made")).await.expect("a token");
     store.note_api_tokens_used(&[(token.id, Utc::now())]).await.expect("noted");
     store.rotate_session("adas-refresh-token", "adas-next-token", in_an_hour(), None).await.expect("an answer");
+    let come = ExternalSignIn {
+        email: Some(EMAIL.to_owned()),
+        provider_session: Some("adas-session-there".to_owned()),
+        ..external("adas-subject", Role::Operator, 20)
+    };
+    let come = store.sign_in_external(&come).await.expect("an answer");
+    assert!(matches!(come, Admission::SignedIn(..)), "{come:?}");
     let (robot, lease) = lane(store, "ot2").await;
     let mut wanted = request(id, 2);
     wanted.name = Some(NAME.to_owned());
@@ -197,6 +204,8 @@ pub async fn nothing_anywhere_tells_who_it_was(database: TestDatabase) {
         "adas-credential",
         "adas-recovery-code",
         "adas-pending-hash",
+        "adas-subject",
+        "adas-session-there",
     ];
     for own in own {
         assert!(before.iter().any(|(_, text)| text.contains(own)), "{own} was nowhere to begin with");

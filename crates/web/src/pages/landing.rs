@@ -3,7 +3,7 @@
 use crate::{
     chrome::Chrome,
     error::{PageError, html},
-    pages::sign_in::SignInForm,
+    pages::{sign_in::SignInForm, single_sign_on::Elsewhere},
     plate::{self, Spot},
     session,
 };
@@ -31,5 +31,6 @@ pub async fn show(State(state): State<AppState>, headers: HeaderMap) -> Result<R
     if session::who(&state, &headers).await?.is_some() {
         return Ok(Redirect::to("/experiments").into_response());
     }
-    html(&Landing { chrome: Chrome::public("A self-driving colour lab"), form: SignInForm::default(), plate: &SAMPLER })
+    let form = SignInForm { elsewhere: Elsewhere::of(&state, None), ..SignInForm::default() };
+    html(&Landing { chrome: Chrome::public("A self-driving colour lab"), form, plate: &SAMPLER })
 }

@@ -4,8 +4,9 @@ use crate::{
     chrome::Chrome,
     error::{PageError, html},
     fields::Fields,
+    onward,
     sentences::sentence,
-    session::{self, percent_encoded, safe_next},
+    session::{self, percent_encoded},
 };
 use askama::Template;
 use auth::{AuthError, CookieSession, PENDING_COOKIE, PasskeyAnswer, PendingSignIn, Shown, Ways};
@@ -49,7 +50,7 @@ pub async fn show(
     Query(wish): Query<Wish>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let next = wish.next.as_deref().and_then(safe_next).map(str::to_owned);
+    let next = wish.next.as_deref().and_then(|next| state.onward.accept(next)).map(str::to_owned);
     let Some(pending) = request::cookie(&headers, PENDING_COOKIE) else { return Ok(again(next.as_deref())) };
     match state.auth.pending(pending).await {
         Ok(ways) => page(ways, next, None),
@@ -64,7 +65,7 @@ pub async fn submit(
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, PageError> {
-    let next = safe_next(fields.get("next")).map(str::to_owned);
+    let next = state.onward.accept(fields.get("next")).map(str::to_owned);
     let Some(pending) = request::cookie(&headers, PENDING_COOKIE) else { return Ok(again(next.as_deref())) };
     let shown = match answer(&fields) {
         Some(answer) => Shown::Passkey(answer),
@@ -98,13 +99,13 @@ pub async fn by_passkey(
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, PageError> {
-    let next = safe_next(fields.get("next")).map(str::to_owned);
+    let next = state.onward.accept(fields.get("next")).map(str::to_owned);
     let Some(answer) = answer(&fields) else { return Ok(again(next.as_deref())) };
     let signed_in = state.auth.start_cookie_session_with_passkey(&answer, ip).await;
     request::count_sign_in(&signed_in);
     match signed_in {
         Ok(started) => go_on(&state, &headers, &started, next.as_deref()),
-        Err(error) => crate::pages::sign_in::refuse(error, "", next),
+        Err(error) => crate::pages::sign_in::refuse(&state, error, "", next),
     }
 }
 
@@ -123,7 +124,7 @@ fn go_on(
     let cookies = [session::starting_cookie(state, headers, started), session::waited_cookie(state, headers)];
     let [Some(session), Some(waited)] = cookies else { return Err(PageError::internal(&"a cookie")) };
     let cookies = AppendHeaders([(header::SET_COOKIE, session), (header::SET_COOKIE, waited)]);
-    Ok((cookies, Redirect::to(next.unwrap_or("/experiments"))).into_response())
+    Ok((cookies, Redirect::to(&onward::way(next))).into_response())
 }
 
 /// The sign-in is over: from the start.

@@ -1,12 +1,14 @@
 //! `GET` and `POST /sign-in`.
 
+use super::single_sign_on::Elsewhere;
 use crate::{
     chrome::Chrome,
     error::{PageError, html},
     fields::Fields,
+    onward,
     pages::second_step,
     sentences::sentence,
-    session::{self, safe_next},
+    session,
 };
 use askama::Template;
 use auth::{AuthError, Password};
@@ -25,6 +27,8 @@ pub struct SignInForm {
     /// A path of this site to go on to.
     pub next: Option<String>,
     pub problem: Option<String>,
+    /// The provider of identity, where the lab asks one.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 #[derive(Template)]
@@ -44,11 +48,11 @@ pub async fn show(
     Query(wish): Query<Wish>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let next = wish.next.as_deref().and_then(safe_next);
+    let next = wish.next.as_deref().and_then(|next| state.onward.accept(next));
     if session::who(&state, &headers).await?.is_some() {
-        return Ok(Redirect::to(next.unwrap_or("/experiments")).into_response());
+        return Ok(Redirect::to(&onward::way(next)).into_response());
     }
-    page(SignInForm { next: next.map(str::to_owned), ..SignInForm::default() })
+    page(&state, SignInForm { next: next.map(str::to_owned), ..SignInForm::default() })
 }
 
 pub async fn submit(
@@ -57,13 +61,13 @@ pub async fn submit(
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, PageError> {
-    let next = safe_next(fields.get("next")).map(str::to_owned);
+    let next = state.onward.accept(fields.get("next")).map(str::to_owned);
     let email = fields.get("email");
     let signed_in = state.auth.start_cookie_session(email, Password::from(fields.get("password")), ip).await;
     request::count_sign_in(&signed_in);
     match signed_in {
         Ok(started) => {
-            let mut response = Redirect::to(next.as_deref().unwrap_or("/experiments")).into_response();
+            let mut response = Redirect::to(&onward::way(next.as_deref())).into_response();
             let cookie =
                 session::starting_cookie(&state, &headers, &started).ok_or_else(|| PageError::internal(&"a cookie"))?;
             response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -72,11 +76,11 @@ pub async fn submit(
         Err(AuthError::SecondFactorNeeded(pending)) => {
             second_step::lead_to(&state, &headers, &pending, next.as_deref())
         }
-        Err(error) => refuse(error, email, next),
+        Err(error) => refuse(&state, error, email, next),
     }
 }
 
-pub fn refuse(error: AuthError, email: &str, next: Option<String>) -> Result<Response, PageError> {
+pub fn refuse(state: &AppState, error: AuthError, email: &str, next: Option<String>) -> Result<Response, PageError> {
     let mut wait = 0;
     let (status, problem) = match error {
         AuthError::SignInFailed => (
@@ -88,15 +92,17 @@ pub fn refuse(error: AuthError, email: &str, next: Option<String>) -> Result<Res
             wait = standing.wait.as_secs() + 1;
             (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts with this address. Try again in {wait} s."))
         }
-        error @ AuthError::Disabled => (StatusCode::FORBIDDEN, sentence(&error.to_string())),
+        error @ (AuthError::Disabled | AuthError::PasswordsOff) => (StatusCode::FORBIDDEN, sentence(&error.to_string())),
         AuthError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Many people are signing in. Try again in a few seconds.".to_owned()),
         other => return Err(other.into()),
     };
     let email = email.chars().take(254).collect();
     let wait = (wait > 0).then(|| [(header::RETRY_AFTER, wait.to_string())]);
-    Ok((status, wait, page(SignInForm { email, next, problem: Some(problem) })?).into_response())
+    Ok((status, wait, page(state, SignInForm { email, next, problem: Some(problem), ..SignInForm::default() })?)
+        .into_response())
 }
 
-fn page(form: SignInForm) -> Result<Response, PageError> {
+fn page(state: &AppState, mut form: SignInForm) -> Result<Response, PageError> {
+    form.elsewhere = Elsewhere::of(state, form.next.as_deref());
     html(&SignInPage { chrome: Chrome::public("Sign in"), form })
 }

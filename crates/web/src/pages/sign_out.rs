@@ -13,10 +13,15 @@ pub async fn submit(
     ClientIp(ip): ClientIp,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
+    let mut way = "/";
     if let Some(token) = request::session_cookie(&headers) {
+        // Where they came from, they still are signed in.
+        if state.single_sign_on.is_some() && state.auth.came_from_provider(token).await? {
+            way = "/auth/oidc/signed-out";
+        }
         state.auth.end_cookie_session(token, ip).await?;
     }
-    let mut response = Redirect::to("/").into_response();
+    let mut response = Redirect::to(way).into_response();
     if let Some(cookie) = session::ending_cookie(&state, &headers) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

@@ -7,6 +7,7 @@ pub mod passkey_options;
 pub mod proof;
 pub mod refresh;
 pub mod second_factor;
+pub mod verify;
 
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -23,7 +23,7 @@ impl IntoResponse for Text {
 
 /// The whole lab's figures, read from the database at most every few seconds. The same from every process: ask one.
 pub async fn service_metrics(State(health): State<Health>, headers: HeaderMap) -> Result<Text, Problem> {
-    health.tokens.service.check(&headers)?;
+    health.allow(&health.tokens.service, &headers).await?;
     let LabFigures { figures, waiting, backups } = health.figures().await?;
     let record_all = || {
         record(&figures);

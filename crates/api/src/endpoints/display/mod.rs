@@ -1,0 +1,3 @@
+//! `/display`: what a screen on the lab's wall shows.
+
+pub mod read;
