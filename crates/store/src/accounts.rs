@@ -3,7 +3,7 @@
 //! Whatever is done to an account and its line in the activity log are one transaction.
 
 use crate::{
-    activity, api_tokens,
+    activity, api_tokens, links,
     connection::{Store, transact},
     error::{Result, StoreError},
     records::{NewActivity, NewUser, Page, Signal, User, UserChanges},
@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// The most rows of one page of any list.
 pub(crate) const MOST_ROWS: u32 = 200;
 
-const USERS: &str =
+pub(crate) const USERS: &str =
     "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at FROM users u";
 
 impl Store {
@@ -115,6 +115,7 @@ impl Store {
             if after.disabled_at.is_some() {
                 sessions::end_all(tx, id).await?;
                 api_tokens::end_all(tx, id).await?;
+                links::end_all(tx, id).await?;
             }
             for act in by {
                 activity::insert(self.backend(), act).execute(tx).await?;
@@ -136,7 +137,7 @@ impl Store {
         Ok(administrators.into_iter().filter(|administrator| *administrator != id).count())
     }
 
-    /// Also ends all of the user's sessions and API tokens: whoever knew the old password may have made one.
+    /// Also ends all of the user's sessions, API tokens and links: whoever knew the old password may have made one.
     ///
     /// # Errors
     /// `NotFound` where there is no such account.
@@ -149,6 +150,7 @@ impl Store {
             }
             sessions::end_all(tx, id).await?;
             api_tokens::end_all(tx, id).await?;
+            links::end_all(tx, id).await?;
             activity::insert(self.backend(), by).execute(tx).await
         });
         self.signal([Signal::Accounts]);

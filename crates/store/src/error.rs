@@ -52,6 +52,9 @@ pub enum StoreError {
     /// Nothing was written.
     #[error("this person has {most} API tokens, which is as many as may be: revoke one first")]
     TooManyTokens { most: u32 },
+    /// Nothing was written.
+    #[error("{most} mails wait to be sent, which is as many as may: try again when the mail server takes them")]
+    TooManyMails { most: u32 },
     #[error("the lease on the robot is lost: another worker drives it now")]
     LeaseLost,
     /// Somebody holds the robot, or did something to it since it was looked at. Nothing was written.

@@ -56,6 +56,8 @@ pub struct Purged {
     pub sessions: u64,
     pub spent_tokens: u64,
     pub api_tokens: u64,
+    /// One-time links, used-up or expired invitations, mails that were given up.
+    pub account_links: u64,
     pub idempotency_keys: u64,
     pub signing_keys: u64,
     pub events: u64,
@@ -76,6 +78,7 @@ impl std::ops::AddAssign for Purged {
         self.sessions += other.sessions;
         self.spent_tokens += other.spent_tokens;
         self.api_tokens += other.api_tokens;
+        self.account_links += other.account_links;
         self.idempotency_keys += other.idempotency_keys;
         self.signing_keys += other.signing_keys;
         self.events += other.events;
@@ -103,6 +106,7 @@ impl Store {
             sessions,
             spent_tokens,
             api_tokens: self.forget(sql!(api_tokens, at - REMEMBERED, STEP)).await?,
+            account_links: self.purge_links(at).await?,
             idempotency_keys: self.forget(sql!(keys, at - REMEMBERED, STEP)).await?,
             signing_keys: self.forget(sql!("DELETE FROM signing_keys WHERE verifies_until <= $1", at)).await?,
             events: self.forget_before(keep.events, at, EVENTS).await?,
@@ -110,6 +114,25 @@ impl Store {
             operations: self.purge_operations(keep.operations, at).await?,
             activity: self.forget_before(keep.activity, at, ACTIVITY).await?,
         })
+    }
+
+    /// Links that have run out; invitations and mails that were given up, 30 days later, and requests for an account that
+    /// nobody answered for so long.
+    async fn purge_links(&self, at: DateTime<Utc>) -> Result<u64> {
+        let (old, first) = (at - REMEMBERED, first_id(at - REMEMBERED));
+        let links = "DELETE FROM account_links WHERE hash IN (
+            SELECT hash FROM account_links WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        let mails = "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE id < $1 ORDER BY id LIMIT $2)";
+        let invitations = "DELETE FROM invitations WHERE id IN (
+            SELECT i.id FROM (SELECT id FROM invitations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) AS i
+            WHERE NOT EXISTS (SELECT 1 FROM account_links l WHERE l.invitation_id = i.id)
+                AND NOT EXISTS (SELECT 1 FROM mails m WHERE m.invitation_id = i.id))";
+        let asked = "DELETE FROM registrations WHERE id IN (SELECT id FROM registrations WHERE id < $1 ORDER BY id LIMIT $2)";
+        let mut forgotten = self.forget(sql!(links, at, STEP)).await?;
+        forgotten += self.forget(sql!(mails, first, STEP)).await?;
+        forgotten += self.forget(sql!(invitations, old, STEP)).await?;
+        forgotten += self.forget(sql!(asked, first, STEP)).await?;
+        Ok(forgotten)
     }
 
     async fn purge_sessions(&self, at: DateTime<Utc>) -> Result<(u64, u64)> {

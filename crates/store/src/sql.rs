@@ -239,6 +239,7 @@ pub(crate) fn json<T: serde::Serialize>(value: &T) -> serde_json::Value {
 plain_columns!(i16, i32, i64, bool, DateTime<Utc>, Uuid);
 cleaned_columns!(storable: String, storable_json: serde_json::Value);
 id_columns!(UserId, ExperimentId, WellId, ResultId, OperationId, RobotId, PlateId, SessionId, ActivityId, ApiTokenId);
+id_columns!(InvitationId, RegistrationId, MailId);
 name_columns!(
     Collection,
     ExperimentStatus,
@@ -250,6 +251,8 @@ name_columns!(
     DyeName,
     Control,
     Attendance,
+    LinkPurpose,
+    MailKind,
     RobotKind,
     RobotMode
 );
