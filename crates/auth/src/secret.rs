@@ -37,6 +37,7 @@ pub(crate) enum Purpose {
     Refresh,
     Cookie,
     Api,
+    Link,
 }
 
 /// The SHA-256 under which a token is stored. A fast hash is enough for 256 random bits.
@@ -45,6 +46,7 @@ pub(crate) fn stored_hash(purpose: Purpose, token: &str) -> String {
         Purpose::Refresh => b"refresh:",
         Purpose::Cookie => b"cookie:",
         Purpose::Api => b"api:",
+        Purpose::Link => b"link:",
     };
     URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(label).chain_update(token).finalize())
 }

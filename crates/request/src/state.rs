@@ -2,6 +2,7 @@
 
 use crate::{Changes, LastChanges};
 use documents::Documents;
+use std::sync::Arc;
 use store::{Position, Retention, Store};
 use workflow::Lab;
 
@@ -27,6 +28,8 @@ pub struct AppState {
     /// How long what happened in an experiment is kept, to be told where it is gone.
     pub retention: Retention,
     pub last_changes: LastChanges,
+    /// The lab's address for people, without a slash at its end: what links lead to. Never taken from a request.
+    pub site: Arc<str>,
     /// What is read has all up to there; where only what is true now is read, this says nothing.
     pub seen: Position,
 }
@@ -43,8 +46,21 @@ impl AppState {
             changes: Changes::default(),
             retention: Retention::default(),
             last_changes: LastChanges::default(),
+            site: "http://localhost:8080".into(),
             seen: Position::START,
         }
+    }
+
+    /// For a lab that people reach at this address.
+    #[must_use]
+    pub fn with_site(mut self, site: String) -> Self {
+        self.site = site.into();
+        self
+    }
+
+    /// The address of a one-time link.
+    pub fn link(&self, secret: &auth::Secret) -> String {
+        format!("{}/link/{}", self.site, secret.expose())
     }
 
     /// For a lab with a document store.

@@ -10,8 +10,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let store = database::open_to_serve(settings).await?;
     let tasks = Tasks::new(shutdown);
     store.join(&tasks);
-    let app = app::build(settings, store.clone(), tasks).await?;
-    Banner { address, password: app.one_time_password.as_ref(), robot: None }.print();
+    let app = app::build(settings, store.clone(), tasks, address).await?;
+    Banner { address, way_in: app.way_in.as_ref(), robot: None }.print();
     app.serve(listener).await;
     store.close().await?;
     Ok(())
