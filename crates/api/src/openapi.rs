@@ -59,11 +59,16 @@ impl Modify for Bearer {
 
 /// The described endpoints with their description.
 pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) {
-    use endpoints::{activity, auth, commands, experiments, me, queue, robots, tokens, users};
+    use endpoints::{
+        activity, auth, commands, experiments, invitations, me, queue, registrations, robots, tokens, users,
+    };
     let v1 = OpenApiRouter::new()
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::refresh::refresh))
         .routes(routes!(auth::logout::logout))
+        .routes(routes!(auth::forgot::forgot))
+        .routes(routes!(auth::register::register))
+        .routes(routes!(auth::link::link))
         .routes(routes!(me::read::read))
         .routes(routes!(me::export::export))
         .routes(routes!(tokens::create::create, tokens::list::list))
@@ -82,9 +87,18 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
         .routes(routes!(robots::deck::deck))
         .routes(routes!(queue::list::list))
         .routes(routes!(users::create::create, users::list::list))
+        .routes(routes!(users::bulk::bulk))
+        .routes(routes!(users::import::import))
         .routes(routes!(users::update::update))
+        .routes(routes!(users::link::link))
+        .routes(routes!(users::sign_out::sign_out))
         .routes(routes!(users::export::export))
         .routes(routes!(users::erase::erase))
+        .routes(routes!(invitations::create::create, invitations::list::list))
+        .routes(routes!(invitations::revoke::revoke))
+        .routes(routes!(registrations::list::list))
+        .routes(routes!(registrations::approve::approve))
+        .routes(routes!(registrations::refuse::refuse))
         .routes(routes!(activity::list::list));
     let v1 = commands::routes().fold(v1, OpenApiRouter::routes);
     let (router, mut document) =

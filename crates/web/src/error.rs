@@ -103,6 +103,9 @@ impl From<AuthError> for PageError {
             AuthError::Store(error) => error.into(),
             AuthError::NoSuchUser => Self::NotFound("account"),
             AuthError::NoSuchToken => Self::NotFound("token"),
+            AuthError::NoSuchLink => Self::NotFound("link"),
+            AuthError::NoSuchInvitation => Self::NotFound("invitation"),
+            AuthError::NoSuchRegistration => Self::NotFound("request for an account"),
             other => Self::internal(&other),
         }
     }

@@ -24,7 +24,9 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{MethodRouter, get},
 };
-use pages::{account, documents, experiment, experiment_new, experiments, landing, robots, sign_in, sign_out, users};
+use pages::{
+    account, documents, experiment, experiment_new, experiments, joining, landing, robots, sign_in, sign_out, users,
+};
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
@@ -47,6 +49,9 @@ pages! {
     "/": get landing::show;
     "/sign-in": get sign_in::show, post sign_in::submit;
     "/sign-out": post sign_out::submit;
+    "/forgot": get joining::show_forgot, post joining::forgot;
+    "/register": get joining::show_register, post joining::register;
+    "/link/{secret}": get joining::show_link, post joining::use_link;
     "/experiments": get experiments::show;
     "/experiments/new": get experiment_new::show, post experiment_new::submit;
     "/experiments/{id}": get experiment::show;
@@ -59,8 +64,13 @@ pages! {
     "/robots/{name}/{command}": post robots::command;
     "/lab/{command}": post robots::command_all;
     "/users": get users::show, post users::create;
-    "/users/{id}": post users::update;
-    "/users/{id}/{act}": post users::shut;
+    "/users/bulk": post users::bulk;
+    "/users/import": get users::show_import, post users::submit_import;
+    "/users/invitations": get users::show_invitations, post users::invite;
+    "/users/invitations/{id}/revoke": post users::revoke_invitation;
+    "/users/registrations/{id}/{act}": post users::decide;
+    "/users/{id}": get users::show_one, post users::update;
+    "/users/{id}/{act}": post users::act;
     "/account": get account::show;
     "/account/password": post account::change_password;
     "/account/tokens": post account::make_token;

@@ -24,6 +24,10 @@ pub struct SignInForm {
     /// A path of this site to go on to.
     pub next: Option<String>,
     pub problem: Option<String>,
+    /// What a one-time link did that led here.
+    pub done: Option<&'static str>,
+    /// Whether people may ask for an account.
+    pub takes_strangers: bool,
 }
 
 #[derive(Template)]
@@ -36,6 +40,7 @@ struct SignInPage {
 #[derive(Debug, Default, Deserialize)]
 pub struct Wish {
     next: Option<String>,
+    done: Option<String>,
 }
 
 pub async fn show(
@@ -47,7 +52,13 @@ pub async fn show(
     if session::who(&state, &headers).await?.is_some() {
         return Ok(Redirect::to(next.unwrap_or("/experiments")).into_response());
     }
-    page(SignInForm { next: next.map(str::to_owned), ..SignInForm::default() })
+    let done = match wish.done.as_deref() {
+        Some("password") => Some("The password is set. Sign in with it."),
+        Some("account") => Some("Your account is made. Sign in."),
+        Some("waits") => Some("An administrator decides about your account. A mail will tell you."),
+        _ => None,
+    };
+    page(&state, SignInForm { next: next.map(str::to_owned), done, ..SignInForm::default() })
 }
 
 pub async fn submit(
@@ -68,16 +79,16 @@ pub async fn submit(
             response.headers_mut().insert(header::SET_COOKIE, cookie);
             Ok(response)
         }
-        Err(error) => refuse(error, email, next),
+        Err(error) => refuse(&state, error, email, next),
     }
 }
 
-fn refuse(error: AuthError, email: &str, next: Option<String>) -> Result<Response, PageError> {
+fn refuse(state: &AppState, error: AuthError, email: &str, next: Option<String>) -> Result<Response, PageError> {
     let mut wait = 0;
     let (status, problem) = match error {
         AuthError::SignInFailed => (
             StatusCode::UNAUTHORIZED,
-            "That e-mail address and password don’t belong together. Check both; an administrator can set a new password.".to_owned(),
+            "That e-mail address and password don’t belong together. Check both, or choose “Forgotten password”.".to_owned(),
         ),
         AuthError::Throttled(standing) => {
             wait = standing.wait.as_secs() + 1;
@@ -89,9 +100,10 @@ fn refuse(error: AuthError, email: &str, next: Option<String>) -> Result<Respons
     };
     let email = email.chars().take(254).collect();
     let wait = (wait > 0).then(|| [(header::RETRY_AFTER, wait.to_string())]);
-    Ok((status, wait, page(SignInForm { email, next, problem: Some(problem) })?).into_response())
+    Ok((status, wait, page(state, SignInForm { email, next, problem: Some(problem), ..SignInForm::default() })?).into_response())
 }
 
-fn page(form: SignInForm) -> Result<Response, PageError> {
+fn page(state: &AppState, form: SignInForm) -> Result<Response, PageError> {
+    let form = SignInForm { takes_strangers: state.auth.account_policy().takes_strangers(), ..form };
     html(&SignInPage { chrome: Chrome::public("Sign in"), form })
 }

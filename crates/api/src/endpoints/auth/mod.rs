@@ -1,8 +1,11 @@
-//! `/auth`: signing in, staying signed in, signing out.
+//! `/auth`: signing in, staying signed in, signing out, and the ways to an account.
 
+pub mod forgot;
+pub mod link;
 pub mod login;
 pub mod logout;
 pub mod refresh;
+pub mod register;
 
 use serde::Deserialize;
 use utoipa::ToSchema;
