@@ -5,7 +5,7 @@
 //! table of permissions, which stands in docs/people.md; that the lab answers so is seen by asking it.
 
 use api::ApiState;
-use auth::{AUDIENCE, ISSUER, NewAccount, Password, SESSION_COOKIE, Service, TokenWish};
+use auth::{AUDIENCE, AccountPolicy, ISSUER, InvitationWish, NewAccount, Password, Registration, SESSION_COOKIE, Service, TokenWish};
 use axum::{
     Router,
     body::Body,
@@ -15,12 +15,14 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Utc;
-use domain::{ApiTokenId, Attendance, Deck, ExperimentId, Permission, RobotKind, Role, Scope, Scopes, UserId};
+use domain::{
+    ApiTokenId, Attendance, Deck, ExperimentId, Permission, RegistrationId, RobotKind, Role, Scope, Scopes, UserId,
+};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use request::{Access, AppState, Caller, Changes, ROUTES, access};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{NewRobot, User, testing::TestDatabase};
+use store::{LinkTo, NewActivity, NewLink, NewRobot, User, testing::TestDatabase};
 use tower::ServiceExt;
 use workflow::{ExperimentRequest, Lab, WellRequest};
 
@@ -80,6 +82,8 @@ impl Fixture {
         let database = TestDatabase::sqlite().await;
         let store = database.store.clone();
         let auth = Service::new(store.clone()).await.expect("auth");
+        let policy = AccountPolicy { registration: Registration::Open, ..AccountPolicy::default() };
+        let auth = auth.with_account_policy(policy).expect("a policy");
         let state = AppState::new(store.clone(), auth, Lab::new(store.clone()));
         let state = state.with_changes(Changes::per_minute(100_000));
         let robot = NewRobot {
@@ -123,6 +127,22 @@ impl Fixture {
         (token.id, secret.expose().to_owned())
     }
 
+    /// Somebody new whose address is proven.
+    async fn somebody_waits(&self) -> RegistrationId {
+        let id = RegistrationId::new();
+        let (email, hash) = (format!("{id}@example.org"), format!("hash of {id}"));
+        let link = NewLink {
+            hash: hash.clone(),
+            to: LinkTo::Registration(email.clone()),
+            expires_at: Utc::now() + chrono::TimeDelta::hours(1),
+        };
+        let act = NewActivity { user_id: None, action: "account_asked", details: json!({}), ip_address: None };
+        self.state.store.create_link(&link, None).await.expect("a link");
+        let asked = store::Registration { id, email, hashed_password: "!".to_owned(), created_at: Utc::now() };
+        self.state.store.ask_for_account(&hash, &asked, &act).await.expect("asked");
+        id
+    }
+
     /// The path with something for each of its parts.
     async fn filled(&self, route: &str, asks: &Person, whose: Whose) -> String {
         let owner = if whose == Whose::Others { &self.people["other"] } else { asks };
@@ -135,12 +155,18 @@ impl Fixture {
             // A fresh one each time, since who may revokes it.
             let (id, _) = self.api_token(&owner.user, &[Scope::Read]).await;
             id.to_string()
+        } else if route.contains("invitations/{id}") {
+            let made = self.state.auth.invite(InvitationWish::default(), None, None).await.expect("an invitation");
+            made.invitation.id.to_string()
+        } else if route.contains("registrations/{id}") {
+            self.somebody_waits().await.to_string()
         } else if route.contains("users/{id}") {
             self.target.to_string()
         } else {
             "bench".to_owned()
         };
         let path = route.replace("{id}", &id).replace("{name}", "bench");
+        let path = if route.contains("registrations") { path.replace("{act}", "refuse") } else { path };
         path.replace("{control}", "pause").replace("{command}", "pause").replace("{act}", "enable")
     }
 
@@ -206,7 +232,7 @@ fn guarded() -> impl Iterator<Item = (&'static str, &'static str, Permission)> {
 fn whose(route: &str) -> &'static [Whose] {
     if route.contains("experiments/{id}") || route.contains("tokens/{id}") {
         &[Whose::Own, Whose::Others, Whose::Nobodys]
-    } else if route.contains("users/{id}") {
+    } else if ["users/{id}", "invitations/{id}", "registrations/{id}"].iter().any(|part| route.contains(part)) {
         &[Whose::TheLabs, Whose::Nobodys]
     } else {
         &[Whose::TheLabs]

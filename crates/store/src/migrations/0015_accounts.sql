@@ -53,5 +53,10 @@ CREATE TABLE mails (
     failure TEXT
 ) {strict};
 CREATE INDEX mails_due ON mails (due_at);
+-- What failed, for administrators to see.
+CREATE INDEX mails_failed ON mails (id) WHERE failure IS NOT NULL;
 CREATE INDEX mails_of_email ON mails (email);
 CREATE INDEX mails_of_invitation ON mails (invitation_id);
+
+-- Who administers the lab is asked before somebody stops doing so.
+CREATE INDEX users_of_role ON users (role);

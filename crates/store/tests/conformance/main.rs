@@ -7,6 +7,7 @@ mod documents;
 mod experiments;
 mod given;
 mod holds;
+mod joining;
 mod journal;
 mod model;
 mod notices;
@@ -66,6 +67,17 @@ on_both! {
         the_last_use_is_the_latest_whoever_comes_last,
         a_token_that_ran_out_is_listed_for_a_month,
         an_act_on_a_token_and_its_line_are_one,
+    }
+    joining {
+        a_link_sets_a_password_once_and_ends_what_was_open,
+        a_link_ends_with_its_account_its_time_and_a_new_password,
+        an_invitation_makes_as_many_accounts_as_it_is_for_and_none_for_others,
+        whoever_proves_an_address_gets_its_account_or_waits,
+        many_are_changed_or_none_and_an_administrator_stays,
+        a_class_comes_in_whole_or_not_at_all,
+        a_mail_is_taken_by_one_and_again_if_that_one_dies,
+        what_has_run_out_goes,
+        people_are_found_by_a_part_of_their_address,
     }
     experiments {
         an_accepted_experiment_reads_back_whole,
