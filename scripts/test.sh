@@ -176,6 +176,9 @@ start_postgres
 step "A document server"
 prepare_python mongodb
 
+step "A mail server"
+prepare_python mail
+
 step "Tests"
 cargo test --locked --workspace --no-fail-fast
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod documents;
+mod joining;
 mod lab;
 mod lists;
 mod live;
