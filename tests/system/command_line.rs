@@ -267,7 +267,9 @@ fn people_are_brought_in_by_links_invitations_and_a_sheet() {
     let made = invited(&["user", "invite", "--uses", "3", "--role", "researcher", "--days", "7"]);
     assert!(made.status.success() && made.stderr.contains("3 people"), "{made:?}");
     assert!(made.stdout.starts_with("https://lab.example.org/link/") && made.stdout.lines().count() == 1, "{made:?}");
-    for (more, said) in [(&["--uses", "0"][..], "1 to 1000"), (&["--days", "366"], "1 to 365"), (&["--email", "ada"], "no e-mail")] {
+    for (more, said) in
+        [(&["--uses", "0"][..], "1 to 1000"), (&["--days", "366"], "1 to 365"), (&["--email", "ada"], "no e-mail")]
+    {
         let refused = invited(&[&["user", "invite"], more].concat());
         assert!(!refused.status.success() && refused.stderr.contains(said), "{refused:?}");
     }

@@ -97,7 +97,8 @@ fn settings(server: &MailServer, login: &str) -> Vec<(&'static str, String)> {
 }
 
 async fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
-    let answer = reqwest::Client::new().post(format!("{address}/api/v1{path}")).json(body).send().await.expect("an answer");
+    let answer =
+        reqwest::Client::new().post(format!("{address}/api/v1{path}")).json(body).send().await.expect("an answer");
     let status = answer.status().as_u16();
     (status, answer.json().await.unwrap_or_default())
 }
@@ -125,7 +126,10 @@ async fn a_mail_is_neither_lost_nor_waited_for() {
     let letter = server.letter(1).await;
     assert_eq!((&letter["to"], &letter["from"]), (&json!([ADMIN]), &json!("lab@example.org")));
     let text = letter["text"].as_str().expect("text");
-    assert!(text.contains("\r\nSubject: Choose a new password\r\n") && text.contains("\r\nTo: admin@localhost\r\n"), "{text}");
+    assert!(
+        text.contains("\r\nSubject: Choose a new password\r\n") && text.contains("\r\nTo: admin@localhost\r\n"),
+        "{text}"
+    );
     assert!(!text.contains("Bcc"), "{text}");
     let used = json!({ "secret": secret(text), "password": NEXT });
     let (status, outcome) = post(&lab.address, "/auth/link", &used).await;
@@ -165,7 +169,8 @@ async fn a_mail_that_is_refused_for_good_is_given_up_and_seen() {
     let cookie = answer.headers()["set-cookie"].to_str().expect("text").split(';').next().expect("a cookie").to_owned();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let page = browser.get(format!("{}/users", lab.address)).header("cookie", &cookie).send().await.expect("an answer");
+        let page =
+            browser.get(format!("{}/users", lab.address)).header("cookie", &cookie).send().await.expect("an answer");
         let page = page.text().await.expect("text");
         if page.contains("It is given up") {
             assert!(page.contains("admin@localhost, about reset") && page.contains("not taken here"), "{page}");

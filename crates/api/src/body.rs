@@ -176,7 +176,11 @@ impl Search {
     pub fn part(&self) -> Result<Option<&str>, Problem> {
         let Some(part) = self.q.as_deref() else { return Ok(None) };
         let is_one = (1..=LONGEST_SEARCH).contains(&part.chars().count()) && !part.contains(char::is_control);
-        if is_one { Ok(Some(part)) } else { Err(Problem::bad_parameter("q", "use 1 to 254 characters, or leave it out")) }
+        if is_one {
+            Ok(Some(part))
+        } else {
+            Err(Problem::bad_parameter("q", "use 1 to 254 characters, or leave it out"))
+        }
     }
 }
 

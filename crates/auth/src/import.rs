@@ -4,8 +4,8 @@
 //! that is handed out, and isn't stored; a group isn't yet.
 
 use crate::{
-    AuthError, EmailAddress, Identity, Secret, Service, USUAL_QUOTA, WELCOME_LIFE, account::check_quota, links::new_link,
-    service::activity,
+    AuthError, EmailAddress, Identity, Secret, Service, USUAL_QUOTA, WELCOME_LIFE, account::check_quota,
+    links::new_link, service::activity,
 };
 use chrono::{DateTime, Utc};
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -43,7 +43,9 @@ pub enum ImportError {
     Twice(&'static str),
     #[error("line {line} can't be read: {why}")]
     Unreadable { line: u64, why: String },
-    #[error("line {line}: {why}. Nobody was imported; mend it, and the {more} other lines that can't be taken, then try again")]
+    #[error(
+        "line {line}: {why}. Nobody was imported; mend it, and the {more} other lines that can't be taken, then try again"
+    )]
     Faulty { line: u64, why: String, more: usize },
 }
 
@@ -162,8 +164,12 @@ fn read(sheet: &str) -> Result<Vec<ImportLine>, ImportError> {
         return Err(ImportError::TooLarge);
     }
     let sheet = sheet.trim_start_matches('\u{feff}');
-    let mut reader =
-        ReaderBuilder::new().delimiter(delimiter(sheet)).has_headers(false).flexible(true).trim(Trim::All).from_reader(sheet.as_bytes());
+    let mut reader = ReaderBuilder::new()
+        .delimiter(delimiter(sheet))
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(sheet.as_bytes());
     let mut records = reader.records();
     let first = records.next().ok_or(ImportError::Empty)?.map_err(unreadable)?;
     // A list of addresses needs no heading.
@@ -219,11 +225,16 @@ fn line(record: &StringRecord, columns: Columns) -> ImportLine {
     let (typed, name) = (at(Some(columns.email)), at(columns.name).chars().take(LONGEST_NAME).collect());
     let role = match at(columns.role) {
         "" => Ok(Role::Student),
-        role => role.to_lowercase().parse::<Role>().map_err(|_| format!("'{}' is no role: student, researcher, operator or admin", cut(role))),
+        role => role
+            .to_lowercase()
+            .parse::<Role>()
+            .map_err(|_| format!("'{}' is no role: student, researcher, operator or admin", cut(role))),
     };
     let quota = match at(columns.quota) {
         "" => Ok(USUAL_QUOTA),
-        quota => quota.parse().map_err(|_| AuthError::InvalidQuota).and_then(check_quota).map_err(|error| error.to_string()),
+        quota => {
+            quota.parse().map_err(|_| AuthError::InvalidQuota).and_then(check_quota).map_err(|error| error.to_string())
+        }
     };
     let email = typed.parse::<EmailAddress>().map_err(|error| error.to_string());
     let fault = [email.as_ref().err(), role.as_ref().err(), quota.as_ref().err()].into_iter().flatten().next();
@@ -260,10 +271,19 @@ pub fn ways_in_csv(ways_in: &[WayIn], link: impl Fn(&Secret) -> String) -> Strin
 
 /// A formula may hide behind characters that aren't seen, and begin with a full-width sign.
 fn field(text: &str) -> String {
-    let seen = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}'));
-    let is_formula = seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || text.starts_with(['\t', '\r', '\n']);
+    let seen = text.trim_start_matches(|c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+    });
+    let is_formula =
+        seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || text.starts_with(['\t', '\r', '\n']);
     let safe: Cow<'_, str> = if is_formula { format!("'{text}").into() } else { text.into() };
-    if safe.contains(['"', ',', ';', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe.into_owned() }
+    if safe.contains(['"', ',', ';', '\n', '\r']) {
+        format!("\"{}\"", safe.replace('"', "\"\""))
+    } else {
+        safe.into_owned()
+    }
 }
 
 #[cfg(test)]
@@ -294,7 +314,8 @@ mod tests {
 
     #[test]
     fn what_cant_be_taken_is_said_with_its_line() {
-        let lines = read("email,role,quota\nada,,\nbob@example.org,boss,\neve@example.org,,-1\nAda@x,,\nada@x,,").expect("a sheet");
+        let lines = read("email,role,quota\nada,,\nbob@example.org,boss,\neve@example.org,,-1\nAda@x,,\nada@x,,")
+            .expect("a sheet");
         let said: Vec<_> = lines.iter().map(|line| (line.line, matches!(line.fate, Fate::Fault(_)))).collect();
         assert_eq!(said, [(2, true), (3, true), (4, true), (5, false), (6, true)]);
         for (sheet, error) in [

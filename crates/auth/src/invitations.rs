@@ -1,7 +1,8 @@
 //! What administrators decide about who comes in: invitations, and people who wait for an account.
 
 use crate::{
-    AuthError, EmailAddress, Identity, Secret, Service, USUAL_QUOTA, account::check_quota, links::new_link, service::activity,
+    AuthError, EmailAddress, Identity, Secret, Service, USUAL_QUOTA, account::check_quota, links::new_link,
+    service::activity,
 };
 use chrono::{SubsecRound, TimeDelta, Utc};
 use domain::{InvitationId, MailKind, RegistrationId, Role, UserId};
@@ -127,12 +128,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchRegistration`
-    pub async fn reject(
-        &self,
-        id: RegistrationId,
-        by: Option<&Identity>,
-        ip: Option<IpAddr>,
-    ) -> Result<(), AuthError> {
+    pub async fn reject(&self, id: RegistrationId, by: Option<&Identity>, ip: Option<IpAddr>) -> Result<(), AuthError> {
         let by = activity(by.map(Identity::user_id), "account_refused", json!({ "registration": id }), ip);
         Ok(self.store.reject(id, &by).await?)
     }

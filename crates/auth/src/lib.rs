@@ -32,9 +32,7 @@ pub use account::{EmailAddress, NewAccount};
 pub use api_token::API_TOKEN_PREFIX;
 pub use error::AuthError;
 pub use identity::{Credential, Forbidden, Identity};
-pub use import::{
-    Fate, ImportDone, ImportError, ImportLine, LARGEST_SHEET, MOST_IMPORTED, WayIn, ways_in_csv,
-};
+pub use import::{Fate, ImportDone, ImportError, ImportLine, LARGEST_SHEET, MOST_IMPORTED, WayIn, ways_in_csv};
 pub use invitations::{InvitationWish, Invited, LONGEST_INVITATION_DAYS, MOST_USES, USUAL_INVITATION_DAYS};
 pub use keys::{KeyInfo, Keys};
 pub use links::{HANDED_LINK_LIFE, Letter, Says, Used, WELCOME_LIFE};

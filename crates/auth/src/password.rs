@@ -134,7 +134,9 @@ pub(crate) fn is_outdated(hash: &str) -> bool {
     let Ok(hash) = PasswordHash::new(hash) else { return false };
     let params = Params::try_from(&hash);
     let is_enough = |params: Params| {
-        params.m_cost() >= MEMORY_KIB && params.t_cost() >= PASSES && params.m_cost() * params.t_cost() >= MEMORY_KIB * PASSES
+        params.m_cost() >= MEMORY_KIB
+            && params.t_cost() >= PASSES
+            && params.m_cost() * params.t_cost() >= MEMORY_KIB * PASSES
     };
     hash.algorithm.as_str() != "argon2id" || !params.is_ok_and(is_enough)
 }

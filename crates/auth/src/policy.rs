@@ -1,8 +1,9 @@
 //! How people come to an account, as the lab's configuration says, and how often strangers may ask for mail.
 
 use crate::{
-    AuthError, EmailAddress, Service, client_network,
+    AuthError, EmailAddress, Service,
     account::check_quota,
+    client_network,
     rate::{Limiter, Policy},
 };
 use domain::Role;

@@ -111,9 +111,30 @@ mod tests {
     #[test]
     fn what_is_tried_first_is_refused() {
         for password in [
-            "password", "Password", "PASSWORD1!", "passwordpassword", "12345678", "1234567890", "qwertyuiop", "iloveyou",
-            "sunshine2024", "aaaaaaaa", "abababab", "abcabcabc", "abcdefgh", "hgfedcba", "qwertasdfg", "abcd1234qwer",
-            "87654321", "lovelace", "ada.lovelace", "Lovelace12", "example.org", "tincture", "tincture1", "trustno1!",
+            "password",
+            "Password",
+            "PASSWORD1!",
+            "passwordpassword",
+            "12345678",
+            "1234567890",
+            "qwertyuiop",
+            "iloveyou",
+            "sunshine2024",
+            "aaaaaaaa",
+            "abababab",
+            "abcabcabc",
+            "abcdefgh",
+            "hgfedcba",
+            "qwertasdfg",
+            "abcd1234qwer",
+            "87654321",
+            "lovelace",
+            "ada.lovelace",
+            "Lovelace12",
+            "example.org",
+            "tincture",
+            "tincture1",
+            "trustno1!",
         ] {
             assert!(weakness(password, "ada.lovelace@example.org").is_some(), "{password}");
         }

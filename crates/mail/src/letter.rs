@@ -45,9 +45,10 @@ pub(crate) fn written(letter: &Letter, site: &str) -> (&'static str, String) {
                 invitation.quota
             ),
         ),
-        Says::Approved => {
-            ("Your account is ready", format!("An administrator has made the account that you asked for. Sign in at {site}/sign-in"))
-        }
+        Says::Approved => (
+            "Your account is ready",
+            format!("An administrator has made the account that you asked for. Sign in at {site}/sign-in"),
+        ),
     };
     (subject, format!("{says}\n\n-- \nTincture, {site}\n"))
 }

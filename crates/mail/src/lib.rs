@@ -8,5 +8,5 @@ mod letter;
 mod relay;
 mod sink;
 
-pub use sink::{Server, Sink, SinkError};
 pub use relay::{Mailer, relay, sender};
+pub use sink::{Server, Sink, SinkError};

@@ -95,7 +95,8 @@ impl Sink {
         if says_none && user.is_some() {
             return Err(SinkError::InTheClear);
         }
-        let encrypted = scheme == "smtps" || !(says_none || (is_here(host) && user.is_none() && !server.url.contains("tls=")));
+        let encrypted =
+            scheme == "smtps" || !(says_none || (is_here(host) && user.is_none() && !server.url.contains("tls=")));
         // The part `tls=` is ours to read.
         let (plain, _) = server.url.split_once('?').unwrap_or((server.url, ""));
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(plain);

@@ -3,9 +3,10 @@
 //! Whatever is done to an account and its line in the activity log are one transaction.
 
 use crate::{
-    activity, api_tokens, links,
+    activity, api_tokens,
     connection::{Store, transact},
     error::{Result, StoreError},
+    links,
     records::{NewActivity, NewUser, Page, Signal, User, UserChanges},
     sessions,
     sql::{Row, now, sql},

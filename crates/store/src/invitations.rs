@@ -2,9 +2,10 @@
 
 use crate::{
     accounts::MOST_ROWS,
-    activity, links, mails,
+    activity,
     connection::{Store, transact},
     error::{Result, StoreError},
+    links, mails,
     records::{Invitation, LinkTo, NewActivity, NewLink, NewMail, NewUser, Page},
     registrations::insert_user,
     sql::{Row, now, sql},
@@ -42,11 +43,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
-    pub async fn invitations(
-        &self,
-        after: Option<InvitationId>,
-        limit: u32,
-    ) -> Result<Page<Invitation, InvitationId>> {
+    pub async fn invitations(&self, after: Option<InvitationId>, limit: u32) -> Result<Page<Invitation, InvitationId>> {
         let limit = limit.clamp(1, MOST_ROWS);
         let text = format!("{INVITATIONS} WHERE id < $1 ORDER BY id DESC LIMIT $2");
         let after = after.map_or(Uuid::max(), InvitationId::as_uuid);

@@ -29,7 +29,8 @@ pub(crate) const COLUMNS: Columns = &[
 ];
 
 /// What a link that is still good is for; `$1` is its hash, `$2` now.
-const GOOD: &str = "SELECT purpose, user_id, invitation_id, email FROM account_links WHERE hash = $1 AND expires_at > $2";
+const GOOD: &str =
+    "SELECT purpose, user_id, invitation_id, email FROM account_links WHERE hash = $1 AND expires_at > $2";
 
 impl Store {
     /// Makes a link. `by` is the act that it comes from, where that is one of its own.
@@ -37,7 +38,8 @@ impl Store {
     /// # Errors
     /// `NotFound` where there is no such account or invitation, or the account is disabled.
     pub async fn create_link(&self, new: &NewLink, by: Option<&NewActivity>) -> Result<()> {
-        let of_user = format!("SELECT id FROM users WHERE id = $1 AND disabled_at IS NULL{}", self.backend().for_update());
+        let of_user =
+            format!("SELECT id FROM users WHERE id = $1 AND disabled_at IS NULL{}", self.backend().for_update());
         transact!(self, |tx| {
             match new.to {
                 LinkTo::Password(user) => {
@@ -75,7 +77,8 @@ impl Store {
         let Some(row) = sql!(GOOD, hash, now()).one(self.reader()).await? else { return Ok(None) };
         match row.get("purpose")? {
             LinkPurpose::Password => {
-                let text = "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at
+                let text =
+                    "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at
                     FROM users u WHERE u.id = $1 AND u.disabled_at IS NULL";
                 let user = sql!(text, row.get::<Option<UserId>>("user_id")?).one(self.reader()).await?;
                 Ok(user.map(|row| read_user(&row)).transpose()?.map(Opened::Password))

@@ -96,7 +96,7 @@ pub(crate) async fn post(backend: Backend, tx: &DatabaseTransaction, mails: &[Ne
     if mails.is_empty() {
         return Ok(());
     }
-    let text = "SELECT COUNT(*) AS waiting FROM (SELECT 1 FROM mails WHERE due_at IS NOT NULL LIMIT $1) AS some";
+    let text = "SELECT COUNT(*) AS waiting FROM (SELECT 1 FROM mails WHERE due_at IS NOT NULL LIMIT $1) AS held";
     let waiting = sql!(text, i64::from(MOST_MAILS)).one(tx).await?;
     let waiting: i64 = waiting.map_or(Ok(0), |row| row.get("waiting"))?;
     if waiting + i64::try_from(mails.len()).unwrap_or(i64::MAX) > i64::from(MOST_MAILS) {

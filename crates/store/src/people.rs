@@ -2,14 +2,14 @@
 
 use crate::{
     accounts::{MOST_ROWS, USERS, read_user},
-    activity, links, mails,
+    activity, api_tokens,
     connection::{Store, transact},
     error::{Result, StoreError},
+    links, mails,
     records::{NewActivity, NewLink, NewMail, NewUser, Page, Signal, User, UserChanges},
     rows::{Columns, GivenRow, Kind, given},
     sessions,
     sql::{Sql, now, row_values, sql},
-    api_tokens,
 };
 use domain::{Role, UserId};
 use std::collections::HashSet;
@@ -80,7 +80,9 @@ impl Store {
             }
             let mut touched = u64::try_from(ids.len()).unwrap_or(u64::MAX);
             if let Some(role) = changes.role {
-                touched = listed("UPDATE users SET role = $1 WHERE id IN (VALUES", row_values![role], ")").execute(tx).await?;
+                touched = listed("UPDATE users SET role = $1 WHERE id IN (VALUES", row_values![role], ")")
+                    .execute(tx)
+                    .await?;
             }
             if let Some(quota) = changes.quota {
                 let set = "UPDATE users SET quota_remaining = $1 WHERE id IN (VALUES";
@@ -175,7 +177,8 @@ impl Store {
     /// # Errors
     /// Those of any read: see [`StoreError`].
     pub async fn count_sessions(&self, of: UserId) -> Result<u32> {
-        let text = "SELECT COUNT(*) AS live FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
+        let text =
+            "SELECT COUNT(*) AS live FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
         let row = sql!(text, of, now()).one(self.reader()).await?;
         let live: i64 = row.map_or(Ok(0), |row| row.get("live"))?;
         Ok(u32::try_from(live).unwrap_or(u32::MAX))

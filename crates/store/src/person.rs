@@ -75,12 +75,7 @@ const OF_PERSON: &[Part] = &[
     part(
         "account_links",
         "user_id = $1",
-        &[
-            ("purpose", Kind::Text),
-            ("user_id", Kind::Id),
-            ("created_at", Kind::Time),
-            ("expires_at", Kind::Time),
-        ],
+        &[("purpose", Kind::Text), ("user_id", Kind::Id), ("created_at", Kind::Time), ("expires_at", Kind::Time)],
     ),
     part(
         "invitations",

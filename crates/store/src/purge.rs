@@ -127,7 +127,8 @@ impl Store {
             SELECT i.id FROM (SELECT id FROM invitations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) AS i
             WHERE NOT EXISTS (SELECT 1 FROM account_links l WHERE l.invitation_id = i.id)
                 AND NOT EXISTS (SELECT 1 FROM mails m WHERE m.invitation_id = i.id))";
-        let asked = "DELETE FROM registrations WHERE id IN (SELECT id FROM registrations WHERE id < $1 ORDER BY id LIMIT $2)";
+        let asked =
+            "DELETE FROM registrations WHERE id IN (SELECT id FROM registrations WHERE id < $1 ORDER BY id LIMIT $2)";
         let mut forgotten = self.forget(sql!(links, at, STEP)).await?;
         forgotten += self.forget(sql!(mails, first, STEP)).await?;
         forgotten += self.forget(sql!(invitations, old, STEP)).await?;

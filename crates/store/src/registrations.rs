@@ -2,9 +2,10 @@
 
 use crate::{
     accounts::MOST_ROWS,
-    activity, mails,
+    activity,
     connection::{Store, transact},
     error::{Result, StoreError},
+    mails,
     records::{NewActivity, NewMail, NewUser, Page, Registration, User},
     sql::{Row, now, sql},
 };

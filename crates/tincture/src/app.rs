@@ -41,12 +41,7 @@ pub struct WayIn {
 }
 
 /// Makes the first administrator if nobody is there yet, and puts the routes together. It is served at `address`.
-pub async fn build(
-    settings: &Settings,
-    store: Store,
-    tasks: Tasks,
-    address: SocketAddr,
-) -> anyhow::Result<App> {
+pub async fn build(settings: &Settings, store: Store, tasks: Tasks, address: SocketAddr) -> anyhow::Result<App> {
     telemetry::install_metrics()?;
     let documents = database::documents(settings, &store)?;
     let auth = auth::Service::new(store.clone()).await.context("sign-in can't be set up")?;

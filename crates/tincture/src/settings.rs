@@ -637,7 +637,9 @@ fn shown(name: &str, value: Value) -> String {
     let text = value.into_string().unwrap_or_default();
     match name {
         "admin_password" | "metrics_token" | "service_metrics_token" => quoted("****"),
-        "database_url" | "database_direct_url" | "database_replica_url" | "documents_url" | "smtp_url" => quoted(&mask_url(&text)),
+        "database_url" | "database_direct_url" | "database_replica_url" | "documents_url" | "smtp_url" => {
+            quoted(&mask_url(&text))
+        }
         "speed"
         | "seed"
         | "behind_proxy"

@@ -5,7 +5,10 @@
 //! table of permissions, which stands in docs/people.md; that the lab answers so is seen by asking it.
 
 use api::ApiState;
-use auth::{AUDIENCE, AccountPolicy, ISSUER, InvitationWish, NewAccount, Password, Registration, SESSION_COOKIE, Service, TokenWish};
+use auth::{
+    AUDIENCE, AccountPolicy, ISSUER, InvitationWish, NewAccount, Password, Registration, SESSION_COOKIE, Service,
+    TokenWish,
+};
 use axum::{
     Router,
     body::Body,

@@ -1016,7 +1016,10 @@ async fn the_page_for_a_forgotten_password_says_the_same_to_everybody() {
     let nonsense = stranger.post("/forgot", &[("email", "ada")]).await;
     assert_eq!(nonsense.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let closed = stranger.page("/register").await;
-    assert!(closed.contains("An administrator of this lab makes accounts") && !closed.contains("<form class"), "{closed}");
+    assert!(
+        closed.contains("An administrator of this lab makes accounts") && !closed.contains("<form class"),
+        "{closed}"
+    );
     let refused = stranger.post("/register", &[("email", "ada@example.org")]).await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
 }
@@ -1027,7 +1030,10 @@ async fn a_class_is_previewed_and_then_made_with_links_to_hand_out() {
     let admin = site.signed_in("root@example.org", Role::Admin, 5).await;
     let sheet = "E-Mail;Name;Quota\r\nada@example.org;=cmd();7\r\nROOT@example.org;Root;\r\nnobody;;\r\n";
     let preview = admin.post("/users/import", &[("sheet", sheet)]).await.text().await.expect("text");
-    assert!(preview.contains("1 new account, 1 is there already and is left alone, 1 line can’t be taken"), "{preview}");
+    assert!(
+        preview.contains("1 new account, 1 is there already and is left alone, 1 line can’t be taken"),
+        "{preview}"
+    );
     assert!(!preview.contains("value=\"commit\""), "nothing to be done while a line is wrong");
     let refused = admin.post("/users/import", &[("sheet", sheet), ("do", "commit")]).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
@@ -1075,7 +1081,9 @@ async fn people_are_found_paged_and_changed_together() {
     assert_eq!(text_header(&done, header::LOCATION), "/users?done=bulk");
     assert_eq!((id(3).await.quota_remaining, id(4).await.role), (33, Role::Student), "only what the button says");
     admin.post("/users/bulk", &with(&[("do", "disable")])).await;
-    assert!(id(3).await.disabled_at.is_some() && id(4).await.disabled_at.is_some() && id(5).await.disabled_at.is_none());
+    assert!(
+        id(3).await.disabled_at.is_some() && id(4).await.disabled_at.is_some() && id(5).await.disabled_at.is_none()
+    );
     let nobody = admin.post("/users/bulk", &[("do", "disable")]).await;
     assert_eq!(nobody.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let root = site.state.store.user_by_email("root@example.org").await.expect("a look").expect("root").id;

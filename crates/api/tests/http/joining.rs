@@ -59,7 +59,10 @@ async fn a_forgotten_password_is_asked_for_without_telling_who_has_an_account() 
     ada.get("/me").await.problem(401, "not-signed-in");
     let by_token = lab.request(reqwest::Method::GET, "/api/v1/me").bearer_auth(&token).send().await;
     assert_eq!(by_token.expect("an answer").status(), 401, "API tokens end with it");
-    assert_eq!((sign_in(&lab, "ada@example.org", PASSWORD).await, sign_in(&lab, "ada@example.org", "three odd words").await), (401, 200));
+    assert_eq!(
+        (sign_in(&lab, "ada@example.org", PASSWORD).await, sign_in(&lab, "ada@example.org", "three odd words").await),
+        (401, 200)
+    );
     for _ in 0..3 {
         lab.post("/api/v1/auth/forgot", &json!({ "email": "eve@example.org" })).await;
     }
@@ -108,7 +111,9 @@ async fn invitations_are_made_used_listed_and_revoked() {
     assert_eq!(made.status, 201);
     let (secret, made) = (secret(&made.json()["url"]), made.json());
     let accept = |email: &str| json!({ "secret": secret, "password": PASSWORD, "email": email });
-    lab.post("/api/v1/auth/link", &json!({ "secret": secret, "password": PASSWORD })).await.problem(422, "invalid-request");
+    lab.post("/api/v1/auth/link", &json!({ "secret": secret, "password": PASSWORD }))
+        .await
+        .problem(422, "invalid-request");
     lab.post("/api/v1/auth/link", &accept("root@example.org")).await.problem(409, "email-taken");
     assert_eq!(lab.post("/api/v1/auth/link", &accept("ada@example.org")).await.status, 200);
     let listed = admin.get("/invitations").await;
@@ -122,7 +127,10 @@ async fn invitations_are_made_used_listed_and_revoked() {
     let bound = admin.post("/invitations", &json!({ "email": "Eve@example.org" })).await.json();
     let bound = json!({ "secret": self::secret(&bound["url"]), "password": PASSWORD, "email": "mallory@example.org" });
     assert_eq!(lab.post("/api/v1/auth/link", &bound).await.status, 200);
-    assert_eq!((sign_in(&lab, "eve@example.org", PASSWORD).await, sign_in(&lab, "mallory@example.org", PASSWORD).await), (200, 401));
+    assert_eq!(
+        (sign_in(&lab, "eve@example.org", PASSWORD).await, sign_in(&lab, "mallory@example.org", PASSWORD).await),
+        (200, 401)
+    );
     for (wish, pointer) in [
         (json!({ "uses": 0 }), "/uses"),
         (json!({ "uses": 2, "email": "x@example.org" }), "/uses"),
@@ -150,7 +158,10 @@ async fn a_class_is_imported_whole_and_many_are_changed_at_once() {
     let sheet = "email,quota\nada@example.org,5\nbob@example.org,\nroot@example.org,\n";
     let preview = import(&admin, &format!("{sheet}nonsense,\n"), false).await.json();
     let fates: Vec<_> = preview["lines"].as_array().expect("lines").iter().map(|line| line["fate"].clone()).collect();
-    assert_eq!((fates, &preview["committed"]), (vec![json!("new"), json!("new"), json!("known"), json!("fault")], &json!(false)));
+    assert_eq!(
+        (fates, &preview["committed"]),
+        (vec![json!("new"), json!("new"), json!("known"), json!("fault")], &json!(false))
+    );
     let refused = import(&admin, &format!("{sheet}nonsense,\n"), true).await.problem(422, "invalid-request");
     assert_eq!(refused["errors"][0]["pointer"], "/sheet");
     import(&admin, "", true).await.problem(422, "invalid-request");
@@ -170,7 +181,10 @@ async fn a_class_is_imported_whole_and_many_are_changed_at_once() {
     let all = json!({ "ids": [ada, bob], "quota": 40, "role": "researcher" });
     assert_eq!(admin.post("/users/bulk", &all).await.status, 204);
     assert_eq!(admin.get("/users?q=bob").await.json()["data"][0]["quota_remaining"], 40);
-    admin.post("/users/bulk", &json!({ "ids": [ada, uuid::Uuid::now_v7()], "disabled": true })).await.problem(404, "not-found");
+    admin
+        .post("/users/bulk", &json!({ "ids": [ada, uuid::Uuid::now_v7()], "disabled": true }))
+        .await
+        .problem(404, "not-found");
     assert_eq!(admin.get("/users?q=ada").await.json()["data"][0]["disabled"], false, "all or none");
     for wrong in [json!({ "ids": [], "quota": 1 }), json!({ "ids": [ada] })] {
         admin.post("/users/bulk", &wrong).await.problem(422, "invalid-request");

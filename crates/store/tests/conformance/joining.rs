@@ -106,7 +106,10 @@ pub async fn an_invitation_makes_as_many_accounts_as_it_is_for_and_none_for_othe
     assert!(came.iter().all(|came| matches!(came, Ok(()) | Err(StoreError::NotFound("link")))), "{came:?}");
     assert_eq!(store.invitation(three.id).await.expect("an answer").map(|left| left.uses_left), Some(0));
     assert!(store.open_link("three").await.expect("an answer").is_none());
-    assert_eq!((store.users(None, 200).await.expect("a list").data.len(), lines(store, "invitation_used").await), (3, 3));
+    assert_eq!(
+        (store.users(None, 200).await.expect("a list").data.len(), lines(store, "invitation_used").await),
+        (3, 3)
+    );
 
     let bound = invitation(Some("ada@example.org"), 1);
     invited(store, &bound, "bound").await;

@@ -74,16 +74,18 @@ impl Settings {
         let Some(url) = &self.smtp_url else {
             return Ok(Sink::Directory(self.mail_dir.clone().unwrap_or_else(|| self.data_dir.join("mail"))));
         };
-        let ca = self.smtp_ca.as_ref().map(|path| {
-            fs::read(path).with_context(|| format!("smtp_ca {} can't be read", path.display()))
-        });
+        let ca = self
+            .smtp_ca
+            .as_ref()
+            .map(|path| fs::read(path).with_context(|| format!("smtp_ca {} can't be read", path.display())));
         let ca = ca.transpose()?;
         Sink::server(Server { url: url.expose(), ca: ca.as_deref() }).context("smtp_url can't be used")
     }
 
     fn sender(&self) -> anyhow::Result<&str> {
         let from = self.mail_from.as_deref().unwrap_or(NOBODY);
-        let why = |error| anyhow::anyhow!("mail_from is '{from}', it must be like `Tincture <lab@example.org>`: {error}");
+        let why =
+            |error| anyhow::anyhow!("mail_from is '{from}', it must be like `Tincture <lab@example.org>`: {error}");
         mail::sender(from).map(|_| from).map_err(why)
     }
 

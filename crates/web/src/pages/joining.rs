@@ -59,10 +59,16 @@ pub async fn forgot(
     fields: Fields,
 ) -> Result<Response, PageError> {
     let asked = state.auth.forgot_password(fields.get("email"), ip).await;
-    answer(asked, &fields, AskPage {
-        done: Some("If this address has an account, a link to choose a new password is on its way to it. It is good once, for an hour."),
-        ..forgot_page(&state)
-    })
+    answer(
+        asked,
+        &fields,
+        AskPage {
+            done: Some(
+                "If this address has an account, a link to choose a new password is on its way to it. It is good once, for an hour.",
+            ),
+            ..forgot_page(&state)
+        },
+    )
 }
 
 fn forgot_page(state: &AppState) -> AskPage {
@@ -90,10 +96,14 @@ pub async fn register(
     fields: Fields,
 ) -> Result<Response, PageError> {
     let asked = state.auth.ask_to_register(fields.get("email"), ip).await;
-    answer(asked, &fields, AskPage {
-        done: Some("A link to go on with is on its way to this address. It is good once, for a day."),
-        ..register_page(&state)
-    })
+    answer(
+        asked,
+        &fields,
+        AskPage {
+            done: Some("A link to go on with is on its way to this address. It is good once, for a day."),
+            ..register_page(&state)
+        },
+    )
 }
 
 fn register_page(state: &AppState) -> AskPage {

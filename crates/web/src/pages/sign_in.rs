@@ -88,19 +88,23 @@ fn refuse(state: &AppState, error: AuthError, email: &str, next: Option<String>)
     let (status, problem) = match error {
         AuthError::SignInFailed => (
             StatusCode::UNAUTHORIZED,
-            "That e-mail address and password don’t belong together. Check both, or choose “Forgotten password”.".to_owned(),
+            "That e-mail address and password don’t belong together. Check both, or choose “Forgotten password”."
+                .to_owned(),
         ),
         AuthError::Throttled(standing) => {
             wait = standing.wait.as_secs() + 1;
             (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts with this address. Try again in {wait} s."))
         }
         error @ AuthError::Disabled => (StatusCode::FORBIDDEN, sentence(&error.to_string())),
-        AuthError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Many people are signing in. Try again in a few seconds.".to_owned()),
+        AuthError::Busy => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Many people are signing in. Try again in a few seconds.".to_owned())
+        }
         other => return Err(other.into()),
     };
     let email = email.chars().take(254).collect();
     let wait = (wait > 0).then(|| [(header::RETRY_AFTER, wait.to_string())]);
-    Ok((status, wait, page(state, SignInForm { email, next, problem: Some(problem), ..SignInForm::default() })?).into_response())
+    Ok((status, wait, page(state, SignInForm { email, next, problem: Some(problem), ..SignInForm::default() })?)
+        .into_response())
 }
 
 fn page(state: &AppState, form: SignInForm) -> Result<Response, PageError> {

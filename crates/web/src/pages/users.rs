@@ -159,7 +159,9 @@ pub async fn bulk(
     let ticked = fields.iter().filter_map(|(name, _)| name.strip_prefix("on-")?.parse::<UserId>().ok());
     let ticked: Vec<_> = ticked.collect();
     let changes = match fields.get("do") {
-        "role" => fields.get("role").parse().ok().map(|role| UserChanges { role: Some(role), ..UserChanges::default() }),
+        "role" => {
+            fields.get("role").parse().ok().map(|role| UserChanges { role: Some(role), ..UserChanges::default() })
+        }
         "quota" => {
             let quota = fields.get("quota").trim().parse().ok();
             quota.map(|quota| UserChanges { quota: Some(quota), ..UserChanges::default() })
@@ -233,7 +235,11 @@ async fn page(state: &AppState, me: &Identity, wish: &Wish, said: Said) -> Resul
         waiting: waiting
             .data
             .into_iter()
-            .map(|asked| Waiting { id: asked.id.to_string(), email: asked.email, since: When::new(asked.created_at, now) })
+            .map(|asked| Waiting {
+                id: asked.id.to_string(),
+                email: asked.email,
+                since: When::new(asked.created_at, now),
+            })
             .collect(),
         usual_role: policy.role.as_str(),
         usual_quota: policy.quota,

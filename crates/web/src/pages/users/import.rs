@@ -82,8 +82,7 @@ pub async fn submit(
     }
     match state.auth.import(sheet, Some(&me), ip).await {
         Ok(done) => {
-            let ways_in =
-                (!done.ways_in.is_empty()).then(|| ways_in_csv(&done.ways_in, |secret| state.link(secret)));
+            let ways_in = (!done.ways_in.is_empty()).then(|| ways_in_csv(&done.ways_in, |secret| state.link(secret)));
             let page = page(&state, &me, Stage::Done, String::new(), done.lines).await?;
             html(&ImportPage { ways_in, ..page })
         }
