@@ -182,21 +182,39 @@ async fn a_mail_that_is_refused_for_good_is_given_up_and_seen() {
     assert_eq!(server.count(), 0);
 }
 
+/// Makes `key` and `certificate` of `localhost` there, signed by a CA, and gives the CA's.
+fn certified(directory: &Path) -> String {
+    let at = |name: &str| directory.join(name).display().to_string();
+    let openssl = |arguments: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(arguments);
+        let said = run(command);
+        assert!(said.status.success(), "{said:?}");
+    };
+    let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    let (ca, ca_key, request) = (at("ca"), at("ca-key"), at("request"));
+    openssl(
+        &[&["req", "-x509", "-subj", "/CN=ca", "-days", "2", "-keyout", &ca_key, "-out", &ca], &new_key[..]].concat(),
+    );
+    openssl(&[&["req", "-subj", "/CN=localhost", "-keyout", &at("key"), "-out", &request], &new_key[..]].concat());
+    fs::write(at("names"), "subjectAltName=DNS:localhost").expect("written");
+    let signed = ["x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key, "-CAcreateserial", "-days", "2"];
+    openssl(&[&signed[..], &["-extfile", &at("names"), "-out", &at("certificate")]].concat());
+    ca
+}
+
 #[tokio::test]
 async fn mail_goes_encrypted_to_a_server_whose_certificate_is_good() {
     let mut server = MailServer::absent();
     let at = |name: &str| server.directory.path().join(name).display().to_string();
     let (certificate, key) = (at("certificate"), at("key"));
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]);
-    openssl.args(["-addext", "subjectAltName=DNS:localhost", "-keyout", &key, "-out", &certificate]);
-    assert!(run(openssl).status.success());
+    let ca = certified(server.directory.path());
     server.start(&["--tls", &certificate, &key, "--login", "lab", "s3cret p/w"]);
     let mut settings = settings(&server, "lab:s3cret%20p%2Fw@");
     settings[0].1 = settings[0].1.replace("127.0.0.1", "localhost");
     let stranger = Lab::up_with(600, settings.clone());
     assert_eq!(post(&stranger.address, "/auth/forgot", &json!({ "email": ADMIN })).await.0, 202);
-    settings.push(("TINCTURE_SMTP_CA", certificate));
+    settings.push(("TINCTURE_SMTP_CA", ca));
     let lab = Lab::up_with(600, settings);
     assert_eq!(post(&lab.address, "/auth/forgot", &json!({ "email": ADMIN })).await.0, 202);
     let letter = server.letter(1).await;

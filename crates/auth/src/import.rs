@@ -49,6 +49,14 @@ pub enum ImportError {
     Faulty { line: u64, why: String, more: usize },
 }
 
+fn others(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        1 => "; nor can another one".to_owned(),
+        more => format!("; nor can {more} others"),
+    }
+}
+
 /// What becomes of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -163,7 +171,9 @@ fn read(sheet: &str) -> Result<Vec<ImportLine>, ImportError> {
     if sheet.len() > LARGEST_SHEET {
         return Err(ImportError::TooLarge);
     }
-    let sheet = sheet.trim_start_matches('\u{feff}');
+    // With one kind of line end, by which lines are counted.
+    let sheet = sheet.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+    let sheet = sheet.as_str();
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter(sheet))
         .has_headers(false)
@@ -171,6 +181,7 @@ fn read(sheet: &str) -> Result<Vec<ImportLine>, ImportError> {
         .trim(Trim::All)
         .from_reader(sheet.as_bytes());
     let mut records = reader.records();
+    let mut places = Places { sheet, at: 0, line: 1 };
     let first = records.next().ok_or(ImportError::Empty)?.map_err(unreadable)?;
     // A list of addresses needs no heading.
     let is_bare = first.len() == 1 && first.iter().all(|field| field.contains('@'));
@@ -185,7 +196,7 @@ fn read(sheet: &str) -> Result<Vec<ImportLine>, ImportError> {
         if lines.len() == MOST_IMPORTED {
             return Err(ImportError::TooMany);
         }
-        let mut line = line(&record, columns);
+        let mut line = line(&record, columns, places.line_of(&record));
         if line.fate == Fate::New && !seen.insert(line.email.clone()) {
             line.fate = Fate::Fault("this address is in the sheet twice".to_owned());
         }
@@ -220,7 +231,27 @@ fn columns(first: &StringRecord) -> Result<Columns, ImportError> {
     Ok(Columns { email: email.ok_or(ImportError::NoEmail)?, name, role, quota })
 }
 
-fn line(record: &StringRecord, columns: Columns) -> ImportLine {
+/// Where in the sheet records begin, asked from first to last.
+struct Places<'a> {
+    sheet: &'a str,
+    at: usize,
+    line: u64,
+}
+
+impl Places<'_> {
+    /// From 1. The empty lines before a record are no part of it.
+    fn line_of(&mut self, record: &StringRecord) -> u64 {
+        let begins = record.position().and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(self.at);
+        let empty = self.sheet.get(begins..).unwrap_or_default().bytes().take_while(|byte| *byte == b'\n').count();
+        let begins = (begins + empty).max(self.at);
+        let passed = self.sheet.get(self.at..begins).unwrap_or_default();
+        self.line += passed.bytes().map(|byte| u64::from(byte == b'\n')).sum::<u64>();
+        self.at = begins;
+        self.line
+    }
+}
+
+fn line(record: &StringRecord, columns: Columns, number: u64) -> ImportLine {
     let at = |column: Option<usize>| column.and_then(|column| record.get(column)).unwrap_or_default();
     let (typed, name) = (at(Some(columns.email)), at(columns.name).chars().take(LONGEST_NAME).collect());
     let role = match at(columns.role) {
@@ -239,7 +270,7 @@ fn line(record: &StringRecord, columns: Columns) -> ImportLine {
     let email = typed.parse::<EmailAddress>().map_err(|error| error.to_string());
     let fault = [email.as_ref().err(), role.as_ref().err(), quota.as_ref().err()].into_iter().flatten().next();
     ImportLine {
-        line: record.position().map_or(0, csv::Position::line),
+        line: number,
         fate: fault.map_or(Fate::New, |why| Fate::Fault(why.clone())),
         email: email.map_or_else(|_| typed.chars().take(254).collect(), |email| email.to_string()),
         name,
@@ -318,6 +349,9 @@ mod tests {
             .expect("a sheet");
         let said: Vec<_> = lines.iter().map(|line| (line.line, matches!(line.fate, Fate::Fault(_)))).collect();
         assert_eq!(said, [(2, true), (3, true), (4, true), (5, false), (6, true)]);
+        let numbers = |sheet: &str| read(sheet).expect("a sheet").iter().map(|line| line.line).collect::<Vec<_>>();
+        assert_eq!(numbers("email;name\r\na@x;A\r\n\r\nb@x;\"B\r\nb\"\r\nc@x;C\r\n"), [2, 4, 6]);
+        assert_eq!(numbers("a@x\r\nb@x\r\n\r\nc@x"), [1, 2, 4]);
         for (sheet, error) in [
             ("", ImportError::Empty),
             ("email\n\n", ImportError::Empty),

@@ -8,7 +8,10 @@ use auth::Service;
 use chrono::{TimeDelta, Utc};
 use lettre::{
     Address, Message,
-    message::{Mailbox, SinglePart},
+    message::{
+        Body, Mailbox, SinglePart,
+        header::{ContentTransferEncoding, ContentType},
+    },
 };
 use std::time::Duration;
 use store::{Mail, Store};
@@ -126,9 +129,16 @@ impl Relay {
             .from(self.mailer.from.clone())
             .to(Mailbox::new(None, to))
             .subject(*subject)
-            .singlepart(SinglePart::plain(text.clone()))
+            .singlepart(plain(text)?)
             .map_err(|error| error.to_string())
     }
+}
+
+/// As it is written, so that a link is whole in a file too, and not cut where a line is long.
+fn plain(text: &str) -> Result<SinglePart, String> {
+    let body = Body::new_with_encoding(text.to_owned(), ContentTransferEncoding::SevenBit);
+    let body = body.map_err(|_| "public_url has characters that no mail's line may have".to_owned())?;
+    Ok(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(body))
 }
 
 /// 5 s, 10 s, 20 s, … 1 h.

@@ -143,7 +143,11 @@ fn refusal(error: &Error) -> Refusal {
     let why: String = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
         .fold(error.to_string(), |said, cause| {
             let cause = cause.to_string();
-            if said.ends_with(&cause) { said } else { format!("{said}: {cause}") }
+            match said.as_str() {
+                said if said.ends_with(&cause) => said.to_owned(),
+                said if cause.starts_with(said) => cause,
+                said => format!("{said}: {cause}"),
+            }
         })
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
