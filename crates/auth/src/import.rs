@@ -7,6 +7,7 @@ use crate::{
     AuthError, EmailAddress, Identity, Secret, Service, USUAL_QUOTA, WELCOME_LIFE, account::check_quota,
     links::new_link, service::activity,
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use csv::{ReaderBuilder, StringRecord, Trim};
 use domain::{MailKind, Role, UserId};
@@ -43,9 +44,7 @@ pub enum ImportError {
     Twice(&'static str),
     #[error("line {line} can't be read: {why}")]
     Unreadable { line: u64, why: String },
-    #[error(
-        "line {line}: {why}. Nobody was imported; mend it, and the {more} other lines that can't be taken, then try again"
-    )]
+    #[error("line {line} can't be taken: {why}{}. Nobody was imported", others(*more))]
     Faulty { line: u64, why: String, more: usize },
 }
 
@@ -104,6 +103,7 @@ impl Service {
     ///
     /// # Errors
     /// `Import` where it is none, or too large.
+    #[boxed]
     pub async fn preview_import(&self, sheet: &str) -> Result<Vec<ImportLine>, AuthError> {
         let mut lines = read(sheet)?;
         let emails: Vec<_> =
@@ -120,6 +120,7 @@ impl Service {
     /// # Errors
     /// `Import`, also where a line can't be taken; `EmailTaken` where somebody made one of the accounts at this moment;
     /// `TooManyMails`. Nothing was done then.
+    #[boxed]
     pub async fn import(
         &self,
         sheet: &str,

@@ -4,6 +4,7 @@ use crate::{
     AuthError, EmailAddress, Identity, Secret, Service, USUAL_QUOTA, account::check_quota, links::new_link,
     service::activity,
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{SubsecRound, TimeDelta, Utc};
 use domain::{InvitationId, MailKind, RegistrationId, Role, UserId};
 use serde_json::json;
@@ -47,6 +48,7 @@ impl Service {
     /// # Errors
     /// `RegistrationClosed`, `InvalidEmail`, `EmailTaken`, `InvalidQuota`, `InvalidUses`, `InvalidInvitationLife`,
     /// `TooManyMails`
+    #[boxed]
     pub async fn invite(
         &self,
         wish: InvitationWish,
@@ -94,6 +96,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchInvitation`
+    #[boxed]
     pub async fn revoke_invitation(
         &self,
         id: InvitationId,
@@ -108,6 +111,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchRegistration`, `EmailTaken`, `InvalidQuota`, `TooManyMails`
+    #[boxed]
     pub async fn approve(
         &self,
         id: RegistrationId,
@@ -128,6 +132,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchRegistration`
+    #[boxed]
     pub async fn reject(&self, id: RegistrationId, by: Option<&Identity>, ip: Option<IpAddr>) -> Result<(), AuthError> {
         let by = activity(by.map(Identity::user_id), "account_refused", json!({ "registration": id }), ip);
         Ok(self.store.reject(id, &by).await?)

@@ -9,6 +9,7 @@ use crate::{
     secret::{Purpose, stored_hash},
     service::activity,
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use domain::{MailKind, RegistrationId, UserId};
 use serde_json::json;
@@ -61,6 +62,7 @@ impl Service {
     ///
     /// # Errors
     /// `InvalidEmail`, `Throttled`, `TooManyMails`; none of them says whether there is an account.
+    #[boxed]
     pub async fn forgot_password(&self, email: &str, ip: Option<IpAddr>) -> Result<(), AuthError> {
         self.ask_for_mail(email.parse()?, MailKind::Reset, "password_reset_asked", ip).await
     }
@@ -70,6 +72,7 @@ impl Service {
     /// # Errors
     /// `InvalidEmail`, `RegistrationClosed`, `OtherDomain`, `Throttled`, `TooManyMails`; none of them says whether there is
     /// an account.
+    #[boxed]
     pub async fn ask_to_register(&self, email: &str, ip: Option<IpAddr>) -> Result<(), AuthError> {
         let email: EmailAddress = email.parse()?;
         self.policy.check_address(&email)?;
@@ -93,6 +96,7 @@ impl Service {
     ///
     /// # Errors
     /// Those of the database.
+    #[boxed]
     pub async fn letter(&self, mail: &Mail) -> Result<Option<Letter>, AuthError> {
         match mail.kind {
             MailKind::Approved => Ok(Some(Letter { says: Says::Approved, secret: None, expires_at: None })),
@@ -136,6 +140,7 @@ impl Service {
     ///
     /// # Errors
     /// Those of the database.
+    #[boxed]
     pub async fn unsend(&self, letter: &Letter) -> Result<(), AuthError> {
         let Some(secret) = &letter.secret else { return Ok(()) };
         Ok(self.store.forget_link(&stored_hash(Purpose::Link, secret.expose())).await?)
@@ -146,6 +151,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchUser` where the account is gone or disabled.
+    #[boxed]
     pub async fn create_password_link(
         &self,
         user: UserId,
@@ -163,6 +169,7 @@ impl Service {
     ///
     /// # Errors
     /// `TooManyMails`
+    #[boxed]
     pub async fn mail_password_link(
         &self,
         user: &User,
@@ -178,6 +185,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchLink`
+    #[boxed]
     pub async fn open_link(&self, secret: &str) -> Result<Opened, AuthError> {
         self.store.open_link(&link_hash(secret)?).await?.ok_or(AuthError::NoSuchLink)
     }
@@ -187,6 +195,7 @@ impl Service {
     /// # Errors
     /// `NoSuchLink`, `InvalidEmail`, `InvalidPassword`, `WeakPassword`, `EmailTaken`, `RegistrationClosed`, `OtherDomain`,
     /// `Busy`. The link is as good as before then.
+    #[boxed]
     pub async fn use_link(
         &self,
         secret: &str,

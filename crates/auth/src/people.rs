@@ -1,6 +1,7 @@
 //! What administrators do to one person's sign-ins, and to many accounts at once.
 
 use crate::{AuthError, Identity, Password, Service, account::check_quota, password::is_outdated, service::activity};
+use async_recursion::async_recursion as boxed;
 use domain::UserId;
 use serde_json::json;
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ impl Service {
     /// # Errors
     /// `NothingToChange`, `InvalidQuota`, `NoSuchUser`; `OwnRole` and `LastAdministrator` where somebody would be without
     /// power who must keep it.
+    #[boxed]
     pub async fn update_users(
         &self,
         by: Option<&Identity>,
@@ -59,6 +61,7 @@ impl Service {
     ///
     /// # Errors
     /// `NoSuchUser`
+    #[boxed]
     pub async fn sign_out_everywhere(
         &self,
         user: UserId,

@@ -10,6 +10,7 @@ use crate::{
     registrations::insert_user,
     sql::{Row, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{InvitationId, LinkPurpose};
 use uuid::Uuid;
 
@@ -20,6 +21,7 @@ impl Store {
     ///
     /// # Errors
     /// `TooManyMails`
+    #[boxed]
     pub async fn create_invitation(
         &self,
         new: &Invitation,
@@ -43,6 +45,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn invitations(&self, after: Option<InvitationId>, limit: u32) -> Result<Page<Invitation, InvitationId>> {
         let limit = limit.clamp(1, MOST_ROWS);
         let text = format!("{INVITATIONS} WHERE id < $1 ORDER BY id DESC LIMIT $2");
@@ -56,6 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn invitation(&self, id: InvitationId) -> Result<Option<Invitation>> {
         let row = sql!(format!("{INVITATIONS} WHERE id = $1"), id).one(self.reader()).await?;
         row.map(|row| read_invitation(&row)).transpose()
@@ -65,6 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound`
+    #[boxed]
     pub async fn revoke_invitation(&self, id: InvitationId, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             sql!("DELETE FROM account_links WHERE invitation_id = $1", id).execute(tx).await?;
@@ -81,6 +86,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where the link isn't good any more, or is for another address; `EmailTaken`.
+    #[boxed]
     pub async fn accept_invitation(&self, hash: &str, new: &NewUser, by: &NewActivity) -> Result<()> {
         let gone = StoreError::NotFound("link");
         let of_link = "SELECT invitation_id FROM account_links WHERE hash = $1 AND purpose = $2 AND expires_at > $3";

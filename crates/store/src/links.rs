@@ -12,6 +12,7 @@ use crate::{
     sessions,
     sql::{Sql, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{InvitationId, LinkPurpose, UserId};
 use sea_orm::DatabaseTransaction;
 
@@ -37,6 +38,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where there is no such account or invitation, or the account is disabled.
+    #[boxed]
     pub async fn create_link(&self, new: &NewLink, by: Option<&NewActivity>) -> Result<()> {
         let of_user =
             format!("SELECT id FROM users WHERE id = $1 AND disabled_at IS NULL{}", self.backend().for_update());
@@ -65,6 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn forget_link(&self, hash: &str) -> Result<()> {
         sql!("DELETE FROM account_links WHERE hash = $1", hash).execute(self.writer()).await.map(drop)
     }
@@ -73,6 +76,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn open_link(&self, hash: &str) -> Result<Option<Opened>> {
         let Some(row) = sql!(GOOD, hash, now()).one(self.reader()).await? else { return Ok(None) };
         match row.get("purpose")? {
@@ -98,6 +102,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where the link isn't good any more, or the account is disabled.
+    #[boxed]
     pub async fn set_password_by_link(&self, hash: &str, hashed_password: &str, by: &NewActivity) -> Result<()> {
         let gone = StoreError::NotFound("link");
         transact!(self, |tx| {

@@ -9,6 +9,7 @@ use crate::{
     rows::{Columns, GivenRow, Kind, given},
     sql::{Row, Sql, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::MailId;
 use sea_orm::DatabaseTransaction;
@@ -34,6 +35,7 @@ impl Store {
     ///
     /// # Errors
     /// `TooManyMails`
+    #[boxed]
     pub async fn post_mail(&self, mail: &NewMail, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             post(self.backend(), tx, std::slice::from_ref(mail)).await?;
@@ -46,6 +48,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn take_mail(&self) -> Result<Option<Mail>> {
         let due = format!("{MAILS} WHERE due_at <= $1 ORDER BY due_at LIMIT 1");
         loop {
@@ -63,6 +66,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn forget_mail(&self, id: MailId) -> Result<()> {
         sql!("DELETE FROM mails WHERE id = $1", id).execute(self.writer()).await.map(drop)
     }
@@ -71,6 +75,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn put_mail_off(&self, id: MailId, until: Option<DateTime<Utc>>, failure: &str) -> Result<()> {
         sql!("UPDATE mails SET due_at = $2, failure = $3 WHERE id = $1", id, until, failure)
             .execute(self.writer())
@@ -82,6 +87,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn failed_mails(&self) -> Result<Vec<Mail>> {
         let text = format!("{MAILS} WHERE failure IS NOT NULL ORDER BY id DESC LIMIT 50");
         sql!(text).all(self.reader()).await?.iter().map(read_mail).collect()

@@ -11,6 +11,7 @@ use crate::{
     sessions,
     sql::{Sql, now, row_values, sql},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{Role, UserId};
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -36,6 +37,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn search_users(&self, part: &str, after: Option<UserId>, limit: u32) -> Result<Page<User, UserId>> {
         let limit = limit.clamp(1, MOST_ROWS);
         let pattern = format!("%{}%", escaped(&part.to_lowercase()));
@@ -50,6 +52,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn taken_emails(&self, emails: &[String]) -> Result<HashSet<String>> {
         if emails.is_empty() {
             return Ok(HashSet::new());
@@ -64,6 +67,7 @@ impl Store {
     /// # Errors
     /// `NotFound` where one isn't there; `LastAdministrator` where nobody could administer the lab afterwards. Nothing was
     /// written then.
+    #[boxed]
     pub async fn update_users(&self, ids: &[UserId], changes: UserChanges, by: &[NewActivity]) -> Result<()> {
         let listed = |before: &str, values: Vec<sea_orm::Value>, after: &str| {
             Sql::with_rows(before, values, ids.iter().map(|&id| row_values![id]).collect(), after)
@@ -123,6 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// `EmailTaken` where one of them has an account meanwhile; `TooManyMails`. Nothing was written then.
+    #[boxed]
     pub async fn import_users(
         &self,
         people: &[(NewUser, Option<NewLink>)],
@@ -159,6 +164,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound`
+    #[boxed]
     pub async fn sign_out_everywhere(&self, id: UserId, by: &NewActivity) -> Result<()> {
         let there = format!("SELECT id FROM users WHERE id = $1{}", self.backend().for_update());
         transact!(self, |tx| {
@@ -176,6 +182,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn count_sessions(&self, of: UserId) -> Result<u32> {
         let text =
             "SELECT COUNT(*) AS live FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
@@ -188,6 +195,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
+    #[boxed]
     pub async fn rehash_password(&self, id: UserId, old: &str, new: &str, by: &NewActivity) -> Result<bool> {
         let set = "UPDATE users SET hashed_password = $3 WHERE id = $1 AND hashed_password = $2";
         let done = transact!(self, |tx| {

@@ -9,6 +9,7 @@ use crate::{
     records::{NewActivity, NewMail, NewUser, Page, Registration, User},
     sql::{Row, now, sql},
 };
+use async_recursion::async_recursion as boxed;
 use domain::{LinkPurpose, MailKind, RegistrationId, Role, UserId};
 use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
@@ -20,6 +21,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where the link isn't good any more; `EmailTaken` where there is an account meanwhile.
+    #[boxed]
     pub async fn register(&self, hash: &str, new: &NewUser, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             use_link(tx, hash, &new.email).await?;
@@ -33,6 +35,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` where the link isn't good any more; `EmailTaken` where there is an account meanwhile.
+    #[boxed]
     pub async fn ask_for_account(&self, hash: &str, new: &Registration, by: &NewActivity) -> Result<()> {
         let text = "INSERT INTO registrations (id, email, hashed_password, created_at) VALUES ($1, $2, $3, $4)
             ON CONFLICT (email) DO UPDATE SET hashed_password = excluded.hashed_password";
@@ -52,6 +55,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn registrations(
         &self,
         after: Option<RegistrationId>,
@@ -69,6 +73,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn registration(&self, id: RegistrationId) -> Result<Option<Registration>> {
         let row = sql!(format!("{REGISTRATIONS} WHERE id = $1"), id).one(self.reader()).await?;
         row.map(|row| read_registration(&row)).transpose()
@@ -78,6 +83,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
+    #[boxed]
     pub async fn registration_by_email(&self, email: &str) -> Result<Option<Registration>> {
         let row = sql!(format!("{REGISTRATIONS} WHERE email = $1"), email.to_lowercase()).one(self.reader()).await?;
         row.map(|row| read_registration(&row)).transpose()
@@ -87,6 +93,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound`, `EmailTaken`, `TooManyMails`. Nothing was written then.
+    #[boxed]
     pub async fn approve(
         &self,
         id: RegistrationId,
@@ -117,6 +124,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound`
+    #[boxed]
     pub async fn reject(&self, id: RegistrationId, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             if sql!("DELETE FROM registrations WHERE id = $1", id).execute(tx).await? == 0 {
