@@ -10,13 +10,15 @@ use std::{fs, net::SocketAddr};
 
 /// Who mails come from that are files.
 const NOBODY: &str = "Tincture <tincture@localhost>";
+/// It is in one line of a mail, with a link behind it.
+const LONGEST_URL: usize = 300;
 const MOST_QUOTA: i32 = 1_000_000;
 
 pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     if let Some(url) = &settings.public_url {
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
         let is_one = rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()));
-        if !is_one || url.contains(['?', '#', '@']) {
+        if !is_one || url.contains(['?', '#', '@']) || url.len() > LONGEST_URL {
             bail!("public_url is '{url}', it must be an address like https://lab.example.org");
         }
     }
