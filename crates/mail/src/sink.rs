@@ -160,6 +160,10 @@ fn tls(host: &str, ca: Option<&[u8]>) -> Result<TlsParameters, SinkError> {
     let no_certificate = |error: Error| SinkError::NoCertificate(error.to_string());
     let mut builder = TlsParameters::builder(host.to_owned());
     if let Some(ca) = ca {
+        // What has no certificate in it would be taken for none that is wanted.
+        if !String::from_utf8_lossy(ca).contains("-----BEGIN CERTIFICATE-----") {
+            return Err(SinkError::NoCertificate("there is none in the file".to_owned()));
+        }
         builder = builder.add_root_certificate(Certificate::from_pem(ca).map_err(no_certificate)?);
     }
     builder.build().map_err(no_certificate)
@@ -183,18 +187,18 @@ fn write(directory: &Path, name: &str, text: &[u8]) -> io::Result<PathBuf> {
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
     file.write_all(text)?;
     file.sync_all()?;
-    prune(directory)?;
+    prune(directory, MOST_FILES)?;
     Ok(path)
 }
 
 /// Their names begin with when they were written.
-fn prune(directory: &Path) -> io::Result<()> {
+fn prune(directory: &Path, most: usize) -> io::Result<()> {
     let mut files: Vec<PathBuf> = fs::read_dir(directory)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
         .collect();
     files.sort_unstable();
-    let superfluous = files.len().saturating_sub(MOST_FILES);
+    let superfluous = files.len().saturating_sub(most);
     files.iter().take(superfluous).try_for_each(fs::remove_file)
 }
 
@@ -219,10 +223,11 @@ mod tests {
     #[test]
     fn files_are_ones_own_and_few() {
         let directory = std::env::temp_dir().join(format!("tincture-mail-{}", std::process::id()));
-        for number in 0..MOST_FILES + 5 {
+        for number in 0..8 {
             write(&directory, &format!("{number:06}.eml"), b"x").expect("written");
         }
-        assert_eq!(fs::read_dir(&directory).expect("there").count(), MOST_FILES);
+        prune(&directory, 3).expect("pruned");
+        assert_eq!(fs::read_dir(&directory).expect("there").count(), 3);
         assert!(!directory.join("000004.eml").exists() && directory.join("000005.eml").exists());
         fs::remove_dir_all(&directory).expect("removed");
     }
