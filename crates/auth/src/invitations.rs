@@ -56,7 +56,7 @@ impl Service {
         ip: Option<IpAddr>,
     ) -> Result<Invited, AuthError> {
         self.policy.check_invitations()?;
-        let email = wish.email.as_deref().filter(|email| !email.trim().is_empty()).map(str::parse::<EmailAddress>);
+        let email = wish.email.as_deref().map(str::parse::<EmailAddress>);
         let email = email.transpose()?.map(|email| email.to_string());
         let uses = wish.uses.unwrap_or(1);
         if !(1..=MOST_USES).contains(&uses) || (email.is_some() && uses != 1) {

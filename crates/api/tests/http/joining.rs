@@ -137,6 +137,7 @@ async fn invitations_are_made_used_listed_and_revoked() {
         (json!({ "days": 366 }), "/days"),
         (json!({ "quota": -1 }), "/quota"),
         (json!({ "email": "x" }), "/email"),
+        (json!({ "email": "" }), "/email"),
     ] {
         let problem = admin.post("/invitations", &wish).await.problem(422, "invalid-request");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{wish}");

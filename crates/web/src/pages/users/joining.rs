@@ -89,7 +89,7 @@ impl Typed {
 
     fn wish(&self) -> Result<InvitationWish, AuthError> {
         Ok(InvitationWish {
-            email: Some(self.email.clone()),
+            email: Some(self.email.clone()).filter(|email| !email.trim().is_empty()),
             role: Some(self.role.parse::<Role>().unwrap_or(Role::Student)),
             quota: Some(self.quota.parse().map_err(|_| AuthError::InvalidQuota)?),
             uses: Some(self.uses.parse().map_err(|_| AuthError::InvalidUses)?),
