@@ -194,6 +194,8 @@ prepare_python mongodb
 
 step "A provider of identity"
 prepare_oidc
+step "A mail server"
+prepare_python mail
 
 step "Tests"
 cargo test --locked --workspace --no-fail-fast

@@ -278,3 +278,58 @@ fn every_command_explains_itself() {
         assert!(said.status.success() && said.stdout.contains("Usage: tincture"), "{command}: {said:?}");
     }
 }
+
+#[test]
+fn people_are_brought_in_by_links_invitations_and_a_sheet() {
+    let directory = migrated();
+    let data = directory.path();
+    let invited = |arguments: &[&str]| {
+        let mut command = on(data, arguments);
+        command.env("TINCTURE_REGISTRATION", "invitation").env("TINCTURE_PUBLIC_URL", "https://lab.example.org/");
+        run(command)
+    };
+    let closed = run(on(data, &["user", "invite"]));
+    assert!(!closed.status.success() && closed.stderr.contains("ask an administrator"), "{closed:?}");
+    let made = invited(&["user", "invite", "--uses", "3", "--role", "researcher", "--days", "7"]);
+    assert!(made.status.success() && made.stderr.contains("3 people"), "{made:?}");
+    assert!(made.stdout.starts_with("https://lab.example.org/link/") && made.stdout.lines().count() == 1, "{made:?}");
+    for (more, said) in
+        [(&["--uses", "0"][..], "1 to 1000"), (&["--days", "366"], "1 to 365"), (&["--email", "ada"], "no e-mail")]
+    {
+        let refused = invited(&[&["user", "invite"], more].concat());
+        assert!(!refused.status.success() && refused.stderr.contains(said), "{refused:?}");
+    }
+    let listed = run(on(data, &["user", "invitations"])).stdout;
+    assert!(listed.lines().count() == 1 && listed.contains("researcher") && !listed.contains("/link/"), "{listed}");
+    let id = listed.split_whitespace().next().expect("an id");
+    assert!(run(on(data, &["user", "uninvite", id])).status.success());
+    assert!(run(on(data, &["user", "invitations"])).stdout.is_empty());
+
+    let sheet = data.join("class.csv");
+    std::fs::write(&sheet, "\u{feff}email;name\r\nada@example.org;Ada\r\nnobody;\r\n").expect("written");
+    let sheet = sheet.display().to_string();
+    let preview = run(on(data, &["user", "import", "--dry-run", &sheet]));
+    assert!(preview.status.success() && preview.stdout.contains("CAN'T BE TAKEN"), "{preview:?}");
+    let refused = run(on(data, &["user", "import", &sheet]));
+    assert!(!refused.status.success() && refused.stderr.contains("line 3"), "{refused:?}");
+    assert!(run(on(data, &["user", "list"])).stdout.is_empty(), "nobody was imported");
+    std::fs::write(&sheet, "email;name\r\nada@example.org;Ada\r\nbob@example.org;Bob\r\n").expect("written");
+    let done = run(on(data, &["user", "import", &sheet]));
+    assert!(done.status.success() && done.stderr.contains("2 accounts are made"), "{done:?}");
+    assert!(done.stdout.starts_with("email,name,link\r\nada@example.org,Ada,http://127.0.0.1:8080/link/"), "{done:?}");
+    let again = run(on(data, &["user", "import", &sheet]));
+    assert!(again.stderr.contains("0 accounts are made; 2 were there") && again.stdout.is_empty(), "{again:?}");
+
+    let link = run(on(data, &["user", "link", "ada@example.org"]));
+    assert!(link.stdout.starts_with("http://127.0.0.1:8080/link/"), "{link:?}");
+    assert!(run(on(data, &["user", "disable", "ada@example.org"])).status.success());
+    let refused = run(on(data, &["user", "link", "ada@example.org"]));
+    assert!(!refused.status.success() && refused.stderr.contains("enable"), "{refused:?}");
+    let nobody = run(on(data, &["user", "approve", "eve@example.org"]));
+    assert!(nobody.stderr.contains("tincture user waiting"), "{nobody:?}");
+    let mut weak = on(data, &["user", "create", "eve@example.org", "--password-stdin"]);
+    let mut weak = weak.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    weak.stdin.take().expect("piped").write_all(b"password\n").expect("written");
+    let weak = weak.wait_with_output().expect("it ends");
+    assert!(String::from_utf8_lossy(&weak.stderr).contains("would be guessed"), "{weak:?}");
+}

@@ -66,11 +66,18 @@ async fn the_first_password_is_printed_once_and_opens_the_door() {
     let password = first.word_after("Password ");
     assert_eq!(first.said_after("Sign in as "), Some(ADMIN.to_owned()));
     Client::sign_in(&address, ADMIN, &password).await;
+    let link = first.word_after("Or choose one ");
+    let secret = link.strip_prefix(&format!("{address}/link/")).expect("a link to this lab");
     assert!(first.stop().success());
 
     let mut second = Process::spawn(up(directory.path()));
     let address = second.word_after("Tincture is ready: ");
     second.word_after("Virtual OT-2 ");
     assert_eq!(second.said_after("Password "), None, "a password that is kept isn't printed again");
+    assert_eq!(second.said_after("Locked out? "), Some("tincture".to_owned()), "but how to get in again is");
     Client::sign_in(&address, ADMIN, &password).await;
+    let chosen = serde_json::json!({ "secret": secret, "password": "three odd words" });
+    let used = reqwest::Client::new().post(format!("{address}/api/v1/auth/link")).json(&chosen).send().await;
+    assert!(used.expect("an answer").status().is_success(), "the link outlives a restart");
+    Client::sign_in(&address, ADMIN, "three odd words").await;
 }

@@ -15,6 +15,7 @@ mod first_minute;
 mod full_disk;
 mod institution;
 mod ledger;
+mod mail;
 mod moving;
 mod passkeys;
 mod postgres_backup;

@@ -160,6 +160,30 @@ impl Paging {
     }
 }
 
+/// Characters of what is searched for: an address has no more.
+const LONGEST_SEARCH: usize = 254;
+
+/// What an entry of a list must have in it.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Search {
+    /// In any case, 1-254 characters.
+    #[param(value_type = String, required = false, min_length = 1, max_length = 254)]
+    q: Option<String>,
+}
+
+impl Search {
+    pub fn part(&self) -> Result<Option<&str>, Problem> {
+        let Some(part) = self.q.as_deref() else { return Ok(None) };
+        let is_one = (1..=LONGEST_SEARCH).contains(&part.chars().count()) && !part.contains(char::is_control);
+        if is_one {
+            Ok(Some(part))
+        } else {
+            Err(Problem::bad_parameter("q", "use 1 to 254 characters, or leave it out"))
+        }
+    }
+}
+
 /// Query parameters; what can't be read is a problem, not the framework's plain text.
 #[derive(Clone, Debug)]
 pub struct Parameters<T>(pub T);

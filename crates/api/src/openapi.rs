@@ -61,7 +61,10 @@ impl Modify for Bearer {
 
 /// The described endpoints with their description.
 pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) {
-    use endpoints::{activity, auth, commands, display, experiments, me, queue, robots, service_tokens, tokens, users};
+    use endpoints::{
+        activity, auth, commands, display, experiments, invitations, me, queue, registrations, robots, service_tokens,
+        tokens, users,
+    };
     let v1 = OpenApiRouter::new()
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::refresh::refresh))
@@ -77,6 +80,9 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
         .routes(routes!(me::passkeys::create::create))
         .routes(routes!(me::passkeys::options::options))
         .routes(routes!(me::passkeys::remove::remove))
+        .routes(routes!(auth::forgot::forgot))
+        .routes(routes!(auth::register::register))
+        .routes(routes!(auth::link::link))
         .routes(routes!(me::read::read))
         .routes(routes!(me::export::export))
         .routes(routes!(tokens::create::create, tokens::list::list))
@@ -95,14 +101,23 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
         .routes(routes!(robots::deck::deck))
         .routes(routes!(queue::list::list))
         .routes(routes!(users::create::create, users::list::list))
+        .routes(routes!(users::bulk::bulk))
+        .routes(routes!(users::import::import))
         .routes(routes!(users::update::update))
+        .routes(routes!(users::link::link))
+        .routes(routes!(users::sign_out::sign_out))
         .routes(routes!(users::export::export))
         .routes(routes!(users::erase::erase))
         .routes(routes!(users::factors::reset))
         .routes(routes!(activity::list::list))
         .routes(routes!(service_tokens::create::create, service_tokens::list::list))
         .routes(routes!(service_tokens::revoke::revoke))
-        .routes(routes!(display::read::read));
+        .routes(routes!(display::read::read))
+        .routes(routes!(invitations::create::create, invitations::list::list))
+        .routes(routes!(invitations::revoke::revoke))
+        .routes(routes!(registrations::list::list))
+        .routes(routes!(registrations::approve::approve))
+        .routes(routes!(registrations::refuse::refuse));
     let v1 = commands::routes().fold(v1, OpenApiRouter::routes);
     let (router, mut document) =
         OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", v1).split_for_parts();

@@ -10,7 +10,7 @@ pub enum AuthError {
     /// Wrong password or no such account: deliberately not told apart.
     #[error("the e-mail address or the password is wrong")]
     SignInFailed,
-    #[error("too many failed attempts; try again in {} s", .0.wait.as_secs().max(1))]
+    #[error("too many attempts; try again in {} s", .0.wait.as_secs().max(1))]
     Throttled(Standing),
     /// No token or cookie came with the request.
     #[error("this needs a signed-in person")]
@@ -24,6 +24,30 @@ pub enum AuthError {
     InvalidEmail(String),
     #[error("a password has {} to {} characters", crate::PASSWORD_LENGTH.start(), crate::PASSWORD_LENGTH.end())]
     InvalidPassword,
+    /// Long enough, and among the first that are tried.
+    #[error("this password would be guessed: {0}")]
+    WeakPassword(&'static str),
+    #[error("this link isn't good any more: it was used, has run out, or was replaced by a newer one")]
+    NoSuchLink,
+    #[error("nobody can make an account here by themselves; ask an administrator")]
+    RegistrationClosed,
+    #[error("accounts here are for addresses at {0}; use that address, or ask an administrator")]
+    OtherDomain(String),
+    #[error("an invitation is for 1 to {most} accounts; one that is bound to an address is for one", most = crate::MOST_USES)]
+    InvalidUses,
+    #[error("an invitation lives for 1 to {most} days", most = crate::LONGEST_INVITATION_DAYS)]
+    InvalidInvitationLife,
+    #[error("there is no such invitation")]
+    NoSuchInvitation,
+    #[error("there is nobody of this id who waits for an account")]
+    NoSuchRegistration,
+    #[error("choose 1 to {most} accounts, and what is to be another in them", most = crate::MOST_AT_ONCE)]
+    NothingToChange,
+    /// Nothing was done.
+    #[error("{0}")]
+    Import(#[from] crate::ImportError),
+    #[error("so many mails wait to be sent that no more are taken; try again in a while")]
+    TooManyMails,
     #[error("a quota is 0 to {} wells", crate::account::MOST_QUOTA)]
     InvalidQuota,
     #[error("there is an account with this e-mail address already")]
@@ -106,19 +130,34 @@ impl AuthError {
             | Self::InvalidTokenName(_)
             | Self::NoScope
             | Self::ScopeBeyondRole { .. }
-            | Self::InvalidTokenLife { .. }
-            | Self::InvalidPasskeyName(_) => FaultCode::InvalidRequest,
+            | Self::InvalidPasskeyName(_)
+            | Self::WeakPassword(_)
+            | Self::InvalidUses
+            | Self::InvalidInvitationLife
+            | Self::NothingToChange
+            | Self::Import(_)
+            | Self::InvalidTokenLife { .. } => FaultCode::InvalidRequest,
             Self::Unfinished
             | Self::TooManyTokens { .. }
             | Self::TooManyPasskeys { .. }
             | Self::FactorExists
             | Self::LastFactor => FaultCode::IllegalTransition,
             Self::EmailTaken => FaultCode::EmailTaken,
-            Self::NoSuchUser | Self::NoSuchKey | Self::NoSuchToken | Self::NoSuchFactor => FaultCode::NotFound,
-            Self::OwnRole | Self::OwnFactors | Self::LastAdministrator | Self::Disabled | Self::PasswordsOff => {
-                FaultCode::NotAllowed
-            }
-            Self::Busy => FaultCode::Unavailable,
+            Self::NoSuchUser
+            | Self::NoSuchKey
+            | Self::NoSuchToken
+            | Self::NoSuchFactor
+            | Self::NoSuchLink
+            | Self::NoSuchInvitation
+            | Self::NoSuchRegistration => FaultCode::NotFound,
+            Self::OwnRole
+            | Self::OwnFactors
+            | Self::LastAdministrator
+            | Self::PasswordsOff
+            | Self::Disabled
+            | Self::RegistrationClosed
+            | Self::OtherDomain(_) => FaultCode::NotAllowed,
+            Self::Busy | Self::TooManyMails => FaultCode::Unavailable,
             Self::Store(error) if error.is_passing() => FaultCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => FaultCode::Internal,
         }
@@ -129,14 +168,18 @@ impl From<StoreError> for AuthError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::EmailTaken => Self::EmailTaken,
-            StoreError::NotFound(_) => Self::NoSuchUser,
             StoreError::LastAdministrator => Self::LastAdministrator,
             StoreError::Unfinished => Self::Unfinished,
+            StoreError::TooManyMails { .. } => Self::TooManyMails,
+            StoreError::NotFound("link") => Self::NoSuchLink,
+            StoreError::NotFound("invitation") => Self::NoSuchInvitation,
+            StoreError::NotFound("registration") => Self::NoSuchRegistration,
             StoreError::TooManyTokens { most } => Self::TooManyTokens { most },
             StoreError::TooManyPasskeys { most } => Self::TooManyPasskeys { most },
             StoreError::FactorExists => Self::FactorExists,
             StoreError::FactorRefused => Self::FactorRefused,
             StoreError::LastFactor => Self::LastFactor,
+            StoreError::NotFound(_) => Self::NoSuchUser,
             other => Self::Store(other),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! This crate knows nothing of HTTP. Start at [`Service`]; [`token`] is the signed access token, [`password`] the
 //! argon2id work, [`factors`] what people have beside it, [`second_step`] what uses that, [`passkeys`] one kind of it,
-//! [`api_token`] what programs show instead of a password, [`throttle`] what slows a guesser down,
+//! [`api_token`] what programs show instead of a password, [`links`] the way in without one, [`policy`] who may make an
+//! account, [`throttle`] what slows a guesser down,
 //! [`rate`] how often anybody may do anything.
 
 mod account;
@@ -14,10 +15,15 @@ mod factors;
 mod failure;
 mod failures;
 mod identity;
+mod import;
+mod invitations;
 mod keys;
+mod links;
 mod network;
 mod passkeys;
 mod password;
+mod people;
+mod policy;
 mod rate;
 mod second_step;
 mod secret;
@@ -29,6 +35,7 @@ mod throttle;
 mod token;
 mod tokens;
 mod totp;
+mod weak;
 
 pub use account::{EmailAddress, NewAccount};
 pub use api_token::{API_TOKEN_PREFIX, SERVICE_TOKEN_PREFIX};
@@ -36,10 +43,15 @@ pub use error::AuthError;
 pub use external::{ExternalPerson, ExternalRefusal, Passwords};
 pub use factors::OfferedTotp;
 pub use identity::{Credential, Forbidden, Identity};
+pub use import::{Fate, ImportDone, ImportError, ImportLine, LARGEST_SHEET, MOST_IMPORTED, WayIn, ways_in_csv};
+pub use invitations::{InvitationWish, Invited, LONGEST_INVITATION_DAYS, MOST_USES, USUAL_INVITATION_DAYS};
 pub use keys::{KeyInfo, Keys};
+pub use links::{HANDED_LINK_LIFE, Letter, Says, Used, WELCOME_LIFE};
 pub use network::client_network;
 pub use passkeys::{Challenge, MOST_PASSKEYS, PasskeyAnswer, RelyingParty};
 pub use password::{PASSWORD_LENGTH, Password};
+pub use people::MOST_AT_ONCE;
+pub use policy::{AccountPolicy, Registration, USUAL_QUOTA};
 pub use rate::{Limiter, Policy, Standing};
 pub use second_step::{Anew, PENDING_COOKIE, PROOF_LIFE, PendingSignIn, SECOND_STEP_LIFE, Shown, Ways};
 pub use secret::{OneTimePassword, Secret};

@@ -1,7 +1,7 @@
 //! Passwords and their argon2id hashes, computed on blocking threads and few at a time.
 
-use crate::AuthError;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use crate::{AuthError, weak::weakness};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use serde::{Deserialize, Deserializer};
 use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -31,6 +31,12 @@ pub struct Password(String);
 impl Password {
     fn check_new(&self) -> Result<(), AuthError> {
         if PASSWORD_LENGTH.contains(&self.0.chars().count()) { Ok(()) } else { Err(AuthError::InvalidPassword) }
+    }
+
+    /// Refuses what would be guessed for the account of this address.
+    pub(crate) fn check_strength(&self, email: &str) -> Result<(), AuthError> {
+        self.check_new()?;
+        weakness(&self.0, email).map_or(Ok(()), |why| Err(AuthError::WeakPassword(why)))
     }
 
     /// Longer than any password ever stored, so not worth hashing.
@@ -77,6 +83,11 @@ impl Hasher {
     /// The PHC string of a new password, of which the length is checked here.
     pub(crate) async fn hash(&self, password: Password) -> Result<String, AuthError> {
         password.check_new()?;
+        self.hash_as_it_is(password).await
+    }
+
+    /// The same of a password that was let in by other rules.
+    pub(crate) async fn hash_as_it_is(&self, password: Password) -> Result<String, AuthError> {
         self.run(move || {
             let hash = argon2()?.hash_password(password.0.as_bytes());
             hash.map(|hash| hash.to_string()).map_err(|_| AuthError::Internal("a password couldn't be hashed"))
@@ -87,6 +98,8 @@ impl Hasher {
     /// Whether the password belongs to the hash. `None` takes as long and is never true.
     pub(crate) async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, AuthError> {
         self.run(move || {
+            // An account without a password has no hash: it takes as long as the others.
+            let hash = hash.filter(|hash| PasswordHash::new(hash).is_ok());
             let (hash, known) = hash.map_or((NOBODYS_HASH.to_owned(), false), |hash| (hash, true));
             let password = if password.is_too_long() { "" } else { &password.0 };
             let matches = argon2()?.verify_password(password.as_bytes(), hash.as_str()).is_ok();
@@ -116,6 +129,18 @@ fn argon2() -> Result<Argon2<'static>, AuthError> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
+/// Whether a hash is cheaper to try passwords on than one made today.
+pub(crate) fn is_outdated(hash: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(hash) else { return false };
+    let params = Params::try_from(&hash);
+    let is_enough = |params: Params| {
+        params.m_cost() >= MEMORY_KIB
+            && params.t_cost() >= PASSES
+            && params.m_cost() * params.t_cost() >= MEMORY_KIB * PASSES
+    };
+    hash.algorithm.as_str() != "argon2id" || !params.is_ok_and(is_enough)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn length_is_the_only_rule() {
+    async fn the_hasher_asks_for_a_length_only() {
         let hasher = Hasher::new();
         for bad in ["1234567".to_owned(), "x".repeat(201)] {
             assert!(matches!(hasher.hash(bad.into()).await, Err(AuthError::InvalidPassword)));

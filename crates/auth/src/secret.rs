@@ -43,6 +43,7 @@ pub(crate) enum Purpose {
     Service,
     /// What may be shown once.
     Once,
+    Link,
 }
 
 /// The SHA-256 under which a token is stored. A fast hash is enough for 256 random bits.
@@ -55,6 +56,7 @@ pub(crate) fn stored_hash(purpose: Purpose, token: &str) -> String {
         Purpose::Recovery => b"recovery:",
         Purpose::Service => b"service:",
         Purpose::Once => b"once:",
+        Purpose::Link => b"link:",
     };
     URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(label).chain_update(token).finalize())
 }

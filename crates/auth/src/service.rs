@@ -11,6 +11,7 @@ use crate::{
     failures::Failures,
     keys::Keys,
     password::Hasher,
+    policy::{AccountPolicy, Askers},
     secret::{Purpose, stored_hash},
     throttle::Throttle,
     tokens::LONGEST_TOKEN_DAYS,
@@ -59,7 +60,9 @@ pub struct Service {
     pub(crate) store: Store,
     pub(crate) keys: Keys,
     callers: Callers,
-    hasher: Hasher,
+    pub(crate) hasher: Hasher,
+    pub(crate) policy: AccountPolicy,
+    pub(crate) askers: Askers,
     throttle: Throttle,
     pub(crate) failures: Failures,
     pub(crate) uses: Uses,
@@ -77,6 +80,8 @@ impl Service {
             keys,
             callers: Callers::new(),
             hasher: Hasher::new(),
+            policy: AccountPolicy::default(),
+            askers: Askers::new(),
             throttle: Throttle::new(),
             failures: Failures::new(store.clone()),
             uses: Uses::new(store.clone()),
@@ -223,6 +228,7 @@ impl Service {
     ) -> Result<User, AuthError> {
         let email: EmailAddress = account.email.parse()?;
         let quota = check_quota(account.quota)?;
+        account.password.check_strength(email.as_str())?;
         let hashed_password = self.hasher.hash(account.password).await?;
         let new = NewUser { id: UserId::new(), email: email.to_string(), hashed_password, role: account.role, quota };
         let details = json!({ "user": new.id, "email": new.email, "role": new.role, "quota": quota });
@@ -335,6 +341,8 @@ impl Service {
         by: Option<&Identity>,
         ip: Option<IpAddr>,
     ) -> Result<(), AuthError> {
+        let account = self.store.user(user).await?.ok_or(AuthError::NoSuchUser)?;
+        next.check_strength(&account.email)?;
         let hash = self.hasher.hash(next).await?;
         let by = activity(by.map(Identity::user_id), "password_changed", json!({ "user": user }), ip);
         Ok(self.store.set_password(user, &hash, &by).await?)
@@ -409,14 +417,17 @@ impl Service {
     ) -> Result<Option<User>, AuthError> {
         let user = self.store.user_by_email(email.as_str()).await?;
         let hash = user.as_ref().map(|user| user.hashed_password.clone());
-        let right = self.hasher.verify(password, hash).await?;
+        let right = self.hasher.verify(password.clone(), hash).await?;
         let account = user.as_ref().map(|user| user.id);
         let user = user.filter(|_| right);
         if user.is_none() {
             let reason = if account.is_some() { "wrong password" } else { "no such account" };
             failure::tell(reason, account, email.as_str(), ip);
         }
-        Ok(user)
+        match user {
+            Some(user) => Ok(Some(self.strengthen(user, password).await)),
+            None => Ok(None),
+        }
     }
 
     /// Begins a session of somebody just verified.

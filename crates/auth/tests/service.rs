@@ -462,3 +462,194 @@ async fn a_sign_out_counts_here_at_once_and_elsewhere_within_a_moment() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), believed_on).await.expect("it is seen elsewhere");
 }
+
+async fn account(service: &Service, email: &str, role: Role) -> store::User {
+    let account = NewAccount { email: email.into(), password: PASSWORD.into(), role, quota: 10 };
+    service.create_user(account, None, None).await.expect("an account")
+}
+
+async fn stored_hash(database: &TestDatabase) -> String {
+    let ada = database.store.user_by_email("ada@example.org").await.expect("an answer").expect("Ada");
+    ada.hashed_password
+}
+
+#[tokio::test]
+async fn a_hash_that_is_cheaper_than_todays_is_made_anew_at_sign_in_and_ends_nothing() {
+    let (database, service) = with_ada().await;
+    let open = service.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("signed in");
+    let (today, cheap) = (stored_hash(&database).await, {
+        use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+        let params = Params::new(64, 1, 1, None).expect("parameters");
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        argon2.hash_password(PASSWORD.as_bytes()).expect("a hash").to_string()
+    });
+    assert!(cheap.contains("m=64,t=1"), "{cheap}");
+    database.store.run_sql(&format!("UPDATE users SET hashed_password = '{cheap}'")).await;
+    let wrong = service.sign_in("ada@example.org", "wrong horse".into(), IP).await;
+    assert!(matches!(wrong, Err(AuthError::SignInFailed)), "{wrong:?}");
+    assert_eq!(stored_hash(&database).await, cheap, "a wrong password changes nothing");
+    service.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("signed in");
+    let anew = stored_hash(&database).await;
+    assert!(anew.contains("m=19456,t=2,p=1") && anew != today, "{anew}");
+    service.authenticate(open.access_token.expose()).await.expect("who was signed in still is");
+    service.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("signed in");
+    assert_eq!(stored_hash(&database).await, anew, "once");
+    // What is dearer than today's stays.
+    let dear = anew.replace("m=19456,t=2", "m=65536,t=3");
+    database.store.run_sql(&format!("UPDATE users SET hashed_password = '{dear}'")).await;
+    let _ = service.sign_in("ada@example.org", PASSWORD.into(), IP).await;
+    assert_eq!(stored_hash(&database).await, dear);
+}
+
+#[tokio::test]
+async fn a_password_that_is_tried_first_is_refused_wherever_one_is_chosen() {
+    let (database, service) = with_ada().await;
+    let ada = identity(&service).await;
+    let account = |password: &str| NewAccount {
+        email: "bob.builder@example.org".into(),
+        password: password.into(),
+        role: Role::Student,
+        quota: 0,
+    };
+    for weak in ["password", "Password1!", "12345678", "qwertyuiop", "aaaaaaaa", "bob.builder", "builder99"] {
+        let refused = service.create_user(account(weak), None, None).await;
+        assert!(matches!(refused, Err(AuthError::WeakPassword(_))), "{weak}: {refused:?}");
+    }
+    let refused = service.change_password(&ada, PASSWORD.into(), "iloveyou".into(), IP).await.expect_err("weak");
+    assert!(refused.to_string().contains("would be guessed") && refused.to_string().contains("take"), "{refused}");
+    let refused = service.reset_password(ada.user_id(), "password1".into()).await;
+    assert!(matches!(refused, Err(AuthError::WeakPassword(_))), "{refused:?}");
+    let (secret, _) =
+        service.create_password_link(ada.user_id(), auth::HANDED_LINK_LIFE, None, None).await.expect("a link");
+    let refused = service.use_link(secret.expose(), None, "sunshine".into(), IP).await;
+    assert!(matches!(refused, Err(AuthError::WeakPassword(_))), "{refused:?}");
+    service.use_link(secret.expose(), None, "three odd words".into(), IP).await.expect("the link is still good");
+    service.sign_in("ada@example.org", "three odd words".into(), IP).await.expect("signed in");
+    assert!(database.store.user_by_email("bob.builder@example.org").await.expect("an answer").is_none());
+}
+
+#[tokio::test]
+async fn a_new_password_signs_out_everybody_else_at_once() {
+    let (_database, service) = with_ada().await;
+    let program = service.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("signed in");
+    let browser = service.start_cookie_session("ada@example.org", PASSWORD.into(), IP).await.expect("signed in");
+    let mine = identity(&service).await;
+    service.authenticate(program.access_token.expose()).await.expect("good, and remembered by this process");
+    service.change_password(&mine, PASSWORD.into(), "another odd horse".into(), IP).await.expect("changed");
+    assert!(matches!(service.authenticate(program.access_token.expose()).await, Err(AuthError::Forged)));
+    assert!(matches!(service.by_cookie(browser.token.expose()).await, Err(AuthError::Forged)));
+    assert!(matches!(service.refresh(program.refresh_token.expose(), IP).await, Err(AuthError::Forged)));
+}
+
+/// What a mail says at this moment, as whoever sends it asks.
+async fn letter(database: &TestDatabase, service: &Service) -> Option<auth::Letter> {
+    let mail = database.store.take_mail().await.expect("an answer").expect("a mail");
+    let letter = service.letter(&mail).await.expect("an answer");
+    database.store.forget_mail(mail.id).await.expect("sent");
+    letter
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_asked_for_by_anybody_and_answered_alike() {
+    let (database, service) = with_ada().await;
+    for email in [" Ada@example.org", "nobody@example.org"] {
+        service.forgot_password(email, IP).await.expect("the same answer");
+    }
+    let known = letter(&database, &service).await.expect("a letter to Ada");
+    assert_eq!(known.says, auth::Says::Reset);
+    assert!(letter(&database, &service).await.is_none(), "nobody is written to");
+    let secret = known.secret.expect("a link");
+    assert!(!format!("{known:?}", known = secret).contains(secret.expose()));
+    let mail = store::NewMail { kind: domain::MailKind::Reset, email: "ada@example.org".into(), invitation_id: None };
+    database.store.post_mail(&mail, &auth_act()).await.expect("posted");
+    let again = letter(&database, &service).await.expect("a letter");
+    service.unsend(&again).await.expect("it reached nobody");
+    let unsent = again.secret.expect("a link");
+    assert!(matches!(service.open_link(unsent.expose()).await, Err(AuthError::NoSuchLink)));
+    assert_eq!(
+        service.use_link(secret.expose(), None, "another odd horse".into(), IP).await.expect("used"),
+        auth::Used::PasswordSet
+    );
+    let twice = service.use_link(secret.expose(), None, "yet another horse".into(), IP).await;
+    assert!(matches!(twice, Err(AuthError::NoSuchLink)), "{twice:?}");
+    for nonsense in ["", "x", &"a".repeat(43), &"a".repeat(10_000)] {
+        assert!(matches!(service.open_link(nonsense).await, Err(AuthError::NoSuchLink)));
+    }
+    let log = database.store.activity(None, None, 50).await.expect("the log").data;
+    assert_eq!(log.iter().filter(|line| line.action == "password_reset_asked").count(), 2);
+    assert!(!format!("{log:?}").contains(secret.expose()), "no secret is ever logged");
+    // A few more for the same address, and it is asked for too often; whether it has an account or not.
+    for email in ["ada@example.org", "nobody@example.org"] {
+        let mut refused = 0;
+        for _ in 0..6 {
+            refused += usize::from(matches!(service.forgot_password(email, None).await, Err(AuthError::Throttled(_))));
+        }
+        assert_eq!(refused, 3, "{email}");
+    }
+}
+
+fn auth_act() -> store::NewActivity {
+    store::NewActivity { user_id: None, action: "asked", details: serde_json::json!({}), ip_address: None }
+}
+
+fn with_registration(service: Service, registration: auth::Registration) -> Service {
+    let policy = auth::AccountPolicy { registration, quota: 7, ..auth::AccountPolicy::default() };
+    service.with_account_policy(policy).expect("a policy")
+}
+
+#[tokio::test]
+async fn who_may_register_is_as_the_policy_says() {
+    let (database, service) = with_ada().await;
+    let with = |registration| with_registration(service.clone(), registration);
+    for closed in [auth::Registration::Closed, auth::Registration::Invitation] {
+        let refused = with(closed).ask_to_register("eve@example.org", IP).await;
+        assert!(matches!(refused, Err(AuthError::RegistrationClosed)), "{refused:?}");
+    }
+    let ours = with(auth::Registration::Domains(vec!["example.org".into()]));
+    for elsewhere in ["eve@example.com", "eve@evil-example.org", "eve@example.org.evil.com", "eve@cs.example.org"] {
+        let refused = ours.ask_to_register(elsewhere, IP).await;
+        assert!(matches!(refused, Err(AuthError::OtherDomain(_))), "{elsewhere}: {refused:?}");
+    }
+    ours.ask_to_register("Eve@Example.org", IP).await.expect("asked");
+    let secret = letter(&database, &ours).await.and_then(|letter| letter.secret).expect("a link");
+    assert!(database.store.user_by_email("eve@example.org").await.expect("an answer").is_none(), "not proven yet");
+    let now_closed = with(auth::Registration::Closed).use_link(secret.expose(), None, PASSWORD.into(), IP).await;
+    assert!(matches!(now_closed, Err(AuthError::RegistrationClosed)), "{now_closed:?}");
+    // Whatever address is typed, it is the proven one's account.
+    let made = ours.use_link(secret.expose(), Some("mallory@example.org"), PASSWORD.into(), IP).await.expect("made");
+    assert_eq!(made, auth::Used::AccountMade);
+    let eve = database.store.user_by_email("eve@example.org").await.expect("an answer").expect("Eve");
+    assert_eq!((eve.role, eve.quota_remaining), (Role::Student, 7));
+    ours.ask_to_register("ada@example.org", IP).await.expect("the same answer");
+    let known = letter(&database, &ours).await.expect("a letter");
+    assert_eq!(known.says, auth::Says::HasAccount, "she is told, and nobody else");
+
+    let open = with(auth::Registration::Open);
+    open.ask_to_register("bob@elsewhere.example", IP).await.expect("asked");
+    let secret = letter(&database, &open).await.and_then(|letter| letter.secret).expect("a link");
+    let waits = open.use_link(secret.expose(), None, PASSWORD.into(), IP).await.expect("asked");
+    assert_eq!(waits, auth::Used::Waits);
+    let early = open.sign_in("bob@elsewhere.example", PASSWORD.into(), IP).await;
+    assert!(matches!(early, Err(AuthError::SignInFailed)), "{early:?}");
+    let waiting = database.store.registrations(None, 10).await.expect("a list").data;
+    let bob = open.approve(waiting[0].id, None, Some(3), None, None).await.expect("approved");
+    assert_eq!((bob.role, bob.quota_remaining), (Role::Student, 3));
+    open.sign_in("bob@elsewhere.example", PASSWORD.into(), IP).await.expect("signed in");
+}
+
+#[tokio::test]
+async fn whoever_was_imported_has_no_password_and_is_refused_like_anybody() {
+    let (database, service) = with_ada().await;
+    let done = service.import("email\neve@example.org\nada@example.org\n", None, None).await.expect("a class");
+    assert_eq!(done.ways_in.iter().map(|way| way.email.as_str()).collect::<Vec<_>>(), ["eve@example.org"]);
+    for password in ["!", "", PASSWORD] {
+        let refused = service.sign_in("eve@example.org", password.into(), None).await;
+        assert!(matches!(refused, Err(AuthError::SignInFailed)), "{refused:?}");
+    }
+    service.use_link(done.ways_in[0].secret.expose(), None, PASSWORD.into(), IP).await.expect("her way in");
+    service.sign_in("eve@example.org", PASSWORD.into(), IP).await.expect("signed in");
+    let twice = service.import("email\nnew@example.org\nnonsense\n", None, None).await;
+    assert!(matches!(&twice, Err(AuthError::Import(auth::ImportError::Faulty { line: 3, .. }))), "{twice:?}");
+    assert!(database.store.user_by_email("new@example.org").await.expect("an answer").is_none());
+    account(&service, "bob@example.org", Role::Student).await;
+}

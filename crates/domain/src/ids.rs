@@ -77,4 +77,10 @@ identifiers! {
     ServiceTokenId,
     /// One entry of the activity log.
     ActivityId,
+    /// One invitation to make an account.
+    InvitationId,
+    /// One person who asked for an account and waits for an administrator.
+    RegistrationId,
+    /// One mail to be sent.
+    MailId,
 }

@@ -1,5 +1,6 @@
 //! The rules and the vocabulary of the lab. This crate does no I/O: it knows nothing of HTTP, SQL or files.
 
+mod account;
 mod change;
 pub mod colour;
 mod deck;
@@ -24,6 +25,7 @@ pub mod spectrum;
 pub mod text;
 mod volume;
 
+pub use account::{LinkPurpose, MailKind};
 pub use change::*;
 pub use deck::*;
 pub use document::Collection;

@@ -358,7 +358,14 @@ impl From<AuthError> for Problem {
             AuthError::Expired => problem(&error).with_challenge(Challenge::Expired),
             AuthError::Forged => problem(&error).with_challenge(Challenge::Invalid),
             AuthError::InvalidEmail(_) => problem(&error).with_error("/email", error.to_string()),
-            AuthError::InvalidPassword => problem(&error).with_error("/password", error.to_string()),
+            AuthError::InvalidPassword | AuthError::WeakPassword(_) => {
+                problem(&error).with_error("/password", error.to_string())
+            }
+            AuthError::InvalidUses => problem(&error).with_error("/uses", error.to_string()),
+            AuthError::InvalidInvitationLife => problem(&error).with_error("/days", error.to_string()),
+            AuthError::NothingToChange => problem(&error).with_error("/ids", error.to_string()),
+            AuthError::Import(_) => problem(&error).with_error("/sheet", error.to_string()),
+            AuthError::TooManyMails => problem(&error).with_retry_after(Duration::from_secs(60)),
             AuthError::InvalidQuota => problem(&error).with_error("/quota", error.to_string()),
             AuthError::InvalidTokenName(_) | AuthError::InvalidPasskeyName(_) => {
                 problem(&error).with_error("/name", error.to_string())

@@ -2,6 +2,7 @@
 
 use crate::{Changes, LastChanges, Onward, SingleSignOn};
 use documents::Documents;
+use std::sync::Arc;
 use store::{Position, Retention, Store};
 use workflow::Lab;
 
@@ -30,6 +31,8 @@ pub struct AppState {
     /// Nothing where people sign in with passwords only.
     pub single_sign_on: Option<SingleSignOn>,
     pub onward: Onward,
+    /// The lab's address for people, without a slash at its end: what links lead to. Never taken from a request.
+    pub site: Arc<str>,
     /// What is read has all up to there; where only what is true now is read, this says nothing.
     pub seen: Position,
 }
@@ -48,8 +51,21 @@ impl AppState {
             last_changes: LastChanges::default(),
             single_sign_on: None,
             onward: Onward::default(),
+            site: "http://localhost:8080".into(),
             seen: Position::START,
         }
+    }
+
+    /// For a lab that people reach at this address.
+    #[must_use]
+    pub fn with_site(mut self, site: String) -> Self {
+        self.site = site.into();
+        self
+    }
+
+    /// The address of a one-time link.
+    pub fn link(&self, secret: &auth::Secret) -> String {
+        format!("{}/link/{}", self.site, secret.expose())
     }
 
     /// For a lab with a document store.

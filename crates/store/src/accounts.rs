@@ -6,6 +6,7 @@ use crate::{
     activity, api_tokens,
     connection::{Store, transact},
     error::{Result, StoreError},
+    links,
     records::{NewActivity, NewUser, Page, Signal, User, UserChanges},
     sessions,
     sql::{Row, now, sql},
@@ -18,7 +19,7 @@ use uuid::Uuid;
 /// The most rows of one page of any list.
 pub(crate) const MOST_ROWS: u32 = 200;
 
-const USERS: &str =
+pub(crate) const USERS: &str =
     "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at FROM users u";
 
 impl Store {
@@ -115,6 +116,7 @@ impl Store {
             if after.disabled_at.is_some() {
                 sessions::end_all(tx, id).await?;
                 api_tokens::end_all(tx, id).await?;
+                links::end_all(tx, id).await?;
             }
             for act in by {
                 activity::insert(self.backend(), act).execute(tx).await?;
@@ -136,7 +138,7 @@ impl Store {
         Ok(administrators.into_iter().filter(|administrator| *administrator != id).count())
     }
 
-    /// Also ends all of the user's sessions and API tokens: whoever knew the old password may have made one.
+    /// Also ends all of the user's sessions, API tokens and links: whoever knew the old password may have made one.
     ///
     /// # Errors
     /// `NotFound` where there is no such account.
@@ -149,6 +151,7 @@ impl Store {
             }
             sessions::end_all(tx, id).await?;
             api_tokens::end_all(tx, id).await?;
+            links::end_all(tx, id).await?;
             activity::insert(self.backend(), by).execute(tx).await
         });
         self.signal([Signal::Accounts]);

@@ -5,6 +5,7 @@ use crate::{
     connection::{Backend, Store},
     error::{Result, StoreError},
     records::{Activity, NewActivity, Page},
+    rows::{Columns, GivenRow, Kind, given},
     sql::{Row, Sql, now, sql},
 };
 use async_recursion::async_recursion as boxed;
@@ -57,6 +58,30 @@ pub(crate) fn insert(backend: Backend, activity: &NewActivity) -> Sql {
     );
     let address = activity.ip_address.map(|address| address.to_string());
     sql!(text, ActivityId::new(), activity.user_id, activity.action, &activity.details, address, now())
+}
+
+const COLUMNS: Columns = &[
+    ("id", Kind::Id),
+    ("user_id", Kind::Id),
+    ("action", Kind::Text),
+    ("details", Kind::Json),
+    ("ip_address", Kind::Address),
+    ("created_at", Kind::Time),
+];
+
+/// The same for many lines.
+pub(crate) fn insert_all(backend: Backend, lines: &[NewActivity]) -> Sql {
+    let at = now();
+    let rows = lines.iter().map(|line| {
+        let row = GivenRow::default()
+            .id("id", ActivityId::new().as_uuid())
+            .text("action", line.action)
+            .json("details", line.details.clone())
+            .address("ip_address", line.ip_address)
+            .time("created_at", at);
+        line.user_id.iter().fold(row, |row, user| row.id("user_id", user.as_uuid()))
+    });
+    Sql::new(backend.insert_rows("user_activity_log", COLUMNS), vec![given(rows)])
 }
 
 fn read_activity(row: &Row) -> Result<Activity> {

@@ -67,6 +67,8 @@ pub enum StoreError {
     /// Nothing was written.
     #[error("this person has {most} passkeys, which is as many as may be: remove one first")]
     TooManyPasskeys { most: u32 },
+    #[error("{most} mails wait to be sent, which is as many as may: try again when the mail server takes them")]
+    TooManyMails { most: u32 },
     #[error("the lease on the robot is lost: another worker drives it now")]
     LeaseLost,
     /// Somebody holds the robot, or did something to it since it was looked at. Nothing was written.

@@ -114,6 +114,39 @@ const OF_PERSON: &[Part] = &[
             ("last_used_at", Kind::Time),
         ],
     ),
+    part(
+        "account_links",
+        "user_id = $1",
+        &[("purpose", Kind::Text), ("user_id", Kind::Id), ("created_at", Kind::Time), ("expires_at", Kind::Time)],
+    ),
+    part(
+        "invitations",
+        "email = (SELECT email FROM users WHERE id = $1)",
+        &[
+            ("id", Kind::Id),
+            ("email", Kind::Text),
+            ("role", Kind::Text),
+            ("quota", Kind::Number),
+            ("uses", Kind::Number),
+            ("uses_left", Kind::Number),
+            ("created_at", Kind::Time),
+            ("expires_at", Kind::Time),
+        ],
+    ),
+    part(
+        "mails",
+        "email = (SELECT email FROM users WHERE id = $1)",
+        &[
+            ("id", Kind::Id),
+            ("kind", Kind::Text),
+            ("email", Kind::Text),
+            ("invitation_id", Kind::Id),
+            ("created_at", Kind::Time),
+            ("due_at", Kind::Time),
+            ("attempts", Kind::Number),
+            ("failure", Kind::Text),
+        ],
+    ),
 ];
 
 const ACTIVITY: Part = part(
@@ -367,6 +400,12 @@ async fn erase(tx: &DatabaseTransaction, id: UserId, email: &str) -> Result<()> 
         sql!("DELETE FROM pending_sign_ins WHERE user_id = $1", id),
         sql!("DELETE FROM api_tokens WHERE user_id = $1", id),
         sql!("DELETE FROM identities WHERE user_id = $1", id),
+        sql!("DELETE FROM account_links WHERE user_id = $1 OR email = $2", id, email),
+        sql!("DELETE FROM account_links WHERE invitation_id IN (SELECT i.id FROM invitations i WHERE i.email = $1)", email),
+        sql!("DELETE FROM mails WHERE email = $1", email),
+        sql!("DELETE FROM mails WHERE invitation_id IN (SELECT i.id FROM invitations i WHERE i.email = $1)", email),
+        sql!("DELETE FROM invitations WHERE email = $1", email),
+        sql!("DELETE FROM registrations WHERE email = $1", email),
         sql!("DELETE FROM idempotency_keys WHERE user_id = $1", id),
         sql!("UPDATE experiments SET name = NULL WHERE user_id = $1 AND name IS NOT NULL", id),
         sql!("UPDATE user_activity_log SET ip_address = NULL WHERE user_id = $1", id),

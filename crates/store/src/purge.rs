@@ -61,6 +61,8 @@ pub struct Purged {
     pub service_tokens: u64,
     /// What may be shown once, and would be refused for its age.
     pub used_once: u64,
+    /// One-time links, used-up or expired invitations, mails that were given up.
+    pub account_links: u64,
     pub idempotency_keys: u64,
     pub signing_keys: u64,
     pub events: u64,
@@ -85,6 +87,7 @@ impl std::ops::AddAssign for Purged {
         self.challenges += other.challenges;
         self.service_tokens += other.service_tokens;
         self.used_once += other.used_once;
+        self.account_links += other.account_links;
         self.idempotency_keys += other.idempotency_keys;
         self.signing_keys += other.signing_keys;
         self.events += other.events;
@@ -124,6 +127,7 @@ impl Store {
             challenges: self.forget(sql!(challenges, at, STEP)).await?,
             service_tokens: self.forget(sql!(service_tokens, at - REMEMBERED, STEP)).await?,
             used_once: self.forget(sql!(used_once, at, STEP)).await?,
+            account_links: self.purge_links(at).await?,
             idempotency_keys: self.forget(sql!(keys, at - REMEMBERED, STEP)).await?,
             signing_keys: self.forget(sql!("DELETE FROM signing_keys WHERE verifies_until <= $1", at)).await?,
             events: self.forget_before(keep.events, at, EVENTS).await?,
@@ -131,6 +135,26 @@ impl Store {
             operations: self.purge_operations(keep.operations, at).await?,
             activity: self.forget_before(keep.activity, at, ACTIVITY).await?,
         })
+    }
+
+    /// Links that have run out; invitations and mails that were given up, 30 days later, and requests for an account that
+    /// nobody answered for so long.
+    async fn purge_links(&self, at: DateTime<Utc>) -> Result<u64> {
+        let (old, first) = (at - REMEMBERED, first_id(at - REMEMBERED));
+        let links = "DELETE FROM account_links WHERE hash IN (
+            SELECT hash FROM account_links WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        let mails = "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE id < $1 ORDER BY id LIMIT $2)";
+        let invitations = "DELETE FROM invitations WHERE id IN (
+            SELECT i.id FROM (SELECT id FROM invitations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) AS i
+            WHERE NOT EXISTS (SELECT 1 FROM account_links l WHERE l.invitation_id = i.id)
+                AND NOT EXISTS (SELECT 1 FROM mails m WHERE m.invitation_id = i.id))";
+        let asked =
+            "DELETE FROM registrations WHERE id IN (SELECT id FROM registrations WHERE id < $1 ORDER BY id LIMIT $2)";
+        let mut forgotten = self.forget(sql!(links, at, STEP)).await?;
+        forgotten += self.forget(sql!(mails, first, STEP)).await?;
+        forgotten += self.forget(sql!(invitations, old, STEP)).await?;
+        forgotten += self.forget(sql!(asked, first, STEP)).await?;
+        Ok(forgotten)
     }
 
     async fn purge_sessions(&self, at: DateTime<Utc>) -> Result<(u64, u64)> {

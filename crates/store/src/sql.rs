@@ -258,7 +258,10 @@ id_columns!(
     ActivityId,
     ApiTokenId,
     PasskeyId,
-    ServiceTokenId
+    ServiceTokenId,
+    InvitationId,
+    RegistrationId,
+    MailId
 );
 name_columns!(
     Collection,
@@ -271,6 +274,8 @@ name_columns!(
     DyeName,
     Control,
     Attendance,
+    LinkPurpose,
+    MailKind,
     RobotKind,
     RobotMode,
     ServiceKind

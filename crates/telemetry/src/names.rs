@@ -92,6 +92,8 @@ pub const DOCUMENT_RELAY_FAILURES: &str = "tincture_document_relay_failures_tota
 /// When this process last found nothing left to carry over, or carried a batch, in seconds since 1970. There is none in a
 /// process that doesn't carry them.
 pub const DOCUMENTS_LAST_RELAYED: &str = "tincture_documents_last_relayed_unixtime";
+/// Attempts to send a mail. Label `outcome`: `sent`, `failed` (it is tried again), `given_up`.
+pub const MAILS: &str = "tincture_mails_total";
 /// 1. Label: `version`.
 pub const BUILD_INFO: &str = "tincture_build_info";
 
@@ -163,6 +165,7 @@ pub const INSTANCE: &[Metric] = &[
         kind: Kind::Gauge,
         help: "When the document store was last up to date with what this process carries, seconds since 1970",
     },
+    Metric { name: MAILS, kind: Kind::Counter, help: "Attempts to send a mail, by outcome" },
     Metric { name: FAULTS, kind: Kind::Counter, help: "Faults that steps and robots ran into, by code" },
 ];
 

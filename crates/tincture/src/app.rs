@@ -8,10 +8,12 @@ use crate::{
 };
 use anyhow::Context;
 use api::ApiState;
-use auth::{OneTimePassword, Password, Passwords};
+use auth::{FIRST_ADMIN_EMAIL, HANDED_LINK_LIFE, OneTimePassword, Password, Passwords};
 use axum::Router;
+use mail::Mailer;
 use oidc::RelyingParty;
 use request::{AppState, Changes, SingleSignOn};
+use std::net::SocketAddr;
 use store::Store;
 use tasks::Tasks;
 use tokio::net::TcpListener;
@@ -26,12 +28,21 @@ pub struct App {
     router: Router,
     tasks: Tasks,
     limits: http::Limits,
+    mailer: Mailer,
     /// Only when the first administrator has just been made without a given password.
-    pub one_time_password: Option<OneTimePassword>,
+    pub way_in: Option<WayIn>,
 }
 
-/// Makes the first administrator if nobody is there yet, and puts the routes together.
-pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::Result<App> {
+/// How the first administrator comes in: either will do.
+#[derive(Debug)]
+pub struct WayIn {
+    pub password: OneTimePassword,
+    /// A one-time link by which they choose their own.
+    pub link: String,
+}
+
+/// Makes the first administrator if nobody is there yet, and puts the routes together. It is served at `address`.
+pub async fn build(settings: &Settings, store: Store, tasks: Tasks, address: SocketAddr) -> anyhow::Result<App> {
     telemetry::install_metrics()?;
     let documents = database::documents(settings, &store)?;
     let auth = auth::Service::new(store.clone()).await.context("sign-in can't be set up")?;
@@ -42,11 +53,17 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
         PasswordUse::Administrators => Passwords::Administrators,
     });
     let provider = settings.provider()?.map(RelyingParty::new).transpose()?.map(SingleSignOn::new);
+    let auth = auth.with_account_policy(settings.account_policy())?;
+    let site = settings.site(Some(address));
+    let mailer = settings.mailer(site.clone())?;
     // Last of all that may fail: nobody would ever be shown the password.
     let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
     let made = auth.ensure_first_admin(given).await;
-    let one_time_password = made.context("the first administrator can't be made")?;
-    let state = AppState::new(store.clone(), auth, Lab::new(store)).with_documents(documents);
+    let way_in = match made.context("the first administrator can't be made")? {
+        Some(password) => Some(WayIn { password, link: first_link(&store, &auth, &site).await? }),
+        None => None,
+    };
+    let state = AppState::new(store.clone(), auth, Lab::new(store)).with_documents(documents).with_site(site);
     let state =
         state.with_changes(Changes::per_minute(settings.changes_per_minute)).with_retention(settings.retention());
     let state = state.with_onward(settings.onward());
@@ -60,7 +77,13 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let router = api::router(api.clone()).merge(pages);
     let limits = settings.limits();
     let backups = Schedule::of(settings);
-    Ok(App { state, api, rotate_keys: settings.rotate_keys, backups, router, tasks, limits, one_time_password })
+    Ok(App { state, api, rotate_keys: settings.rotate_keys, backups, router, tasks, limits, mailer, way_in })
+}
+
+async fn first_link(store: &Store, auth: &auth::Service, site: &str) -> anyhow::Result<String> {
+    let user = store.user_by_email(FIRST_ADMIN_EMAIL).await?.context("the first administrator is gone")?;
+    let (secret, _) = auth.create_password_link(user.id, HANDED_LINK_LIFE, None, None).await?;
+    Ok(format!("{site}/link/{}", secret.expose()))
 }
 
 impl App {
@@ -73,6 +96,7 @@ impl App {
         };
         housekeeping::purge_daily(state.store.clone(), state.retention, &self.tasks);
         state.documents.relay(state.retention.documents, &self.tasks);
+        mail::relay(self.mailer, state.store.clone(), state.auth.clone(), &self.tasks);
         if let Every::Period(age) = self.rotate_keys {
             housekeeping::rotate_keys(state.auth.keys().clone(), age, &self.tasks);
         }

@@ -1,7 +1,7 @@
 //! What `tincture up` says on standard output once it is ready: the address first, since people and scripts read it.
 
-use crate::virtual_lab;
-use auth::{FIRST_ADMIN_EMAIL, OneTimePassword};
+use crate::{app::WayIn, virtual_lab};
+use auth::FIRST_ADMIN_EMAIL;
 use std::{
     fmt,
     io::{self, Write},
@@ -13,7 +13,7 @@ use std::{
 pub struct Banner<'a> {
     pub address: SocketAddr,
     /// Only when it has just been made: it is shown this once.
-    pub password: Option<&'a OneTimePassword>,
+    pub way_in: Option<&'a WayIn>,
     pub robot: Option<VirtualRobot>,
 }
 
@@ -37,9 +37,13 @@ impl Banner<'_> {
 impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n  Tincture is ready: http://{}\n", reachable(self.address))?;
-        if let Some(password) = self.password {
-            writeln!(f, "  Sign in as    {FIRST_ADMIN_EMAIL}")?;
-            writeln!(f, "  Password      {}   (shown this once)\n", password.expose())?;
+        match self.way_in {
+            Some(WayIn { password, link }) => {
+                writeln!(f, "  Sign in as    {FIRST_ADMIN_EMAIL}")?;
+                writeln!(f, "  Password      {}   (shown this once)", password.expose())?;
+                writeln!(f, "  Or choose one {link}   (good once, for a day)\n")?;
+            }
+            None => writeln!(f, "  Locked out?   tincture user link {FIRST_ADMIN_EMAIL}   (or another address)\n")?,
         }
         if let Some(robot) = &self.robot {
             writeln!(f, "  Virtual OT-2  http://{} at {}× speed", reachable(robot.address), robot.speed)?;

@@ -225,6 +225,54 @@ pub enum User {
     },
     /// Take somebody's second factors, who lost them, and sign them out: app, recovery codes and passkeys
     ResetFactor { email: String },
+    /// Print a one-time link by which somebody chooses their password: the way in again, for a day
+    Link { email: String },
+    /// Make the accounts of a class from a sheet (CSV with the columns email, name, role, quota): all or none
+    ///
+    /// Each new person gets a one-time link: by mail where a mail server is configured, otherwise they are printed as a CSV,
+    /// this once. Whoever has an account already is left alone.
+    Import {
+        /// `-` for standard input
+        file: PathBuf,
+        /// Only say line by line what would happen
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Make an invitation and print its link, this once: whoever has it makes an account
+    Invite {
+        /// Only for this address, once; a mail is sent there where a mail server is configured
+        #[arg(long)]
+        email: Option<String>,
+        #[arg(long, default_value = "student", value_parser = role)]
+        role: Role,
+        /// Wells that each of them may ask for
+        #[arg(long, default_value_t = 96, value_name = "WELLS", value_parser = clap::value_parser!(i32).range(0..))]
+        quota: i32,
+        /// Accounts that it is for, 1-1000
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        uses: u16,
+        /// Days until it runs out, 1-365
+        #[arg(long, default_value_t = auth::USUAL_INVITATION_DAYS, value_name = "N")]
+        days: u16,
+    },
+    /// List invitations
+    Invitations,
+    /// End an invitation at once; accounts that were made with it stay
+    Uninvite { id: String },
+    /// List people who asked for an account and wait for an administrator
+    Waiting,
+    /// Give an account to somebody who waits
+    Approve {
+        email: String,
+        /// As the configuration says unless given
+        #[arg(long, value_parser = role)]
+        role: Option<Role>,
+        /// As the configuration says unless given
+        #[arg(long, value_name = "WELLS", value_parser = clap::value_parser!(i32).range(0..))]
+        quota: Option<i32>,
+    },
+    /// Forget that somebody waits for an account; they aren't told
+    Refuse { email: String },
     /// Change somebody's password, sign them out everywhere and end their API tokens; prints a new one unless --password-stdin
     SetPassword {
         email: String,

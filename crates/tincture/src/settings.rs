@@ -3,6 +3,8 @@
 //! One flat list of keys, [`KEYS`], is the manual: `listen` in the file is `TINCTURE_LISTEN` in the environment. An
 //! unknown key is an error that names it, since a misspelt setting that is silently ignored costs an afternoon.
 
+mod accounts;
+
 use crate::{descriptors, http::Limits};
 use anyhow::{Context, bail};
 use api::{ScrapeToken, ScrapeTokens};
@@ -135,6 +137,22 @@ pub const KEYS: &[Key] = &[
         "\"90d\"",
         "age at which a new key signs access tokens, like `90d`, 1h-365d, or `never`; the old one verifies on for a while",
     ),
+    key(
+        "registration",
+        "\"closed\"",
+        "who may make an account: closed (administrators do), invitation, domain (with a proven address), open (once an administrator agrees)",
+    ),
+    key("registration_domains", "", "for `domain`: whose addresses, like `example.org, cs.example.org`"),
+    key("registration_role", "\"student\"", "what whoever registers becomes: student or researcher"),
+    key("registration_quota", "96", "wells that they may ask for, 0-1000000"),
+    key(
+        "smtp_url",
+        "",
+        "mail server, smtp://user:password@host:587 (STARTTLS) or smtps://…:465; without one mails are files in mail_dir",
+    ),
+    key("smtp_ca", "", "PEM file of the CA that signed its certificate, beside the well-known ones"),
+    key("mail_from", "", "sender of mails, like `Tincture <lab@example.org>`; needed with smtp_url"),
+    key("mail_dir", "", "where mails go without a mail server; `mail` in the data directory when not set"),
     key("token_days", "365", "most days that an API token lives, 1-3650"),
     key(
         "second_factor_required",
@@ -226,6 +244,17 @@ pub struct Settings {
     pub keep_documents: Keep,
     pub keep_activity: Keep,
     pub rotate_keys: Every,
+    pub registration: RegistrationBy,
+    /// With commas between.
+    pub registration_domains: Option<String>,
+    pub registration_role: SelfMade,
+    /// Wells.
+    pub registration_quota: i32,
+    /// May hold a password.
+    pub smtp_url: Option<Secret>,
+    pub smtp_ca: Option<PathBuf>,
+    pub mail_from: Option<String>,
+    pub mail_dir: Option<PathBuf>,
     /// Days.
     pub token_days: u16,
     pub second_factor_required: Option<Roles>,
@@ -373,6 +402,24 @@ pub enum OidcAccounts {
 pub enum PasswordUse {
     Everybody,
     Administrators,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RegistrationBy {
+    Closed,
+    Invitation,
+    Domain,
+    Open,
+}
+
+/// What somebody may become by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SelfMade {
+    Student,
+    Researcher,
 }
 
 /// How log lines look.
@@ -617,6 +664,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     if !(1..=3_650).contains(&settings.token_days) {
         bail!("token_days is {}, it must be between 1 and 3650", settings.token_days);
     }
+    accounts::check(settings)?;
     if let Some(stanza) = &settings.pgbackrest_stanza
         && !is_stanza(stanza)
     {
@@ -749,7 +797,9 @@ fn shown(name: &str, value: Value) -> String {
     let text = value.into_string().unwrap_or_default();
     match name {
         "admin_password" | "metrics_token" | "service_metrics_token" | "oidc_client_secret" => quoted("****"),
-        "database_url" | "database_direct_url" | "database_replica_url" | "documents_url" => quoted(&mask_url(&text)),
+        "database_url" | "database_direct_url" | "database_replica_url" | "documents_url" | "smtp_url" => {
+            quoted(&mask_url(&text))
+        }
         "speed"
         | "seed"
         | "behind_proxy"
@@ -764,6 +814,7 @@ fn shown(name: &str, value: Value) -> String {
         | "connections_per_address"
         | "client_patience"
         | "changes_per_minute"
+        | "registration_quota"
         | "backup_keep" => text,
         _ => quoted(&text),
     }

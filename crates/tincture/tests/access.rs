@@ -5,7 +5,10 @@
 //! table of permissions, which stands in docs/people.md; that the lab answers so is seen by asking it.
 
 use api::{ApiState, ScrapeToken, ScrapeTokens};
-use auth::{AUDIENCE, ISSUER, NewAccount, Password, SESSION_COOKIE, Service, ServiceTokenWish, TokenWish};
+use auth::{
+    AUDIENCE, AccountPolicy, ISSUER, InvitationWish, NewAccount, Password, Registration, SESSION_COOKIE, Service,
+    ServiceTokenWish, TokenWish,
+};
 use axum::{
     Router,
     body::Body,
@@ -16,13 +19,14 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Utc;
 use domain::{
-    ApiTokenId, Attendance, Deck, ExperimentId, Permission, RobotKind, Role, Scope, Scopes, ServiceKind, UserId,
+    ApiTokenId, Attendance, Deck, ExperimentId, Permission, RegistrationId, RobotKind, Role, Scope, Scopes,
+    ServiceKind, UserId,
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use request::{Access, AppState, Caller, Changes, ROUTES, access};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{NewRobot, User, testing::TestDatabase};
+use store::{LinkTo, NewActivity, NewLink, NewRobot, User, testing::TestDatabase};
 use tower::ServiceExt;
 use workflow::{ExperimentRequest, Lab, WellRequest};
 
@@ -82,6 +86,8 @@ impl Fixture {
         let database = TestDatabase::sqlite().await;
         let store = database.store.clone();
         let auth = Service::new(store.clone()).await.expect("auth");
+        let policy = AccountPolicy { registration: Registration::Open, ..AccountPolicy::default() };
+        let auth = auth.with_account_policy(policy).expect("a policy");
         let state = AppState::new(store.clone(), auth, Lab::new(store.clone()));
         let state = state.with_changes(Changes::per_minute(100_000));
         let robot = NewRobot {
@@ -125,6 +131,22 @@ impl Fixture {
         (token.id, secret.expose().to_owned())
     }
 
+    /// Somebody new whose address is proven.
+    async fn somebody_waits(&self) -> RegistrationId {
+        let id = RegistrationId::new();
+        let (email, hash) = (format!("{id}@example.org"), format!("hash of {id}"));
+        let link = NewLink {
+            hash: hash.clone(),
+            to: LinkTo::Registration(email.clone()),
+            expires_at: Utc::now() + chrono::TimeDelta::hours(1),
+        };
+        let act = NewActivity { user_id: None, action: "account_asked", details: json!({}), ip_address: None };
+        self.state.store.create_link(&link, None).await.expect("a link");
+        let asked = store::Registration { id, email, hashed_password: "!".to_owned(), created_at: Utc::now() };
+        self.state.store.ask_for_account(&hash, &asked, &act).await.expect("asked");
+        id
+    }
+
     /// The path with something for each of its parts.
     async fn filled(&self, route: &str, asks: &Person, whose: Whose) -> String {
         let owner = if whose == Whose::Others { &self.people["other"] } else { asks };
@@ -142,6 +164,11 @@ impl Fixture {
             id.to_string()
         } else if route.contains("passkeys/{id}") {
             self.passkey(owner).await
+        } else if route.contains("invitations/{id}") {
+            let made = self.state.auth.invite(InvitationWish::default(), None, None).await.expect("an invitation");
+            made.invitation.id.to_string()
+        } else if route.contains("registrations/{id}") {
+            self.somebody_waits().await.to_string()
         } else if route.contains("users/{id}") {
             self.target.to_string()
         } else {
@@ -153,6 +180,7 @@ impl Fixture {
             self.app(owner).await;
         }
         let path = route.replace("{id}", &id).replace("{name}", "bench");
+        let path = if route.contains("registrations") { path.replace("{act}", "refuse") } else { path };
         path.replace("{control}", "pause").replace("{command}", "pause").replace("{act}", "enable")
     }
 
@@ -250,7 +278,7 @@ fn whose(route: &str) -> &'static [Whose] {
     }
     if ["experiments/{id}", "tokens/{id}", "passkeys/{id}"].iter().any(|own| route.contains(own)) {
         &[Whose::Own, Whose::Others, Whose::Nobodys]
-    } else if route.contains("users/{id}") {
+    } else if ["users/{id}", "invitations/{id}", "registrations/{id}"].iter().any(|part| route.contains(part)) {
         &[Whose::TheLabs, Whose::Nobodys]
     } else {
         &[Whose::TheLabs]

@@ -5,7 +5,7 @@
 //! tables it walks through. How long it takes is measured by `tests/load/growth.py` (docs/performance.md).
 
 use api::ApiState;
-use auth::{ExternalPerson, NewAccount, Password, Service};
+use auth::{AccountPolicy, ExternalPerson, NewAccount, Password, Registration, Service};
 use axum::{
     Router,
     body::{self, Body},
@@ -78,6 +78,7 @@ async fn no_statement_looks_at_more_when_there_is_more() {
             let of_queue = QUEUE.iter().any(|(beginning, _)| text.starts_with(beginning));
             let most = if of_queue { MOST_ROWS + 2 * QUEUED as u64 } else { MOST_ROWS };
             let walks = cost.walks.iter().filter(|walk| grows(walk, of_queue));
+            let walks = walks.filter(|walk| !is_of_people(walk, &text));
             let walks: Vec<_> = walks.filter(|walk| !is_never_done(walk, &text)).collect();
             if cost.rows > most || !walks.is_empty() {
                 too_much.push(format!("{} rows, {walks:?}: {text}\n{}", cost.rows, cost.plan));
@@ -92,14 +93,22 @@ fn grows(walk: &str, of_queue: bool) -> bool {
         walk.trim_start_matches("SCAN ").trim_start_matches("Seq Scan on ").split(' ').next().unwrap_or_default();
     let is_small = SMALL.iter().any(|(small, _)| *small == table);
     // An index of what runs holds one entry a robot, and one of what waits the queue.
-    let is_of_few =
-        walk.contains("INDEX experiments_in_hand") || (of_queue && walk.contains("INDEX experiments_queued"));
+    // Of mails that failed the newest fifty are read, in the index's order.
+    let is_of_few = walk.contains("INDEX mails_failed")
+        || walk.contains("INDEX experiments_in_hand")
+        || (of_queue && walk.contains("INDEX experiments_queued"));
     !is_small && !is_of_few
+}
+
+/// Who looks for people by a part of their address looks through the lab's people, and nothing else.
+fn is_of_people(walk: &str, text: &str) -> bool {
+    text.contains("u.email LIKE") && (walk.ends_with(" u") || walk.contains(" u ") || walk.contains("users"))
 }
 
 /// SQLite plans a look for rows that wait for the new one's key, and leaves it out while no reference is broken.
 fn is_never_done(walk: &str, text: &str) -> bool {
-    walk == "SCAN idempotency_keys" && text.starts_with("INSERT INTO experiments")
+    (walk == "SCAN idempotency_keys" && text.starts_with("INSERT INTO experiments"))
+        || (walk == "SCAN quota_entries" && text.starts_with("INSERT INTO users"))
 }
 
 /// A lab after years, in one process, with a student and an administrator.
@@ -121,6 +130,8 @@ impl Grown {
         let options = Options { queue_limit: 100_000, ..Options::default() };
         let store = database.another_with(options).await;
         let auth = Service::new(store.clone()).await.expect("auth");
+        let policy = AccountPolicy { registration: Registration::Open, ..AccountPolicy::default() };
+        let auth = auth.with_account_policy(policy).expect("a policy");
         let state = AppState::new(store.clone(), auth, Lab::new(store.clone()));
         let state = state.with_changes(Changes::per_minute(100_000));
         for (name, role) in [("student", Role::Student), ("careful", Role::Student), ("admin", Role::Admin)] {
@@ -226,6 +237,11 @@ impl Grown {
             "/api/v1/users",
             "/api/v1/activity",
             "/users",
+            "/users?q=person19",
+            "/api/v1/users?q=person19",
+            "/users/invitations",
+            "/api/v1/invitations",
+            "/api/v1/registrations",
             "/robots",
             "/robots/bench",
             "/metrics",
@@ -252,10 +268,46 @@ impl Grown {
         self.sign_in_with_two_steps().await;
         self.make_use_and_revoke_a_services_token().await;
         self.come_by_an_institution_and_go().await;
+        self.bring_people_in().await;
         for word in ["pause", "resume"] {
             let path = format!("/api/v1/robots/bench/{word}");
             self.send(json_request(&path, &self.admin.token, &Value::Null)).await;
         }
+    }
+
+    /// All that is done to bring people in and to look after many.
+    async fn bring_people_in(&self) {
+        let post = async |path: &str, body: Value| {
+            let answer = self.send(json_request(path, &self.admin.token, &body)).await.2;
+            serde_json::from_str::<Value>(&answer).unwrap_or_default()
+        };
+        let sheet = "email\nnew1@example.org\nnew2@example.org\nperson7\n".replace("person7\n", "person7@x\n");
+        let made = post("/api/v1/users/import", json!({ "sheet": sheet, "commit": true })).await;
+        let way_in = |url: &Value| url.as_str().and_then(|url| url.rsplit('/').next()).expect("a link").to_owned();
+        let used = json!({ "secret": way_in(&made["lines"][0]["url"]), "password": PASSWORD });
+        post("/api/v1/auth/link", used).await;
+        let users = self.store.search_users("new1@", None, 2).await.expect("a list").data;
+        let id = users[0].id;
+        self.get(&format!("/users/{id}"), &self.admin).await;
+        post("/api/v1/users/bulk", json!({ "ids": [id], "role": "student", "quota": 3, "disabled": true })).await;
+        post("/api/v1/users/bulk", json!({ "ids": [id], "disabled": false })).await;
+        post(&format!("/api/v1/users/{id}/link"), Value::Null).await;
+        post(&format!("/api/v1/users/{id}/sign-out"), Value::Null).await;
+        let invited = post("/api/v1/invitations", json!({ "uses": 2 })).await;
+        let secret = way_in(&invited["url"]);
+        self.get(&format!("/link/{secret}"), &Person::nobody()).await;
+        let accept = json!({ "secret": secret, "password": PASSWORD, "email": "invited@example.org" });
+        post("/api/v1/auth/link", accept).await;
+        let path = format!("/api/v1/invitations/{}", invited["id"].as_str().expect("an id"));
+        let revoke = Request::delete(path).header(header::AUTHORIZATION, format!("Bearer {}", self.admin.token));
+        self.send(revoke.body(Body::empty()).expect("a request")).await;
+        post("/api/v1/auth/forgot", json!({ "email": "student@example.org" })).await;
+        post("/api/v1/auth/register", json!({ "email": "asks@example.org" })).await;
+        while let Some(mail) = self.store.take_mail().await.expect("an answer") {
+            self.store.put_mail_off(mail.id, None, "nobody answers").await.expect("put off");
+            self.store.forget_mail(mail.id).await.expect("forgotten");
+        }
+        self.store.failed_mails().await.expect("a list");
     }
 
     async fn make_use_and_revoke_a_token(&self) {
@@ -458,6 +510,22 @@ fn years(backend: Backend, robot: RobotId) -> String {
         format!(
             "INSERT INTO spent_challenges (id, expires_at) {} SELECT {}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s",
             numbers(8_000), id("000b", "n")
+        ),
+        format!(
+            "INSERT INTO invitations (id, email, role, quota, uses, uses_left, created_at, expires_at) {} SELECT {}, {}, 'student', 1, 1, 1, {at}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s",
+            numbers(3_000), id("000a", "n"), text("person")
+        ),
+        format!(
+            "INSERT INTO account_links (hash, purpose, user_id, created_at, expires_at) {} SELECT {}, 'password', {person}, {at}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s",
+            numbers(8_000), text("link")
+        ),
+        format!(
+            "INSERT INTO registrations (id, email, hashed_password, created_at) {} SELECT {}, {}, '', {at} FROM s",
+            numbers(3_000), id("000b", "n"), text("asks")
+        ),
+        format!(
+            "INSERT INTO mails (id, kind, email, created_at, attempts, failure) {} SELECT {}, 'reset', {}, {at}, 1, 'no' FROM s",
+            numbers(5_000), id("000c", "n"), text("person")
         ),
         format!(
             "INSERT INTO spent_refresh_tokens (refresh_hash, session_id, spent_at) {} SELECT {}, {}, {soon} FROM s",

@@ -16,7 +16,7 @@ struct Asset {
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-static ASSETS: [Asset; 10] = [
+static ASSETS: [Asset; 11] = [
     Asset { name: "tincture.css", media_type: "text/css; charset=utf-8", body: include_str!("../assets/tincture.css") },
     Asset { name: "icon.svg", media_type: "image/svg+xml", body: include_str!("../assets/icon.svg") },
     Asset { name: "optics.js", media_type: SCRIPT, body: include_str!("../assets/optics.js") },
@@ -26,6 +26,7 @@ static ASSETS: [Asset; 10] = [
     Asset { name: "parts.js", media_type: SCRIPT, body: include_str!("../assets/parts.js") },
     Asset { name: "connection.js", media_type: SCRIPT, body: include_str!("../assets/connection.js") },
     Asset { name: "passkeys.js", media_type: SCRIPT, body: include_str!("../assets/passkeys.js") },
+    Asset { name: "sheet.js", media_type: SCRIPT, body: include_str!("../assets/sheet.js") },
     Asset { name: "frame.js", media_type: SCRIPT, body: include_str!("../assets/frame.js") },
 ];
 

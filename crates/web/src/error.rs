@@ -104,6 +104,9 @@ impl From<AuthError> for PageError {
             AuthError::NoSuchUser => Self::NotFound("account"),
             AuthError::NoSuchToken => Self::NotFound("token"),
             AuthError::NoSuchFactor => Self::NotFound("second factor"),
+            AuthError::NoSuchLink => Self::NotFound("link"),
+            AuthError::NoSuchInvitation => Self::NotFound("invitation"),
+            AuthError::NoSuchRegistration => Self::NotFound("request for an account"),
             other => Self::internal(&other),
         }
     }

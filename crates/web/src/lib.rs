@@ -28,8 +28,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use pages::{
-    account, documents, experiment, experiment_new, experiments, landing, robots, second_factor, second_step, services,
-    sign_in, sign_out, single_sign_on, users,
+    account, documents, experiment, experiment_new, experiments, joining, landing, robots, second_factor, second_step,
+    services, sign_in, sign_out, single_sign_on, users,
 };
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
@@ -60,6 +60,9 @@ pages! {
     "/auth/oidc/logout": post single_sign_on::logged_out_there;
     "/auth/oidc/signed-out": get single_sign_on::signed_out;
     "/auth/onward": get onward::show;
+    "/forgot": get joining::show_forgot, post joining::forgot;
+    "/register": get joining::show_register, post joining::register;
+    "/link/{secret}": get joining::show_link, post joining::use_link;
     "/experiments": get experiments::show;
     "/experiments/new": get experiment_new::show, post experiment_new::submit;
     "/experiments/{id}": get experiment::show;
@@ -72,10 +75,15 @@ pages! {
     "/robots/{name}/{command}": post robots::command;
     "/lab/{command}": post robots::command_all;
     "/users": get users::show, post users::create;
-    "/users/{id}": post users::update;
-    "/users/{id}/{act}": post users::shut;
     "/services": get services::show, post services::make;
     "/services/{id}/revoke": post services::revoke;
+    "/users/bulk": post users::bulk;
+    "/users/import": get users::show_import, post users::submit_import;
+    "/users/invitations": get users::show_invitations, post users::invite;
+    "/users/invitations/{id}/revoke": post users::revoke_invitation;
+    "/users/registrations/{id}/{act}": post users::decide;
+    "/users/{id}": get users::show_one, post users::update;
+    "/users/{id}/{act}": post users::act;
     "/account": get account::show;
     "/account/password": post account::change_password;
     "/account/tokens": post account::make_token;

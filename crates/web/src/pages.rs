@@ -5,6 +5,7 @@ pub mod documents;
 pub mod experiment;
 pub mod experiment_new;
 pub mod experiments;
+pub mod joining;
 pub mod landing;
 pub mod robots;
 pub mod second_factor;

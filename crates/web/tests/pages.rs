@@ -69,6 +69,15 @@ impl Site {
         tokio::spawn(async move { axum::serve(listener, app).await });
     }
 
+    /// The same lab, to whose accounts people come in another way, on another port.
+    async fn serve_with(&mut self, policy: auth::AccountPolicy) {
+        self.state.auth = self.state.auth.clone().with_account_policy(policy).expect("a policy");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        self.base = format!("http://{}", listener.local_addr().expect("an address"));
+        let app = web::router(self.state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+    }
+
     async fn account(&self, email: &str, role: Role, quota: i32) {
         let account = NewAccount { email: email.to_owned(), password: Password::from(PASSWORD), role, quota };
         self.state.auth.create_user(account, None, None).await.expect("an account");
@@ -495,18 +504,19 @@ async fn an_administrator_disables_and_enables_an_account_by_a_button() {
     let eve = site.signed_in("eve@example.org", Role::Student, 5).await;
     let id = async |email| site.state.store.user_by_email(email).await.expect("a look").expect("the account").id;
     let eves = format!("/users/{}", id("eve@example.org").await);
-    let page = admin.page("/users").await;
-    assert!(page.contains(&format!("action=\"{eves}/disable\"><button")), "a button in a form, without a script");
+    let page = admin.page(&eves).await;
+    assert!(page.contains(&format!("action=\"{eves}/disable\">")), "a button in a form, without a script");
 
     let answer = admin.post(&format!("{eves}/disable"), &[]).await;
     let page = admin.page(&text_header(&answer, header::LOCATION)).await;
-    assert!(page.contains("The account is disabled") && page.contains(", disabled<"));
+    assert!(page.contains("The account is disabled") && page.contains("This account is disabled"), "{page}");
+    assert!(admin.page("/users").await.contains("</svg>disabled<"));
     assert_eq!(text_header(&eve.get("/account").await, header::LOCATION), "/sign-in?next=/account");
     let answer = admin.post(&format!("{eves}/enable"), &[]).await;
-    assert!(!admin.page(&text_header(&answer, header::LOCATION)).await.contains(", disabled<"));
+    assert!(!admin.page(&text_header(&answer, header::LOCATION)).await.contains("This account is disabled"));
 
     let own = format!("/users/{}", id("root@example.org").await);
-    assert!(!admin.page("/users").await.contains(&format!("{own}/disable")));
+    assert!(!admin.page(&own).await.contains(&format!("{own}/disable")));
     let refused = admin.post(&format!("{own}/disable"), &[]).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "the last administrator stays");
     assert!(refused.text().await.expect("text").contains("Nothing was changed."));
@@ -959,4 +969,191 @@ async fn a_database_that_only_reads_is_a_page_that_says_when_to_come_again() {
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.headers()[header::RETRY_AFTER], "5");
     assert!(answer.text().await.expect("text").contains("One moment, please"));
+}
+
+/// The link that a page shows this once.
+fn shown_link(page: &str) -> String {
+    let link = page.split("/link/").nth(1).and_then(|rest| rest.get(..43)).expect("a link");
+    format!("/link/{link}")
+}
+
+#[tokio::test]
+async fn a_link_lets_somebody_choose_a_password_once_and_signs_nobody_in() {
+    let site = Site::open().await;
+    let admin = site.signed_in("root@example.org", Role::Admin, 5).await;
+    let eve = site.signed_in("eve@example.org", Role::Student, 5).await;
+    let id = site.state.store.user_by_email("eve@example.org").await.expect("a look").expect("eve").id;
+    let made = admin.post(&format!("/users/{id}/link"), &[]).await;
+    assert_eq!(text_header(&made, header::CACHE_CONTROL), "no-store");
+    let link = shown_link(&made.text().await.expect("text"));
+    assert!(!admin.page(&format!("/users/{id}")).await.contains("/link/"), "shown once");
+
+    let stranger = site.stranger();
+    for _ in 0..2 {
+        let page = stranger.page(&link).await;
+        assert!(page.contains("Choose a password") && page.contains("eve@example.org"), "to look isn't to use: {page}");
+    }
+    for (password, again, says) in [
+        ("password", "password", "would be guessed"),
+        ("short", "short", "8 to 200"),
+        ("three odd words", "three odd word", "aren’t the same"),
+    ] {
+        let refused = stranger.post(&link, &[("password", password), ("again", again)]).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let page = refused.text().await.expect("text").replace("&#39;", "’");
+        assert!(page.contains(says) && !page.contains("three odd"), "{says}: {page}");
+    }
+    let set = stranger.post(&link, &[("password", "three odd words"), ("again", "three odd words")]).await;
+    assert_eq!(text_header(&set, header::LOCATION), "/sign-in?done=password");
+    assert!(set.headers().get(header::SET_COOKIE).is_none(), "whatever else a sign-in takes is asked there");
+    assert!(stranger.page("/sign-in?done=password").await.contains("The password is set."));
+    assert_eq!(stranger.get(&link).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(text_header(&eve.get("/account").await, header::LOCATION), "/sign-in?next=/account", "signed out");
+    let form = [("email", "eve@example.org"), ("password", "three odd words")];
+    assert_eq!(stranger.post("/sign-in", &form).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn the_page_for_a_forgotten_password_says_the_same_to_everybody() {
+    let site = Site::open().await;
+    site.account("ada@example.org", Role::Student, 5).await;
+    let stranger = site.stranger();
+    assert!(stranger.page("/sign-in").await.contains("href=\"/forgot\""));
+    let ask = async |email: &str| {
+        let answer = stranger.post("/forgot", &[("email", email)]).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.text().await.expect("text")
+    };
+    let (known, unknown) = (ask("ada@example.org").await, ask("nobody@example.org").await);
+    assert_eq!(known, unknown);
+    assert!(known.contains("is on its way") && known.contains("has no mail server"), "{known}");
+    let nonsense = stranger.post("/forgot", &[("email", "ada")]).await;
+    assert_eq!(nonsense.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let closed = stranger.page("/register").await;
+    assert!(
+        closed.contains("An administrator of this lab makes accounts") && !closed.contains("<form class"),
+        "{closed}"
+    );
+    let refused = stranger.post("/register", &[("email", "ada@example.org")]).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_class_is_previewed_and_then_made_with_links_to_hand_out() {
+    let site = Site::open().await;
+    let admin = site.signed_in("root@example.org", Role::Admin, 5).await;
+    let sheet = "E-Mail;Name;Quota\r\nada@example.org;=cmd();7\r\nROOT@example.org;Root;\r\nnobody;;\r\n";
+    let preview = admin.post("/users/import", &[("sheet", sheet)]).await.text().await.expect("text");
+    assert!(
+        preview.contains("1 new account, 1 is there already and is left alone, 1 line can’t be taken"),
+        "{preview}"
+    );
+    assert!(!preview.contains("value=\"commit\""), "nothing to be done while a line is wrong");
+    let refused = admin.post("/users/import", &[("sheet", sheet), ("do", "commit")]).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().await.expect("text").contains("Nobody was imported."));
+
+    let sheet = sheet.replace("nobody;;\r\n", "");
+    let preview = admin.post("/users/import", &[("sheet", &sheet)]).await.text().await.expect("text");
+    assert!(preview.contains("value=\"commit\">Make 1 account<"), "{preview}");
+    assert!(site.state.store.user_by_email("ada@example.org").await.expect("a look").is_none(), "it is a preview");
+    let done = admin.post("/users/import", &[("sheet", &sheet), ("do", "commit")]).await.text().await.expect("text");
+    assert!(done.contains("1 account is made.") && done.contains("ada@example.org,&#39;=cmd(),http"), "{done}");
+    let stranger = site.stranger();
+    let link = shown_link(&done);
+    let set = stranger.post(&link, &[("password", "three odd words"), ("again", "three odd words")]).await;
+    assert_eq!(set.status(), StatusCode::SEE_OTHER);
+    let ada = site.state.store.user_by_email("ada@example.org").await.expect("a look").expect("Ada");
+    assert_eq!((ada.role, ada.quota_remaining), (Role::Student, 7));
+    let huge = admin.post("/users/import", &[("sheet", &"x".repeat(140_000))]).await;
+    assert!(huge.status().is_client_error());
+}
+
+#[tokio::test]
+async fn people_are_found_paged_and_changed_together() {
+    let site = Site::open().await;
+    let admin = site.signed_in("root@example.org", Role::Admin, 5).await;
+    let sheet: String = (0..120).map(|n| format!("student{n:03}@example.org\n")).collect();
+    site.state.auth.import(&sheet, None, None).await.expect("a class");
+    let page = admin.page("/users").await;
+    let next = page.split("href=\"/users?after=").nth(1).and_then(|rest| rest.split('"').next()).expect("more");
+    assert!(page.contains("student048@") && !page.contains("student049@"), "50 a page");
+    assert!(admin.page(&format!("/users?after={next}")).await.contains("student049@"));
+    let found = admin.page("/users?q=STUDENT11").await;
+    assert!(found.contains("student119@") && !found.contains("student109@") && found.contains("value=\"STUDENT11\""));
+    let nobody = admin.page("/users?q=%3Cscript%3E").await;
+    assert!(nobody.contains("Nobody’s address") && !nobody.contains("<script>"), "{nobody}");
+
+    let id = async |n: usize| {
+        let email = format!("student{n:03}@example.org");
+        site.state.store.user_by_email(&email).await.expect("a look").expect("a student")
+    };
+    let ticks = [format!("on-{}", id(3).await.id), format!("on-{}", id(4).await.id)];
+    let ticked = [(ticks[0].as_str(), "yes"), (ticks[1].as_str(), "yes")];
+    let with = |more: &[(&'static str, &'static str)]| [&ticked[..], more].concat();
+    let done = admin.post("/users/bulk", &with(&[("do", "quota"), ("quota", "33"), ("role", "operator")])).await;
+    assert_eq!(text_header(&done, header::LOCATION), "/users?done=bulk");
+    assert_eq!((id(3).await.quota_remaining, id(4).await.role), (33, Role::Student), "only what the button says");
+    admin.post("/users/bulk", &with(&[("do", "disable")])).await;
+    assert!(
+        id(3).await.disabled_at.is_some() && id(4).await.disabled_at.is_some() && id(5).await.disabled_at.is_none()
+    );
+    let nobody = admin.post("/users/bulk", &[("do", "disable")]).await;
+    assert_eq!(nobody.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let root = site.state.store.user_by_email("root@example.org").await.expect("a look").expect("root").id;
+    let own = format!("on-{root}");
+    let refused = admin.post("/users/bulk", &[(own.as_str(), "yes"), ("do", "disable")]).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "not oneself");
+}
+
+#[tokio::test]
+async fn a_person_is_erased_on_their_page_once_it_is_confirmed() {
+    let site = Site::open().await;
+    let admin = site.signed_in("root@example.org", Role::Admin, 5).await;
+    site.account("eve@example.org", Role::Student, 5).await;
+    let id = site.state.store.user_by_email("eve@example.org").await.expect("a look").expect("eve").id;
+    let page = admin.page(&format!("/users/{id}")).await;
+    assert!(page.contains("Erase for good") && page.contains(&format!("/api/v1/users/{id}/export")), "{page}");
+    let erase = format!("/users/{id}/erase");
+    let refused = admin.post(&erase, &[("email", "adam@example.org")]).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let erased = admin.post(&erase, &[("email", "Eve@example.org")]).await;
+    assert_eq!(text_header(&erased, header::LOCATION), "/users?done=erased");
+    assert!(!admin.page("/users?done=erased").await.contains("eve@example.org"));
+}
+
+#[tokio::test]
+async fn invited_people_and_those_who_are_approved_come_in() {
+    let mut site = Site::open().await;
+    let policy = auth::AccountPolicy { registration: auth::Registration::Open, ..auth::AccountPolicy::default() };
+    site.serve_with(policy).await;
+    let admin = site.signed_in("root@example.org", Role::Admin, 5).await;
+    let form = [("email", ""), ("role", "researcher"), ("quota", "12"), ("uses", "1"), ("days", "7")];
+    let made = admin.post("/users/invitations", &form).await.text().await.expect("text");
+    let (link, stranger) = (shown_link(&made), site.stranger());
+    assert!(!admin.page("/users/invitations").await.contains("/link/"), "shown once");
+    let account = [("email", "ada@example.org"), ("password", "three odd words"), ("again", "three odd words")];
+    assert_eq!(text_header(&stranger.post(&link, &account).await, header::LOCATION), "/sign-in?done=account");
+    assert_eq!(stranger.get(&link).await.status(), StatusCode::NOT_FOUND, "it was for one");
+    let ada = site.state.store.user_by_email("ada@example.org").await.expect("a look").expect("Ada");
+    assert_eq!((ada.role, ada.quota_remaining), (Role::Researcher, 12));
+    let list = admin.page("/users/invitations").await;
+    let revoke = list.split("action=\"/users/invitations/").nth(1).and_then(|rest| rest.split('"').next());
+    let revoked = admin.post(&format!("/users/invitations/{}", revoke.expect("a form")), &[]).await;
+    assert_eq!(text_header(&revoked, header::LOCATION), "/users/invitations?done=revoked");
+
+    assert!(stranger.page("/sign-in").await.contains("href=\"/register\""));
+    assert_eq!(stranger.post("/register", &[("email", "bob@example.org")]).await.status(), StatusCode::OK);
+    let mail = site.state.store.take_mail().await.expect("an answer").expect("a mail");
+    let letter = site.state.auth.letter(&mail).await.expect("an answer").expect("a letter");
+    let link = format!("/link/{}", letter.secret.expect("a link").expose());
+    let chosen = [("password", "three odd words"), ("again", "three odd words")];
+    assert_eq!(text_header(&stranger.post(&link, &chosen).await, header::LOCATION), "/sign-in?done=waits");
+    let page = admin.page("/users").await;
+    let approve = page.split("action=\"/users/registrations/").nth(1).and_then(|rest| rest.split('"').next());
+    let approved = format!("/users/registrations/{}", approve.expect("somebody waits"));
+    let answer = admin.post(&approved, &[("role", "student"), ("quota", "9")]).await;
+    assert_eq!(text_header(&answer, header::LOCATION), "/users?done=approved");
+    let signed_in = stranger.post("/sign-in", &[("email", "bob@example.org"), ("password", "three odd words")]).await;
+    assert_eq!(text_header(&signed_in, header::LOCATION), "/experiments");
 }

@@ -200,6 +200,10 @@ impl Person<'_> {
         Answer::of(self.request(Method::GET, path)).await
     }
 
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         Answer::of(self.request(Method::POST, path).json(body)).await
     }

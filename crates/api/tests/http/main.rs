@@ -3,6 +3,7 @@
 mod access;
 mod documents;
 mod factors;
+mod joining;
 mod lab;
 mod lists;
 mod live;

@@ -51,6 +51,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0012_history", include_str!("0012_history.sql")),
     expand("0013_backups", include_str!("0013_backups.sql")),
     expand("0014_api_tokens", include_str!("0014_api_tokens.sql")),
+    expand("0015_accounts", include_str!("0015_accounts.sql")),
     expand("0016_factors", include_str!("0016_factors.sql")),
     expand("0017_identities", include_str!("0017_identities.sql")),
 ];

@@ -1,5 +1,6 @@
 //! What the store gives and takes: one plain type a table, independent of the database behind it.
 
+mod accounts;
 mod documents;
 mod experiments;
 mod external;
@@ -9,6 +10,7 @@ mod leases;
 mod people;
 mod robots;
 
+pub use accounts::*;
 pub use documents::*;
 pub use experiments::*;
 pub use external::*;

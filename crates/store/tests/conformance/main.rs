@@ -9,6 +9,7 @@ mod external;
 mod factors;
 mod given;
 mod holds;
+mod joining;
 mod journal;
 mod model;
 mod notices;
@@ -92,6 +93,17 @@ on_both! {
         services_tokens_are_made_found_used_and_revoked,
         what_has_served_its_time_is_forgotten,
         old_sessions_are_nobodys_elsewhere,
+    }
+    joining {
+        a_link_sets_a_password_once_and_ends_what_was_open,
+        a_link_ends_with_its_account_its_time_and_a_new_password,
+        an_invitation_makes_as_many_accounts_as_it_is_for_and_none_for_others,
+        whoever_proves_an_address_gets_its_account_or_waits,
+        many_are_changed_or_none_and_an_administrator_stays,
+        a_class_comes_in_whole_or_not_at_all,
+        a_mail_is_taken_by_one_and_again_if_that_one_dies,
+        what_has_run_out_goes,
+        people_are_found_by_a_part_of_their_address,
     }
     experiments {
         an_accepted_experiment_reads_back_whole,

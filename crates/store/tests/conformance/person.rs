@@ -76,6 +76,22 @@ async fn ada(store: &Store) -> (UserId, ExperimentDetail) {
     };
     let token = store.create_api_token(&account, &new, 50, &act("api_token_made")).await.expect("a token");
     store.note_api_tokens_used(&[(token.id, Utc::now())]).await.expect("noted");
+    let invitation = Invitation {
+        id: InvitationId::new(),
+        email: Some(EMAIL.to_owned()),
+        role: Role::Student,
+        quota: 1,
+        uses: 1,
+        uses_left: 1,
+        created_at: Utc::now(),
+        expires_at: in_an_hour(),
+    };
+    let link = |hash: &str, to: LinkTo| NewLink { hash: hash.to_owned(), to, expires_at: in_an_hour() };
+    let mail = NewMail { kind: MailKind::Invitation, email: EMAIL.to_owned(), invitation_id: Some(invitation.id) };
+    let invited = link("adas-invitation-hash", invitation.link());
+    store.create_invitation(&invitation, &invited, Some(&mail), &act("invitation_made")).await.expect("invited");
+    store.create_link(&link("adas-link-hash", LinkTo::Password(id)), None).await.expect("a link");
+    store.create_link(&link("adas-proof-hash", LinkTo::Registration(EMAIL.to_owned())), None).await.expect("a link");
     store.rotate_session("adas-refresh-token", "adas-next-token", in_an_hour(), None).await.expect("an answer");
     let come = ExternalSignIn {
         email: Some(EMAIL.to_owned()),
@@ -206,6 +222,9 @@ pub async fn nothing_anywhere_tells_who_it_was(database: TestDatabase) {
         "adas-pending-hash",
         "adas-subject",
         "adas-session-there",
+        "adas-invitation-hash",
+        "adas-link-hash",
+        "adas-proof-hash",
     ];
     for own in own {
         assert!(before.iter().any(|(_, text)| text.contains(own)), "{own} was nowhere to begin with");

@@ -38,11 +38,11 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     store.join(&tasks);
     // Last of all that may fail: it may make a password that only the banner below ever shows.
     let served = Settings { listen: address, ..settings.clone() };
-    let app = app::build(&served, store.clone(), tasks.clone()).await?;
+    let app = app::build(&served, store.clone(), tasks.clone(), address).await?;
     let worker = start_worker(settings, &store, robot.clone(), tasks);
 
     let robot = VirtualRobot { name: robot, address: emulator.robot_addr(), speed };
-    Banner { address, password: app.one_time_password.as_ref(), robot: Some(robot) }.print();
+    Banner { address, way_in: app.way_in.as_ref(), robot: Some(robot) }.print();
     let ((), driven) = tokio::join!(app.serve(listener), drive(worker, &shutdown));
     emulator.shutdown().await;
     store.close().await?;

@@ -1,5 +1,7 @@
 //! `tincture user`: accounts, for whoever has the database at hand.
 
+mod joining;
+
 use super::person::find;
 use crate::{cli::User, database, settings::Settings};
 use anyhow::{Context, bail};
@@ -71,6 +73,14 @@ async fn carry_out(settings: &Settings, store: &Store, command: &User) -> anyhow
             let said = "has no second factor any more, is signed out everywhere, and signs in with the password";
             say(&format!("{} {said}.", user.email), None)
         }
+        User::Link { .. }
+        | User::Import { .. }
+        | User::Invite { .. }
+        | User::Invitations
+        | User::Uninvite { .. }
+        | User::Waiting
+        | User::Approve { .. }
+        | User::Refuse { .. } => joining::carry_out(settings, store, command).await,
         User::SetPassword { email, password_stdin } => {
             let user = find(store, email).await?;
             let (password, one_time) = password(*password_stdin)?;

@@ -99,7 +99,12 @@ pub async fn change_password(
             return Ok(response);
         }
         Err(AuthError::SignInFailed) => "the present password isn’t that one".to_owned(),
-        Err(error @ (AuthError::InvalidPassword | AuthError::Throttled { .. } | AuthError::Busy)) => error.to_string(),
+        Err(
+            error @ (AuthError::InvalidPassword
+            | AuthError::WeakPassword(_)
+            | AuthError::Throttled { .. }
+            | AuthError::Busy),
+        ) => error.to_string(),
         Err(error) => return Err(error.into()),
     };
     let said = Said { password_problem: Some(sentence(&problem)), ..Said::default() };

@@ -29,6 +29,10 @@ pub struct SignInForm {
     pub problem: Option<String>,
     /// The provider of identity, where the lab asks one.
     pub elsewhere: Option<Elsewhere>,
+    /// What a one-time link did that led here.
+    pub done: Option<&'static str>,
+    /// Whether people may ask for an account.
+    pub takes_strangers: bool,
 }
 
 #[derive(Template)]
@@ -41,6 +45,7 @@ struct SignInPage {
 #[derive(Debug, Default, Deserialize)]
 pub struct Wish {
     next: Option<String>,
+    done: Option<String>,
 }
 
 pub async fn show(
@@ -52,7 +57,13 @@ pub async fn show(
     if session::who(&state, &headers).await?.is_some() {
         return Ok(Redirect::to(&onward::way(next)).into_response());
     }
-    page(&state, SignInForm { next: next.map(str::to_owned), ..SignInForm::default() })
+    let done = match wish.done.as_deref() {
+        Some("password") => Some("The password is set. Sign in with it."),
+        Some("account") => Some("Your account is made. Sign in."),
+        Some("waits") => Some("An administrator decides about your account. A mail will tell you."),
+        _ => None,
+    };
+    page(&state, SignInForm { next: next.map(str::to_owned), done, ..SignInForm::default() })
 }
 
 pub async fn submit(
@@ -85,15 +96,22 @@ pub fn refuse(state: &AppState, error: AuthError, email: &str, next: Option<Stri
     let (status, problem) = match error {
         AuthError::SignInFailed => (
             StatusCode::UNAUTHORIZED,
-            "That e-mail address and password don’t belong together. Check both; an administrator can set a new password.".to_owned(),
+            "That e-mail address and password don’t belong together. Check both, or choose “Forgotten password”."
+                .to_owned(),
         ),
-        error @ (AuthError::FactorRefused | AuthError::SignInOver) => (StatusCode::UNAUTHORIZED, sentence(&error.to_string())),
+        error @ (AuthError::FactorRefused | AuthError::SignInOver) => {
+            (StatusCode::UNAUTHORIZED, sentence(&error.to_string()))
+        }
         AuthError::Throttled(standing) => {
             wait = standing.wait.as_secs() + 1;
             (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts with this address. Try again in {wait} s."))
         }
-        error @ (AuthError::Disabled | AuthError::PasswordsOff) => (StatusCode::FORBIDDEN, sentence(&error.to_string())),
-        AuthError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Many people are signing in. Try again in a few seconds.".to_owned()),
+        error @ (AuthError::Disabled | AuthError::PasswordsOff) => {
+            (StatusCode::FORBIDDEN, sentence(&error.to_string()))
+        }
+        AuthError::Busy => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Many people are signing in. Try again in a few seconds.".to_owned())
+        }
         other => return Err(other.into()),
     };
     let email = email.chars().take(254).collect();
@@ -104,5 +122,6 @@ pub fn refuse(state: &AppState, error: AuthError, email: &str, next: Option<Stri
 
 fn page(state: &AppState, mut form: SignInForm) -> Result<Response, PageError> {
     form.elsewhere = Elsewhere::of(state, form.next.as_deref());
+    form.takes_strangers = state.auth.account_policy().takes_strangers();
     html(&SignInPage { chrome: Chrome::public("Sign in"), form })
 }

@@ -1,11 +1,14 @@
-//! `/auth`: signing in, in one step or two, staying signed in, proving anew who one is, signing out.
+//! `/auth`: signing in, in one step or two, staying signed in, proving anew who one is, signing out, and the ways to an account.
 
+pub mod forgot;
+pub mod link;
 pub mod login;
 pub mod logout;
 pub mod passkey;
 pub mod passkey_options;
 pub mod proof;
 pub mod refresh;
+pub mod register;
 pub mod second_factor;
 pub mod verify;
 

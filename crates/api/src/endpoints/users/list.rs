@@ -1,7 +1,7 @@
 //! `GET /users`
 
 use crate::{
-    body::{Paging, Parameters},
+    body::{Paging, Parameters, Search},
     views::PageView,
 };
 use axum::{Json, extract::State};
@@ -10,8 +10,8 @@ use views::UserView;
 
 /// List accounts
 ///
-/// By age, newest last. Follow `next_cursor` until it is null.
-#[utoipa::path(get, path = "/users", tag = "administration", operation_id = "users_list", params(Paging), responses(
+/// By age, newest last; with `q` those whose address has it in it. Follow `next_cursor` until it is null.
+#[utoipa::path(get, path = "/users", tag = "administration", operation_id = "users_list", params(Paging, Search), responses(
     (status = 200, body = PageView<UserView>),
     (status = 403, body = ProblemDocument, description = "Not an administrator", content_type = "application/problem+json"),
 ))]
@@ -19,7 +19,12 @@ pub async fn list(
     State(state): State<AppState>,
     _: Caller,
     Parameters(paging): Parameters<Paging>,
+    Parameters(search): Parameters<Search>,
 ) -> Result<Json<PageView<UserView>>, Problem> {
-    let page = state.store.users(paging.after()?, paging.limit()?).await?;
+    let (after, limit) = (paging.after()?, paging.limit()?);
+    let page = match search.part()? {
+        Some(part) => state.store.search_users(part, after, limit).await?,
+        None => state.store.users(after, limit).await?,
+    };
     Ok(Json(PageView::of(page, UserView::from)))
 }
