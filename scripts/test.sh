@@ -43,7 +43,6 @@ missing_packages() {
     command -v patroni >/dev/null || echo patroni
     command -v etcd >/dev/null || echo etcd-server
     command -v pgbackrest >/dev/null || echo pgbackrest
-    command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
     [ -x /usr/sbin/nginx ] || echo nginx-light
     [ -x /usr/bin/caddy ] || echo caddy

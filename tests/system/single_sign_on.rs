@@ -33,11 +33,17 @@ fn modules() -> PathBuf {
     modules
 }
 
+/// Node.js as package.json pins it, for Debian's may be too old for the provider.
+fn node() -> PathBuf {
+    let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    modules().join(format!("node_modules/node-linux-{machine}/bin/node"))
+}
+
 impl Scene {
     fn set(more: &[(&'static str, &str)]) -> Self {
         let listen = format!("127.0.0.1:{}", free_port());
         let public_url = format!("http://{listen}");
-        let mut node = Command::new("node");
+        let mut node = Command::new(node());
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oidc/provider.mjs");
         node.arg(script).arg(modules()).arg(&public_url).env("NODE_NO_WARNINGS", "1");
         let mut provider = Process::spawn(node);
