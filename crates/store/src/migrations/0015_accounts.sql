@@ -59,4 +59,4 @@ CREATE INDEX mails_of_email ON mails (email);
 CREATE INDEX mails_of_invitation ON mails (invitation_id);
 
 -- Who administers the lab is asked before somebody stops doing so.
-CREATE INDEX users_of_role ON users (role);
+CREATE INDEX users_of_role ON users (role, id);

@@ -21,9 +21,6 @@ ALTER TABLE sessions ADD COLUMN provider_session TEXT;
 CREATE INDEX sessions_of_subject ON sessions (subject) WHERE subject IS NOT NULL;
 CREATE INDEX sessions_of_provider ON sessions (provider_session) WHERE provider_session IS NOT NULL;
 
--- Whoever loses the role of an administrator must not be the last: asked at sign-ins, too.
-CREATE INDEX users_of_role ON users (role, id);
-
 -- What may be shown once, until it would be refused for its age.
 CREATE TABLE used_once (
     hash TEXT NOT NULL PRIMARY KEY,

@@ -112,10 +112,11 @@ async fn what_is_grave_asks_who_it_is_and_does_it_then() {
     }
     assert_eq!(now().await.quota_remaining, 5);
     let done = root.post(&path, &with(PASSWORD)).await;
-    assert_eq!(text_header(&done, header::LOCATION), "/users?done=changed");
+    assert_eq!(text_header(&done, header::LOCATION), format!("{path}?done=changed"));
     assert_eq!((now().await.quota_remaining, now().await.role), (42, Role::Operator));
     let next = root.post(&format!("{path}/disable"), &[]).await;
-    assert_eq!(text_header(&next, header::LOCATION), "/users?done=disabled", "for ten minutes nobody is asked again");
+    let ended = format!("{path}?done=disabled");
+    assert_eq!(text_header(&next, header::LOCATION), ended, "for ten minutes nobody is asked again");
 
     grow_old().await;
     let stop = root.post("/lab/stop", &[]).await;
@@ -135,9 +136,10 @@ async fn an_administrator_resets_what_somebody_lost() {
     enrol(&ada).await;
     let root = site.signed_in("root@example.org", Role::Admin, 0).await;
     let id = site.state.store.user_by_email("ada@example.org").await.expect("an answer").expect("her").id;
-    let action = format!("/users/{id}/reset-factors");
-    assert!(root.page("/users").await.contains(&action));
-    assert_eq!(text_header(&root.post(&action, &[]).await, header::LOCATION), "/users?done=reset");
+    let person = format!("/users/{id}");
+    let action = format!("{person}/reset-factors");
+    assert!(root.page(&person).await.contains(&action));
+    assert_eq!(text_header(&root.post(&action, &[]).await, header::LOCATION), format!("{person}?done=reset"));
     assert_eq!(text_header(&ada.get("/account").await, header::LOCATION), "/sign-in?next=/account");
     let mut again = site.stranger();
     let signed_in = again.post("/sign-in", &[("email", "ada@example.org"), ("password", PASSWORD)]).await;
