@@ -103,6 +103,8 @@ pub enum What {
     Act(Act, Moment),
     /// The worker is killed so many turns of its runtime after it got this call's answer.
     KillAfter(u32),
+    /// The worker is killed as soon as the journal has what it was told of a command that it looked up.
+    KillAtVerdict,
     /// At every call of the same kind, so many times.
     Stays(Fault, u32),
     /// At the first such contact once so many calls were made.
@@ -150,6 +152,7 @@ pub struct Inner {
     /// The worker is to be killed now; the operation at whose call, if it was at one.
     killed: Option<Option<OperationId>>,
     kill_in: Option<u32>,
+    kill_at_verdict: bool,
 }
 
 /// Cheap to clone; all clones are the same devices.
@@ -180,6 +183,7 @@ impl Bench {
             due: None,
             killed: None,
             kill_in: None,
+            kill_at_verdict: false,
         };
         Self { inner: Arc::new(Mutex::new(inner)), wake: Arc::new(Notify::new()) }
     }
@@ -212,6 +216,10 @@ impl Bench {
 
     pub fn take_kill_in(&self) -> Option<u32> {
         self.lock().kill_in.take()
+    }
+
+    pub fn take_kill_at_verdict(&self) -> bool {
+        std::mem::take(&mut self.lock().kill_at_verdict)
     }
 
     /// The worker never hears of anything again.
@@ -514,6 +522,12 @@ impl Robot for Bench {
         Box::pin(async move {
             self.contact(Contact::Lookup).await?;
             let run = hold.strip_prefix("run-").and_then(|number| number.parse().ok()).unwrap_or_default();
+            let so_far = self.lock().calls.len();
+            let kill = self.lock().take_before(so_far, |what| (what == What::KillAtVerdict).then_some(()));
+            if kill.is_some() {
+                self.lock().kill_at_verdict = true;
+                self.wake.notify_one();
+            }
             Ok(self.lock().find(run, key))
         })
     }

@@ -50,6 +50,11 @@ impl Case {
         self.script.iter().any(|(_, what)| matches!(what, What::Act(Act::CancelExperiment, _)))
     }
 
+    /// Whether the robot forgets a command, of which its operator must hear whatever else happens.
+    pub fn is_asked_about_a_doubt(&self) -> bool {
+        self.script.iter().any(|(_, what)| *what == What::KillAtVerdict)
+    }
+
     /// Whether all of its script is sure to come about.
     pub fn is_certain(&self) -> bool {
         self.script.len() == 1 && !matches!(self.script[0].1, What::KillAfter(_))
@@ -85,6 +90,7 @@ impl fmt::Display for What {
             Self::Fault(fault) => write!(f, "{fault}"),
             Self::Act(act, moment) => write!(f, "{}-{}", words(act), words(moment)),
             Self::KillAfter(turns) => write!(f, "killed-{turns}-turns-later"),
+            Self::KillAtVerdict => f.write_str("killed-at-verdict"),
             Self::Stays(fault, times) => write!(f, "{fault}-{times}-times"),
             Self::Unanswered(contact) => write!(f, "{}-unanswered", words(contact)),
             Self::KillAt(contact) => write!(f, "killed-before-{}", words(contact)),

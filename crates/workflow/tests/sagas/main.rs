@@ -24,6 +24,7 @@
 //! | the intent is written with the outcome (`late-intent`) | crashes (sent without an intent), drops of which the journal knows nothing |
 //! | the journal's `UPDATE` asks for neither people's acts nor their hold | every `stop-gap` and `pause-gap` that isn't at the plan's end: steps intended while the robot was held |
 //! | it asks for the hold and not for the acts | 17 to 20 of 29 `clear-under-put-down-after`: what hands took off is returned or parked |
+//! | doubt and question are two commits | 35 of 36 `killed-at-verdict` |
 //! | it asks for the acts and not for the hold | nothing here: whoever stops or pauses has acted, and a question is only raised by the lane itself. The store's own test `no_intent_commits_after_a_hold_has` catches it |
 //!
 //! And on the code as it was: a robot that was taken by another client at an attended robot asked again for ever (`taken`);
@@ -219,6 +220,21 @@ fn the_worker_is_killed_between_commits() {
         }
     }
     play(cases, 23);
+}
+
+/// The robot has forgotten a command, which is a doubt and a question: neither is there without the other.
+#[test]
+fn a_worker_killed_right_after_a_doubt_leaves_its_question() {
+    let mut cases = Vec::new();
+    for (call, step) in calls() {
+        let forgotten = Fault::Crash(Truth::Forgotten { moved: true });
+        if !faults_of(step).contains(&forgotten) {
+            continue;
+        }
+        let script = vec![(call, What::Fault(forgotten)), (call + 1, What::KillAtVerdict)];
+        cases.push(Case::new(Attendance::Operator, &place(call, step), script));
+    }
+    play(cases, 2);
 }
 
 #[test]

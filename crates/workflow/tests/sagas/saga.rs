@@ -61,6 +61,9 @@ pub fn play(case: &Case) -> Result<Played, String> {
         // Whatever the worker was at is dropped with its runtime, as a killed process drops it.
         runtime.shutdown_background();
         if ended == Ended::Over {
+            if case.is_asked_about_a_doubt() && !people.asked.contains(&FaultCode::CommandInDoubt) {
+                return Err("a command is in doubt, and the operator was never asked".to_owned());
+            }
             let People { experiments, stood, .. } = people;
             let store = judge::Case { case, bench: &bench, furnished: &place.furnished, experiments, stood };
             self::runtime(&place.url, store)?;
@@ -100,6 +103,8 @@ struct People<'a> {
     user: User,
     experiments: Vec<ExperimentId>,
     stood: Vec<Stood>,
+    /// What the robot asked its operator.
+    asked: Vec<FaultCode>,
     looks: u32,
     standing: Option<(DateTime<Utc>, Hold)>,
     began: Instant,
@@ -114,6 +119,7 @@ impl<'a> People<'a> {
             user: furnished.user.clone(),
             experiments: vec![furnished.experiment],
             stood: Vec::new(),
+            asked: Vec::new(),
             looks: 0,
             standing: None,
             began: Instant::now(),
@@ -146,6 +152,12 @@ impl<'a> People<'a> {
             if let Some(turns) = self.bench.take_kill_in() {
                 for _ in 0..turns {
                     tokio::task::yield_now().await;
+                }
+                return Ok(Ended::Killed);
+            }
+            if self.bench.take_kill_at_verdict() {
+                while !open(&process.store, &self.robot).await.map_err(|error| error.to_string())?.is_empty() {
+                    self.check_bounds()?;
                 }
                 return Ok(Ended::Killed);
             }
@@ -316,6 +328,7 @@ impl<'a> People<'a> {
     async fn look(&mut self, process: &Process) -> Result<bool, StoreError> {
         let robot = process.store.robot(self.robot.id).await?.ok_or(StoreError::NotFound("robot"))?;
         self.robot = robot.clone();
+        self.asked.extend(robot.attention.as_ref().map(|question| question.code));
         if robot.is_held() {
             return self.at_held(process, &robot).await.map(|()| false);
         }
