@@ -98,6 +98,8 @@ pub enum AuthError {
     LastFactor,
     #[error("your own second factors are on your account's page; another administrator can reset them")]
     OwnFactors,
+    #[error("this is for others' sessions: a new password on your own account's page ends yours")]
+    OwnSessions,
     #[error("there are {most} passkeys already, which is as many as one person may have; remove one first")]
     TooManyPasskeys { most: u32 },
     #[error("the passkey's name can't be kept: {0}")]
@@ -152,6 +154,7 @@ impl AuthError {
             | Self::NoSuchRegistration => FaultCode::NotFound,
             Self::OwnRole
             | Self::OwnFactors
+            | Self::OwnSessions
             | Self::LastAdministrator
             | Self::PasswordsOff
             | Self::Disabled

@@ -60,7 +60,7 @@ impl Service {
     /// Ends all that is open of a person's: sessions, API tokens, links.
     ///
     /// # Errors
-    /// `NoSuchUser`
+    /// `NoSuchUser`; `OwnSessions` for oneself.
     #[boxed]
     pub async fn sign_out_everywhere(
         &self,
@@ -68,6 +68,9 @@ impl Service {
         by: Option<&Identity>,
         ip: Option<IpAddr>,
     ) -> Result<(), AuthError> {
+        if by.is_some_and(|by| by.user_id() == user) {
+            return Err(AuthError::OwnSessions);
+        }
         let by = activity(by.map(Identity::user_id), "signed_out_everywhere", json!({ "user": user }), ip);
         Ok(self.store.sign_out_everywhere(user, &by).await?)
     }

@@ -203,6 +203,8 @@ async fn an_administrator_signs_somebody_out_and_gives_them_a_way_in_again() {
     assert_eq!(way_in["mailed"], false);
     assert_eq!(ada.get("/me").await.status, 200, "to make a link ends nothing");
     assert_eq!(admin.post(&format!("/users/{}/sign-out", ada.id), &json!({})).await.status, 204);
+    let oneself = admin.post(&format!("/users/{}/sign-out", admin.id), &json!({})).await;
+    assert_eq!(oneself.status, 403, "an administrator's own sessions end otherwise");
     ada.get("/me").await.problem(401, "not-signed-in");
     let late = json!({ "secret": secret(&way_in["url"]), "password": "three odd words" });
     lab.post("/api/v1/auth/link", &late).await.problem(404, "not-found");

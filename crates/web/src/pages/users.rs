@@ -196,6 +196,7 @@ fn told(error: AuthError) -> Result<String, PageError> {
         | AuthError::EmailTaken
         | AuthError::OwnRole
         | AuthError::OwnFactors
+        | AuthError::OwnSessions
         | AuthError::LastAdministrator
         | AuthError::NotConfirmed
         | AuthError::Unfinished

@@ -18,7 +18,7 @@ const USUAL_QUOTA: i32 = 96;
 pub struct CreateUser {
     #[schema(format = Email, max_length = 254, example = "ada@example.org")]
     email: String,
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 200)]
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 200, example = "a phrase that nobody guesses")]
     password: Password,
     /// `student` unless given.
     #[schema(value_type = Option<RoleName>)]
