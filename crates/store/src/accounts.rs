@@ -29,25 +29,12 @@ impl Store {
     /// `EmailTaken` if somebody has the address, in whatever case.
     #[boxed]
     pub async fn create_user(&self, user: NewUser, by: &NewActivity) -> Result<User> {
-        let (email, created_at) = (user.email.to_lowercase(), now());
-        transact!(self, |tx| {
-            let made = sql!(
-                "INSERT INTO users (id, email, hashed_password, role, quota_remaining, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING",
-                user.id,
-                email.as_str(),
-                user.hashed_password.as_str(),
-                user.role,
-                user.quota,
-                created_at,
-            );
-            if made.execute(tx).await? == 0 {
-                return Err(StoreError::EmailTaken);
-            }
-            activity::insert(self.backend(), by).execute(tx).await
+        let made = transact!(self, |tx| {
+            let made = insert(tx, &user).await?;
+            activity::insert(self.backend(), by).execute(tx).await?;
+            Ok(made)
         });
-        let NewUser { id, hashed_password, role, quota, .. } = user;
-        Ok(User { id, email, hashed_password, role, quota_remaining: quota, created_at, disabled_at: None })
+        Ok(made)
     }
 
     /// The account of this id.
@@ -160,6 +147,21 @@ impl Store {
 }
 
 /// The columns are those of [`USERS`].
+/// Makes an account.
+///
+/// # Errors
+/// `EmailTaken` if somebody has the address, in whatever case.
+pub(crate) async fn insert(tx: &DatabaseTransaction, new: &NewUser) -> Result<User> {
+    let NewUser { id, email, hashed_password, role, quota } = new.clone();
+    let (email, created_at) = (email.to_lowercase(), now());
+    let text = "INSERT INTO users (id, email, hashed_password, role, quota_remaining, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING";
+    match sql!(text, id, email.as_str(), hashed_password.as_str(), role, quota, created_at).execute(tx).await? {
+        0 => Err(StoreError::EmailTaken),
+        _ => Ok(User { id, email, hashed_password, role, quota_remaining: quota, created_at, disabled_at: None }),
+    }
+}
+
 pub(crate) fn read_user(row: &Row) -> Result<User> {
     Ok(User {
         id: row.get("id")?,

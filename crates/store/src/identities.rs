@@ -4,12 +4,13 @@
 //! A person is known by the provider's own name of them, never by their address: that may become somebody else's.
 
 use crate::{
-    accounts::read_user,
+    accounts::{self, USERS, read_user},
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
     records::{
-        Admission, Amr, ExternalEnd, ExternalSignIn, NewActivity, Proof, ProviderSessions, Session, Signal, User,
+        Admission, Amr, ExternalEnd, ExternalSignIn, NewActivity, NewUser, Proof, ProviderSessions, Session, Signal,
+        User,
     },
     sql::{now, sql},
 };
@@ -83,9 +84,7 @@ impl Store {
         sign_in: &ExternalSignIn,
     ) -> Result<std::result::Result<User, Admission>> {
         let Some(email) = sign_in.email.clone() else { return Ok(Err(Admission::NoAccount)) };
-        let text = "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at
-            FROM users u WHERE u.email = $1";
-        let user = match sql!(text, email.as_str()).one(tx).await? {
+        let user = match sql!(format!("{USERS} WHERE u.email = $1"), email.as_str()).one(tx).await? {
             Some(_) if !sign_in.unknown.takes_over => return Ok(Err(Admission::AddressTaken)),
             Some(row) => {
                 let user = read_user(&row)?;
@@ -116,16 +115,12 @@ impl Store {
         grant: Grant,
         sign_in: &ExternalSignIn,
     ) -> Result<User> {
-        let (id, created_at, Grant { role, quota }) = (UserId::new(), now(), grant);
-        let text = "INSERT INTO users (id, email, hashed_password, role, quota_remaining, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING";
-        if sql!(text, id, email.as_str(), NO_PASSWORD, role, quota, created_at).execute(tx).await? == 0 {
-            return Err(twice());
-        }
-        let details = json!({ "user": id, "email": email, "role": role, "quota": quota });
+        let (id, hashed_password, Grant { role, quota }) = (UserId::new(), NO_PASSWORD.to_owned(), grant);
+        let made = accounts::insert(tx, &NewUser { id, email, hashed_password, role, quota }).await;
+        let user = made.map_err(|error| if matches!(error, StoreError::EmailTaken) { twice() } else { error })?;
+        let details = json!({ "user": id, "email": user.email, "role": role, "quota": quota });
         self.log(tx, sign_in, id, "user_created", details).await?;
-        let hashed_password = NO_PASSWORD.to_owned();
-        Ok(User { id, email, hashed_password, role, quota_remaining: quota, created_at, disabled_at: None })
+        Ok(user)
     }
 
     /// Changes the account where the provider's claims come to something else than the last time. What an administrator
@@ -159,11 +154,7 @@ impl Store {
     ) -> Result<User> {
         // Before the account itself, as wherever power is taken.
         let others = if after.role.administers() { 1 } else { self.lock_other_administrators(tx, user.id).await? };
-        let text = format!(
-            "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at
-             FROM users u WHERE u.id = $1{}",
-            self.backend().for_update()
-        );
+        let text = format!("{USERS} WHERE u.id = $1{}", self.backend().for_update());
         let row = sql!(text, user.id).one(tx).await?.ok_or(StoreError::NotFound("account"))?;
         let user = read_user(&row)?;
         let is_last = user.is_administrator() && !after.role.administers() && others == 0;

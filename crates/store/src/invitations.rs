@@ -1,20 +1,20 @@
 //! Invitations to make an account. One that is revoked is deleted with its links.
 
 use crate::{
-    accounts::MOST_ROWS,
+    accounts::{self, MOST_ROWS},
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
     links, mails,
     records::{Invitation, LinkTo, NewActivity, NewLink, NewMail, NewUser, Page},
-    registrations::insert_user,
     sql::{Row, now, sql},
 };
 use async_recursion::async_recursion as boxed;
 use domain::{InvitationId, LinkPurpose};
 use uuid::Uuid;
 
-const INVITATIONS: &str = "SELECT id, email, role, quota, uses, uses_left, created_at, expires_at FROM invitations";
+pub(crate) const INVITATIONS: &str =
+    "SELECT id, email, role, quota, uses, uses_left, created_at, expires_at FROM invitations";
 
 impl Store {
     /// Makes an invitation with its link, and the mail that tells of it, if one is to.
@@ -99,7 +99,7 @@ impl Store {
             if sql!(take, id, now(), new.email.as_str()).execute(tx).await? == 0 {
                 return Err(gone.clone());
             }
-            insert_user(tx, new).await?;
+            accounts::insert(tx, new).await?;
             activity::insert(self.backend(), by).execute(tx).await
         });
         Ok(())

@@ -2,11 +2,11 @@
 //! use it at once one does.
 
 use crate::{
-    accounts::read_user,
+    accounts::{USERS, read_user},
     activity, api_tokens,
     connection::{Store, transact},
     error::{Result, StoreError},
-    invitations::read_invitation,
+    invitations::{INVITATIONS, read_invitation},
     records::{LinkTo, NewActivity, NewLink, Opened, Signal},
     rows::{Columns, GivenRow, Kind},
     sessions,
@@ -81,15 +81,12 @@ impl Store {
         let Some(row) = sql!(GOOD, hash, now()).one(self.reader()).await? else { return Ok(None) };
         match row.get("purpose")? {
             LinkPurpose::Password => {
-                let text =
-                    "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at
-                    FROM users u WHERE u.id = $1 AND u.disabled_at IS NULL";
+                let text = format!("{USERS} WHERE u.id = $1 AND u.disabled_at IS NULL");
                 let user = sql!(text, row.get::<Option<UserId>>("user_id")?).one(self.reader()).await?;
                 Ok(user.map(|row| read_user(&row)).transpose()?.map(Opened::Password))
             }
             LinkPurpose::Invitation => {
-                let text = "SELECT id, email, role, quota, uses, uses_left, created_at, expires_at FROM invitations
-                    WHERE id = $1 AND uses_left > 0 AND expires_at > $2";
+                let text = format!("{INVITATIONS} WHERE id = $1 AND uses_left > 0 AND expires_at > $2");
                 let id: Option<InvitationId> = row.get("invitation_id")?;
                 let invitation = sql!(text, id, now()).one(self.reader()).await?;
                 Ok(invitation.map(|row| read_invitation(&row)).transpose()?.map(Opened::Invitation))

@@ -1,7 +1,7 @@
 //! People who make their account themselves: whose address is proven, and who may have to wait for an administrator.
 
 use crate::{
-    accounts::MOST_ROWS,
+    accounts::{self, MOST_ROWS},
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
@@ -25,7 +25,7 @@ impl Store {
     pub async fn register(&self, hash: &str, new: &NewUser, by: &NewActivity) -> Result<()> {
         transact!(self, |tx| {
             use_link(tx, hash, &new.email).await?;
-            insert_user(tx, new).await?;
+            accounts::insert(tx, new).await?;
             activity::insert(self.backend(), by).execute(tx).await
         });
         Ok(())
@@ -110,12 +110,11 @@ impl Store {
                 return Err(StoreError::NotFound("registration"));
             }
             let new = NewUser { id: user, email: email.clone(), hashed_password, role, quota };
-            insert_user(tx, &new).await?;
+            let made = accounts::insert(tx, &new).await?;
             let mail = NewMail { kind: MailKind::Approved, email, invitation_id: None };
             mails::post(self.backend(), tx, &[mail]).await?;
             activity::insert(self.backend(), by).execute(tx).await?;
-            let NewUser { id, email, hashed_password, role, quota } = new;
-            Ok(User { id, email, hashed_password, role, quota_remaining: quota, created_at: now(), disabled_at: None })
+            Ok(made)
         });
         Ok(user)
     }
@@ -143,18 +142,6 @@ async fn use_link(tx: &DatabaseTransaction, hash: &str, email: &str) -> Result<(
         return Err(StoreError::NotFound("link"));
     }
     sql!("DELETE FROM account_links WHERE email = $1", email).execute(tx).await.map(drop)
-}
-
-/// # Errors
-/// `EmailTaken`
-pub(crate) async fn insert_user(tx: &DatabaseTransaction, new: &NewUser) -> Result<()> {
-    let text = "INSERT INTO users (id, email, hashed_password, role, quota_remaining, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING";
-    let (email, hash) = (new.email.as_str(), new.hashed_password.as_str());
-    match sql!(text, new.id, email, hash, new.role, new.quota, now()).execute(tx).await? {
-        0 => Err(StoreError::EmailTaken),
-        _ => Ok(()),
-    }
 }
 
 /// The columns are those of [`REGISTRATIONS`].

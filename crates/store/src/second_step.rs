@@ -4,7 +4,7 @@
 //! processes, no more are looked at than may be wrong.
 
 use crate::{
-    accounts::read_user,
+    accounts::{USERS, read_user},
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
@@ -51,9 +51,10 @@ impl Store {
     /// Those of any read: see [`StoreError`].
     #[boxed]
     pub async fn waits_for_second_step(&self, hash: &str) -> Result<Option<User>> {
-        let text = "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at
-            FROM pending_sign_ins p JOIN users u ON u.id = p.user_id
-            WHERE p.hash = $1 AND p.expires_at > $2 AND u.disabled_at IS NULL";
+        let text = format!(
+            "{USERS} JOIN pending_sign_ins p ON p.user_id = u.id
+             WHERE p.hash = $1 AND p.expires_at > $2 AND u.disabled_at IS NULL"
+        );
         // From the writer: it was written a moment ago.
         let row = sql!(text, hash, now()).one(self.writer()).await?;
         row.map(|row| read_user(&row)).transpose()
