@@ -6,6 +6,10 @@
 
 use hardware::{Robot, RobotError};
 
+/// Of so many holds in a row it may be unknown whom they followed, since the robot took us and then said nothing. It lists no
+/// more than twice as many.
+const MOST_UNSURE: usize = 10;
+
 /// The newest hold that is accounted for, and what was opened since.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
@@ -23,8 +27,13 @@ impl Holders {
         Ok(())
     }
 
-    /// We have taken the robot. Whether somebody else had it since we did; an error leaves that to be asked next time.
+    /// We have taken the robot. Whether somebody else had it since we did, or may have; an error leaves that to be asked next time.
     pub async fn took(&mut self, hold: &str, machine: &dyn Robot) -> Result<bool, RobotError> {
+        if self.unsure.len() == MOST_UNSURE {
+            self.unsure.clear();
+            self.accounted = Some(hold.to_owned());
+            return Ok(true);
+        }
         self.unsure.push(hold.to_owned());
         let before = machine.newest_hold_but(&self.unsure).await?;
         self.unsure.clear();
