@@ -192,7 +192,7 @@ impl Service {
         let token = Secret::random();
         let hash = stored_hash(Purpose::Cookie, token.expose());
         let session = self.begin(&user, &hash, "web", ip).await?;
-        Ok(CookieSession { token, expires_at: session.expires_at, identity: self.identity(session, user) })
+        Ok(self.cookie_session(token, session, user))
     }
 
     /// Who a session cookie belongs to, as the database knows them now.

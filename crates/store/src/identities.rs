@@ -12,6 +12,7 @@ use crate::{
         Admission, Amr, ExternalEnd, ExternalSignIn, NewActivity, NewUser, Proof, ProviderSessions, Session, Signal,
         User,
     },
+    sessions,
     sql::{now, sql},
 };
 use async_recursion::async_recursion as boxed;
@@ -183,12 +184,12 @@ impl Store {
         let begun = now();
         let proof = Proof { at: begun, amr: Amr::PROVIDER.to_owned() };
         let session = Session { id, user_id: user.id, created_at: begun, expires_at, revoked_at: None, proof };
-        let text = "INSERT INTO sessions
-            (id, user_id, refresh_hash, created_at, expires_at, amr, issuer, subject, provider_session)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-        let (issuer, subject) = (sign_in.issuer.as_str(), sign_in.subject.as_str());
-        let (hash, theirs) = (sign_in.refresh_hash.as_str(), sign_in.provider_session.clone());
-        sql!(text, id, user.id, hash, begun, expires_at, Amr::PROVIDER, issuer, subject, theirs).execute(tx).await?;
+        let from = sessions::Origin {
+            issuer: &sign_in.issuer,
+            subject: &sign_in.subject,
+            session: sign_in.provider_session.as_deref(),
+        };
+        sessions::insert(tx, &session, &sign_in.refresh_hash, Some(from)).await?;
         self.log(tx, sign_in, user.id, "sign_in", json!({ "session": id })).await?;
         Ok(session)
     }

@@ -112,6 +112,9 @@ impl Store {
         by: &NewActivity,
     ) -> Result<Session> {
         let begun = now();
+        let NewSession { id, user_id, hash, expires_at, amr } = new.clone();
+        let proof = Proof { at: begun, amr: amr.to_owned() };
+        let session = Session { id, user_id, created_at: begun, expires_at, revoked_at: None, proof };
         let disabled =
             format!("SELECT id FROM users WHERE id = $1 AND disabled_at IS NULL{}", self.backend().for_update());
         transact!(self, |tx| {
@@ -123,14 +126,10 @@ impl Store {
                 }
             }
             spend(tx, new.user_id, factor).await?;
-            let text = "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at, auth_time, amr)
-                VALUES ($1, $2, $3, $4, $5, $4, $6)";
-            sql!(text, new.id, new.user_id, new.hash.as_str(), begun, new.expires_at, new.amr).execute(tx).await?;
+            sessions::insert(tx, &session, &hash, None).await?;
             activity::insert(self.backend(), by).execute(tx).await
         });
-        let NewSession { id, user_id, expires_at, amr, .. } = new.clone();
-        let proof = Proof { at: begun, amr: amr.to_owned() };
-        Ok(Session { id, user_id, created_at: begun, expires_at, revoked_at: None, proof })
+        Ok(session)
     }
 
     /// Notes that a session's person has proved anew who they are: with a factor, which is used up by it, or with the

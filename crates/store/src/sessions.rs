@@ -49,9 +49,7 @@ impl Store {
             if factors::lock_unchanged(tx, self.backend(), user).await? {
                 return Err(StoreError::SecondFactorNeeded);
             }
-            let text =
-                "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
-            sql!(text, id, user.id, refresh_hash, session.created_at, expires_at).execute(tx).await?;
+            insert(tx, &session, refresh_hash, None).await?;
             activity::insert(self.backend(), by).execute(tx).await
         });
         Ok(session)
@@ -156,6 +154,37 @@ impl Store {
         self.signal([Signal::Accounts]);
         Ok(())
     }
+}
+
+/// The sign-in elsewhere that a session comes from.
+pub(crate) struct Origin<'a> {
+    pub issuer: &'a str,
+    pub subject: &'a str,
+    /// The provider's own name of its session.
+    pub session: Option<&'a str>,
+}
+
+/// Begins a session, which its person proved as it began.
+pub(crate) async fn insert(
+    tx: &DatabaseTransaction,
+    session: &Session,
+    hash: &str,
+    from: Option<Origin<'_>>,
+) -> Result<()> {
+    let Session { id, user_id, created_at, expires_at, proof, .. } = session;
+    // A password alone is what is meant where nothing stands, as in all sessions of older releases.
+    let amr = (proof.amr != Amr::PASSWORD).then(|| proof.amr.clone());
+    let (issuer, subject, theirs) = match from {
+        Some(Origin { issuer, subject, session }) => (Some(issuer), Some(subject), session),
+        None => (None, None, None),
+    };
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let text = "INSERT INTO sessions
+        (id, user_id, refresh_hash, created_at, expires_at, amr, issuer, subject, provider_session)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let begin =
+        sql!(text, *id, *user_id, hash, *created_at, *expires_at, amr, owned(issuer), owned(subject), owned(theirs));
+    begin.execute(tx).await.map(drop)
 }
 
 /// Ends every session of a person, and what was to become one.
