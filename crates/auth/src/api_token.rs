@@ -6,14 +6,14 @@
 
 use crate::Secret;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::ApiTokenId;
+use domain::{ApiTokenId, ServiceTokenId};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use store::{ApiToken, Store};
+use store::{ApiToken, ServiceToken, Store, StoreError};
 
 /// What every API token begins with.
 pub const API_TOKEN_PREFIX: &str = "tct_";
@@ -77,7 +77,19 @@ const MOST: usize = 4_096;
 #[derive(Clone, Debug)]
 pub(crate) struct Uses {
     store: Store,
-    gathered: Arc<Mutex<HashMap<ApiTokenId, DateTime<Utc>>>>,
+    gathered: Arc<Mutex<Gathered>>,
+}
+
+#[derive(Debug, Default)]
+struct Gathered {
+    api: HashMap<ApiTokenId, DateTime<Utc>>,
+    services: HashMap<ServiceTokenId, DateTime<Utc>>,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.api.len() + self.services.len()
+    }
 }
 
 impl Uses {
@@ -85,19 +97,28 @@ impl Uses {
         Self { store, gathered: Arc::default() }
     }
 
-    fn gathered(&self) -> MutexGuard<'_, HashMap<ApiTokenId, DateTime<Utc>>> {
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A token, as it was just read, is used.
+    /// A person's token, as it was just read, is used.
     pub fn note(&self, token: &ApiToken, at: DateTime<Utc>) {
-        if token.last_used_at.is_some_and(|last| at < last + MINUTE) {
+        self.gather(token.last_used_at, at, |gathered| gathered.api.insert(token.id, at));
+    }
+
+    /// The same of a service's.
+    pub fn note_service(&self, token: &ServiceToken, at: DateTime<Utc>) {
+        self.gather(token.last_used_at, at, |gathered| gathered.services.insert(token.id, at));
+    }
+
+    fn gather<T>(&self, last: Option<DateTime<Utc>>, at: DateTime<Utc>, insert: impl FnOnce(&mut Gathered) -> T) {
+        if last.is_some_and(|last| at < last + MINUTE) {
             return;
         }
         let mut gathered = self.gathered();
-        let first = gathered.is_empty();
+        let first = gathered.len() == 0;
         if gathered.len() < MOST {
-            gathered.insert(token.id, at);
+            insert(&mut gathered);
         }
         drop(gathered);
         if first {
@@ -111,12 +132,20 @@ impl Uses {
 
     /// Writes down what is gathered.
     pub async fn write(&self) {
-        let uses: Vec<_> = self.gathered().drain().collect();
-        if uses.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.note_api_tokens_used(&uses).await {
-            tracing::warn!(%error, tokens = uses.len(), "when API tokens were last used could not be written");
+        let Gathered { api, services } = std::mem::take(&mut *self.gathered());
+        let (api, services): (Vec<_>, Vec<_>) = (api.into_iter().collect(), services.into_iter().collect());
+        let written = async {
+            if !api.is_empty() {
+                self.store.note_api_tokens_used(&api).await?;
+            }
+            if !services.is_empty() {
+                self.store.note_service_tokens_used(&services).await?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = written.await {
+            let tokens = api.len() + services.len();
+            tracing::warn!(%error, tokens, "when tokens were last used could not be written");
         }
     }
 }

@@ -177,6 +177,7 @@ impl From<StoreError> for AuthError {
             StoreError::NotFound("link") => Self::NoSuchLink,
             StoreError::NotFound("invitation") => Self::NoSuchInvitation,
             StoreError::NotFound("registration") => Self::NoSuchRegistration,
+            StoreError::NotFound("token") => Self::NoSuchToken,
             StoreError::TooManyTokens { most } => Self::TooManyTokens { most },
             StoreError::TooManyPasskeys { most } => Self::TooManyPasskeys { most },
             StoreError::FactorExists => Self::FactorExists,

@@ -5,18 +5,17 @@ use crate::{
     api_token::{self, SERVICE_TOKEN_PREFIX},
     secret::{Purpose, stored_hash},
     service::activity,
+    tokens::checked_name,
 };
 use async_recursion::async_recursion as boxed;
-use chrono::{SubsecRound, TimeDelta, Utc};
-use domain::{Role, ServiceKind, ServiceTokenId, UserId, text};
+use chrono::Utc;
+use domain::{Role, ServiceKind, ServiceTokenId, UserId};
 use serde_json::json;
 use std::net::IpAddr;
-use store::{NewServiceToken, ServiceToken, StoreError, User};
+use store::{NewServiceToken, ServiceToken, User};
 
 /// Of one lab.
 pub const MOST_SERVICE_TOKENS: u32 = 100;
-/// A use is written down unless one of the last minute is.
-const MINUTE: TimeDelta = TimeDelta::minutes(1);
 
 /// A token to be made.
 #[derive(Clone, Debug)]
@@ -41,19 +40,16 @@ impl Service {
         by: Option<&Identity>,
         ip: Option<IpAddr>,
     ) -> Result<(ServiceToken, Secret), AuthError> {
-        let name = wish.name.trim().to_owned();
-        text::name(&name, text::LONGEST_TOKEN_NAME).map_err(AuthError::InvalidTokenName)?;
+        let name = checked_name(&wish.name)?;
         let days = wish.days.unwrap_or(self.longest_token_days);
-        if !(1..=self.longest_token_days).contains(&days) {
-            return Err(AuthError::InvalidTokenLife { most: self.longest_token_days });
-        }
+        let expires_at = self.end_of_token(days)?;
         let secret = api_token::make_with(SERVICE_TOKEN_PREFIX);
         let new = NewServiceToken {
             id: ServiceTokenId::new(),
             service: wish.service,
             name,
             hash: stored_hash(Purpose::Service, secret.expose()),
-            expires_at: Utc::now().trunc_subsecs(0) + TimeDelta::days(days.into()),
+            expires_at,
         };
         let details = json!({ "token": new.id, "service": new.service, "days": days });
         let by = activity(by.map(Identity::user_id), "service_token_made", details, ip);
@@ -82,10 +78,7 @@ impl Service {
         ip: Option<IpAddr>,
     ) -> Result<(), AuthError> {
         let by = activity(by.map(Identity::user_id), "service_token_revoked", json!({ "token": id }), ip);
-        self.store.revoke_service_token(id, &by).await.map_err(|error| match error {
-            StoreError::NotFound(_) => AuthError::NoSuchToken,
-            other => other.into(),
-        })
+        Ok(self.store.revoke_service_token(id, &by).await?)
     }
 
     /// What a program is that shows such a token, and until when (seconds since 1970).
@@ -99,22 +92,9 @@ impl Service {
         if token.expires_at <= now {
             return Err(AuthError::Expired);
         }
-        self.note_use(&token);
+        self.uses.note_service(&token, now);
         let shown = Credential::Service { id: token.id, kind: token.service };
         Ok((Identity { user: nobody(&token), shown, proof: None, lacks_factor: false }, token.expires_at.timestamp()))
-    }
-
-    /// Beside the request: it says how a token is used, and nothing depends on it.
-    fn note_use(&self, token: &ServiceToken) {
-        let (id, now, store) = (token.id, Utc::now(), self.store.clone());
-        if token.last_used_at.is_some_and(|last| now < last + MINUTE) {
-            return;
-        }
-        tokio::spawn(async move {
-            if let Err(error) = store.note_service_token_used(id, now).await {
-                tracing::warn!(%error, "when a service's token was last used could not be written");
-            }
-        });
     }
 }
 

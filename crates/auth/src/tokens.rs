@@ -6,11 +6,11 @@ use crate::{
     service::activity,
 };
 use async_recursion::async_recursion as boxed;
-use chrono::{SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use domain::{ApiTokenId, Permission, Scope, Scopes, UserId, text};
 use serde_json::json;
 use std::net::IpAddr;
-use store::{ApiToken, NewApiToken, StoreError, User};
+use store::{ApiToken, NewApiToken, User};
 
 /// Tokens of one person that haven't run out.
 pub const MOST_API_TOKENS: u32 = 50;
@@ -62,23 +62,20 @@ impl Service {
         by: Option<&Identity>,
         ip: Option<IpAddr>,
     ) -> Result<(ApiToken, Secret), AuthError> {
-        let name = wish.name.trim().to_owned();
-        text::name(&name, text::LONGEST_TOKEN_NAME).map_err(AuthError::InvalidTokenName)?;
+        let name = checked_name(&wish.name)?;
         if let Some(beyond) = wish.scopes.iter().find(|scope| !scope.is_for(owner.role)) {
             return Err(AuthError::ScopeBeyondRole { scope: *beyond, role: owner.role });
         }
         let scopes = Scopes::of(wish.scopes).ok_or(AuthError::NoScope)?;
         let days = wish.days.unwrap_or_else(|| self.usual_token_days());
-        if !(1..=self.longest_token_days).contains(&days) {
-            return Err(AuthError::InvalidTokenLife { most: self.longest_token_days });
-        }
+        let expires_at = self.end_of_token(days)?;
         let secret = api_token::make();
         let new = NewApiToken {
             id: ApiTokenId::new(),
             name,
             hash: stored_hash(Purpose::Api, secret.expose()),
             scopes,
-            expires_at: Utc::now().trunc_subsecs(0) + TimeDelta::days(days.into()),
+            expires_at,
         };
         // Its name is its owner's own words, which the log keeps for longer than they may.
         let details = json!({ "token": new.id, "user": owner.id, "scopes": scopes.to_string(), "days": days });
@@ -114,10 +111,16 @@ impl Service {
         }
         let details = json!({ "token": id, "user": token.user_id });
         let act = activity(by.map(Identity::user_id), "api_token_revoked", details, ip);
-        match self.store.revoke_api_token(id, &act).await {
-            Err(StoreError::NotFound(_)) => Err(AuthError::NoSuchToken),
-            revoked => revoked.map(|()| token).map_err(AuthError::from),
+        self.store.revoke_api_token(id, &act).await?;
+        Ok(token)
+    }
+
+    /// When a token runs out that is made now for so many days.
+    pub(crate) fn end_of_token(&self, days: u16) -> Result<DateTime<Utc>, AuthError> {
+        if !(1..=self.longest_token_days).contains(&days) {
+            return Err(AuthError::InvalidTokenLife { most: self.longest_token_days });
         }
+        Ok(Utc::now().trunc_subsecs(0) + TimeDelta::days(days.into()))
     }
 
     /// Who a program is that shows an API token, and until when (seconds since 1970).
@@ -136,4 +139,11 @@ impl Service {
         let shown = Credential::ApiToken { id: token.id, scopes: token.scopes };
         Ok((Identity { user, shown, proof: None, lacks_factor: false }, token.expires_at.timestamp()))
     }
+}
+
+/// By which people know a token again.
+pub(crate) fn checked_name(typed: &str) -> Result<String, AuthError> {
+    let name = typed.trim().to_owned();
+    text::name(&name, text::LONGEST_TOKEN_NAME).map_err(AuthError::InvalidTokenName)?;
+    Ok(name)
 }

@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use domain::{ApiTokenId, Role, UserId};
 use sea_orm::DatabaseTransaction;
 use std::collections::HashMap;
+use uuid::Uuid;
 
 const TOKENS: &str =
     "SELECT t.id, t.user_id, t.name, t.scopes, t.created_at, t.expires_at, t.last_used_at FROM api_tokens t";
@@ -130,12 +131,21 @@ impl Store {
     /// Those of any write: see [`StoreError`].
     #[boxed]
     pub async fn note_api_tokens_used(&self, uses: &[(ApiTokenId, DateTime<Utc>)]) -> Result<()> {
+        self.note_used("api_tokens", uses.iter().map(|(id, at)| (id.as_uuid(), *at))).await
+    }
+
+    /// The same of any table of tokens.
+    pub(crate) async fn note_used(
+        &self,
+        table: &'static str,
+        uses: impl Iterator<Item = (Uuid, DateTime<Utc>)>,
+    ) -> Result<()> {
         let text = format!(
-            "UPDATE api_tokens SET last_used_at = given.last_used_at FROM {given} WHERE api_tokens.id = given.id
-                AND (api_tokens.last_used_at IS NULL OR api_tokens.last_used_at < given.last_used_at)",
+            "UPDATE {table} SET last_used_at = given.last_used_at FROM {given} WHERE {table}.id = given.id
+                AND ({table}.last_used_at IS NULL OR {table}.last_used_at < given.last_used_at)",
             given = self.backend().rows(1, USES),
         );
-        let uses = uses.iter().map(|(id, at)| GivenRow::default().id("id", id.as_uuid()).time("last_used_at", *at));
+        let uses = uses.map(|(id, at)| GivenRow::default().id("id", id).time("last_used_at", at));
         let update = Sql::new(text, vec![given(uses)]);
         transact!(self, |tx| { update.clone().execute(tx).await });
         Ok(())

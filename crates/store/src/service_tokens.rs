@@ -66,16 +66,13 @@ impl Store {
         row.map(|row| read_token(&row)).transpose()
     }
 
-    /// Notes when a token was last used; of one that is gone, nothing.
+    /// Notes when tokens were last used; of one that is gone, nothing.
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`].
     #[boxed]
-    pub async fn note_service_token_used(&self, id: ServiceTokenId, at: DateTime<Utc>) -> Result<()> {
-        let text = "UPDATE service_tokens SET last_used_at = $2
-            WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
-        transact!(self, |tx| { sql!(text, id, at).execute(tx).await });
-        Ok(())
+    pub async fn note_service_tokens_used(&self, uses: &[(ServiceTokenId, DateTime<Utc>)]) -> Result<()> {
+        self.note_used("service_tokens", uses.iter().map(|(id, at)| (id.as_uuid(), *at))).await
     }
 
     /// Ends a token.

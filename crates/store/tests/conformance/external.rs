@@ -211,7 +211,7 @@ pub async fn services_tokens_are_made_found_used_and_revoked(database: TestDatab
     assert!(store.service_token_by_hash("another").await.expect("an answer").is_none());
     let (at, before) = (Utc::now().trunc_subsecs(6), Utc::now().trunc_subsecs(6) - TimeDelta::minutes(5));
     for used in [at, before] {
-        store.note_service_token_used(made.id, used).await.expect("noted");
+        store.note_service_tokens_used(&[(made.id, used)]).await.expect("noted");
     }
     let listed = store.service_tokens().await.expect("a list");
     assert_eq!(listed[0].last_used_at, Some(at), "the latest, whoever comes last");
