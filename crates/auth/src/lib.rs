@@ -46,7 +46,7 @@ pub use identity::{Credential, Forbidden, Identity};
 pub use import::{Fate, ImportDone, ImportError, ImportLine, LARGEST_SHEET, MOST_IMPORTED, WayIn, ways_in_csv};
 pub use invitations::{InvitationWish, Invited, LONGEST_INVITATION_DAYS, MOST_USES, USUAL_INVITATION_DAYS};
 pub use keys::{KeyInfo, Keys};
-pub use links::{HANDED_LINK_LIFE, Letter, Says, Used, WELCOME_LIFE};
+pub use links::{HANDED_LINK_LIFE, Letter, Says, Used, WELCOME_LIFE, link_address};
 pub use network::client_network;
 pub use passkeys::{Challenge, MOST_PASSKEYS, PasskeyAnswer, RelyingParty};
 pub use password::{PASSWORD_LENGTH, Password};

@@ -277,6 +277,11 @@ pub(crate) fn new_link(to: LinkTo, until: DateTime<Utc>) -> (Secret, NewLink) {
     (secret, NewLink { hash, to, expires_at: until.trunc_subsecs(6) })
 }
 
+/// Where a link is used; `site` is the lab's address, without a slash at its end.
+pub fn link_address(site: &str, secret: &Secret) -> String {
+    format!("{site}/link/{}", secret.expose())
+}
+
 /// Ours have 43 characters.
 fn link_hash(secret: &str) -> Result<String, AuthError> {
     if secret.len() == 43 { Ok(stored_hash(Purpose::Link, secret)) } else { Err(AuthError::NoSuchLink) }

@@ -1,6 +1,6 @@
 //! What mails say. Plain text in ASCII, so that each line arrives as it is, the link's too.
 
-use auth::{Letter, Says};
+use auth::{Letter, Says, link_address};
 use chrono::{DateTime, Utc};
 
 /// Characters of a line.
@@ -8,7 +8,7 @@ const WIDTH: usize = 72;
 
 /// Subject and text; `site` is the lab's address without a slash at its end.
 pub(crate) fn written(letter: &Letter, site: &str) -> (&'static str, String) {
-    let link = letter.secret.as_ref().map(|secret| format!("{site}/link/{}", secret.expose())).unwrap_or_default();
+    let link = letter.secret.as_ref().map(|secret| link_address(site, secret)).unwrap_or_default();
     let until = letter.expires_at.map(time).unwrap_or_default();
     let (subject, says) = match &letter.says {
         Says::Reset => (

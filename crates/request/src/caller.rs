@@ -79,7 +79,7 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
 }
 
 /// The values of the cookies of this name; browsers may send several.
-pub fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()

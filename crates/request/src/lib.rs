@@ -16,12 +16,12 @@ mod single_sign_on;
 mod state;
 
 pub use access::{Access, ROUTES, Refusal, access, allow};
-pub use caller::{Caller, ClientIp, cookie, cookies, same_origin, session_cookie};
+pub use caller::{Caller, ClientIp, cookie, same_origin, session_cookie};
 pub use changes::{Changes, Told, USUAL_CHANGES_PER_MINUTE, announce};
 pub use observe::{Failure, RequestId, finish_problems, observe, panicked};
 pub use problem::{FieldProblem, LONGEST_REQUEST, OUTAGE, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
 pub use reading::{LastChanges, POSITION, Reader, sent_by, tell_position};
 pub use security::page_headers;
 pub use sign_ins::count_sign_in;
-pub use single_sign_on::{Onward, SingleSignOn, local_path};
+pub use single_sign_on::{Onward, SingleSignOn, local_path, percent_encoded};
 pub use state::{AppState, ClientAddress};

@@ -4,6 +4,7 @@
 use auth::{Limiter, Policy, Standing, client_network};
 use oidc::RelyingParty;
 use std::{
+    fmt::Write,
     net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -68,6 +69,19 @@ pub fn local_path(path: &str) -> Option<&str> {
     (is_plain(path) && path.starts_with('/') && !path.starts_with("//")).then_some(path)
 }
 
+/// As a value in a query.
+pub fn percent_encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
+            _ => {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+        encoded
+    })
+}
+
 fn is_plain(address: &str) -> bool {
     address.len() <= LONGEST_NEXT && address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }
@@ -105,5 +119,10 @@ mod tests {
             assert_eq!(onward.accept(bad), None, "{bad:?}");
         }
         assert_eq!(Onward::default().accept("https://lab.example:3000/"), None);
+    }
+
+    #[test]
+    fn the_way_back_survives_its_query() {
+        assert_eq!(percent_encoded("/experiments?of=everyone&a=%20"), "/experiments%3Fof%3Deveryone%26a%3D%2520");
     }
 }

@@ -65,7 +65,7 @@ impl AppState {
 
     /// The address of a one-time link.
     pub fn link(&self, secret: &auth::Secret) -> String {
-        format!("{}/link/{}", self.site, secret.expose())
+        auth::link_address(&self.site, secret)
     }
 
     /// For a lab with a document store.

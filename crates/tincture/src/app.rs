@@ -8,12 +8,11 @@ use crate::{
 };
 use anyhow::Context;
 use api::ApiState;
-use auth::{FIRST_ADMIN_EMAIL, HANDED_LINK_LIFE, OneTimePassword, Password, Passwords};
+use auth::{FIRST_ADMIN_EMAIL, HANDED_LINK_LIFE, OneTimePassword, Password, Passwords, link_address};
 use axum::Router;
 use mail::Mailer;
 use oidc::RelyingParty;
 use request::{AppState, Changes, SingleSignOn};
-use std::net::SocketAddr;
 use store::Store;
 use tasks::Tasks;
 use tokio::net::TcpListener;
@@ -41,8 +40,8 @@ pub struct WayIn {
     pub link: String,
 }
 
-/// Makes the first administrator if nobody is there yet, and puts the routes together. It is served at `address`.
-pub async fn build(settings: &Settings, store: Store, tasks: Tasks, address: SocketAddr) -> anyhow::Result<App> {
+/// Makes the first administrator if nobody is there yet, and puts the routes together. `settings.listen` is where it is served.
+pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::Result<App> {
     telemetry::install_metrics()?;
     let documents = database::documents(settings, &store)?;
     let auth = auth::Service::new(store.clone()).await.context("sign-in can't be set up")?;
@@ -54,7 +53,7 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks, address: Soc
     });
     let provider = settings.provider()?.map(RelyingParty::new).transpose()?.map(SingleSignOn::new);
     let auth = auth.with_account_policy(settings.account_policy())?;
-    let site = settings.site(Some(address));
+    let site = settings.site();
     let mailer = settings.mailer(site.clone())?;
     // Last of all that may fail: nobody would ever be shown the password.
     let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
@@ -83,7 +82,7 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks, address: Soc
 async fn first_link(store: &Store, auth: &auth::Service, site: &str) -> anyhow::Result<String> {
     let user = store.user_by_email(FIRST_ADMIN_EMAIL).await?.context("the first administrator is gone")?;
     let (secret, _) = auth.create_password_link(user.id, HANDED_LINK_LIFE, None, None).await?;
-    Ok(format!("{site}/link/{}", secret.expose()))
+    Ok(link_address(site, &secret))
 }
 
 impl App {

@@ -7,7 +7,7 @@ use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
     sentences::sentence,
-    session::{percent_encoded, who},
+    session::who,
 };
 use askama::Template;
 use auth::{Anew, AuthError, Forbidden, Identity, PROOF_LIFE, PasskeyAnswer, Password, Shown};
@@ -21,7 +21,7 @@ use axum::{
 };
 use chrono::Utc;
 use domain::Permission;
-use request::{Access, AppState, ClientIp, access};
+use request::{Access, AppState, ClientIp, access, percent_encoded};
 
 /// Fields of the proof; every other one is the act's.
 const PREFIX: &str = "proof-";

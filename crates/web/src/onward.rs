@@ -5,14 +5,13 @@
 use crate::{
     chrome::Chrome,
     error::{PageError, html},
-    session::percent_encoded,
 };
 use askama::Template;
 use axum::{
     extract::{Query, State},
     response::{IntoResponse, Redirect, Response},
 };
-use request::AppState;
+use request::{AppState, percent_encoded};
 use serde::Deserialize;
 
 #[derive(Template)]

@@ -7,8 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use request::{AppState, ClientAddress, Refusal};
-use std::fmt::Write;
+use request::{AppState, ClientAddress, Refusal, percent_encoded};
 
 use crate::error::PageError;
 
@@ -68,18 +67,6 @@ fn to_sign_in(parts: &Parts) -> Redirect {
     }
 }
 
-pub fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
-            _ => {
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-        }
-        encoded
-    })
-}
-
 /// The person behind these headers, nobody for a missing or stale cookie.
 pub async fn who(state: &AppState, headers: &HeaderMap) -> Result<Option<Identity>, PageError> {
     let Some(cookie) = request::session_cookie(headers) else { return Ok(None) };
@@ -129,14 +116,4 @@ fn cookie(
     let secure = if https { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}");
     HeaderValue::from_str(&text).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_back_survives_its_query() {
-        assert_eq!(percent_encoded("/experiments?of=everyone&a=%20"), "/experiments%3Fof%3Deveryone%26a%3D%2520");
-    }
 }

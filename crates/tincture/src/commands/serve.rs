@@ -11,7 +11,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let tasks = Tasks::new(shutdown);
     store.join(&tasks);
     let served = Settings { listen: address, ..settings.clone() };
-    let app = app::build(&served, store.clone(), tasks, address).await?;
+    let app = app::build(&served, store.clone(), tasks).await?;
     Banner { address, way_in: app.way_in.as_ref(), robot: None }.print();
     app.serve(listener).await;
     store.close().await?;

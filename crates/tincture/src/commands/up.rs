@@ -38,7 +38,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     store.join(&tasks);
     // Last of all that may fail: it may make a password that only the banner below ever shows.
     let served = Settings { listen: address, ..settings.clone() };
-    let app = app::build(&served, store.clone(), tasks.clone(), address).await?;
+    let app = app::build(&served, store.clone(), tasks.clone()).await?;
     let worker = start_worker(settings, &store, robot.clone(), tasks);
 
     let robot = VirtualRobot { name: robot, address: emulator.robot_addr(), speed };

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use auth::{AccountPolicy, Registration};
 use domain::Role;
 use mail::{Mailer, Server, Sink};
-use std::{fs, net::SocketAddr};
+use std::fs;
 
 /// Who mails come from that are files.
 const NOBODY: &str = "Tincture <tincture@localhost>";
@@ -43,9 +43,9 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
 }
 
 impl Settings {
-    /// The lab's address for people, without a slash at its end. `listening` is where it is served, where that is known.
-    pub fn site(&self, listening: Option<SocketAddr>) -> String {
-        let served = || format!("http://{}", reachable(listening.unwrap_or(self.listen)));
+    /// The lab's address for people, without a slash at its end.
+    pub fn site(&self) -> String {
+        let served = || format!("http://{}", reachable(self.listen));
         self.public_url.clone().unwrap_or_else(served).trim_end_matches('/').to_owned()
     }
 

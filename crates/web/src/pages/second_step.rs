@@ -6,7 +6,7 @@ use crate::{
     fields::Fields,
     onward,
     sentences::sentence,
-    session::{self, percent_encoded},
+    session,
 };
 use askama::Template;
 use auth::{AuthError, CookieSession, PENDING_COOKIE, PasskeyAnswer, PendingSignIn, Shown, Ways};
@@ -15,7 +15,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
-use request::{AppState, ClientIp};
+use request::{AppState, ClientIp, percent_encoded};
 use serde::Deserialize;
 
 #[derive(Template)]

@@ -4,8 +4,7 @@ use crate::{
     chrome::Chrome,
     error::{PageError, html},
     fields::Fields,
-    onward,
-    session::{self, percent_encoded},
+    onward, session,
 };
 use askama::Template;
 use auth::{AuthError, EmailAddress, ExternalPerson, ExternalRefusal, Passwords};
@@ -16,7 +15,7 @@ use axum::{
 };
 use domain::FaultCode;
 use oidc::{Answer, Config, HANDSHAKE_LIFE, LoggedOut, OidcError, Person};
-use request::{AppState, ClientIp, Failure, SingleSignOn};
+use request::{AppState, ClientIp, Failure, SingleSignOn, percent_encoded};
 use serde::Deserialize;
 use std::net::IpAddr;
 use store::{ProviderSessions, Unknown};
@@ -107,7 +106,7 @@ pub async fn finish(
     let sso = provider(&state)?;
     take(sso, ip)?;
     let config = sso.party.config();
-    let cookie = request::cookies(&headers, cookie_name(config)).find(|value| !value.is_empty()).unwrap_or_default();
+    let cookie = request::cookie(&headers, cookie_name(config)).unwrap_or_default();
     let Returned { state: said, code, iss, error } = returned;
     let answer = Answer { state: said, code, issuer: iss, error };
     let mut response = match admit(&state, sso, cookie, &answer, ip).await {

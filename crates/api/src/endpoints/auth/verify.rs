@@ -11,9 +11,8 @@ use axum::{
     routing::get,
 };
 use domain::FaultCode;
-use request::{AppState, Caller, LONGEST_REQUEST, Onward, Problem};
+use request::{AppState, Caller, LONGEST_REQUEST, Onward, Problem, percent_encoded};
 use serde::Deserialize;
-use std::fmt::Write;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 /// What a proxy asks for.
@@ -88,15 +87,4 @@ fn way_to_sign_in(onward: &Onward, headers: &HeaderMap) -> String {
     let next = if is_here { path.to_owned() } else { format!("{origin}{path}") };
     let next = onward.accept(&next).map(|next| format!("?next={}", percent_encoded(next))).unwrap_or_default();
     format!("{}/sign-in{next}", onward.public_url())
-}
-
-fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
 }

@@ -4,7 +4,9 @@
 use super::find;
 use crate::{cli::User, settings::Settings};
 use anyhow::{Context, bail};
-use auth::{Fate, HANDED_LINK_LIFE, ImportLine, InvitationWish, LARGEST_SHEET, Secret, Service, ways_in_csv};
+use auth::{
+    Fate, HANDED_LINK_LIFE, ImportLine, InvitationWish, LARGEST_SHEET, Secret, Service, link_address, ways_in_csv,
+};
 use chrono::Utc;
 use domain::InvitationId;
 use std::{
@@ -18,8 +20,8 @@ const PAGE: u32 = 200;
 
 pub(super) async fn carry_out(settings: &Settings, store: &Store, command: &User) -> anyhow::Result<()> {
     let auth = Service::new(store.clone()).await?.with_account_policy(settings.account_policy())?;
-    let site = settings.site(None);
-    let link = |secret: &Secret| format!("{site}/link/{}", secret.expose());
+    let site = settings.site();
+    let link = |secret: &Secret| link_address(&site, secret);
     match command {
         User::Link { email } => {
             let user = find(store, email).await?;
