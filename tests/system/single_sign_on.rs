@@ -93,6 +93,13 @@ impl Scene {
     }
 }
 
+/// Out of the lab, and told that one door is still open.
+async fn sign_out(browser: &Browser) {
+    browser.click("form[action='/sign-out'] button").await;
+    let told = "return document.querySelector('h1')?.textContent === 'Signed out of the lab'";
+    browser.until("signed out of the lab alone", told).await;
+}
+
 #[tokio::test]
 async fn a_person_comes_by_their_institution_and_is_what_it_says_until_it_signs_them_out() {
     let scene = Scene::set(&[]);
@@ -106,13 +113,7 @@ async fn a_person_comes_by_their_institution_and_is_what_it_says_until_it_signs_
     assert_eq!(scene.told("user_created").await[0]["details"]["via"], json!(scene.issuer));
 
     // Other groups, and what was granted goes; they are still signed in there, so nobody asks who they are.
-    browser.click("form[action='/sign-out'] button").await;
-    browser
-        .until(
-            "they are told that one door is still open",
-            "return document.querySelector('h1')?.textContent === 'Signed out of the lab'",
-        )
-        .await;
+    sign_out(&browser).await;
     scene.know("ada", &["class-7"]).await;
     browser.go(&format!("{lab}/sign-in")).await;
     browser.click(".elsewhere a").await;
@@ -123,6 +124,22 @@ async fn a_person_comes_by_their_institution_and_is_what_it_says_until_it_signs_
     assert_eq!((changed.len(), &changed[0]["details"]["role"]), (1, &json!("student")));
     browser.go(&format!("{lab}/robots")).await;
     assert!(browser.text("main").await.contains("operators and administrators"));
+
+    // With a second factor of this lab the word alone is not enough.
+    browser.go(&format!("{lab}/account/second-factor")).await;
+    browser.click("form[action='/account/second-factor/app'] button").await;
+    let secret = browser.text("code.secret").await;
+    let code = |steps: i64| auth::testing::totp_code(&secret, chrono::Utc::now().timestamp() + 30 * steps);
+    browser.type_into("input[name=code]", &code(-1)).await;
+    browser.click("form[action='/account/second-factor/app/confirm'] button").await;
+    browser.find("ol.codes").await;
+    sign_out(&browser).await;
+    browser.go(&format!("{lab}/sign-in?next=/account")).await;
+    browser.click(".elsewhere a").await;
+    browser.type_into("input[name=code]", &code(0)).await;
+    browser.click("form[action='/sign-in/second'] button").await;
+    browser.find("header nav").await;
+    assert_eq!(browser.address().await, format!("{lab}/account"), "where they were going");
 
     // What ends there ends here.
     browser.go(&format!("{}/session/end", scene.issuer)).await;

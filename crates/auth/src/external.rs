@@ -4,6 +4,7 @@
 
 use crate::{
     AuthError, CookieSession, Secret, Service,
+    second_step::Waiting,
     secret::{Purpose, stored_hash},
     service::{SESSION_LIFE, checked_hash},
 };
@@ -89,14 +90,14 @@ impl Service {
     /// Signs a browser in as whom the provider vouches for; makes, links or changes the account as it must.
     ///
     /// # Errors
-    /// Why not. What was refused is in the activity log.
+    /// Why not: `SecondFactorNeeded` where they have a factor of this lab. What was refused is in the activity log.
     #[boxed]
     pub async fn sign_in_external(
         &self,
         person: ExternalPerson,
         ip: Option<IpAddr>,
     ) -> Result<CookieSession, ExternalRefusal> {
-        let token = Secret::random();
+        let (token, waiting) = (Secret::random(), Waiting::begin());
         let ExternalPerson { issuer, subject, email, unknown, role, quota, session, once } = person;
         let sign_in = ExternalSignIn {
             issuer,
@@ -109,12 +110,17 @@ impl Service {
             session: SessionId::new(),
             refresh_hash: stored_hash(Purpose::Cookie, token.expose()),
             expires_at: Utc::now() + SESSION_LIFE,
+            pending: (stored_hash(Purpose::Pending, waiting.token.expose()), waiting.expires_at),
             provider_session: session,
             ip,
         };
         let refusal = match self.store.sign_in_external(&sign_in).await.map_err(AuthError::from)? {
             Admission::SignedIn(user, session) => {
                 return Ok(self.cookie_session(token, session, user));
+            }
+            Admission::SecondStep(user) => {
+                let pending = waiting.of(self.ways(user.id).await?);
+                return Err(AuthError::SecondFactorNeeded(Box::new(pending)).into());
             }
             Admission::Replayed => ExternalRefusal::Replayed,
             Admission::NoAccount => ExternalRefusal::NoAccount,

@@ -12,7 +12,7 @@ use chrono::Utc;
 use domain::{PasskeyId, Role, SessionId, UserId};
 use serde_json::json;
 use std::{net::IpAddr, sync::Arc};
-use store::{Amr, Factors, LastFactor, NewFactor, Passkey, StoreError, Totp, Try};
+use store::{Factors, LastFactor, NewFactor, Passkey, SecondFactor, StoreError, Totp, Try};
 
 /// How the lab goes about second factors.
 #[derive(Clone, Debug)]
@@ -145,12 +145,13 @@ impl Service {
         ip: Option<IpAddr>,
     ) -> Result<Vec<Secret>, AuthError> {
         let (codes, hashes) = totp::make_recovery_codes();
-        let amr = match factor {
-            NewFactor::Totp { .. } => Amr::PASSWORD_AND_CODE,
-            NewFactor::Passkey { .. } => Amr::PASSWORD_AND_PASSKEY,
+        let shown = match factor {
+            NewFactor::Totp { .. } => SecondFactor::Code,
+            NewFactor::Passkey { .. } => SecondFactor::Passkey,
         };
         let act = activity(Some(by.user_id()), "second_factor_added", details, ip);
-        let are_theirs = self.store.add_factor((by.user_id(), session), factor, grown(by, amr), &hashes, &act).await?;
+        let are_theirs =
+            self.store.add_factor((by.user_id(), session), factor, grown(by, shown), &hashes, &act).await?;
         Ok(if are_theirs { codes } else { Vec::new() })
     }
 

@@ -13,7 +13,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use domain::{MailKind, Role, UserId};
 use serde_json::json;
 use std::{borrow::Cow, collections::HashSet, net::IpAddr};
-use store::{LinkTo, NewMail, NewUser};
+use store::{LinkTo, NO_PASSWORD, NewMail, NewUser};
 
 /// People in one sheet.
 pub const MOST_IMPORTED: usize = 1_000;
@@ -23,9 +23,6 @@ pub const LARGEST_SHEET: usize = 128 * 1024;
 const LONGEST_NAME: usize = 120;
 /// Characters of what was typed that an error repeats.
 const REPEATED: usize = 40;
-
-/// No hash of any password: whoever has it comes in by a link.
-const NO_PASSWORD: &str = "!";
 
 /// Why a sheet can't be taken at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{SessionId, UserId};
 use serde_json::json;
 use std::{net::IpAddr, time::Duration};
-use store::{Amr, FactorUse, NewSession, Proof, Session, StoreError, Totp, Try, User};
+use store::{Amr, FactorUse, FirstStep, NewSession, Proof, SecondFactor, Session, StoreError, Totp, Try, User};
 
 /// The cookie in which the pages keep the token of a sign-in that waits.
 pub const PENDING_COOKIE: &str = "tincture_pending";
@@ -40,6 +40,23 @@ pub struct PendingSignIn {
     pub token: Secret,
     pub expires_at: DateTime<Utc>,
     pub ways: Ways,
+}
+
+/// What a sign-in waits by, before it is known for what.
+pub(crate) struct Waiting {
+    pub token: Secret,
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Waiting {
+    pub fn begin() -> Self {
+        Self { token: Secret::random(), expires_at: Utc::now() + SECOND_STEP_LIFE }
+    }
+
+    pub fn of(self, ways: Ways) -> PendingSignIn {
+        let Self { token, expires_at } = self;
+        PendingSignIn { token, expires_at, ways }
+    }
 }
 
 /// How a person may take the second step; recovery codes always do.
@@ -67,6 +84,13 @@ impl std::fmt::Debug for Shown {
 }
 
 impl Shown {
+    const fn factor(&self) -> SecondFactor {
+        match self {
+            Self::Code(_) => SecondFactor::Code,
+            Self::Passkey(_) => SecondFactor::Passkey,
+        }
+    }
+
     /// Whether it looks like a recovery code, of which there is one less when it was right.
     pub fn is_recovery_code(&self) -> bool {
         matches!(self, Self::Code(typed) if matches!(totp::read(typed), Typed::RecoveryCode(_)))
@@ -106,9 +130,10 @@ pub(crate) fn tried(outcome: Try) -> Result<Option<Totp>, AuthError> {
 }
 
 /// How a session is proved in which this was shown, too; nothing where two things were shown before.
-pub(crate) fn grown(person: &Identity, amr: &'static str) -> Option<&'static str> {
-    let has_both = person.proof.as_ref().is_some_and(Proof::has_second_factor);
-    (!has_both).then_some(amr)
+pub(crate) fn grown(person: &Identity, factor: SecondFactor) -> Option<&'static str> {
+    let proof = person.proof.as_ref();
+    let has_both = proof.is_some_and(Proof::has_second_factor);
+    (!has_both).then(|| Amr::of(proof.map_or(FirstStep::Password, Proof::first), factor))
 }
 
 impl Service {
@@ -123,16 +148,15 @@ impl Service {
 
     /// Begins to wait for the second step of somebody whose password was right.
     pub(crate) async fn second_step(&self, user: &User) -> Result<PendingSignIn, AuthError> {
-        let token = Secret::random();
-        let expires_at = Utc::now() + SECOND_STEP_LIFE;
-        let begun =
-            self.store.begin_second_step(user, &stored_hash(Purpose::Pending, token.expose()), expires_at).await;
+        let waiting = Waiting::begin();
+        let hash = stored_hash(Purpose::Pending, waiting.token.expose());
+        let begun = self.store.begin_second_step(user, &hash, waiting.expires_at).await;
         match begun {
             // Meanwhile the password was changed or the account disabled.
             Err(StoreError::NotFound(_)) => return Err(AuthError::SignInFailed),
             begun => begun?,
         }
-        Ok(PendingSignIn { token, expires_at, ways: self.ways(user.id).await? })
+        Ok(waiting.of(self.ways(user.id).await?))
     }
 
     /// How the sign-in may go on that waits with this token.
@@ -141,15 +165,15 @@ impl Service {
     /// `SignInOver` where there is none, or no longer.
     #[boxed]
     pub async fn pending(&self, token: &str) -> Result<Ways, AuthError> {
-        let user = self.whose_pending(&checked_hash(Purpose::Pending, token)?).await?;
+        let (user, _) = self.whose_pending(&checked_hash(Purpose::Pending, token)?).await?;
         self.ways(user.id).await
     }
 
-    async fn whose_pending(&self, hash: &str) -> Result<User, AuthError> {
+    async fn whose_pending(&self, hash: &str) -> Result<(User, FirstStep), AuthError> {
         self.store.waits_for_second_step(hash).await?.ok_or(AuthError::SignInOver)
     }
 
-    async fn ways(&self, of: UserId) -> Result<Ways, AuthError> {
+    pub(crate) async fn ways(&self, of: UserId) -> Result<Ways, AuthError> {
         let factors = self.store.factors(of).await?;
         Ok(Ways { totp: factors.totp_since.is_some(), passkey: !factors.passkeys.is_empty() })
     }
@@ -192,11 +216,8 @@ impl Service {
         ip: Option<IpAddr>,
     ) -> Result<(Session, User), AuthError> {
         let pending = checked_hash(Purpose::Pending, pending)?;
-        let user = self.whose_pending(&pending).await?;
-        let amr = match shown {
-            Shown::Code(_) => Amr::PASSWORD_AND_CODE,
-            Shown::Passkey(_) => Amr::PASSWORD_AND_PASSKEY,
-        };
+        let (user, first) = self.whose_pending(&pending).await?;
+        let amr = Amr::of(first, shown.factor());
         let factor = self.look_at(&user, Some(&pending), shown, ip).await?;
         self.begin_with(user, Some(&pending), (hash, amr), &factor, via, ip).await
     }
@@ -297,9 +318,10 @@ impl Service {
                 (None, None, "password")
             }
             Anew::Factor(shown) => {
-                let (amr, how) = match shown {
-                    Shown::Code(_) => (grown(by, Amr::PASSWORD_AND_CODE), "code"),
-                    Shown::Passkey(_) => (grown(by, Amr::PASSWORD_AND_PASSKEY), "passkey"),
+                let amr = grown(by, shown.factor());
+                let how = match shown {
+                    Shown::Code(_) => "code",
+                    Shown::Passkey(_) => "passkey",
                 };
                 (Some(self.look_at(&by.user, None, shown, ip).await?), amr, how)
             }

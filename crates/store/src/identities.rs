@@ -8,11 +8,13 @@ use crate::{
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
+    factors,
     records::{
-        Admission, Amr, ExternalEnd, ExternalSignIn, NewActivity, NewUser, Proof, ProviderSessions, Session, Signal,
-        User,
+        Admission, Amr, ExternalEnd, ExternalSignIn, NO_PASSWORD, NewActivity, NewUser, Proof, ProviderSessions,
+        Session, Signal, User,
     },
-    sessions,
+    second_step,
+    sessions::{self, Origin},
     sql::{now, sql},
 };
 use async_recursion::async_recursion as boxed;
@@ -20,9 +22,6 @@ use chrono::{DateTime, Utc};
 use domain::{Role, SessionId, UserId};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
-
-/// No hash of any password.
-pub(crate) const NO_PASSWORD: &str = "!";
 
 /// Whom a subject of a provider is, with what its claims came to last.
 const KNOWN: &str = "
@@ -40,14 +39,14 @@ struct Grant {
 impl Store {
     /// Signs somebody in by the word of a provider of identity; makes or links their account at the first time, and changes
     /// role and quota where what the provider says of them has changed since the last. The lab's last administrator stays
-    /// one. Durable when it returns.
+    /// one. Who has a second factor of this lab is asked for it, too. Durable when it returns.
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`]. Somebody who isn't let in is no error.
     #[boxed]
     pub async fn sign_in_external(&self, sign_in: &ExternalSignIn) -> Result<Admission> {
         let admission = transact!(self, |tx| { self.admit(tx, sign_in).await });
-        if matches!(admission, Admission::SignedIn(..)) {
+        if matches!(admission, Admission::SignedIn(..) | Admission::SecondStep(_)) {
             self.signal([Signal::Accounts]);
         }
         Ok(admission)
@@ -72,6 +71,11 @@ impl Store {
         };
         if user.disabled_at.is_some() {
             return Ok(Admission::Disabled(user.id));
+        }
+        if factors::lock(tx, self.backend(), user.id).await? {
+            let (hash, expires_at) = &sign_in.pending;
+            second_step::wait(tx, user.id, (hash, *expires_at), Some(origin(sign_in))).await?;
+            return Ok(Admission::SecondStep(user));
         }
         let session = self.begin_external(tx, &user, sign_in).await?;
         Ok(Admission::SignedIn(user, session))
@@ -184,12 +188,7 @@ impl Store {
         let begun = now();
         let proof = Proof { at: begun, amr: Amr::PROVIDER.to_owned() };
         let session = Session { id, user_id: user.id, created_at: begun, expires_at, revoked_at: None, proof };
-        let from = sessions::Origin {
-            issuer: &sign_in.issuer,
-            subject: &sign_in.subject,
-            session: sign_in.provider_session.as_deref(),
-        };
-        sessions::insert(tx, &session, &sign_in.refresh_hash, Some(from)).await?;
+        sessions::insert(tx, &session, &sign_in.refresh_hash, Some(origin(sign_in))).await?;
         self.log(tx, sign_in, user.id, "sign_in", json!({ "session": id })).await?;
         Ok(session)
     }
@@ -224,10 +223,12 @@ impl Store {
             "UPDATE sessions SET revoked_at = $3 WHERE {condition} = $1 AND issuer = $2 AND revoked_at IS NULL
              RETURNING id, user_id"
         );
+        let waiting = format!("DELETE FROM pending_sign_ins WHERE {condition} = $1 AND issuer = $2");
         let ended = transact!(self, |tx| {
             if !use_up(tx, &end.once).await? {
                 return Ok(None);
             }
+            sql!(waiting.clone(), name.as_str(), end.issuer.as_str()).execute(tx).await?;
             let rows = sql!(text.clone(), name.as_str(), end.issuer.as_str(), now()).all(tx).await?;
             let ended: Vec<SessionId> = rows.iter().map(|row| row.get("id")).collect::<Result<_>>()?;
             if let Some(row) = rows.first() {
@@ -250,6 +251,14 @@ impl Store {
     pub async fn is_external_session(&self, refresh_hash: &str) -> Result<bool> {
         let text = "SELECT id FROM sessions WHERE refresh_hash = $1 AND issuer IS NOT NULL AND revoked_at IS NULL";
         Ok(sql!(text, refresh_hash).one(self.reader()).await?.is_some())
+    }
+}
+
+fn origin(sign_in: &ExternalSignIn) -> Origin {
+    Origin {
+        issuer: sign_in.issuer.clone(),
+        subject: sign_in.subject.clone(),
+        session: sign_in.provider_session.clone(),
     }
 }
 

@@ -7,8 +7,7 @@ use crate::{
     connection::{Backend, Store, transact},
     error::{Result, StoreError},
     factors,
-    identities::NO_PASSWORD,
-    records::{NewActivity, Signal},
+    records::{NO_PASSWORD, NewActivity, Signal},
     rows::{Columns, Kind},
     sql::{Row, now, sql},
 };
@@ -99,7 +98,14 @@ const OF_PERSON: &[Part] = &[
     part(
         "pending_sign_ins",
         "user_id = $1",
-        &[("user_id", Kind::Id), ("tries", Kind::Number), ("expires_at", Kind::Time)],
+        &[
+            ("user_id", Kind::Id),
+            ("tries", Kind::Number),
+            ("expires_at", Kind::Time),
+            ("issuer", Kind::Text),
+            ("subject", Kind::Text),
+            ("provider_session", Kind::Text),
+        ],
     ),
     part(
         "api_tokens",

@@ -4,15 +4,16 @@
 //! processes, no more are looked at than may be wrong.
 
 use crate::{
-    accounts::{USERS, read_user},
+    accounts::read_user,
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
     factors,
     records::{
-        FactorUse, NewActivity, NewSession, PasskeyUse, Proof, Session, Signal, SpentChallenge, Totp, Try, User,
+        FactorUse, FirstStep, NewActivity, NewSession, PasskeyUse, Proof, Session, Signal, SpentChallenge, Totp, Try,
+        User,
     },
-    sessions,
+    sessions::{self, Origin},
     sql::{now, sql},
 };
 use async_recursion::async_recursion as boxed;
@@ -25,6 +26,12 @@ const MOST_PENDING: i64 = 5;
 /// Wrong codes after which such a sign-in is over.
 const MOST_TRIES: i16 = 5;
 
+/// Whose sign-in waits, with who vouched for them.
+const WAITS: &str = "
+    SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at, p.issuer
+    FROM pending_sign_ins p JOIN users u ON u.id = p.user_id
+    WHERE p.hash = $1 AND p.expires_at > $2 AND u.disabled_at IS NULL";
+
 impl Store {
     /// Begins to wait for the second factor of `user` as they were read when their password was verified. `hash` is of the
     /// token by which it goes on.
@@ -33,31 +40,26 @@ impl Store {
     /// `NotFound` where the password has been changed or the account disabled since.
     #[boxed]
     pub async fn begin_second_step(&self, user: &User, hash: &str, expires_at: DateTime<Utc>) -> Result<()> {
-        let others = "DELETE FROM pending_sign_ins WHERE user_id = $1 AND hash NOT IN (
-            SELECT p.hash FROM pending_sign_ins p WHERE p.user_id = $1 AND p.expires_at > $2
-            ORDER BY p.expires_at DESC LIMIT $3)";
-        let insert = "INSERT INTO pending_sign_ins (hash, user_id, tries, expires_at) VALUES ($1, $2, 0, $3)";
         transact!(self, |tx| {
             factors::lock_unchanged(tx, self.backend(), user).await?;
-            sql!(others, user.id, now(), MOST_PENDING - 1).execute(tx).await?;
-            sql!(insert, hash, user.id, expires_at).execute(tx).await.map(drop)
+            wait(tx, user.id, (hash, expires_at), None).await
         });
         Ok(())
     }
 
-    /// Whose sign-in waits with this token.
+    /// Whose sign-in waits with this token, and what it began with.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
     #[boxed]
-    pub async fn waits_for_second_step(&self, hash: &str) -> Result<Option<User>> {
-        let text = format!(
-            "{USERS} JOIN pending_sign_ins p ON p.user_id = u.id
-             WHERE p.hash = $1 AND p.expires_at > $2 AND u.disabled_at IS NULL"
-        );
+    pub async fn waits_for_second_step(&self, hash: &str) -> Result<Option<(User, FirstStep)>> {
         // From the writer: it was written a moment ago.
-        let row = sql!(text, hash, now()).one(self.writer()).await?;
-        row.map(|row| read_user(&row)).transpose()
+        let row = sql!(WAITS, hash, now()).one(self.writer()).await?;
+        row.map(|row| {
+            let issuer: Option<String> = row.get("issuer")?;
+            Ok((read_user(&row)?, if issuer.is_some() { FirstStep::Provider } else { FirstStep::Password }))
+        })
+        .transpose()
     }
 
     /// Counts a try with a code as wrong; using the factor takes that back. `pending` is the sign-in that it is for, and
@@ -119,14 +121,12 @@ impl Store {
             format!("SELECT id FROM users WHERE id = $1 AND disabled_at IS NULL{}", self.backend().for_update());
         transact!(self, |tx| {
             sql!(disabled.clone(), new.user_id).one(tx).await?.ok_or(StoreError::NotFound("account"))?;
-            if let Some(hash) = pending {
-                let gone = "DELETE FROM pending_sign_ins WHERE hash = $1 AND user_id = $2 AND expires_at > $3";
-                if sql!(gone, hash, new.user_id, begun).execute(tx).await? == 0 {
-                    return Err(StoreError::NotFound("sign-in"));
-                }
-            }
+            let from = match pending {
+                Some(pending) => take(tx, pending, new.user_id, begun).await?,
+                None => None,
+            };
             spend(tx, new.user_id, factor).await?;
-            sessions::insert(tx, &session, &hash, None).await?;
+            sessions::insert(tx, &session, &hash, from).await?;
             activity::insert(self.backend(), by).execute(tx).await
         });
         Ok(session)
@@ -156,6 +156,34 @@ impl Store {
         self.signal([Signal::Accounts]);
         Ok(())
     }
+}
+
+/// Has a sign-in wait for its second factor; `from` where it began by the word of a provider of identity.
+pub(crate) async fn wait(
+    tx: &DatabaseTransaction,
+    user: UserId,
+    (hash, expires_at): (&str, DateTime<Utc>),
+    from: Option<Origin>,
+) -> Result<()> {
+    let others = "DELETE FROM pending_sign_ins WHERE user_id = $1 AND hash NOT IN (
+        SELECT p.hash FROM pending_sign_ins p WHERE p.user_id = $1 AND p.expires_at > $2
+        ORDER BY p.expires_at DESC LIMIT $3)";
+    let insert = "INSERT INTO pending_sign_ins (hash, user_id, tries, expires_at, issuer, subject, provider_session)
+        VALUES ($1, $2, 0, $3, $4, $5, $6)";
+    let (issuer, subject, session) = sessions::columns(from);
+    sql!(others, user, now(), MOST_PENDING - 1).execute(tx).await?;
+    sql!(insert, hash, user, expires_at, issuer, subject, session).execute(tx).await.map(drop)
+}
+
+/// Ends the wait of a sign-in that becomes a session; where that comes from.
+async fn take(tx: &DatabaseTransaction, hash: &str, user: UserId, at: DateTime<Utc>) -> Result<Option<Origin>> {
+    let text = "DELETE FROM pending_sign_ins WHERE hash = $1 AND user_id = $2 AND expires_at > $3
+        RETURNING issuer, subject, provider_session";
+    let row = sql!(text, hash, user, at).one(tx).await?.ok_or(StoreError::NotFound("sign-in"))?;
+    Ok(match (row.get("issuer")?, row.get("subject")?) {
+        (Some(issuer), Some(subject)) => Some(Origin { issuer, subject, session: row.get("provider_session")? }),
+        _ => None,
+    })
 }
 
 /// Uses a factor up.

@@ -157,11 +157,11 @@ impl Store {
 }
 
 /// The sign-in elsewhere that a session comes from.
-pub(crate) struct Origin<'a> {
-    pub issuer: &'a str,
-    pub subject: &'a str,
+pub(crate) struct Origin {
+    pub issuer: String,
+    pub subject: String,
     /// The provider's own name of its session.
-    pub session: Option<&'a str>,
+    pub session: Option<String>,
 }
 
 /// Begins a session, which its person proved as it began.
@@ -169,22 +169,25 @@ pub(crate) async fn insert(
     tx: &DatabaseTransaction,
     session: &Session,
     hash: &str,
-    from: Option<Origin<'_>>,
+    from: Option<Origin>,
 ) -> Result<()> {
     let Session { id, user_id, created_at, expires_at, proof, .. } = session;
     // A password alone is what is meant where nothing stands, as in all sessions of older releases.
     let amr = (proof.amr != Amr::PASSWORD).then(|| proof.amr.clone());
-    let (issuer, subject, theirs) = match from {
-        Some(Origin { issuer, subject, session }) => (Some(issuer), Some(subject), session),
-        None => (None, None, None),
-    };
-    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let (issuer, subject, theirs) = columns(from);
     let text = "INSERT INTO sessions
         (id, user_id, refresh_hash, created_at, expires_at, amr, issuer, subject, provider_session)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let begin =
-        sql!(text, *id, *user_id, hash, *created_at, *expires_at, amr, owned(issuer), owned(subject), owned(theirs));
+    let begin = sql!(text, *id, *user_id, hash, *created_at, *expires_at, amr, issuer, subject, theirs);
     begin.execute(tx).await.map(drop)
+}
+
+/// `issuer`, `subject` and `provider_session`.
+pub(crate) fn columns(from: Option<Origin>) -> (Option<String>, Option<String>, Option<String>) {
+    match from {
+        Some(Origin { issuer, subject, session }) => (Some(issuer), Some(subject), session),
+        None => (None, None, None),
+    }
 }
 
 /// Ends every session of a person, and what was to become one.

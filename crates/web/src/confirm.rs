@@ -6,6 +6,7 @@
 use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
+    pages::single_sign_on::Elsewhere,
     sentences::sentence,
     session::who,
 };
@@ -36,8 +37,11 @@ struct ConfirmPage {
     action: String,
     back: &'static str,
     fields: Sent,
+    has_password: bool,
     has_code: bool,
     has_passkey: bool,
+    /// The way in of whoever has nothing to show here.
+    elsewhere: Option<Elsewhere>,
     problem: Option<String>,
 }
 
@@ -120,12 +124,17 @@ async fn page(
     problem: Option<String>,
 ) -> Result<Response, PageError> {
     let factors = state.auth.factors(me.user_id()).await?;
+    let has_password = me.user.has_password();
+    let has_nothing = !has_password && factors.is_none();
+    let back = if permission == Permission::Administer { "/users" } else { "/account" };
     let page = html(&ConfirmPage {
         chrome: Chrome::of("Confirm it’s you", "", Visitor::of(&state.store, &me.user).await?),
         minutes: PROOF_LIFE.num_minutes(),
-        back: if permission == Permission::Administer { "/users" } else { "/account" },
+        back,
         action,
         fields,
+        has_password,
+        elsewhere: has_nothing.then(|| Elsewhere::of(state, Some(back))).flatten(),
         has_code: !factors.is_none(),
         has_passkey: !factors.passkeys.is_empty(),
         problem,

@@ -99,21 +99,15 @@ pub fn ending_cookie(state: &AppState, headers: &HeaderMap) -> Option<HeaderValu
     cookie(state, headers, SESSION, "", 0)
 }
 
-/// Name, path, and when other sites' links bring it.
-type Kind = (&'static str, &'static str, &'static str);
-const SESSION: Kind = (SESSION_COOKIE, "/", "Lax");
-const PENDING: Kind = (PENDING_COOKIE, "/sign-in", "Strict");
+/// Name and path. Links of other sites bring them, posts don't: a provider of identity leads to both.
+type Kind = (&'static str, &'static str);
+const SESSION: Kind = (SESSION_COOKIE, "/");
+const PENDING: Kind = (PENDING_COOKIE, "/sign-in");
 
-fn cookie(
-    state: &AppState,
-    headers: &HeaderMap,
-    (name, path, same_site): Kind,
-    value: &str,
-    seconds: i64,
-) -> Option<HeaderValue> {
+fn cookie(state: &AppState, headers: &HeaderMap, (name, path): Kind, value: &str, seconds: i64) -> Option<HeaderValue> {
     let https = state.client_address == ClientAddress::LastForwarded
         && headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https");
     let secure = if https { "; Secure" } else { "" };
-    let text = format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}");
+    let text = format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&text).ok()
 }

@@ -23,6 +23,8 @@ pub struct ExternalSignIn {
     pub session: SessionId,
     pub refresh_hash: String,
     pub expires_at: DateTime<Utc>,
+    /// Hash of the token by which the sign-in goes on where they have a second factor, and until when.
+    pub pending: (String, DateTime<Utc>),
     /// The provider's own name of its session.
     pub provider_session: Option<String>,
     pub ip: Option<IpAddr>,
@@ -50,6 +52,8 @@ pub struct Unknown {
 #[derive(Clone, Debug)]
 pub enum Admission {
     SignedIn(User, Session),
+    /// They have a second factor of this lab: the sign-in waits for it.
+    SecondStep(User),
     /// It was shown before.
     Replayed,
     /// They come for the first time, and no account is made or there is no address to make one with.

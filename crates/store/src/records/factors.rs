@@ -19,6 +19,32 @@ impl Amr {
     pub const PASSWORD_AND_PASSKEY: &str = "pwd pop mfa";
     /// A passkey that has itself asked for a finger, a face or a PIN.
     pub const PASSKEY: &str = "pop user mfa";
+
+    /// Of two steps.
+    pub const fn of(first: FirstStep, second: SecondFactor) -> &'static str {
+        match (first, second) {
+            (FirstStep::Password, SecondFactor::Code) => Self::PASSWORD_AND_CODE,
+            (FirstStep::Password, SecondFactor::Passkey) => Self::PASSWORD_AND_PASSKEY,
+            (FirstStep::Provider, SecondFactor::Code) => "provider otp mfa",
+            (FirstStep::Provider, SecondFactor::Passkey) => "provider pop mfa",
+        }
+    }
+}
+
+/// What somebody was believed for before a second factor was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstStep {
+    Password,
+    /// The word of a provider of identity.
+    Provider,
+}
+
+/// What was shown beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// Of an app, or a recovery code.
+    Code,
+    Passkey,
 }
 
 /// When and how whoever signed in last proved who they are.
@@ -33,6 +59,14 @@ impl Proof {
     /// Whether two things were shown, not the password alone.
     pub fn has_second_factor(&self) -> bool {
         self.amr.split(' ').any(|word| word == "mfa")
+    }
+
+    /// What the session began with.
+    pub fn first(&self) -> FirstStep {
+        match self.amr.split(' ').next() {
+            Some(Amr::PROVIDER) => FirstStep::Provider,
+            _ => FirstStep::Password,
+        }
     }
 }
 

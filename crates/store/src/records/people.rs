@@ -21,10 +21,18 @@ pub struct User {
     pub disabled_at: Option<DateTime<Utc>>,
 }
 
+/// No hash of any password: whoever has it comes in by a link or by somebody else's word.
+pub const NO_PASSWORD: &str = "!";
+
 impl User {
     /// Whether this person may see and steer what `owner` made.
     pub fn may_see(&self, owner: UserId) -> bool {
         self.id == owner || Permission::SeeExperiments.reaches_others(self.role)
+    }
+
+    /// Whether there is a password that lets them in.
+    pub fn has_password(&self) -> bool {
+        self.hashed_password != NO_PASSWORD
     }
 
     pub(crate) fn is_administrator(&self) -> bool {

@@ -71,6 +71,7 @@ pub fn external(subject: &str, role: Role, quota: i32) -> ExternalSignIn {
         session,
         refresh_hash: format!("hash {session}"),
         expires_at: in_an_hour(),
+        pending: (format!("pending {session}"), in_an_hour()),
         provider_session: Some(format!("session of {subject}")),
         ip: None,
     }

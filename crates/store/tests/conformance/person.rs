@@ -52,6 +52,8 @@ async fn ada(store: &Store) -> (UserId, ExperimentDetail) {
     let failed = NewActivity { user_id: None, ..by_ada(id, "sign_in_failed", json!({ "email": EMAIL })) };
     store.log_activity(failed).await.expect("a line");
     store.log_activity(by_ada(id, "sign_in", json!({ "via": "page" }))).await.expect("a line");
+    let come = store.sign_in_external(&by_provider()).await.expect("an answer");
+    assert!(matches!(come, Admission::SignedIn(..)), "{come:?}");
     let begun = session(store, id, "adas-refresh-token", in_an_hour()).await.id;
     let account = store.user(id).await.expect("an answer").expect("the account");
     store.offer_totp(id, "adas-totp-secret").await.expect("offered");
@@ -93,13 +95,8 @@ async fn ada(store: &Store) -> (UserId, ExperimentDetail) {
     store.create_link(&link("adas-link-hash", LinkTo::Password(id)), None).await.expect("a link");
     store.create_link(&link("adas-proof-hash", LinkTo::Registration(EMAIL.to_owned())), None).await.expect("a link");
     store.rotate_session("adas-refresh-token", "adas-next-token", in_an_hour(), None).await.expect("an answer");
-    let come = ExternalSignIn {
-        email: Some(EMAIL.to_owned()),
-        provider_session: Some("adas-session-there".to_owned()),
-        ..external("adas-subject", Role::Operator, 20)
-    };
-    let come = store.sign_in_external(&come).await.expect("an answer");
-    assert!(matches!(come, Admission::SignedIn(..)), "{come:?}");
+    let waits = store.sign_in_external(&by_provider()).await.expect("an answer");
+    assert!(matches!(waits, Admission::SecondStep(_)), "{waits:?}");
     let (robot, lease) = lane(store, "ot2").await;
     let mut wanted = request(id, 2);
     wanted.name = Some(NAME.to_owned());
@@ -127,6 +124,14 @@ async fn ada(store: &Store) -> (UserId, ExperimentDetail) {
     let pause = by_ada(id, "robot_paused", json!({ "robot_id": robot.id }));
     store.command(robot.id, RobotCommand::Pause, EMAIL, pause).await.expect("paused");
     (id, detail)
+}
+
+fn by_provider() -> ExternalSignIn {
+    ExternalSignIn {
+        email: Some(EMAIL.to_owned()),
+        provider_session: Some("adas-session-there".to_owned()),
+        ..external("adas-subject", Role::Operator, 20)
+    }
 }
 
 fn act_with(action: &'static str, details: Value) -> NewActivity {

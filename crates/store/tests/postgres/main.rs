@@ -6,6 +6,7 @@ mod failover;
 #[allow(dead_code, reason = "the conformance tests need all of it")]
 #[path = "../conformance/given.rs"]
 mod given;
+mod moves;
 mod pooler;
 mod replica;
 mod roles;

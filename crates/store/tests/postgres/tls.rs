@@ -8,13 +8,13 @@ use store::{
 use tempfile::TempDir;
 
 /// A CA, another one that nobody asked, and a server with a certificate of the first, for `localhost`.
-struct Certified {
+pub struct Certified {
     directory: TempDir,
     server: Cluster,
 }
 
 impl Certified {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let directory = tempfile::Builder::new().tempdir_in("/tmp").expect("a temporary directory");
         let at = |name: &str| directory.path().join(name).display().to_string();
         for ca in ["ca", "another"] {
@@ -42,11 +42,11 @@ impl Certified {
         Self { directory, server }
     }
 
-    fn url(&self, host: &str) -> String {
+    pub fn url(&self, host: &str) -> String {
         self.server.url("postgres").replace("127.0.0.1", host)
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 

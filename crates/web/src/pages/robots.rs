@@ -2,6 +2,7 @@
 
 mod acts;
 mod question;
+mod records;
 mod robot;
 mod state;
 mod supplies;
@@ -21,6 +22,7 @@ use axum::{
 };
 use chrono::Utc;
 use domain::{RobotId, Role};
+use records::Behind;
 use request::{AppState, ClientIp};
 use state::Standing;
 use store::{Driver, Robot};
@@ -39,6 +41,7 @@ struct RobotsPage {
     /// Resuming all would also answer what these ask.
     asking: usize,
     may: Commands,
+    behind: Option<Behind>,
 }
 
 /// A robot in the list.
@@ -65,8 +68,9 @@ pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Resu
         cards.push(card(&state, robot, me.role()).await?);
     }
     let queued = state.store.queue_length().await?;
+    let behind = Behind::of(state.documents.waiting().await?, Utc::now());
     let chrome = Chrome::of("Robots", "robots", visitor);
-    html(&RobotsPage { chrome, robots: cards, queued, is_served, asking, may })
+    html(&RobotsPage { chrome, robots: cards, queued, is_served, asking, may, behind })
 }
 
 /// `POST /lab/{command}`

@@ -4,10 +4,12 @@ use crate::{
     chrome::Chrome,
     error::{PageError, html},
     fields::Fields,
-    onward, session,
+    onward,
+    pages::second_step,
+    session,
 };
 use askama::Template;
-use auth::{AuthError, EmailAddress, ExternalPerson, ExternalRefusal, Passwords};
+use auth::{AuthError, CookieSession, EmailAddress, ExternalPerson, ExternalRefusal, Passwords, PendingSignIn};
 use axum::{
     extract::{Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -110,12 +112,15 @@ pub async fn finish(
     let Returned { state: said, code, iss, error } = returned;
     let answer = Answer { state: said, code, issuer: iss, error };
     let mut response = match admit(&state, sso, cookie, &answer, ip).await {
-        Ok((started, next)) => {
+        Ok((Admitted::WithSession(started), next)) => {
             let mut response = Redirect::to(&onward::way(state.onward.accept(&next))).into_response();
             let cookie = session::starting_cookie(&state, &headers, &started);
             let cookie = cookie.ok_or_else(|| PageError::internal(&"a cookie"))?;
             response.headers_mut().insert(header::SET_COOKIE, cookie);
             response
+        }
+        Ok((Admitted::ToSecondStep(pending), next)) => {
+            second_step::lead_to(&state, &headers, &pending, state.onward.accept(&next))?
         }
         Err(why) => refuse(sso, &why)?,
     };
@@ -130,13 +135,19 @@ enum Why {
     Refused(ExternalRefusal),
 }
 
+enum Admitted {
+    WithSession(CookieSession),
+    /// They have a second factor of this lab.
+    ToSecondStep(Box<PendingSignIn>),
+}
+
 async fn admit(
     state: &AppState,
     sso: &SingleSignOn,
     cookie: &str,
     answer: &Answer,
     ip: Option<IpAddr>,
-) -> Result<(auth::CookieSession, String), Why> {
+) -> Result<(Admitted, String), Why> {
     let person = match sso.party.finish(cookie, answer).await {
         Ok(person) => person,
         Err(error) => {
@@ -156,8 +167,20 @@ async fn admit(
     let unknown = Unknown { is_welcome: config.makes_accounts, takes_over: config.links_accounts };
     let person = ExternalPerson { issuer, subject, email, unknown, role, quota, session, once };
     let started = state.auth.sign_in_external(person, ip).await;
-    count(if started.is_ok() { "ok" } else { "refused" });
-    Ok((started.map_err(Why::Refused)?, next))
+    match started {
+        Ok(started) => {
+            count("ok");
+            Ok((Admitted::WithSession(started), next))
+        }
+        // Counted when it is over.
+        Err(ExternalRefusal::Auth(AuthError::SecondFactorNeeded(pending))) => {
+            Ok((Admitted::ToSecondStep(pending), next))
+        }
+        Err(refusal) => {
+            count("refused");
+            Err(Why::Refused(refusal))
+        }
+    }
 }
 
 fn count(outcome: &'static str) {

@@ -6,7 +6,7 @@ use chrono::Utc;
 
 const HERE: &str = "/account/second-factor";
 
-fn code(secret: &str, steps: i64) -> String {
+pub fn code(secret: &str, steps: i64) -> String {
     totp_code(secret, Utc::now().timestamp() + 30 * steps)
 }
 
@@ -17,7 +17,7 @@ fn inside<'a>(page: &'a str, beginning: &str) -> &'a str {
 }
 
 /// Sets up an app; its secret and the page with the recovery codes.
-async fn enrol(visitor: &Visitor<'_>) -> (String, String) {
+pub async fn enrol(visitor: &Visitor<'_>) -> (String, String) {
     let offer = visitor.post(&format!("{HERE}/app"), &[]).await.text().await.expect("a page");
     assert!(offer.contains("<svg class=\"qr\"") && offer.contains("<path d=\"M"), "{offer}");
     let secret = inside(&offer, "<code class=\"secret\"").to_owned();
@@ -29,7 +29,7 @@ async fn enrol(visitor: &Visitor<'_>) -> (String, String) {
     (secret, done.text().await.expect("a page"))
 }
 
-fn cookies(answer: &Response) -> Vec<String> {
+pub fn cookies(answer: &Response) -> Vec<String> {
     let all = answer.headers().get_all(header::SET_COOKIE).iter();
     all.map(|value| value.to_str().expect("text").to_owned()).collect()
 }
@@ -51,7 +51,7 @@ async fn an_app_is_set_up_and_asked_for_at_the_next_sign_in() {
         browser.post("/sign-in", &[("email", "ada@example.org"), ("password", PASSWORD), ("next", "/account")]).await;
     assert_eq!(text_header(&first, header::LOCATION), "/sign-in/second?next=/account");
     let [waiting] = &cookies(&first)[..] else { panic!("one cookie: {:?}", cookies(&first)) };
-    for attribute in ["tincture_pending=", "HttpOnly", "SameSite=Strict", "Path=/sign-in;", "Max-Age="] {
+    for attribute in ["tincture_pending=", "HttpOnly", "SameSite=Lax", "Path=/sign-in;", "Max-Age="] {
         assert!(waiting.contains(attribute), "{waiting}");
     }
     browser.cookie = waiting.split(';').next().map(str::to_owned);

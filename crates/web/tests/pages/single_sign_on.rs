@@ -1,6 +1,10 @@
 //! Signing in by a provider of identity, as a browser does it; with a provider that says whatever a test wants.
 
-use super::{Site, Visitor, text_header};
+use super::{
+    Site, Visitor,
+    factors::{code, cookies, enrol},
+    text_header,
+};
 use domain::Role;
 use oidc::{
     Config, RelyingParty,
@@ -256,6 +260,59 @@ async fn a_word_of_a_sessions_end_ends_it_and_a_forged_one_does_not() {
     assert_eq!(visitor.get("/experiments").await.status(), StatusCode::OK);
 }
 
+fn waiting(answer: &Response) -> String {
+    assert!(session(answer).is_none(), "the provider's word is not enough");
+    assert_eq!(text_header(answer, header::LOCATION), "/sign-in/second?next=/experiments%3Fof%3Dmine");
+    let all = cookies(answer);
+    let waiting = all.iter().find(|cookie| cookie.starts_with("tincture_pending=")).expect("a cookie");
+    waiting.split(';').next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn whoever_has_a_second_factor_here_is_asked_for_it_beside_the_providers_word() {
+    let provider = FakeProvider::start().await;
+    let site = site(&provider, |config| config).await;
+    let mut ada = site.stranger();
+    let answer = come(&provider, &mut ada, "a1", &known()).await;
+    ada.cookie = session(&answer).map(|token| format!("tincture_session={token}"));
+    let (secret, _) = enrol(&ada).await;
+
+    // What the provider says is followed, and nobody is in.
+    let demoted = json!({ "email": "ada@example.org", "email_verified": true, "groups": ["class"], "sid": "s2" });
+    let mut thief = site.stranger();
+    thief.cookie = Some(waiting(&come(&provider, &mut thief, "a1", &demoted).await));
+    let user = site.state.store.user_by_email("ada@example.org").await.expect("an answer").expect("an account");
+    assert_eq!(user.role, Role::Student);
+    for path in ["/experiments", "/account/second-factor"] {
+        assert_eq!(thief.get(path).await.status(), StatusCode::SEE_OTHER, "{path}");
+    }
+    assert_eq!(thief.post("/sign-in/second", &[("code", "000000")]).await.status(), StatusCode::UNAUTHORIZED);
+
+    // With the factor it is a session of the provider's, which ends with it there.
+    let now = [("code", code(&secret, 0)), ("next", "/experiments".to_owned())];
+    let now: Vec<(&str, &str)> = now.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let right = thief.post("/sign-in/second", &now).await;
+    assert_eq!(text_header(&right, header::LOCATION), "/experiments");
+    thief.cookie = session(&right).map(|token| format!("tincture_session={token}"));
+    assert_eq!(thief.get("/experiments").await.status(), StatusCode::OK);
+    let ended = |jti: &str| {
+        provider.sign(&json!({
+            "iss": provider.issuer, "aud": CLIENT, "iat": chrono::Utc::now().timestamp(), "jti": jti, "sid": "s2",
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        }))
+    };
+    let other = site.stranger();
+    assert_eq!(other.post("/auth/oidc/logout", &[("logout_token", &ended("j1"))]).await.status(), StatusCode::OK);
+    assert_eq!(thief.get("/experiments").await.status(), StatusCode::SEE_OTHER, "they are out");
+
+    // One that waits ends, too.
+    let mut late = site.stranger();
+    late.cookie = Some(waiting(&come(&provider, &mut late, "a1", &demoted).await));
+    assert_eq!(late.get("/sign-in/second").await.status(), StatusCode::OK);
+    assert_eq!(other.post("/auth/oidc/logout", &[("logout_token", &ended("j2"))]).await.status(), StatusCode::OK);
+    assert_eq!(text_header(&late.get("/sign-in/second").await, header::LOCATION), "/sign-in");
+}
+
 #[tokio::test]
 async fn a_lab_without_a_provider_has_no_such_pages() {
     let site = Site::open().await;
@@ -264,4 +321,19 @@ async fn a_lab_without_a_provider_has_no_such_pages() {
         assert_eq!(visitor.get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
     assert!(!visitor.page("/sign-in").await.contains("/auth/oidc"));
+}
+
+#[tokio::test]
+async fn whoever_has_nothing_to_prove_with_is_told_how_to_go_on() {
+    let provider = FakeProvider::start().await;
+    let site = site(&provider, |config| config).await;
+    let mut ada = site.stranger();
+    let answer = come(&provider, &mut ada, "a1", &known()).await;
+    ada.cookie = session(&answer).map(|token| format!("tincture_session={token}"));
+    site.state.store.run_sql("UPDATE sessions SET auth_time = '2026-01-01T00:00:00+00:00'").await;
+    let asked = ada.post("/account/second-factor/app", &[]).await;
+    assert_eq!(asked.status(), StatusCode::FORBIDDEN);
+    let page = asked.text().await.expect("a page");
+    assert!(page.contains("You have no password and no second factor in this lab"), "{page}");
+    assert!(page.contains("href=\"/auth/oidc/start?next=/account\"") && !page.contains("proof-"), "{page}");
 }
