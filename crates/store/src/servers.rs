@@ -306,7 +306,7 @@ async fn in_time(asking: impl Future<Output = Result<Standing, sqlx::Error>>) ->
 }
 
 /// A URL a server, without libpq's `target_session_attrs`, whose one sensible value is what is done anyway.
-fn split(url: &str) -> Result<Vec<String>> {
+pub(crate) fn split(url: &str) -> Result<Vec<String>> {
     let wrong = |why: &str| StoreError::Unreachable(format!("the database URL {why}"));
     let (address, parameters) = url.split_once('?').unwrap_or((url, ""));
     let parameters = kept(parameters).map_err(|wanted| {

@@ -13,6 +13,7 @@ use crate::{
         self,
         marks::{self, Mark},
     },
+    servers,
     sql::sql,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, sqlx::postgres::PgConnectOptions};
@@ -256,13 +257,11 @@ fn given(table: &Table, row: &[Option<String>]) -> Result<Value, String> {
 
 /// Where the URL leads, without anything secret.
 fn place(url: &str) -> String {
-    url.parse::<PgConnectOptions>().map_or_else(
-        |_| "PostgreSQL".to_owned(),
-        |options| {
-            let database = options.get_database().unwrap_or_else(|| options.get_username()).to_owned();
-            format!("{}:{}/{database}", options.get_host(), options.get_port())
-        },
-    )
+    let urls = servers::split(url).unwrap_or_default();
+    let servers: Vec<PgConnectOptions> = urls.iter().filter_map(|url| url.parse().ok()).collect();
+    let Some(first) = servers.first() else { return "PostgreSQL".to_owned() };
+    let hosts: Vec<_> = servers.iter().map(|server| format!("{}:{}", server.get_host(), server.get_port())).collect();
+    format!("{}/{}", hosts.join(","), first.get_database().unwrap_or_else(|| first.get_username()))
 }
 
 #[cfg(test)]
@@ -272,5 +271,6 @@ mod tests {
     #[test]
     fn a_place_has_no_password() {
         assert_eq!(place("postgres://ada:s3cret@db.example:6432/lab?sslmode=require"), "db.example:6432/lab");
+        assert_eq!(place("postgres://ada:s3cret@one:6432,two:5433/lab"), "one:6432,two:5433/lab");
     }
 }
