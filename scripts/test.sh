@@ -196,6 +196,9 @@ prepare_oidc
 step "A mail server"
 prepare_python mail
 
+step "Opentrons' analyser"
+prepare_python opentrons
+
 step "Tests"
 cargo test --locked --workspace --no-fail-fast
 

@@ -59,6 +59,8 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/experiments/{id}/documents", Needs(SeeExperiments)),
     ("GET", "/api/v1/experiments/{id}/results", Needs(SeeExperiments)),
     ("GET", "/api/v1/experiments/{id}/results.csv", Needs(SeeExperiments)),
+    ("GET", "/api/v1/experiments/{id}/protocol.py", Needs(SeeExperiments)),
+    ("GET", "/api/v1/experiments/{id}/protocol.json", Needs(SeeExperiments)),
     ("GET", "/api/v1/experiments/{id}/download.json", Needs(SeeExperiments)),
     ("POST", "/api/v1/experiments/{id}/retry", Needs(AskForExperiments)),
     ("POST", "/api/v1/experiments/{id}/pause", Needs(SteerExperiments)),

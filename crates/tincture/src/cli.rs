@@ -6,7 +6,7 @@ mod steer;
 
 pub use backup::{Backup, BackupAct, BackupKind, Configure, Restore};
 pub use database::{Database, RoleNames};
-pub use steer::{Act, By, Experiment, Seen, Which, WhichExperiment};
+pub use steer::{Act, By, Experiment, Language, ProtocolOf, Seen, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat, Secret};
 use clap::{Args, Parser, Subcommand};

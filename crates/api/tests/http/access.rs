@@ -107,7 +107,7 @@ async fn somebody_elses_experiment_isnt_there() {
     let bob = lab.person("bob", Role::Researcher, 10).await;
     let operator = lab.person("olga", Role::Operator, 10).await;
     let id = ada.experiment(1).await;
-    for path in ["", "/events", "/results", "/results.csv", "/download.json"] {
+    for path in ["", "/events", "/results", "/results.csv", "/download.json", "/protocol.py", "/protocol.json"] {
         bob.get(&format!("/experiments/{id}{path}")).await.problem(404, "not-found");
     }
     for wish in ["cancel", "pause", "resume"] {

@@ -69,6 +69,27 @@ async fn a_measured_experiment_is_read_listed_and_downloaded() {
 }
 
 #[tokio::test]
+async fn an_experiment_is_a_protocol_whatever_its_name() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 20).await;
+    let name = "\"\"\"\nimport os; os.abort() \\";
+    let body = json!({ "name": name, "wells": [{ "volumes": { "red": 60 } }] });
+    let id = ada.post("/experiments", &body).await.json()["id"].as_str().expect("id").to_owned();
+    let python = ada.get(&format!("/experiments/{id}/protocol.py")).await;
+    assert_eq!(python.header("content-disposition"), format!("attachment; filename=\"tincture-{id}.py\""));
+    assert!(python.text.contains("right.dispense(60, plate[\"A1\"]"), "{}", python.text);
+    assert!(python.text.lines().all(|line| !line.trim_start().starts_with("import os")), "{}", python.text);
+    let json = ada.get(&format!("/experiments/{id}/protocol.json?of=plan")).await.json();
+    assert_eq!((&json["schemaVersion"], json["metadata"]["protocolName"].as_str()), (&json!(8), Some(name)));
+    let nothing = ada.get(&format!("/experiments/{id}/protocol.json?of=run")).await.json();
+    let commands = nothing["commands"].as_array().expect("a list");
+    assert!(
+        commands.iter().all(|command| command["commandType"].as_str().is_some_and(|kind| kind.starts_with("load")))
+    );
+    assert_eq!(ada.get(&format!("/experiments/{id}/protocol.py?of=both")).await.status, 400);
+}
+
+#[tokio::test]
 async fn a_hostile_name_is_no_formula_in_the_csv() {
     let lab = TestLab::new().await;
     let ada = lab.person("ada", Role::Student, 20).await;

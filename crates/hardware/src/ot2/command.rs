@@ -8,13 +8,13 @@ use domain::{Deck, Mount, PipetteModel, Step, Volume, WellName};
 use serde_json::{Value, json};
 
 /// How far above a vial's bottom the tip draws. A vial's floor is never quite flat. mm.
-const ASPIRATE_ABOVE_BOTTOM_MM: f64 = 1.0;
+pub(super) const ASPIRATE_ABOVE_BOTTOM_MM: f64 = 1.0;
 /// How far below the waste vial's brim the tip is blown out. mm.
-const BLOW_OUT_BELOW_TOP_MM: f64 = 5.0;
+pub(super) const BLOW_OUT_BELOW_TOP_MM: f64 = 5.0;
 /// How far below a well's brim the sensor's end is held. mm.
-const SENSOR_BELOW_TOP_MM: f64 = 1.3;
+pub(super) const SENSOR_BELOW_TOP_MM: f64 = 1.3;
 /// How far below its dock's brim the sensor's end is let go. mm.
-const PARK_BELOW_TOP_MM: f64 = 80.0;
+pub(super) const PARK_BELOW_TOP_MM: f64 = 80.0;
 
 /// The ids under which one run knows what is on the deck.
 #[derive(Clone, Debug)]
@@ -48,14 +48,6 @@ impl RobotCommand {
 }
 
 impl Hand {
-    /// µL/s for drawing, giving and blowing out.
-    const fn flow_ul_s(&self) -> f64 {
-        match self.model {
-            PipetteModel::P300SingleGen2 => 92.86,
-            PipetteModel::P20SingleGen2 => 7.56,
-        }
-    }
-
     /// How high the bare nozzle travels when something hangs there of which the robot doesn't know, so that even its end
     /// clears the tallest thing on the deck, the sensor's dock (100 mm). The p300 carries the sensor (75.8 mm), the p20
     /// only tips (31 mm); their nozzles reach 201 and 182 mm.
@@ -64,6 +56,14 @@ impl Hand {
             PipetteModel::P300SingleGen2 => 185.0,
             PipetteModel::P20SingleGen2 => 150.0,
         }
+    }
+}
+
+/// µL/s for drawing, giving and blowing out.
+pub(super) const fn flow_ul_s(model: PipetteModel) -> f64 {
+    match model {
+        PipetteModel::P300SingleGen2 => 92.86,
+        PipetteModel::P20SingleGen2 => 7.56,
     }
 }
 
@@ -135,13 +135,13 @@ fn liquid(
 ) -> RobotCommand {
     let mut params = at(hand, labware, well, Some(location("bottom", above_bottom_mm)));
     params["volume"] = json!(volume.ul());
-    params["flowRate"] = json!(hand.flow_ul_s());
+    params["flowRate"] = json!(flow_ul_s(hand.model));
     RobotCommand::new(name, params)
 }
 
 fn blow_out(hand: &Hand, vials: &str, waste: WellName) -> RobotCommand {
     let mut params = at(hand, vials, waste, Some(location("top", -BLOW_OUT_BELOW_TOP_MM)));
-    params["flowRate"] = json!(hand.flow_ul_s());
+    params["flowRate"] = json!(flow_ul_s(hand.model));
     RobotCommand::new("blowout", params)
 }
 

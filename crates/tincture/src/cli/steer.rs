@@ -77,6 +77,7 @@ Examples:
   tincture experiment list
   tincture experiment show 0190c5d2-7b1e-7cc3-9d0a-4b1f6f0e2a11
   tincture experiment cancel 0190c5d2-7b1e-7cc3-9d0a-4b1f6f0e2a11 --as olga@example.org
+  tincture experiment protocol 0190c5d2-7b1e-7cc3-9d0a-4b1f6f0e2a11 --of plan > mix.py
 
 Operators and administrators see and steer everybody's experiments, others their own.")]
 pub enum Experiment {
@@ -98,6 +99,29 @@ pub enum Experiment {
     Cancel(WhichExperiment),
     /// Resume it, or ask again for what wasn't measured if it has ended
     Retry(WhichExperiment),
+    /// Write it as a protocol that an OT-2 runs by itself
+    Protocol {
+        #[command(flatten)]
+        which: WhichExperiment,
+        /// Python for people, JSON for programs
+        #[arg(long, value_enum, default_value_t = Language::Python)]
+        language: Language,
+        /// As it would be mixed, or as it was; without this what was carried out, if anything was
+        #[arg(long, value_enum)]
+        of: Option<ProtocolOf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Language {
+    Python,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ProtocolOf {
+    Plan,
+    Run,
 }
 
 #[derive(Args, Clone, Debug)]

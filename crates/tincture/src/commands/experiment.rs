@@ -2,7 +2,7 @@
 
 use super::{person, steer};
 use crate::{
-    cli::{By, Experiment, WhichExperiment},
+    cli::{By, Experiment, Language, ProtocolOf, WhichExperiment},
     database,
     settings::Settings,
 };
@@ -13,7 +13,7 @@ use std::{
     io::{self, Write as _},
 };
 use store::{ControlOutcome, ExperimentDetail, Store, User};
-use workflow::{Lab, Retried};
+use workflow::{Lab, Retried, SeenAs};
 
 pub async fn run(settings: &Settings, command: &Experiment) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
@@ -31,6 +31,7 @@ async fn carry_out(store: &Store, command: &Experiment) -> anyhow::Result<()> {
         Experiment::Resume(which) => control(store, which, Control::Resume).await,
         Experiment::Cancel(which) => control(store, which, Control::Cancel).await,
         Experiment::Retry(which) => retry(store, which).await,
+        Experiment::Protocol { which, language, of } => protocol(store, which, *language, *of).await,
     }
 }
 
@@ -96,6 +97,25 @@ async fn retry(store: &Store, which: &WhichExperiment) -> anyhow::Result<()> {
         }
     };
     Ok(writeln!(io::stdout(), "{said}")?)
+}
+
+async fn protocol(
+    store: &Store,
+    which: &WhichExperiment,
+    language: Language,
+    of: Option<ProtocolOf>,
+) -> anyhow::Result<()> {
+    let (_, detail) = find(store, which).await?;
+    let seen_as = of.map(|of| match of {
+        ProtocolOf::Plan => SeenAs::Plan,
+        ProtocolOf::Run => SeenAs::Run,
+    });
+    let protocol = Lab::new(store.clone()).protocol(&detail, seen_as).await?;
+    let text = match language {
+        Language::Python => protocol.python(),
+        Language::Json => serde_json::to_string_pretty(&protocol.json())? + "\n",
+    };
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
 /// Who asks, and the experiment, if that person may see it.

@@ -1,15 +1,18 @@
-//! The lab as people and programs use it: ask for an experiment (`order`), steer it, see how far it is (`progress`).
+//! The lab as people and programs use it: ask for an experiment (`order`), steer it, see how far it is (`progress`), take
+//! it home as a protocol (`protocol`).
 //!
 //! Both the API and the pages call this and nothing below it, so that a rule holds whichever way a request comes.
 
 mod order;
 mod progress;
+mod protocol;
 
 pub(crate) use order::Order;
 pub use order::{
     Accepted, ExperimentRequest, MOST_WELLS, Objection, PRIORITIES, SubmitError, USUAL_PRIORITY, WellRequest,
 };
 pub use progress::Progress;
+pub use protocol::{ProtocolError, SeenAs};
 
 use async_recursion::async_recursion as boxed;
 use domain::{Control, Deck, ExperimentId};

@@ -35,6 +35,7 @@ macro_rules! on_both {
 
 mod broken;
 mod doubt;
+mod protocols;
 
 use broken::{
     a_damaged_experiment_is_parked_and_the_next_is_served,

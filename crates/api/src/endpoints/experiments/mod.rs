@@ -6,6 +6,7 @@ pub mod download;
 pub mod events;
 pub mod list;
 pub mod operations;
+pub mod protocol;
 pub mod read;
 pub mod results;
 pub mod results_csv;

@@ -1,0 +1,107 @@
+//! An experiment as a protocol that an OT-2 runs by itself: as it would be mixed, or as it was.
+
+use super::Lab;
+use crate::{
+    mixture::{self, Mixture},
+    plan::{self, Reference, Shortage, Tips},
+};
+use async_recursion::async_recursion as boxed;
+use domain::{Deck, JournalEvent, Needs, Step, WellName};
+use hardware::ot2::{Line, Protocol};
+use std::collections::{BTreeMap, BTreeSet};
+use store::{Experiment, ExperimentDetail, JournalledOperation, StoreError};
+
+/// Which way to see an experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenAs {
+    /// As the robot would mix it now, on a plate of which nothing else is used.
+    Plan,
+    /// What was carried out so far, trouble and all.
+    Run,
+}
+
+/// Why there is no protocol.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    #[error("no robot of this lab can mix it")]
+    NoRobot,
+    #[error("it can't be planned: {0}")]
+    Short(#[from] Shortage),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Lab {
+    /// An experiment as a protocol; where nobody says how, what was carried out if anything was, else the plan. Decks are as they
+    /// are now.
+    ///
+    /// # Errors
+    /// See [`ProtocolError`].
+    #[boxed]
+    pub async fn protocol(
+        &self,
+        detail: &ExperimentDetail,
+        seen_as: Option<SeenAs>,
+    ) -> Result<Protocol, ProtocolError> {
+        let deck = self.deck_for(detail).await?.ok_or(ProtocolError::NoRobot)?;
+        let journal = match seen_as {
+            Some(SeenAs::Plan) => Vec::new(),
+            Some(SeenAs::Run) | None => mixture::journal(self.store(), detail.experiment.id).await?,
+        };
+        let as_run = seen_as.unwrap_or(if journal.is_empty() { SeenAs::Plan } else { SeenAs::Run }) == SeenAs::Run;
+        let (lines, how) = match as_run {
+            true => (carried_out(&journal), "What a robot did"),
+            false => (planned(&deck, detail)?, "A plan, not yet carried out"),
+        };
+        let Experiment { id, name, .. } = &detail.experiment;
+        let title = name.clone().unwrap_or_else(|| format!("Tincture {id}"));
+        Ok(Protocol { title, origin: format!("{how} (experiment {id})"), deck, lines })
+    }
+
+    /// The deck of its robot, or of the first that can mix it.
+    async fn deck_for(&self, detail: &ExperimentDetail) -> Result<Option<Deck>, StoreError> {
+        let needs = Needs::of(detail.wells.iter().map(|(well, _)| &well.recipe));
+        let robots = self.store().robots_lately().await?;
+        let own = robots.iter().find(|robot| Some(robot.id) == detail.experiment.robot_id);
+        let found = own.or_else(|| robots.iter().find(|robot| robot.deck.lacks(&needs).is_none()));
+        Ok(found.map(|robot| robot.deck.clone()))
+    }
+}
+
+/// From the first move to the last reading; wells without a place get the first that are free.
+fn planned(deck: &Deck, detail: &ExperimentDetail) -> Result<Vec<Line>, Shortage> {
+    let wells = || detail.wells.iter().map(|(well, _)| well);
+    let taken: BTreeSet<WellName> = wells().filter_map(|well| well.well_id).collect();
+    let mut free = WellName::all().filter(|name| !taken.contains(name));
+    let mut mixtures = Vec::new();
+    for well in wells() {
+        let Some(at) = well.well_id.or_else(|| free.next()) else { break };
+        // A well that was replaced lies where its successor does not.
+        if mixtures.iter().any(|mixture: &Mixture| mixture.at == at) {
+            continue;
+        }
+        let status = domain::WellStatus::Pending;
+        mixtures.push(Mixture { well: well.id, at, status, recipe: well.recipe.clone(), given: BTreeMap::new() });
+    }
+    mixtures.sort_by_key(|mixture| mixture.at);
+    let free: Vec<_> = free.collect();
+    let reference = Reference::choose(&free, &mixtures, 0);
+    let unseen = plan::unseen(deck, &mixtures, &[]);
+    let steps = plan::steps(deck, &mixtures, &mut Tips::new(&[]), reference, &unseen)?;
+    Ok(std::iter::once(Step::Home).chain(steps).map(Line::Do).collect())
+}
+
+fn carried_out(journal: &[JournalledOperation]) -> Vec<Line> {
+    let line = |entry: &JournalledOperation| {
+        let step = &entry.operation.step;
+        Some(match entry.state {
+            JournalEvent::Succeeded => Line::Do(step.clone()),
+            JournalEvent::Failed => Line::Note(format!("failed: {}", step.sentence())),
+            JournalEvent::InDoubt | JournalEvent::Settled => {
+                Line::Note(format!("nobody can say whether this happened: {}", step.sentence()))
+            }
+            JournalEvent::Intended | JournalEvent::NotReceived => return None,
+        })
+    };
+    journal.iter().filter_map(line).collect()
+}
