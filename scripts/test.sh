@@ -43,6 +43,7 @@ missing_packages() {
     command -v patroni >/dev/null || echo patroni
     command -v etcd >/dev/null || echo etcd-server
     command -v pgbackrest >/dev/null || echo pgbackrest
+    [ -x /usr/sbin/mosquitto ] || echo mosquitto
     command -v npm >/dev/null || echo npm
     [ -x /usr/sbin/nginx ] || echo nginx-light
     [ -x /usr/bin/caddy ] || echo caddy

@@ -5,6 +5,7 @@
 
 mod backup;
 mod bench;
+mod broker;
 mod browser;
 mod client;
 mod command_line;

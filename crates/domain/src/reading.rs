@@ -44,15 +44,23 @@ pub struct Channels {
     pub ch583: u16,
     pub ch620: u16,
     pub ch670: u16,
-    pub clear: u16,
-    pub nir: u16,
+    /// Left out, as the next, where the sensor's firmware tells only the bands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clear: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nir: Option<u16>,
 }
 
 impl Channels {
     /// From the eight bands in order of wavelength, clear and near infrared.
     pub const fn new(bands: [u16; 8], clear: u16, nir: u16) -> Self {
         let [ch410, ch440, ch470, ch510, ch550, ch583, ch620, ch670] = bands;
-        Self { ch410, ch440, ch470, ch510, ch550, ch583, ch620, ch670, clear, nir }
+        Self { ch410, ch440, ch470, ch510, ch550, ch583, ch620, ch670, clear: Some(clear), nir: Some(nir) }
+    }
+
+    /// From the eight bands alone.
+    pub const fn of_bands(bands: [u16; 8]) -> Self {
+        Self { clear: None, nir: None, ..Self::new(bands, 0, 0) }
     }
 
     /// The eight bands in order of wavelength, as [`BANDS`].
@@ -60,10 +68,11 @@ impl Channels {
         [self.ch410, self.ch440, self.ch470, self.ch510, self.ch550, self.ch583, self.ch620, self.ch670]
     }
 
-    /// Names and counts of all ten, in order.
+    /// Names and counts of all that there are, in order.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, u16)> {
         let bands = BANDS.iter().map(|band| band.name).zip(self.bands());
-        bands.chain([("clear", self.clear), ("nir", self.nir)])
+        let others = [("clear", self.clear), ("nir", self.nir)];
+        bands.chain(others.into_iter().filter_map(|(name, count)| count.map(|count| (name, count))))
     }
 }
 
@@ -138,6 +147,12 @@ impl SensorSettings {
         self.gain
     }
 
+    /// The same with another gain.
+    #[must_use]
+    pub const fn with_gain(self, gain: Gain) -> Self {
+        Self { gain, ..self }
+    }
+
     pub const fn atime(&self) -> u8 {
         self.atime
     }
@@ -201,8 +216,8 @@ impl<'de> Deserialize<'de> for SensorSettings {
 pub struct BasicCounts {
     /// In order of [`BANDS`].
     pub bands: [f64; 8],
-    pub clear: f64,
-    pub nir: f64,
+    pub clear: Option<f64>,
+    pub nir: Option<f64>,
 }
 
 /// One reading, and all that is needed to understand it later.
@@ -232,8 +247,8 @@ impl Reading {
         let basic = |count: u16| f64::from(count) / scale;
         BasicCounts {
             bands: self.channels.bands().map(basic),
-            clear: basic(self.channels.clear),
-            nir: basic(self.channels.nir),
+            clear: self.channels.clear.map(basic),
+            nir: self.channels.nir.map(basic),
         }
     }
 }
@@ -348,6 +363,16 @@ mod tests {
         let doubled = SensorSettings::new(Gain::from_code(2).expect("code"), 9, 99).expect("settings");
         let bright = Reading::new(Channels::new([1_000 - 2; 8], 20, 20), doubled);
         assert_eq!(at(499).basic_counts(), bright.basic_counts());
+    }
+
+    #[test]
+    fn a_sensor_that_tells_only_its_bands_is_believed_without_the_rest() {
+        let bands = Channels::of_bands([1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(bands.named().count(), 8);
+        let text = serde_json::to_string(&bands).expect("json");
+        assert!(!text.contains("clear") && !text.contains("nir"), "{text}");
+        assert_eq!(serde_json::from_str::<Channels>(&text).expect("back"), bands);
+        assert_eq!(Reading::new(bands, SensorSettings::default()).basic_counts().nir, None);
     }
 
     const WHITE: [u16; 8] = [3_641, 40_322, 25_729, 32_368, 45_000, 39_782, 25_892, 6_099];

@@ -1,7 +1,7 @@
 //! A virtual OT-2 with a colour sensor: API-faithful outside, strict physics inside.
 //!
 //! Two servers over one [`world`]: `robot_server` answers as the OT-2's own HTTP API does, [`sensor`] as the AS7341
-//! on its serial cable. The world knows nothing of either; what really happened is in its ledger, told by
+//! on its serial cable, and on an MQTT broker where there is one. The world knows nothing of either; what really happened is in its ledger, told by
 //! `GET /emulator/ledger`.
 
 mod labware;
@@ -10,8 +10,10 @@ pub mod sensor;
 pub mod world;
 
 use domain::PipetteModel;
+use mqtt::{Brokers, Target};
 use robot_server::{Options, Power, Robot};
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use sensor::Chip;
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use world::{SharedWorld, World, WorldConfig, WorldError};
 
@@ -22,6 +24,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the sensor listens.
     pub sensor_listen: SocketAddr,
+    /// The broker where the sensor hangs too.
+    pub sensor_on: Option<OnBroker>,
     /// How many times faster than the real machines things go: above 0, infinity included.
     pub speed: f64,
     /// The same for `waitForDuration` alone; `None` is as [`Config::speed`].
@@ -38,6 +42,14 @@ pub struct Config {
     pub stray_light: f64,
 }
 
+/// Where a sensor hangs on a broker, and how its process reaches brokers.
+#[derive(Clone, Debug)]
+pub struct OnBroker {
+    pub brokers: Brokers,
+    /// Its options aren't the sensor's own business.
+    pub target: Target,
+}
+
 impl Default for Config {
     /// The default lab at an OT-2's own speed, on the OT-2's own port of this machine, remembering nothing.
     ///
@@ -47,6 +59,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 31_950)),
             sensor_listen: SocketAddr::from(([127, 0, 0, 1], 31_951)),
+            sensor_on: None,
             speed: 1.0,
             wait_speed: None,
             seed: None,
@@ -81,10 +94,14 @@ pub struct Emulator {
     power: Power,
     robot: JoinHandle<()>,
     sensor: JoinHandle<io::Result<()>>,
+    sensor_on_broker: Option<JoinHandle<()>>,
 }
 
 /// How long a shutdown waits for requests in flight.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// For the sensor's connection to a broker to come about.
+const BROKER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Starts both servers; when this returns they listen.
 pub async fn start(config: Config) -> Result<Emulator, StartError> {
@@ -118,14 +135,19 @@ pub async fn start(config: Config) -> Result<Emulator, StartError> {
     let address = |listener: &TcpListener, asked| {
         listener.local_addr().map_err(|source| StartError::Listen { address: asked, source })
     };
-    let sensor_power = power.clone();
+    let (sensor_power, broker_power) = (power.clone(), power.clone());
+    let chip = Arc::new(Chip::new(SharedWorld::clone(&world), config.speed));
+    let on_broker = config.sensor_on.map(|OnBroker { brokers, target }| {
+        let broker = brokers.at(&target.broker, BROKER_PATIENCE);
+        let chip = Arc::clone(&chip);
+        tokio::spawn(async move { sensor::serve_on(broker, target.device, chip, broker_power.off()).await })
+    });
     Ok(Emulator {
         robot_addr: address(&robot_listener, config.listen)?,
         sensor_addr: address(&sensor_listener, config.sensor_listen)?,
         robot: tokio::spawn(robot.serve(robot_listener)),
-        sensor: tokio::spawn(sensor::serve(sensor_listener, SharedWorld::clone(&world), config.speed, async move {
-            sensor_power.off().await
-        })),
+        sensor: tokio::spawn(sensor::serve(sensor_listener, chip, async move { sensor_power.off().await })),
+        sensor_on_broker: on_broker,
         world,
         power,
     })
@@ -158,6 +180,9 @@ impl Emulator {
         self.power.still().await;
         end(&mut self.robot).await;
         end(&mut self.sensor).await;
+        if let Some(sensor) = &mut self.sensor_on_broker {
+            end(sensor).await;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use emulator::{
     },
 };
 use serde_json::{Value, json};
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -32,8 +32,8 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
-        let shared = SharedWorld::clone(&world);
-        let server = tokio::spawn(sensor::serve(listener, shared, 1_000.0, async {
+        let chip = Arc::new(sensor::Chip::new(SharedWorld::clone(&world), 1_000.0));
+        let server = tokio::spawn(sensor::serve(listener, chip, async {
             stopped.await.ok();
         }));
         Self { world, address, stop, server }

@@ -6,9 +6,10 @@
 use crate::{
     AddressError, ColourSensor, Identity, Lookup, Memory, Patience, PerformError, RobotError, RunTrace,
     ot2::{Ot2, VirtualAttendant},
-    sensor::connect_sensor,
+    sensor::connect_over,
 };
 use domain::{Deck, DyeName, Operation, OperationId, RobotKind, Slot, Volume, WellName};
+use mqtt::{Access, Brokers};
 use serde_json::Value;
 use std::{fmt, pin::Pin, sync::Arc};
 
@@ -96,10 +97,23 @@ pub trait Connect: fmt::Debug + Send + Sync {
     fn attendant(&self, url: &str) -> Result<Arc<dyn Attendant>, AddressError>;
 }
 
-/// Devices over the network: OT-2s by their HTTP API, sensors by their address's scheme.
+/// Devices over the network: OT-2s by their HTTP API, sensors by their address's scheme. A process has one, so that it has one
+/// connection to a broker, however many sensors hang there.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
-    pub patience: Patience,
+    patience: Patience,
+    brokers: Brokers,
+}
+
+impl Network {
+    pub fn new(patience: Patience) -> Self {
+        Self::with_access(patience, Access::default())
+    }
+
+    /// Who is somebody to brokers, or trusts them by an authority of the lab's own.
+    pub fn with_access(patience: Patience, access: Access) -> Self {
+        Self { patience, brokers: Brokers::new(access) }
+    }
 }
 
 impl Connect for Network {
@@ -110,7 +124,7 @@ impl Connect for Network {
     }
 
     fn sensor(&self, url: &str) -> Result<Arc<dyn ColourSensor>, AddressError> {
-        connect_sensor(url, self.patience)
+        connect_over(&self.brokers, url, self.patience)
     }
 
     fn attendant(&self, url: &str) -> Result<Arc<dyn Attendant>, AddressError> {

@@ -59,8 +59,11 @@ impl Patience {
 pub enum AddressError {
     #[error("a robot's address is http://host:port, without user name or path")]
     Robot,
-    #[error("a sensor's address is tcp://host:port")]
-    Sensor,
+    /// Says what it should be.
+    #[error("{0}")]
+    Sensor(&'static str),
+    #[error("a sensor's address on a broker can't be used: {0}")]
+    Broker(#[from] mqtt::AddressError),
     #[error("the HTTP client can't be set up: {0}")]
     Client(String),
 }

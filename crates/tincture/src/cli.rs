@@ -33,6 +33,8 @@ Examples:
   tincture up --listen 127.0.0.1:0       … on a free port
   tincture up --speed 600 --seed 7       … fast and repeatable, for tests and teaching
   tincture emulator                      only a virtual OT-2 at its usual port, for other programs
+  tincture emulator --mqtt mqtt://127.0.0.1:1883/virtual-1
+                                         … with its sensor on a broker too
   tincture config                        what is configured, and where each value comes from
 
 For an institution, with PostgreSQL and real robots:
@@ -107,6 +109,9 @@ pub struct VirtualLab {
     /// Makes pipetting error and sensor noise repeatable
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Hang the sensor on this MQTT broker too, as a training lab's does, like mqtt://127.0.0.1:1883/virtual-1
+    #[arg(long, value_name = "URL")]
+    pub mqtt: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -342,6 +347,7 @@ pub enum Keys {
 #[command(after_help = "\
 Examples:
   tincture robot add bench-1 --url http://10.0.0.21:31950 --sensor tcp://10.0.0.31:5000
+  tincture robot add bench-2 --url http://10.0.0.22:31950 --sensor mqtts://broker:8883/e66130100f8c9928
   tincture robot add sim --url http://127.0.0.1:31950 --sensor tcp://127.0.0.1:31951 --virtual
   tincture robot pause bench-1 --as olga@example.org
   tincture robot act bench-1 refill B1 --batch R-2024-07
@@ -353,7 +359,7 @@ pub enum Robot {
         /// Of the OT-2's HTTP API
         #[arg(long)]
         url: String,
-        /// Of the colour sensor, tcp://host:port
+        /// Of the colour sensor: mqtts://broker:8883/PICO_ID (or mqtt://), serial:///dev/ttyACM0?baud=115200, tcp://host:port
         #[arg(long)]
         sensor: String,
         /// How it is spoken to: ot2
@@ -448,6 +454,7 @@ impl Flags {
     fn virtual_lab(&mut self, lab: &VirtualLab) {
         self.set("speed", lab.speed);
         self.set("seed", lab.seed);
+        self.set("sensor_mqtt", lab.mqtt.as_deref());
     }
 }
 

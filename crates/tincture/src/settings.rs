@@ -12,12 +12,16 @@ use auth::RelyingParty;
 use chrono::TimeDelta;
 use config::{Config, Environment, File, FileFormat, Map, Source, Value};
 use domain::Role;
+use emulator::OnBroker;
+use hardware::{Access, Connect, Network};
+use mqtt::{Brokers, Target};
 use request::Onward;
 use serde::{Deserialize, Serialize};
 use std::{
     env, fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use store::{Address, Options, Pooler, ReplicaOptions, Retention, Tls, TlsMode};
@@ -119,6 +123,14 @@ pub const KEYS: &[Key] = &[
     ),
     key("robot_listen", "\"127.0.0.1:31950\"", "address of the virtual OT-2's API"),
     key("sensor_listen", "\"127.0.0.1:31951\"", "address of the virtual sensor; `up` takes a free port"),
+    key(
+        "sensor_mqtt",
+        "",
+        "a broker where the virtual sensor hangs too, like mqtt://127.0.0.1:1883/virtual-1; `up` reads it there then",
+    ),
+    key("mqtt_user", "", "this process's name on MQTT brokers; none when not set"),
+    key("mqtt_password", "", "its password there"),
+    key("mqtt_ca", "", "PEM file of the CA that signed the brokers' certificates, instead of those the machine trusts"),
     key("speed", "", "of the virtual OT-2, 1 is real: 20 for `up`, 1 for `emulator`"),
     key("seed", "", "makes the virtual lab's noise repeatable"),
     key("queue_limit", "20000", "most experiments that wait at once, 1-100000; more are refused"),
@@ -232,6 +244,10 @@ pub struct Settings {
     pub sign_in_origins: Option<String>,
     pub robot_listen: SocketAddr,
     pub sensor_listen: SocketAddr,
+    pub sensor_mqtt: Option<String>,
+    pub mqtt_user: Option<String>,
+    pub mqtt_password: Option<Secret>,
+    pub mqtt_ca: Option<PathBuf>,
     /// Times as fast as a real OT-2; the default depends on the command.
     pub speed: Option<f64>,
     pub seed: Option<u64>,
@@ -490,7 +506,28 @@ impl Settings {
     /// How a worker of this process goes about it.
     pub fn worker(&self) -> WorkerConfig {
         let lease = Duration::from_secs(self.lease_seconds.into());
-        WorkerConfig { lease, patience: Patience::default().scaled(self.patience), ..WorkerConfig::default() }
+        let patience = Patience::default().scaled(self.patience);
+        let connect: Arc<dyn Connect> = Arc::new(Network::with_access(patience, self.broker_access()));
+        WorkerConfig { lease, patience, connect: Some(connect), ..WorkerConfig::default() }
+    }
+
+    /// Who this process is to MQTT brokers.
+    fn broker_access(&self) -> Access {
+        Access {
+            user: self.mqtt_user.clone(),
+            password: self.mqtt_password.as_ref().map(|password| hardware::Secret::from(password.expose())),
+            ca: self.mqtt_ca.clone(),
+        }
+    }
+
+    /// Where the virtual sensor hangs on a broker.
+    ///
+    /// # Errors
+    /// Says what is wrong with its address.
+    pub fn sensor_on(&self) -> anyhow::Result<Option<OnBroker>> {
+        let Some(url) = &self.sensor_mqtt else { return Ok(None) };
+        let target = Target::parse(url).context("sensor_mqtt (--mqtt) can't be used")?;
+        Ok(Some(OnBroker { brokers: Brokers::new(self.broker_access()), target }))
     }
 
     /// The provider of identity that people may sign in with, where there is one.
@@ -665,6 +702,10 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
         bail!("token_days is {}, it must be between 1 and 3650", settings.token_days);
     }
     accounts::check(settings)?;
+    settings.sensor_on()?;
+    if settings.mqtt_password.is_some() && settings.mqtt_user.is_none() {
+        bail!("mqtt_password is set, but not mqtt_user, whose password it is");
+    }
     if let Some(stanza) = &settings.pgbackrest_stanza
         && !is_stanza(stanza)
     {
@@ -796,7 +837,9 @@ fn shown(name: &str, value: Value) -> String {
     }
     let text = value.into_string().unwrap_or_default();
     match name {
-        "admin_password" | "metrics_token" | "service_metrics_token" | "oidc_client_secret" => quoted("****"),
+        "admin_password" | "mqtt_password" | "metrics_token" | "service_metrics_token" | "oidc_client_secret" => {
+            quoted("****")
+        }
         "database_url" | "database_direct_url" | "database_replica_url" | "documents_url" | "smtp_url" => {
             quoted(&mask_url(&text))
         }

@@ -22,8 +22,8 @@ pub async fn start(config: Config, robot_flag: &str) -> anyhow::Result<Emulator>
 }
 
 /// The emulator's robot, by who it says it is: under its own name if the lab knows it, or else under the first name that
-/// isn't another's. Never touches another's robot.
-pub async fn join(store: &Store, emulator: &Emulator) -> anyhow::Result<Robot> {
+/// isn't another's. Its sensor is at `sensor`, where that isn't the emulator's own port. Never touches another's robot.
+pub async fn join(store: &Store, emulator: &Emulator, sensor: Option<&str>) -> anyhow::Result<Robot> {
     let identity = emulator.identity();
     let robots = store.robots().await?;
     let own = robots.iter().find(|robot| robot.identity.as_deref() == Some(&identity));
@@ -35,7 +35,7 @@ pub async fn join(store: &Store, emulator: &Emulator) -> anyhow::Result<Robot> {
         if is_anothers(robots.iter().find(|robot| robot.name == name), &identity).await {
             continue;
         }
-        let joined = store.ensure_machine(robot(name, emulator), &identity).await;
+        let joined = store.ensure_machine(robot(name, emulator, sensor), &identity).await;
         if let Some(robot) = joined.context("the virtual robot can't be added")? {
             return Ok(robot);
         }
@@ -53,12 +53,12 @@ async fn is_anothers(known: Option<&Robot>, identity: &str) -> bool {
     }
 }
 
-fn robot(name: String, emulator: &Emulator) -> NewRobot {
+fn robot(name: String, emulator: &Emulator, sensor: Option<&str>) -> NewRobot {
     NewRobot {
         name,
         kind: RobotKind::Ot2,
         url: format!("http://{}", emulator.robot_addr()),
-        sensor_url: format!("tcp://{}", emulator.sensor_addr()),
+        sensor_url: sensor.map_or_else(|| format!("tcp://{}", emulator.sensor_addr()), str::to_owned),
         attendance: Attendance::Virtual,
         deck: Deck::default(),
     }

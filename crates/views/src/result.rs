@@ -78,7 +78,7 @@ pub struct DoubtSchema {
     why: String,
 }
 
-/// What the AS7341 counted in its eight visible bands F1 to F8, clear and near infrared. The names are those of the
+/// What the AS7341 counted in its eight visible bands F1 to F8, and mostly clear and near infrared. The names are those of the
 /// training lab's sensors, kept for the programs that read them; where a band really lies is said at each.
 #[derive(Clone, Debug, ToSchema)]
 #[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
@@ -99,9 +99,10 @@ pub struct ChannelsSchema {
     ch620: f64,
     /// F8, at 680 nm.
     ch670: f64,
-    clear: f64,
+    /// Left out, as `nir`, where the sensor's firmware tells only the eight bands.
+    clear: Option<f64>,
     /// Near infrared, at 910 nm.
-    nir: f64,
+    nir: Option<f64>,
 }
 
 /// A colour in CIE L*a*b*.

@@ -49,6 +49,7 @@ pub fn of_reading(step: &Step, error: &SensorError) -> Fault {
             "No connection to the sensor comes about.".to_owned(),
             "See that the sensor has power and is on the network.",
         ),
+        SensorError::Blocked { detail, remedy } => (format!("{detail}."), *remedy),
         SensorError::Silent { after } => (
             format!("It was asked, and gave no reading within {:.0} s.", after.as_secs_f64().max(1.0)),
             "If it stays silent, check the sensor's battery and connection.",

@@ -67,6 +67,9 @@ const WISH_PATIENCE: Duration = Duration::from_secs(2);
 /// the machines safe and releases the leases.
 pub async fn run_worker(store: Store, config: WorkerConfig, tasks: Tasks) {
     let stop = tasks.stop().clone();
+    // One for all lanes, which share what their devices do.
+    let connect = config.connect.clone().unwrap_or_else(|| Arc::new(Network::new(config.patience)));
+    let config = WorkerConfig { connect: Some(connect), ..config };
     let mut signals = store.signals();
     while !stop.is_cancelled() {
         // What was signalled until now is in what is read now; one look is enough for all of it.
@@ -257,7 +260,7 @@ async fn hold(
         time_to_live: config.lease,
         poll: config.poll,
         patience: config.patience,
-        connect: config.connect.clone().unwrap_or_else(|| Arc::new(Network { patience: config.patience })),
+        connect: config.connect.clone().unwrap_or_else(|| Arc::new(Network::new(config.patience))),
         stop: stop.clone(),
         concern,
     };

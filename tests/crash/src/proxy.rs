@@ -4,10 +4,12 @@
 //! proxies live in the harness, so a killed device keeps its address.
 
 mod delay;
+mod relay;
 mod robot;
 mod sensor;
 
 pub use delay::DelayProxy;
+pub use relay::SensorRelay;
 pub use robot::{Aim, RobotFault, RobotProxy};
 pub use sensor::{SensorFault, SensorProxy};
 

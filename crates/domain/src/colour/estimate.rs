@@ -185,7 +185,7 @@ mod tests {
     }
 
     fn counts(bands: [f64; 8]) -> BasicCounts {
-        BasicCounts { bands, clear: 1.0, nir: 0.1 }
+        BasicCounts { bands, clear: Some(1.0), nir: Some(0.1) }
     }
 
     #[test]

@@ -84,10 +84,10 @@ fn with_ids(ids: &Ids, body: Value) -> Value {
 }
 
 impl Request {
-    /// How long the sensor needs: two passes and a little.
+    /// How long the sensor needs.
     pub fn duration(&self) -> Duration {
         match &self.command {
-            Command::Read { settings } => OVERHEAD + Duration::from_secs_f64(2.0 * settings.integration_ms() / 1_000.0),
+            Command::Read { settings } => reading_time(*settings),
             Command::Identify {} => Duration::ZERO,
         }
     }
@@ -105,6 +105,11 @@ impl Request {
             },
         }
     }
+}
+
+/// How long a reading takes: two passes and a little.
+pub fn reading_time(settings: SensorSettings) -> Duration {
+    OVERHEAD + Duration::from_secs_f64(2.0 * settings.integration_ms() / 1_000.0)
 }
 
 /// Reads what the sensor looks at, and records it in the world's ledger under `key`.

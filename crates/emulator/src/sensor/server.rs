@@ -1,7 +1,6 @@
 //! The sensor's serial cable as a TCP port: a JSON request a line, an answer a line behind `#WCS# `.
 
-use super::protocol;
-use crate::world::{SharedWorld, lock};
+use super::{Chip, protocol};
 use chrono::Utc;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
@@ -10,7 +9,7 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -24,14 +23,12 @@ const SEND_LIMIT: Duration = Duration::from_secs(10);
 /// A client that is silent this long is gone.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// Serves until `shutdown` is done, then drops its connections. Times are those of the real sensor over `speed`.
+/// Serves until `shutdown` is done, then drops its connections.
 pub async fn serve(
     listener: TcpListener,
-    world: SharedWorld,
-    speed: f64,
+    chip: Arc<Chip>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let sensor = Arc::new(Sensor { world, speed: if speed > 0.0 { speed } else { 1.0 }, busy: Mutex::new(()) });
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
@@ -42,7 +39,7 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let place = Arc::clone(&places).try_acquire_owned().ok();
-                    connections.spawn(welcome(Arc::clone(&sensor), stream, place));
+                    connections.spawn(welcome(Arc::clone(&chip), stream, place));
                 }
                 // Out of file handles, or a peer gone before it was met: neither is the listener's end.
                 Err(error) => {
@@ -54,17 +51,10 @@ pub async fn serve(
     }
 }
 
-struct Sensor {
-    world: SharedWorld,
-    speed: f64,
-    /// One chip, one reading at a time.
-    busy: Mutex<()>,
-}
-
-async fn welcome(sensor: Arc<Sensor>, stream: TcpStream, place: Option<OwnedSemaphorePermit>) {
+async fn welcome(chip: Arc<Chip>, stream: TcpStream, place: Option<OwnedSemaphorePermit>) {
     let (reader, mut writer) = stream.into_split();
     let ended = match place {
-        Some(_place) => converse(&sensor, reader, &mut writer).await,
+        Some(_place) => converse(&chip, reader, &mut writer).await,
         None => say(&mut writer, &serde_json::json!({ "error": "too many connections" })).await,
     };
     if let Err(error) = ended {
@@ -72,7 +62,7 @@ async fn welcome(sensor: Arc<Sensor>, stream: TcpStream, place: Option<OwnedSema
     }
 }
 
-async fn converse(sensor: &Sensor, reader: OwnedReadHalf, writer: &mut OwnedWriteHalf) -> io::Result<()> {
+async fn converse(chip: &Chip, reader: OwnedReadHalf, writer: &mut OwnedWriteHalf) -> io::Result<()> {
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();
     loop {
@@ -85,7 +75,7 @@ async fn converse(sensor: &Sensor, reader: OwnedReadHalf, writer: &mut OwnedWrit
             continue;
         }
         let answer = match protocol::parse(&line) {
-            Ok(request) => sensor.obey(&request).await,
+            Ok(request) => chip.use_for(request.duration(), |world| request.answer(world, Utc::now())).await,
             Err(refusal) => refusal,
         };
         say(writer, &answer).await?;
@@ -98,17 +88,6 @@ async fn end_of_line(line: &[u8], writer: &mut OwnedWriteHalf) -> io::Result<()>
         return Ok(());
     }
     say(writer, &serde_json::json!({ "error": "a line is at most 8 KiB" })).await
-}
-
-impl Sensor {
-    async fn obey(&self, request: &protocol::Request) -> serde_json::Value {
-        let _turn = self.busy.lock().await;
-        let half = request.duration().div_f64(2.0 * self.speed);
-        sleep(half).await;
-        let answer = request.answer(&mut lock(&self.world), Utc::now());
-        sleep(half).await;
-        answer
-    }
 }
 
 async fn say(writer: &mut OwnedWriteHalf, answer: &serde_json::Value) -> io::Result<()> {

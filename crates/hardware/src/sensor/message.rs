@@ -1,9 +1,10 @@
-//! What is said to the sensor and what it says: JSON, one object a line, replies marked as on its serial port.
+//! What is said to the sensor and what it says: JSON. On a line one object each, replies marked as on its serial port; on a broker
+//! as the field's devices have it.
 
 use super::{ReadRequest, SensorError};
 use domain::{
     ExperimentId, OperationId,
-    reading::{Channels, Reading, SensorSettings},
+    reading::{Channels, Gain, Reading, SensorSettings},
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +28,39 @@ struct Settings {
     astep: u16,
 }
 
+/// What the field's devices understand. They echo every key of it.
+#[derive(Serialize)]
+struct Question {
+    command: NoColours,
+    experiment_id: String,
+    settings: GainAlone,
+}
+
+/// The volumes that were mixed, which the devices only repeat.
+#[derive(Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+struct NoColours {
+    r: u8,
+    y: u8,
+    b: u8,
+}
+
+#[derive(Serialize)]
+struct GainAlone {
+    gain: f64,
+}
+
 /// Which request a reply answers.
 #[derive(Deserialize)]
 struct Address {
     operation_id: OperationId,
     lease_epoch: i64,
+}
+
+/// The same on a broker.
+#[derive(Deserialize)]
+struct Subject {
+    experiment_id: String,
 }
 
 /// What a reply says.
@@ -43,7 +72,19 @@ struct Content {
     nir: Option<u16>,
     #[serde(default)]
     saturated: bool,
-    sensor_settings: Option<SensorSettings>,
+    sensor_settings: Option<Told>,
+}
+
+/// The settings that were used. What is missing is as it was asked for.
+#[derive(Deserialize)]
+struct Told {
+    gain: Option<f64>,
+    /// What the chip itself was told, which counts where the two differ.
+    again_code: Option<u8>,
+    atime: Option<u8>,
+    astep: Option<u16>,
+    #[serde(default)]
+    analog_saturated: bool,
 }
 
 #[derive(Deserialize)]
@@ -79,31 +120,87 @@ pub(super) fn reply_to(request: &ReadRequest, line: &[u8]) -> Option<Result<Read
         return None;
     }
     Some(match serde_json::from_slice(json) {
-        Ok(content) => reading(content, request.settings),
+        Ok(content) => ten_channels(&content).and_then(|channels| reading(&content, channels, request.settings)),
         Err(error) => Err(SensorError::Implausible { detail: error.to_string() }),
     })
 }
 
-/// Older firmware doesn't say its settings; it uses the ones asked for.
-fn reading(content: Content, asked: SensorSettings) -> Result<Reading, SensorError> {
-    if let Some(detail) = content.error {
+/// What is published. Devices that know nothing of operations and leases carry both back in `experiment_id`.
+pub(super) fn question(request: &ReadRequest) -> Vec<u8> {
+    let settings = GainAlone { gain: request.settings.gain().factor() };
+    let question = Question { command: NoColours { r: 0, y: 0, b: 0 }, experiment_id: subject(request), settings };
+    serde_json::to_vec(&question).unwrap_or_default()
+}
+
+fn subject(request: &ReadRequest) -> String {
+    format!("{}:{}", request.operation, request.lease_epoch)
+}
+
+/// What a message says to this request: nothing when it is none, or an answer to another request, another lab's or an older
+/// lease's.
+pub(super) fn answer_to(request: &ReadRequest, message: &[u8]) -> Option<Result<Reading, SensorError>> {
+    let Ok(Subject { experiment_id }) = serde_json::from_slice(message) else {
+        tracing::debug!(operation = %request.operation, "dropped a sensor's message that names no experiment");
+        return None;
+    };
+    if experiment_id != subject(request) {
+        let other: String = experiment_id.chars().take(100).collect();
+        tracing::debug!(operation = %request.operation, other, "dropped another request's sensor reply");
+        return None;
+    }
+    Some(match serde_json::from_slice(message) {
+        Ok(content) => eight_bands(&content).and_then(|channels| reading(&content, channels, request.settings)),
+        Err(error) => Err(SensorError::Implausible { detail: error.to_string() }),
+    })
+}
+
+fn implausible(detail: &str) -> SensorError {
+    SensorError::Implausible { detail: detail.to_owned() }
+}
+
+/// The error that a device reports comes before what its message lacks.
+fn eight_bands(content: &Content) -> Result<Channels, SensorError> {
+    if let Some(detail) = &content.error {
         return Err(SensorError::Device { detail: detail.chars().take(200).collect() });
     }
-    let implausible = |detail: &str| SensorError::Implausible { detail: detail.to_owned() };
-    let (Some(Bands { ch410, ch440, ch470, ch510, ch550, ch583, ch620, ch670 }), Some(clear), Some(nir)) =
-        (content.sensor_data, content.clear, content.nir)
-    else {
+    let Some(Bands { ch410, ch440, ch470, ch510, ch550, ch583, ch620, ch670 }) = content.sensor_data else {
         return Err(implausible("a channel is missing"));
     };
-    let bands = [ch410, ch440, ch470, ch510, ch550, ch583, ch620, ch670];
-    let settings = content.sensor_settings.unwrap_or(asked);
-    if bands == [0; 8] {
+    let bands = Channels::of_bands([ch410, ch440, ch470, ch510, ch550, ch583, ch620, ch670]);
+    Ok(Channels { clear: content.clear, nir: content.nir, ..bands })
+}
+
+/// On a line clear and near infrared are told too.
+fn ten_channels(content: &Content) -> Result<Channels, SensorError> {
+    let channels = eight_bands(content)?;
+    match channels {
+        Channels { clear: Some(_), nir: Some(_), .. } => Ok(channels),
+        _ => Err(implausible("a channel is missing")),
+    }
+}
+
+fn reading(content: &Content, channels: Channels, asked: SensorSettings) -> Result<Reading, SensorError> {
+    let settings = settings(content, asked)?;
+    if channels.bands() == [0; 8] {
         return Err(implausible("all channels are zero, as from a chip that isn't connected"));
     }
-    if bands.iter().chain([&clear, &nir]).any(|count| *count > settings.full_scale()) {
+    if channels.named().any(|(_, count)| count > settings.full_scale()) {
         return Err(implausible("a channel counts more than its settings allow"));
     }
-    let mut reading = Reading::new(Channels::new(bands, clear, nir), settings);
+    let mut reading = Reading::new(channels, settings);
     reading.saturated |= content.saturated;
+    reading.saturated |= content.sensor_settings.as_ref().is_some_and(|told| told.analog_saturated);
     Ok(reading)
+}
+
+/// Older firmware doesn't say its settings; it uses the ones asked for.
+fn settings(content: &Content, asked: SensorSettings) -> Result<SensorSettings, SensorError> {
+    let Some(Told { gain, again_code, atime, astep, .. }) = content.sensor_settings else { return Ok(asked) };
+    let gain = match (again_code.and_then(Gain::from_code), gain) {
+        (Some(gain), _) => gain,
+        (None, Some(factor)) => Gain::from_factor(factor).map_err(|error| implausible(&error.to_string()))?,
+        (None, None) => asked.gain(),
+    };
+    SensorSettings::new(gain, atime.unwrap_or(asked.atime()), astep.unwrap_or(asked.astep()))
+        .map_err(|error| implausible(&error.to_string()))
 }

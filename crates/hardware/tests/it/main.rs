@@ -3,5 +3,8 @@
 mod faults;
 mod identity;
 mod lab;
+mod mqtt;
 mod scripted;
 mod sensor;
+#[cfg(unix)]
+mod serial;

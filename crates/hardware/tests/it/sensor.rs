@@ -79,7 +79,7 @@ async fn a_reading_carries_every_channel_and_the_settings_the_device_used() {
     .await
     .expect("a reading");
     assert_eq!(reading.channels.bands(), [1, 2, 3, 4, 5, 6, 7, 8]);
-    assert_eq!((reading.channels.clear, reading.channels.nir, reading.saturated), (9, 10, false));
+    assert_eq!((reading.channels.clear, reading.channels.nir, reading.saturated), (Some(9), Some(10), false));
     assert_eq!(reading.settings.gain().factor(), 64.0);
 }
 

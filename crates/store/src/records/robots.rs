@@ -11,7 +11,7 @@ pub struct NewRobot {
     pub kind: RobotKind,
     /// `http://host:31950`
     pub url: String,
-    /// `tcp://host:port`
+    /// `tcp://…`, `mqtts://…`, `mqtt://…` or `serial://…`, without a password.
     pub sensor_url: String,
     pub attendance: Attendance,
     pub deck: Deck,

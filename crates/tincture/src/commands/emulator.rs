@@ -17,6 +17,7 @@ pub async fn run(settings: &Settings, flags: &cli::Emulator) -> anyhow::Result<(
     let config = Config {
         listen: settings.robot_listen,
         sensor_listen: settings.sensor_listen,
+        sensor_on: settings.sensor_on()?,
         speed: settings.speed.unwrap_or(REAL_SPEED),
         seed: settings.seed,
         state_dir: flags.state_dir.clone(),
@@ -25,18 +26,19 @@ pub async fn run(settings: &Settings, flags: &cli::Emulator) -> anyhow::Result<(
         ..Config::default()
     };
     let emulator = virtual_lab::start(config, "--listen").await?;
-    announce(emulator.robot_addr(), emulator.sensor_addr());
+    announce(emulator.robot_addr(), emulator.sensor_addr(), settings.sensor_mqtt.as_deref());
     shutdown.cancelled().await;
     emulator.shutdown().await;
     Ok(())
 }
 
-fn announce(robot: SocketAddr, sensor: SocketAddr) {
+fn announce(robot: SocketAddr, sensor: SocketAddr, on_broker: Option<&str>) {
     let (robot, sensor) = (reachable(robot), reachable(sensor));
+    let on_broker = on_broker.map(|url| format!("  Sensor        {url}\n")).unwrap_or_default();
     let mut out = io::stdout().lock();
     let _ = write!(
         out,
-        "\n  Virtual OT-2  http://{robot}\n  Sensor        tcp://{sensor}\n  Ledger        http://{robot}/emulator/ledger\n\n"
+        "\n  Virtual OT-2  http://{robot}\n  Sensor        tcp://{sensor}\n{on_broker}  Ledger        http://{robot}/emulator/ledger\n\n"
     )
     .and_then(|()| out.flush());
 }

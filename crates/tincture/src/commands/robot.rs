@@ -4,6 +4,7 @@ use super::steer;
 use crate::{cli::Robot, database, machines, settings::Settings};
 use anyhow::{Context, bail};
 use domain::{Attendance, Deck, text};
+use hardware::{Connect, Network};
 use std::io::{self, Write};
 use store::{NewRobot, Store};
 use workflow::RobotCommand;
@@ -21,7 +22,8 @@ async fn carry_out(store: &Store, command: &Robot) -> anyhow::Result<()> {
         Robot::Add { name, kind, url, sensor, is_virtual, with_p20, blank_check, doubt_delta_e } => {
             text::name(name, text::LONGEST_ROBOT_NAME).with_context(|| format!("'{name}' can't be a robot's name"))?;
             check_scheme(url, "http://", "--url")?;
-            check_scheme(sensor, "tcp://", "--sensor")?;
+            // Never with the address itself, in which somebody may have put a password.
+            Network::default().sensor(sensor).context("--sensor can't be used")?;
             check_one_robot(store, name, url).await?;
             let attendance = if *is_virtual { Attendance::Virtual } else { Attendance::Operator };
             let deck = if *with_p20 { Deck::with_p20() } else { Deck::default() };

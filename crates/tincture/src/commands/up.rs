@@ -33,7 +33,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let (store, _) = database::prepare(settings).await?;
     let speed = settings.speed.unwrap_or(SPEED);
     let emulator = start_emulator(settings, speed, &data_dir).await?;
-    let robot = virtual_lab::join(&store, &emulator).await?.name;
+    let robot = virtual_lab::join(&store, &emulator, settings.sensor_mqtt.as_deref()).await?.name;
     let tasks = Tasks::new(shutdown.clone());
     store.join(&tasks);
     // Last of all that may fail: it may make a password that only the banner below ever shows.
@@ -72,6 +72,7 @@ async fn start_emulator(settings: &Settings, speed: f64, data_dir: &DataDir) -> 
         listen: settings.robot_listen,
         // Nobody else needs it, so it must not be one more port that may be taken.
         sensor_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        sensor_on: settings.sensor_on()?,
         speed,
         seed: settings.seed,
         state_dir: Some(data_dir.emulator()),
