@@ -12,6 +12,7 @@ TINCTURE_FUZZ_ROUNDS    how often, each time in new labs and with the next seed 
 TINCTURE_FUZZ_EXAMPLES  cases an operation and phase (4). A token lives 15 minutes, so for a long run ask for rounds.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -49,8 +50,9 @@ UNREACHABLE = {
     "POST /api/v1/registrations/{id}/approve",
     "DELETE /api/v1/registrations/{id}",
 }
-# Answered to anybody, and only so often: whether a role gets through depends on those before it.
-LIMITED = {"POST /api/v1/auth/forgot", "POST /api/v1/auth/register"}
+# Answered to anybody, and only so often, or only until another request has done the same: whether a role gets through depends
+# on those before it.
+LIMITED = {"POST /api/v1/auth/forgot", "POST /api/v1/auth/register", "DELETE /api/v1/sessions/{id}"}
 OCHRE = {"volumes": {"red": 60, "yellow": 30, "blue": 60}}
 # A role's run takes some 15 s; what is still at it when its token has ended learns nothing more.
 LONGEST_RUN = 15 * 60
@@ -104,6 +106,11 @@ class Lab:
 
     def api_token(self, token):
         return self.ask("/tokens", {"name": "fuzzed", "scopes": ["read"]}, token)["id"]
+
+    def session(self, email):
+        """A sign-in in another program, by the access token's own word."""
+        body = self.sign_in(email).split(".")[1]
+        return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["sid"]
 
     def experiment(self, token, wells=1):
         return self.ask("/experiments", {"wells": wells * [OCHRE]}, token)["id"]
@@ -232,6 +239,7 @@ def fuzz_lab(lab, directory, where, seed):
         # A token of its own each time: who revokes it has none any more.
         service = {"service": "display", "name": "fuzzed"}
         known["FUZZ_SERVICE"] = lab.ask("/service-tokens", service, lab.administrator)["id"]
+        known["FUZZ_SESSION"] = lab.session("ada@example.org")
         known["FUZZ_TOKEN"] = lab.api_token(next(iter(people.values()), ada_token))
         check_reach(f"{where}, {role}", fuzz(lab, directory, role, people, known, seed), expected)
         for token in people.values():

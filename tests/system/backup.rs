@@ -217,13 +217,14 @@ async fn an_operator_is_asked_for_a_new_plate_before_the_first_drop() {
     let later = client.submit(&[json!({ "blue": 60 })]).await["id"].as_str().expect("an id").to_owned();
     client.until_completed(&later).await;
     assert!(worker.stop().success() && serve.stop().success());
+    let undone = made(data);
     let said = backup(data, &["restore", &name, "--yes"]);
     assert!(said.status.success(), "{said:?}");
 
     // Nobody has asked the robot yet: the database says so of itself.
     let shown = bench.command(&["show", "bench-1"]);
     assert!(shown.contains("[deck-unknown]") && shown.contains("backup"), "{shown}");
-    let (_serve, _worker, address) = bench.start();
+    let (serve, _worker, address) = bench.start();
     let client = Client::sign_in(&address, ADMIN, PASSWORD).await;
     let before = ledger::read(&bench.robot).await.len();
     let id = client.submit(&eight_wells()).await["id"].as_str().expect("an id").to_owned();
@@ -254,6 +255,13 @@ async fn an_operator_is_asked_for_a_new_plate_before_the_first_drop() {
     let done = client.until_completed(&id).await;
     assert_eq!(measured(&done).len(), 8);
     assert_eq!(used_again(&ledger::read(&bench.robot).await, before), BTreeSet::new());
+
+    // The log is what was sealed, and a restore is told as what it is.
+    assert!(serve.stop().success());
+    let said = run(on(data, &["audit", "verify"]));
+    assert!(said.status.success() && said.stdout.contains("all is as it was sealed"), "{said:?}");
+    let told = format!("(of the backup {undone}) is of what a restore took back");
+    assert!(said.stdout.contains(&told) && !said.stdout.contains(&name), "{said:?}");
     drop(bench.emulator);
 }
 

@@ -333,3 +333,63 @@ fn people_are_brought_in_by_links_invitations_and_a_sheet() {
     let weak = weak.wait_with_output().expect("it ends");
     assert!(String::from_utf8_lossy(&weak.stderr).contains("would be guessed"), "{weak:?}");
 }
+
+/// The log's guard taken away, as whoever owns the database can.
+async fn tamper(data: &Path, statements: &str) {
+    let url = format!("sqlite://{}", data.join("tincture.sqlite").display());
+    let store = store::Store::connect(&url, store::Options::default()).await.expect("it opens");
+    store.run_sql(&format!("DROP TRIGGER IF EXISTS activity_stays; {statements}")).await;
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn the_activity_log_is_listed_given_out_and_verified() {
+    let directory = migrated();
+    let data = directory.path();
+    let create = |email: &str| run(on(data, &["user", "create", email, "--role", "operator"]));
+    assert!(create("ada@example.org").status.success() && create("+bob@example.org").status.success());
+    assert!(run(on(data, &["user", "set-role", "ada@example.org", "student"])).status.success());
+    let none = run(on(data, &["audit", "anchor"]));
+    assert!(!none.status.success() && none.stderr.contains("nothing is sealed yet"), "{none:?}");
+
+    // A lab that serves seals its log, at the latest when it stops.
+    let mut serve = crate::process::Process::spawn(on(data, &["serve", "--listen", "127.0.0.1:0"]));
+    serve.word_after("Tincture is ready: ");
+    assert!(serve.stop().success());
+
+    let listed = run(on(data, &["audit", "list", "--whom", "ada@example.org"]));
+    assert_eq!(listed.stdout.lines().count(), 2, "{listed:?}");
+    assert!(listed.stdout.contains("role_changed") && listed.stdout.contains("user_created"), "{listed:?}");
+    let found = run(on(data, &["audit", "list", "--text", "BOB@", "--since", "2026-01-01"]));
+    assert_eq!(found.stdout.lines().count(), 1, "{found:?}");
+    assert!(run(on(data, &["audit", "list", "--who", "eve@example.org"])).stderr.contains("tincture user list"));
+    assert!(run(on(data, &["audit", "list", "--since", "lately"])).stderr.contains("2026-11-01"));
+
+    let file = data.join("log.csv");
+    let export = ["audit", "export", "--format", "csv", "--output", file.to_str().expect("UTF-8")];
+    assert!(run(on(data, &export)).status.success());
+    let csv = std::fs::read_to_string(&file).expect("the file");
+    assert!(csv.starts_with("number,time,who,") && csv.contains(",'+bob@example.org,"), "no formula: {csv}");
+    assert!(run(on(data, &export)).stderr.contains("can't be made"), "a file that is there stays");
+    let lines = run(on(data, &["audit", "export"])).stdout;
+    let line: serde_json::Value = serde_json::from_str(lines.lines().last().expect("a line")).expect("JSON");
+    assert_eq!((line["number"].as_i64(), line["action"].as_str()), (Some(1), Some("user_created")));
+
+    let kept = run(on(data, &["audit", "anchor"])).stdout;
+    let [anchor, signed] = kept.lines().collect::<Vec<_>>()[..] else { panic!("{kept}") };
+    let verify = |more: &[&str]| run(on(data, &[&["audit", "verify"], more].concat()));
+    let whole = verify(&["--anchor", anchor, "--anchor", signed]);
+    assert!(whole.status.success() && whole.stdout.contains("2 anchors hold"), "{whole:?}");
+    assert!(verify(&["--anchor", "x:y"]).stderr.contains("an anchor is like"));
+    let forged = verify(&["--anchor", &format!("{signed}x")]);
+    assert!(!forged.status.success() && forged.stderr.contains("isn't an anchor"), "{forged:?}");
+
+    tamper(
+        data,
+        "UPDATE user_activity_log SET details = '{\"user\": \"x\", \"role\": \"admin\"}' WHERE seal_number = 3",
+    )
+    .await;
+    let found = verify(&[]);
+    assert!(!found.status.success() && found.stderr.contains("line 3 ("), "{found:?}");
+    assert!(found.stderr.contains("its details aren't those that were sealed"), "{found:?}");
+}

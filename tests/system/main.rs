@@ -20,6 +20,7 @@ mod mail;
 mod moving;
 mod passkeys;
 mod postgres_backup;
+mod probes;
 mod process;
 mod proxied;
 mod refusals;

@@ -3,8 +3,9 @@
 use chrono::SecondsFormat;
 use domain::{DyeName, reading::BANDS};
 use serde_json::Value;
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 use store::{ExperimentDetail, Measurement, Well};
+use views::csv_field;
 use workflow::{Doubts, doubt_of};
 
 /// The sensor's channels in the order of the contract: eight bands, clear and near infrared, by the names that the API
@@ -55,37 +56,15 @@ fn line(
     let shares = data.get("transmittance");
     fields.extend((0..BANDS.len()).map(|band| number(shares.and_then(|shares| shares.get(band)))));
     fields.extend(["l", "a", "b"].map(|axis| number(data.get("lab").and_then(|lab| lab.get(axis)))));
-    fields.push(text(data.get("srgb").and_then(Value::as_str).unwrap_or_default()).into_owned());
+    fields.push(csv_field(data.get("srgb").and_then(Value::as_str).unwrap_or_default()).into_owned());
     fields
         .push(result.map_or_else(String::new, |result| result.created_at.to_rfc3339_opts(SecondsFormat::Millis, true)));
-    fields.push(text(detail.experiment.name.as_deref().unwrap_or_default()).into_owned());
+    fields.push(csv_field(detail.experiment.name.as_deref().unwrap_or_default()).into_owned());
     fields.extend(["l", "a", "b"].map(|axis| number(data.pointer("/predicted/lab").and_then(|lab| lab.get(axis)))));
     fields.push(number(data.get("delta_e")));
     let doubt = result.and_then(doubt_of);
     fields.push(result.map_or("", |_| if doubt.is_some() { "yes" } else { "no" }).to_owned());
     let why = doubt.map_or_else(String::new, |doubt| format!("{doubt} {shared}"));
-    fields.push(text(why.trim_end()).into_owned());
+    fields.push(csv_field(why.trim_end()).into_owned());
     fields.join(",")
-}
-
-/// A person's text as one field. What a spreadsheet would run as a formula gets an apostrophe in front.
-fn text(value: &str) -> Cow<'_, str> {
-    let safe: Cow<'_, str> =
-        if value.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{value}").into() } else { value.into() };
-    if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")).into() } else { safe }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::text;
-
-    #[test]
-    fn a_name_is_data_and_never_a_formula() {
-        assert_eq!(text("=HYPERLINK(\"x\",1)"), "\"'=HYPERLINK(\"\"x\"\",1)\"");
-        for name in ["=1", "+1", "-1", "@x", "\t=1"] {
-            assert!(text(name).starts_with('\''), "{name:?}");
-        }
-        assert_eq!(text("red, yellow"), "\"red, yellow\"");
-        assert_eq!(text("plain"), "plain");
-    }
 }

@@ -63,7 +63,7 @@ impl Modify for Bearer {
 pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) {
     use endpoints::{
         activity, auth, commands, display, experiments, invitations, me, queue, registrations, robots, service_tokens,
-        tokens, users,
+        sessions, tokens, users,
     };
     let v1 = OpenApiRouter::new()
         .routes(routes!(auth::login::login))
@@ -87,6 +87,9 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
         .routes(routes!(me::export::export))
         .routes(routes!(tokens::create::create, tokens::list::list))
         .routes(routes!(tokens::revoke::revoke))
+        .routes(routes!(sessions::list::list))
+        .routes(routes!(sessions::end::end))
+        .routes(routes!(sessions::end_others::end_others))
         .routes(routes!(experiments::create::create, experiments::list::list))
         .routes(routes!(experiments::read::read))
         .routes(routes!(experiments::retry::retry))
@@ -112,6 +115,8 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
         .routes(routes!(users::erase::erase))
         .routes(routes!(users::factors::reset))
         .routes(routes!(activity::list::list))
+        .routes(routes!(activity::export::export))
+        .routes(routes!(activity::anchor::anchor))
         .routes(routes!(service_tokens::create::create, service_tokens::list::list))
         .routes(routes!(service_tokens::revoke::revoke))
         .routes(routes!(display::read::read))

@@ -6,14 +6,15 @@
 
 use crate::Secret;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ApiTokenId, ServiceTokenId};
+use domain::{ApiTokenId, ServiceTokenId, SessionId};
+use hashlink::LruCache;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use store::{ApiToken, ServiceToken, Store, StoreError};
+use store::{ApiToken, ServiceToken, SessionUse, Store, StoreError};
 
 /// What every API token begins with.
 pub const API_TOKEN_PREFIX: &str = "tct_";
@@ -78,23 +79,26 @@ const MOST: usize = 4_096;
 pub(crate) struct Uses {
     store: Store,
     gathered: Arc<Mutex<Gathered>>,
+    /// When sessions were last noted: who asks with one doesn't read when it was used.
+    noted: Arc<Mutex<LruCache<SessionId, DateTime<Utc>>>>,
 }
 
 #[derive(Debug, Default)]
 struct Gathered {
     api: HashMap<ApiTokenId, DateTime<Utc>>,
     services: HashMap<ServiceTokenId, DateTime<Utc>>,
+    sessions: HashMap<SessionId, SessionUse>,
 }
 
 impl Gathered {
     fn len(&self) -> usize {
-        self.api.len() + self.services.len()
+        self.api.len() + self.services.len() + self.sessions.len()
     }
 }
 
 impl Uses {
     pub fn new(store: Store) -> Self {
-        Self { store, gathered: Arc::default() }
+        Self { store, gathered: Arc::default(), noted: Arc::new(Mutex::new(LruCache::new(MOST))) }
     }
 
     fn gathered(&self) -> MutexGuard<'_, Gathered> {
@@ -109,6 +113,17 @@ impl Uses {
     /// The same of a service's.
     pub fn note_service(&self, token: &ServiceToken, at: DateTime<Utc>) {
         self.gather(token.last_used_at, at, |gathered| gathered.services.insert(token.id, at));
+    }
+
+    /// The same of a sign-in, with from where and what.
+    pub fn note_session(&self, session: SessionId, at: DateTime<Utc>, used: impl FnOnce(DateTime<Utc>) -> SessionUse) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = noted.get(&session).copied();
+        if last.is_none_or(|last| at >= last + MINUTE) {
+            noted.insert(session, at);
+            drop(noted);
+            self.gather(last, at, |gathered| gathered.sessions.insert(session, used(at)));
+        }
     }
 
     fn gather<T>(&self, last: Option<DateTime<Utc>>, at: DateTime<Utc>, insert: impl FnOnce(&mut Gathered) -> T) {
@@ -132,8 +147,9 @@ impl Uses {
 
     /// Writes down what is gathered.
     pub async fn write(&self) {
-        let Gathered { api, services } = std::mem::take(&mut *self.gathered());
+        let Gathered { api, services, sessions } = std::mem::take(&mut *self.gathered());
         let (api, services): (Vec<_>, Vec<_>) = (api.into_iter().collect(), services.into_iter().collect());
+        let sessions: Vec<_> = sessions.into_iter().collect();
         let written = async {
             if !api.is_empty() {
                 self.store.note_api_tokens_used(&api).await?;
@@ -141,11 +157,14 @@ impl Uses {
             if !services.is_empty() {
                 self.store.note_service_tokens_used(&services).await?;
             }
+            if !sessions.is_empty() {
+                self.store.note_sessions_used(&sessions).await?;
+            }
             Ok::<_, StoreError>(())
         };
         if let Err(error) = written.await {
-            let tokens = api.len() + services.len();
-            tracing::warn!(%error, tokens, "when tokens were last used could not be written");
+            let tokens = api.len() + services.len() + sessions.len();
+            tracing::warn!(%error, tokens, "when tokens and sessions were last used could not be written");
         }
     }
 }

@@ -82,6 +82,8 @@ pub enum AuthError {
     TooManyTokens { most: u32 },
     #[error("there is no such token, or it isn't yours")]
     NoSuchToken,
+    #[error("there is no such sign-in, or it has ended")]
+    NoSuchSession,
     /// The password is right, and the person has a second factor: the sign-in goes on with the token.
     #[error("the password is right; now show the second factor")]
     SecondFactorNeeded(Box<PendingSignIn>),
@@ -100,6 +102,8 @@ pub enum AuthError {
     OwnFactors,
     #[error("this is for others' sessions: a new password on your own account's page ends yours")]
     OwnSessions,
+    #[error("this is the sign-in that you are in: sign out instead")]
+    OwnSession,
     #[error("there are {most} passkeys already, which is as many as one person may have; remove one first")]
     TooManyPasskeys { most: u32 },
     #[error("the passkey's name can't be kept: {0}")]
@@ -148,6 +152,7 @@ impl AuthError {
             Self::NoSuchUser
             | Self::NoSuchKey
             | Self::NoSuchToken
+            | Self::NoSuchSession
             | Self::NoSuchFactor
             | Self::NoSuchLink
             | Self::NoSuchInvitation
@@ -155,6 +160,7 @@ impl AuthError {
             Self::OwnRole
             | Self::OwnFactors
             | Self::OwnSessions
+            | Self::OwnSession
             | Self::LastAdministrator
             | Self::PasswordsOff
             | Self::Disabled

@@ -54,6 +54,14 @@ impl Identity {
         self.user.id
     }
 
+    /// The session in which they ask; nothing for a program with a token.
+    pub const fn session(&self) -> Option<SessionId> {
+        match self.shown {
+            Credential::Session(session) => Some(session),
+            Credential::ApiToken { .. } | Credential::Service { .. } => None,
+        }
+    }
+
     pub const fn role(&self) -> Role {
         self.user.role
     }

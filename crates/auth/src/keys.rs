@@ -7,14 +7,14 @@ use crate::{
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::SessionId;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{
     net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{NewActivity, SigningKey, Store};
+use store::{Anchor, NewActivity, SigningKey, Store};
 use tokio::sync::Mutex;
 
 /// How long this process goes on with the keys that it has read.
@@ -25,6 +25,16 @@ const FRESH: Duration = Duration::from_secs(1);
 /// How long a replaced key verifies: other processes may sign with it until they read the keys anew, and its last token
 /// then lives its whole life; a minute more, since clocks differ.
 const OVERLAP: TimeDelta = TimeDelta::minutes(1 + ACCESS_TOKEN_LIFE.num_minutes() + 1);
+
+/// The audience of what says how far the activity log is sealed, and how long it says so.
+const ANCHORS: &str = "tincture-activity-log";
+const ANCHORS_LIFE: TimeDelta = TimeDelta::days(36_500);
+
+#[derive(Serialize, Deserialize)]
+struct SignedAnchor {
+    anchor: String,
+    at: DateTime<Utc>,
+}
 
 /// The keys. Cheap to clone; clones share them.
 #[derive(Clone, Debug)]
@@ -96,6 +106,25 @@ impl Keys {
             ring = self.ring(FRESH).await;
         }
         ring.open(audience, token, Utc::now())
+    }
+
+    /// How far the activity log is sealed, signed: whoever keeps it can show that it was this lab's word. It doesn't run out, but
+    /// a key that is retired or gone says nothing any more.
+    #[boxed]
+    pub async fn sign_anchor(&self, anchor: &Anchor) -> Result<Secret, AuthError> {
+        let expires_at = Utc::now() + ANCHORS_LIFE;
+        let said = SignedAnchor { anchor: anchor.to_string(), at: Utc::now() };
+        self.seal(Sealed { audience: ANCHORS, expires_at, said }).await
+    }
+
+    /// What such a word says, and when it was given.
+    ///
+    /// # Errors
+    /// `Forged` where none of this lab's keys signed it.
+    #[boxed]
+    pub async fn read_anchor(&self, signed: &str) -> Result<(Anchor, DateTime<Utc>), AuthError> {
+        let said: SignedAnchor = self.open(ANCHORS, signed).await?;
+        Ok((said.anchor.parse().map_err(|_| AuthError::Forged)?, said.at))
     }
 
     /// The public keys as a JSON Web Key Set (RFC 7517), for services that check tokens themselves.

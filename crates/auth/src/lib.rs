@@ -29,6 +29,7 @@ mod second_step;
 mod secret;
 mod service;
 mod service_tokens;
+mod sessions;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod throttle;

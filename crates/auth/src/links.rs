@@ -55,6 +55,8 @@ pub enum Says {
     HasAccount,
     Invited(Invitation),
     Approved,
+    /// A token of a sign-in was used twice.
+    TokenReused,
 }
 
 impl Service {
@@ -100,6 +102,7 @@ impl Service {
     pub async fn letter(&self, mail: &Mail) -> Result<Option<Letter>, AuthError> {
         match mail.kind {
             MailKind::Approved => Ok(Some(Letter { says: Says::Approved, secret: None, expires_at: None })),
+            MailKind::TokenReused => Ok(Some(Letter { says: Says::TokenReused, secret: None, expires_at: None })),
             MailKind::Reset => self.letter_to_owner(&mail.email, Says::Reset, RESET_LIFE).await,
             MailKind::Welcome => self.letter_to_owner(&mail.email, Says::Welcome, WELCOME_LIFE).await,
             MailKind::Registration if self.store.user_by_email(&mail.email).await?.is_some() => {

@@ -389,12 +389,15 @@ impl Service {
         match self.with_password(&email, password, ip).await {
             Ok(Some(user)) => {
                 attempt.succeeded();
-                if user.disabled_at.is_some() {
-                    failure::tell("account disabled", Some(user.id), email.as_str(), ip);
-                    return Err(AuthError::Disabled);
-                }
-                self.passwords.check(&user)?;
-                Ok(user)
+                let refused = match self.passwords.check(&user) {
+                    _ if user.disabled_at.is_some() => ("account disabled", AuthError::Disabled),
+                    Err(refused) => ("no password where a provider vouches", refused),
+                    Ok(()) => return Ok(user),
+                };
+                failure::tell(refused.0, Some(user.id), email.as_str(), ip);
+                let details = json!({ "email": email.as_str(), "reason": refused.0 });
+                self.failures.note("sign_in_failed", details, ip).await?;
+                Err(refused.1)
             }
             Ok(None) => {
                 drop(attempt);

@@ -56,6 +56,9 @@ async fn a_disabled_accounts_right_password_is_refused_and_the_log_says_so() {
     assert!(lines.contains("a sign-in failed") && lines.contains("account disabled"), "{lines}");
     assert!(lines.contains(&ada.to_string()) && lines.contains("127.0.0.1"), "{lines}");
     assert!(!lines.contains("ada@example.org") && !lines.contains("horse"), "{lines}");
+    let newest = database.store.activity(None, None, 1).await.expect("the activity log").data.remove(0);
+    assert_eq!((newest.action.as_str(), newest.ip_address), ("sign_in_failed", IP));
+    assert_eq!(newest.details["reason"], "account disabled");
 }
 
 /// Not at the level that says everything, nor in what the service gives back.

@@ -27,5 +27,7 @@ named_states! {
         Invitation = "invitation",
         /// The account that was asked for is there.
         Approved = "approved",
+        /// A token of their sign-in was used twice: somebody may have a copy.
+        TokenReused = "token reused",
     }
 }

@@ -178,7 +178,7 @@ impl Permission {
             Self::ChangePassword => rule("change their password", Student, None, None),
             Self::ProveOneself => rule("prove anew who they are", Student, None, None),
             Self::ManageFactors => rule("set up and remove their second factors", Student, None, None),
-            Self::ManageTokens => rule("list and revoke API tokens", Student, Some(Admin), None),
+            Self::ManageTokens => rule("see and end sign-ins, list and revoke API tokens", Student, Some(Admin), None),
             Self::MakeTokens => rule("make API tokens", Student, None, None),
             Self::SeeDisplay => rule(
                 "see what a wall display shows: everybody’s experiments, nobody’s name",

@@ -48,6 +48,14 @@ pub(crate) fn written(letter: &Letter, site: &str) -> (&'static str, String) {
                 invitation.quota
             ),
         ),
+        Says::TokenReused => (
+            "A sign-in of yours was ended",
+            format!(
+                "A program's token of your sign-in at this lab was used a second time after it had been replaced, so somebody \
+                 may have a copy of it. The sign-in was ended, and the token opens nothing any more. If no program of yours \
+                 can have done that, choose a new password at {site}/account, which also shows where you are signed in."
+            ),
+        ),
         Says::Approved => (
             "Your account is ready",
             format!("An administrator has made the account that you asked for. Sign in at {site}/sign-in"),
@@ -100,7 +108,9 @@ mod tests {
             expires_at: now,
         };
         let invited = Says::Invited(invitation);
-        for says in [Says::Reset, Says::Welcome, Says::Register, Says::HasAccount, invited, Says::Approved] {
+        for says in
+            [Says::Reset, Says::Welcome, Says::Register, Says::HasAccount, invited, Says::Approved, Says::TokenReused]
+        {
             let letter = Letter { says, secret: None, expires_at: Some(now) };
             let (subject, text) = written(&letter, &site);
             assert!(

@@ -34,6 +34,7 @@ where
         let identity = identify(&state.auth, parts).await?;
         // From here on the request's lines in the log say whose it is.
         crate::sent_by(parts, &identity);
+        note_use(&state, parts, &identity);
         tracing::Span::current().record("user", tracing::field::display(identity.user_id()));
         crate::allow(parts, &identity)?;
         let Ok(told) = Told::from_request_parts(parts, &state).await;
@@ -60,12 +61,22 @@ where
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-        Ok(Self(match AppState::from_ref(state).client_address {
-            ClientAddress::Peer => peer,
-            ClientAddress::LastForwarded => last_forwarded(&parts.headers).or(peer),
-        }))
+        Ok(Self(address(AppState::from_ref(state).client_address, parts)))
     }
+}
+
+fn address(whose: ClientAddress, parts: &Parts) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    match whose {
+        ClientAddress::Peer => peer,
+        ClientAddress::LastForwarded => last_forwarded(&parts.headers).or(peer),
+    }
+}
+
+/// So that a person sees from where and with what their sign-in is used.
+pub fn note_use(state: &AppState, parts: &Parts, identity: &Identity) {
+    let from = || (address(state.client_address, parts), crate::client(&parts.headers));
+    state.auth.note_session_used(identity, from);
 }
 
 /// The session cookie's value, if the browser sent one.

@@ -6,6 +6,7 @@
 mod access;
 mod caller;
 mod changes;
+mod client;
 pub mod faults;
 mod observe;
 mod problem;
@@ -16,8 +17,9 @@ mod single_sign_on;
 mod state;
 
 pub use access::{Access, ROUTES, Refusal, access, allow};
-pub use caller::{Caller, ClientIp, cookie, same_origin, session_cookie};
+pub use caller::{Caller, ClientIp, cookie, note_use, same_origin, session_cookie};
 pub use changes::{Changes, Told, USUAL_CHANGES_PER_MINUTE, announce};
+pub use client::client;
 pub use observe::{Failure, RequestId, finish_problems, observe, panicked};
 pub use problem::{FieldProblem, LONGEST_REQUEST, OUTAGE, PROBLEM_JSON, Problem, ProblemDocument, usual_status};
 pub use reading::{LastChanges, POSITION, Reader, sent_by, tell_position};

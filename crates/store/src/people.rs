@@ -178,19 +178,6 @@ impl Store {
         Ok(())
     }
 
-    /// How many sessions of a person's live.
-    ///
-    /// # Errors
-    /// Those of any read: see [`StoreError`].
-    #[boxed]
-    pub async fn count_sessions(&self, of: UserId) -> Result<u32> {
-        let text =
-            "SELECT COUNT(*) AS live FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
-        let row = sql!(text, of, now()).one(self.reader()).await?;
-        let live: i64 = row.map_or(Ok(0), |row| row.get("live"))?;
-        Ok(u32::try_from(live).unwrap_or(u32::MAX))
-    }
-
     /// Replaces a password's hash by another of the same password, which ends nothing. Whether it was still that one.
     ///
     /// # Errors

@@ -63,6 +63,11 @@ const OF_PERSON: &[Part] = &[
             ("issuer", Kind::Text),
             ("subject", Kind::Text),
             ("provider_session", Kind::Text),
+            ("last_used_at", Kind::Time),
+            ("ip_address", Kind::Address),
+            ("client", Kind::Text),
+            ("reused_at", Kind::Time),
+            ("reuse_seen_at", Kind::Time),
         ],
     ),
     part(
@@ -165,6 +170,10 @@ const ACTIVITY: Part = part(
         ("details", Kind::Json),
         ("ip_address", Kind::Address),
         ("created_at", Kind::Time),
+        ("seal_number", Kind::Number),
+        ("seal", Kind::Text),
+        ("details_hash", Kind::Text),
+        ("address_hash", Kind::Text),
     ],
 );
 
@@ -414,7 +423,8 @@ async fn erase(tx: &DatabaseTransaction, id: UserId, email: &str) -> Result<()> 
         sql!("DELETE FROM registrations WHERE email = $1", email),
         sql!("DELETE FROM idempotency_keys WHERE user_id = $1", id),
         sql!("UPDATE experiments SET name = NULL WHERE user_id = $1 AND name IS NOT NULL", id),
-        sql!("UPDATE user_activity_log SET ip_address = NULL WHERE user_id = $1", id),
+        // A sealed line's salts go with what they hid: the database sees to it (step 0019).
+        sql!("UPDATE user_activity_log SET ip_address = NULL WHERE user_id = $1 AND ip_address IS NOT NULL", id),
         // What somebody else did to the account, and failed sign-ins.
         sql!(
             "UPDATE user_activity_log SET ip_address = CASE WHEN user_id IS NULL THEN NULL ELSE ip_address END, details = $2

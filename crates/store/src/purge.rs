@@ -34,7 +34,7 @@ pub struct Retention {
     pub operations: Option<TimeDelta>,
     /// Raw readings and command records. What was measured stays in `results`.
     pub documents: Option<TimeDelta>,
-    /// Of the activity log.
+    /// Of the activity log, once sealed.
     pub activity: Option<TimeDelta>,
 }
 
@@ -133,7 +133,7 @@ impl Store {
             events: self.forget_before(keep.events, at, EVENTS).await?,
             documents: self.purge_documents(keep.documents, at).await?,
             operations: self.purge_operations(keep.operations, at).await?,
-            activity: self.forget_before(keep.activity, at, ACTIVITY).await?,
+            activity: self.purge_activity(keep.activity, at).await?,
         })
     }
 
@@ -181,6 +181,11 @@ impl Store {
         self.forget(sql!(text, first_id(end), end, STEP)).await
     }
 
+    async fn purge_activity(&self, age: Option<TimeDelta>, at: DateTime<Utc>) -> Result<u64> {
+        let Some(end) = ended(age, at) else { return Ok(0) };
+        self.forget_activity(end).await
+    }
+
     async fn purge_documents(&self, age: Option<TimeDelta>, at: DateTime<Utc>) -> Result<u64> {
         let Some(end) = ended(age, at) else { return Ok(0) };
         self.forget(sql!(DOCUMENTS, end, STEP)).await
@@ -212,9 +217,6 @@ const EVENTS: &str = "DELETE FROM events WHERE (experiment_id, sequence) IN (
     SELECT v.experiment_id, v.sequence FROM events v JOIN experiments e ON e.id = v.experiment_id
     WHERE v.experiment_id < $1 AND e.completed_at <= $2 ORDER BY v.experiment_id, v.sequence LIMIT $3)";
 
-const ACTIVITY: &str = "DELETE FROM user_activity_log WHERE id IN (
-    SELECT id FROM user_activity_log WHERE id < $1 AND created_at <= $2 ORDER BY id LIMIT $3)";
-
 /// A release before the column `experiment_id` left it out: a reading has the id of its operation, which is there at least as
 /// long as its experiment is under way.
 const DOCUMENTS: &str = "DELETE FROM documents WHERE (collection, id) IN (
@@ -243,7 +245,7 @@ fn ended(age: Option<TimeDelta>, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
 }
 
 /// The least id that can be made at this time.
-fn first_id(at: DateTime<Utc>) -> Uuid {
+pub(crate) fn first_id(at: DateTime<Utc>) -> Uuid {
     let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or_default();
     Uuid::from_u128(u128::from(milliseconds) << 80)
 }

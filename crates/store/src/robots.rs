@@ -15,6 +15,7 @@ use domain::{
     Vial, WellId, WellName, WellStatus,
 };
 use sea_orm::{DatabaseTransaction, Value};
+use serde_json::json;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -58,6 +59,9 @@ impl Store {
             }
             if id == Some(fresh) {
                 place_plate(tx, fresh, PlateId::new()).await?;
+                let details = json!({ "robot_id": fresh, "name": robot.name });
+                let added = NewActivity { user_id: None, action: "robot_added", details, ip_address: None };
+                activity::insert(self.backend(), &added).execute(tx).await?;
             }
             Ok(id)
         });

@@ -6,13 +6,13 @@ use crate::{
     activity,
     connection::{Backend, Store, transact},
     error::{Result, StoreError},
-    factors,
-    records::{Amr, NewActivity, Proof, Rotation, Session, Signal, User},
+    factors, mails,
+    records::{Amr, NewActivity, NewMail, Proof, Rotation, Session, Signal, User},
     sql::{Bind, Column, Row, Sql, now, row_values, sql},
 };
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
-use domain::{Role, SessionId, UserId};
+use domain::{MailKind, Role, SessionId, UserId};
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 use std::{collections::HashMap, hash::Hash, net::IpAddr};
@@ -226,11 +226,31 @@ async fn end_if_spent(
         sql!("SELECT session_id FROM spent_refresh_tokens WHERE refresh_hash = $1", refresh_hash).one(tx).await?;
     let Some(row) = spent else { return Ok(Rotation::Refused) };
     let session: SessionId = row.get("session_id")?;
-    end(session).execute(tx).await?;
-    let details = json!({ "session": session });
-    let seen = NewActivity { user_id: None, action: "refresh_token_reused", details, ip_address: from };
-    activity::insert(backend, &seen).execute(tx).await?;
+    // Whoever goes on showing it writes no more lines and mails.
+    let mark = "UPDATE sessions SET revoked_at = COALESCE(revoked_at, $2), reused_at = $2
+        WHERE id = $1 AND reused_at IS NULL RETURNING user_id";
+    if let Some(row) = sql!(mark, session, now()).one(tx).await? {
+        let user: UserId = row.get("user_id")?;
+        let details = json!({ "session": session, "user": user });
+        let seen = NewActivity { user_id: None, action: "refresh_token_reused", details, ip_address: from };
+        activity::insert(backend, &seen).execute(tx).await?;
+        warn(tx, backend, user).await?;
+    }
     Ok(Rotation::Reused(session))
+}
+
+/// Writes to whoever's sign-in it was.
+async fn warn(tx: &DatabaseTransaction, backend: Backend, user: UserId) -> Result<()> {
+    let Some(row) = sql!("SELECT email FROM users WHERE id = $1", user).one(tx).await? else { return Ok(()) };
+    let mail = NewMail { kind: MailKind::TokenReused, email: row.get("email")?, invitation_id: None };
+    match mails::post(backend, tx, &[mail]).await {
+        // The session ends all the same.
+        Err(StoreError::TooManyMails { .. }) => {
+            tracing::warn!(%user, "nobody is written to that a token of theirs was used twice: too many mails wait");
+            Ok(())
+        }
+        posted => posted,
+    }
 }
 
 async fn replace_token(

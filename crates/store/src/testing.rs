@@ -260,6 +260,15 @@ impl Store {
         }
     }
 
+    /// The schema as it was before this migration.
+    ///
+    /// # Panics
+    /// When a migration fails.
+    pub async fn migrate_before(&self, name: &str) {
+        let before = crate::migrations::MIGRATIONS.iter().take_while(|migration| migration.name != name).count();
+        self.migrate_first(before).await;
+    }
+
     /// The column `text` of a query's first row, past everything that the store makes of it.
     ///
     /// # Panics
@@ -300,6 +309,15 @@ impl Store {
     pub async fn run_sql(&self, text: &str) {
         use sea_orm::ConnectionTrait;
         self.writer().execute_unprepared(text).await.expect("the statements run");
+    }
+
+    /// The same, of statements that may be refused.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn try_sql(&self, text: &str) -> Result<(), String> {
+        use sea_orm::ConnectionTrait;
+        self.writer().execute_unprepared(text).await.map(drop).map_err(|error| error.to_string())
     }
 
     /// Writes documents as a lane does, in one transaction.

@@ -94,6 +94,11 @@ pub const DOCUMENT_RELAY_FAILURES: &str = "tincture_document_relay_failures_tota
 pub const DOCUMENTS_LAST_RELAYED: &str = "tincture_documents_last_relayed_unixtime";
 /// Attempts to send a mail. Label `outcome`: `sent`, `failed` (it is tried again), `given_up`.
 pub const MAILS: &str = "tincture_mails_total";
+/// Lines of the activity log that were ever sealed, where this process last sealed some.
+pub const ACTIVITY_SEALED: &str = "tincture_activity_sealed_lines";
+/// When this process last found nothing left to seal in the activity log, or sealed some, in seconds since 1970. There is none
+/// in a process that doesn't.
+pub const ACTIVITY_LAST_SEALED: &str = "tincture_activity_last_sealed_unixtime";
 /// 1. Label: `version`.
 pub const BUILD_INFO: &str = "tincture_build_info";
 
@@ -164,6 +169,12 @@ pub const INSTANCE: &[Metric] = &[
         name: DOCUMENTS_LAST_RELAYED,
         kind: Kind::Gauge,
         help: "When the document store was last up to date with what this process carries, seconds since 1970",
+    },
+    Metric { name: ACTIVITY_SEALED, kind: Kind::Gauge, help: "Lines of the activity log that were ever sealed" },
+    Metric {
+        name: ACTIVITY_LAST_SEALED,
+        kind: Kind::Gauge,
+        help: "When this process last left nothing unsealed in the activity log, seconds since 1970",
     },
     Metric { name: MAILS, kind: Kind::Counter, help: "Attempts to send a mail, by outcome" },
     Metric { name: FAULTS, kind: Kind::Counter, help: "Faults that steps and robots ran into, by code" },

@@ -3,7 +3,7 @@
 use crate::{
     database,
     housekeeping::{self, Schedule},
-    http,
+    http, sealing,
     settings::{Every, PasswordUse, Settings},
 };
 use anyhow::Context;
@@ -96,6 +96,7 @@ impl App {
         housekeeping::purge_daily(state.store.clone(), state.retention, &self.tasks);
         state.documents.relay(state.retention.documents, &self.tasks);
         mail::relay(self.mailer, state.store.clone(), state.auth.clone(), &self.tasks);
+        sealing::run(state.store.clone(), &self.tasks);
         if let Every::Period(age) = self.rotate_keys {
             housekeeping::rotate_keys(state.auth.keys().clone(), age, &self.tasks);
         }
@@ -107,5 +108,6 @@ impl App {
         if let Err(error) = state.auth.settle().await {
             tracing::warn!(%error, "failed sign-ins of the last minute aren't in the activity log");
         }
+        sealing::finish(&state.store).await;
     }
 }

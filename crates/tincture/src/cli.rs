@@ -1,9 +1,11 @@
 //! What can be asked on the command line. Flags override settings, so each one here only names the setting it stands for.
 
+mod audit;
 mod backup;
 mod database;
 mod steer;
 
+pub use audit::{Audit, WhichLines};
 pub use backup::{Backup, BackupAct, BackupKind, Configure, Restore};
 pub use database::{Database, RoleNames};
 pub use steer::{Act, By, Experiment, Language, ProtocolOf, Seen, Which, WhichExperiment};
@@ -70,6 +72,9 @@ pub enum Command {
     /// Make, list and revoke API tokens, of people and of services
     #[command(subcommand)]
     Token(Token),
+    /// Verify, list and export the activity log: who did what
+    #[command(subcommand)]
+    Audit(Audit),
     /// List and replace the keys that sign access tokens
     #[command(subcommand)]
     Keys(Keys),
@@ -433,6 +438,7 @@ impl Cli {
             | Command::Database(_)
             | Command::User(_)
             | Command::Token(_)
+            | Command::Audit(_)
             | Command::Keys(_)
             | Command::Robot(_)
             | Command::Experiment(_)

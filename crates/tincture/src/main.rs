@@ -13,6 +13,7 @@ mod housekeeping;
 mod http;
 mod machines;
 mod memory;
+mod sealing;
 mod settings;
 mod shutdown;
 mod virtual_lab;
@@ -76,6 +77,7 @@ async fn dispatch(command: &Command, settings: &Settings) -> anyhow::Result<()> 
         Command::Database(database) => commands::database::run(settings, database).await,
         Command::User(user) => commands::user::run(settings, user).await,
         Command::Token(token) => commands::token::run(settings, token).await,
+        Command::Audit(audit) => commands::audit::run(settings, audit).await,
         Command::Keys(keys) => commands::keys::run(settings, keys).await,
         Command::Robot(robot) => commands::robot::run(settings, robot).await,
         Command::Experiment(experiment) => commands::experiment::run(settings, experiment).await,

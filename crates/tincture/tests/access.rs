@@ -162,6 +162,8 @@ impl Fixture {
             // A fresh one each time, since who may revokes it.
             let (id, _) = self.api_token(&owner.user, &[Scope::Read]).await;
             id.to_string()
+        } else if route.contains("sessions/{id}") {
+            self.session(owner).await
         } else if route.contains("passkeys/{id}") {
             self.passkey(owner).await
         } else if route.contains("invitations/{id}") {
@@ -191,6 +193,22 @@ impl Fixture {
         let insert = format!(
             "INSERT INTO passkeys (id, user_id, name, credential_id, public_key, state, created_at)
              VALUES (x'{passkey}', x'{user}', 'phone', '{id}', 'key', 'state', '2026-01-01T00:00:00+00:00')"
+        );
+        self.database.store.run_sql(&insert).await;
+        id.to_string()
+    }
+
+    /// A sign-in of somebody in another browser.
+    async fn session(&self, owner: &Person) -> String {
+        let id = domain::SessionId::new();
+        let until = Utc::now() + chrono::TimeDelta::hours(1);
+        let hash = format!("hash of {id}");
+        let (session, user) = (id.as_uuid().simple(), owner.user.id.as_uuid().simple());
+        // Past the check that its owner has no second factor: it was begun before they had one.
+        let insert = format!(
+            "INSERT INTO sessions (id, user_id, refresh_hash, created_at, expires_at)
+             VALUES (x'{session}', x'{user}', '{hash}', '2026-01-01T00:00:00+00:00', '{}')",
+            until.to_rfc3339()
         );
         self.database.store.run_sql(&insert).await;
         id.to_string()
@@ -226,7 +244,15 @@ impl Fixture {
         if let Some(kind) = kind {
             request = request.header(header::CONTENT_TYPE, kind);
         }
-        self.router.clone().oneshot(request.body(Body::from(body)).expect("a request")).await.expect("an answer")
+        let request = request.body(Body::from(body)).expect("a request");
+        let before = Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, false);
+        let answer = self.router.clone().oneshot(request).await.expect("an answer");
+        if ["/api/v1/sessions/end-others", "/account/sessions/others"].contains(&path) {
+            // Each person asks with two sessions by turns.
+            let again = format!("UPDATE sessions SET revoked_at = NULL WHERE revoked_at >= '{before}'");
+            self.database.store.run_sql(&again).await;
+        }
+        answer
     }
 }
 
@@ -276,7 +302,7 @@ fn whose(route: &str) -> &'static [Whose] {
     if is_of_services(route) {
         return &[Whose::TheLabs, Whose::Nobodys];
     }
-    if ["experiments/{id}", "tokens/{id}", "passkeys/{id}"].iter().any(|own| route.contains(own)) {
+    if ["experiments/{id}", "tokens/{id}", "passkeys/{id}", "sessions/{id}"].iter().any(|own| route.contains(own)) {
         &[Whose::Own, Whose::Others, Whose::Nobodys]
     } else if ["users/{id}", "invitations/{id}", "registrations/{id}"].iter().any(|part| route.contains(part)) {
         &[Whose::TheLabs, Whose::Nobodys]

@@ -20,7 +20,7 @@ use request::{AppState, Changes};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
 use store::{
-    Backend, Entry, Lease, LeaseClaim, NewRobot, Options, ProviderSessions, Retention, Store, Unknown,
+    ActivityFilter, Backend, Entry, Lease, LeaseClaim, NewRobot, Options, ProviderSessions, Retention, Store, Unknown,
     testing::{TestDatabase, cost},
 };
 use tower::ServiceExt;
@@ -38,11 +38,13 @@ const QUEUED: usize = 1_000;
 const MOST_ROWS: u64 = 2_500;
 
 /// What may be walked through from end to end, and why that doesn't grow.
-const SMALL: [(&str, &str); 6] = [
+const SMALL: [(&str, &str); 8] = [
     ("robots", "as many as a lab has robots"),
     ("r", "robots"),
     ("signing_keys", "a few"),
     ("lab", "one row"),
+    ("activity_chain", "one row"),
+    ("c", "activity_chain"),
     ("backup_state", "one row"),
     ("service_tokens", "as many as a lab may have"),
 ];
@@ -225,6 +227,7 @@ impl Grown {
             "/api/v1/robots/bench",
             "/api/v1/me",
             "/api/v1/tokens",
+            "/api/v1/sessions",
             "/readyz",
             "/experiments",
             "/experiments/new",
@@ -236,6 +239,12 @@ impl Grown {
         for path in [
             "/api/v1/users",
             "/api/v1/activity",
+            "/api/v1/activity?user=student@example.org",
+            "/api/v1/activity?whom=student@example.org",
+            "/api/v1/activity?action=sign_in",
+            "/api/v1/activity?q=nowhere",
+            "/api/v1/activity/anchor",
+            "/audit?since=2026-01-01&until=2026-02-01",
             "/users",
             "/users?q=person19",
             "/api/v1/users?q=person19",
@@ -397,6 +406,9 @@ impl Grown {
         store.running().await.expect("an answer");
         let id = self.ask(2).await;
         self.carry_out(&lease, robot.acts, id).await;
+        assert!(store.seal_activity().await.expect("sealed").is_full());
+        // Page by page: the whole of it is as long as the history.
+        store.export_activity(&ActivityFilter::default(), None).await.expect("a page");
         let month = Some(chrono::TimeDelta::days(30));
         let keep = Retention { events: month, operations: month, documents: month, activity: month };
         store.purge(&keep, chrono::Utc::now()).await.expect("a step");
@@ -532,8 +544,11 @@ fn years(backend: Backend, robot: RobotId) -> String {
             numbers(20_000), text("spent"), id("0002", "1 + n % 4000")
         ),
         format!(
-            "INSERT INTO user_activity_log (id, user_id, action, details, created_at) {} SELECT {}, {person}, 'signed_in', {json}, {at} FROM s",
+            "INSERT INTO user_activity_log (id, user_id, action, details, created_at, seal_number, seal) {} SELECT {}, {person}, 'signed_in', {json}, {at}, CASE WHEN n <= 19000 THEN n END, 'seal' FROM s",
             numbers(20_000), id("0003", "n")
+        ),
+        format!(
+            "INSERT INTO activity_chain (one, sealed_number, seal, sealed_at, forgotten_number, forgotten_seal) VALUES (1, 19000, 'seal', {at}, 0, '')"
         ),
         format!(
             "INSERT INTO plates (id, robot_id, placed_at, removed_at) {} SELECT {}, {robot}, {at}, {at} FROM s",

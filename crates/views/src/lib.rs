@@ -4,8 +4,10 @@
 //! the API sends as one sentence: those aren't serialized. Who may see an experiment at all is asked
 //! of `Lab`; what a reader is told of what they may see (names of people, other people's experiments) is settled here.
 
+mod activity;
 mod acts;
 mod api_token;
+mod csv;
 mod doubts;
 mod experiment;
 mod fault;
@@ -13,12 +15,15 @@ mod forgotten;
 mod result;
 mod robot;
 mod service_token;
+mod session;
 mod user;
 mod waiting;
 mod well;
 
+pub use activity::{ActivityExport, ActivityFormat, ActivityView, people};
 pub use acts::{Commands, Controls, Retry};
 pub use api_token::{ApiTokenView, ScopeName};
+pub use csv::csv_field;
 pub use doubts::DoubtsView;
 pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally, charged};
 pub use fault::FaultView;
@@ -26,6 +31,7 @@ pub use forgotten::forgotten;
 pub use result::{ResultSchema, measured_colour, result};
 pub use robot::{Attention, InventoryView, LimitsView, RobotStatus, RobotView, VialView};
 pub use service_token::{DisplayLine, ServiceName, ServiceTokenView};
+pub use session::SessionView;
 pub use user::{RoleName, UserView};
 pub use waiting::{HinderedView, WaitingView};
 pub use well::{WellStatusName, WellView};

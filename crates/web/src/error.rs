@@ -103,6 +103,8 @@ impl From<AuthError> for PageError {
             AuthError::Store(error) => error.into(),
             AuthError::NoSuchUser => Self::NotFound("account"),
             AuthError::NoSuchToken => Self::NotFound("token"),
+            AuthError::NoSuchSession => Self::NotFound("sign-in"),
+            AuthError::OwnSession => Self::NotAllowed("this is the sign-in that you are in: sign out instead"),
             AuthError::NoSuchFactor => Self::NotFound("second factor"),
             AuthError::NoSuchLink => Self::NotFound("link"),
             AuthError::NoSuchInvitation => Self::NotFound("invitation"),

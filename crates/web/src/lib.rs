@@ -28,8 +28,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use pages::{
-    account, documents, experiment, experiment_new, experiments, joining, landing, robots, second_factor, second_step,
-    services, sign_in, sign_out, single_sign_on, users,
+    account, audit, documents, experiment, experiment_new, experiments, joining, landing, robots, second_factor,
+    second_step, services, sign_in, sign_out, single_sign_on, users,
 };
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
@@ -75,6 +75,7 @@ pages! {
     "/robots/{name}/{command}": post robots::command;
     "/lab/{command}": post robots::command_all;
     "/users": get users::show, post users::create;
+    "/audit": get audit::show;
     "/services": get services::show, post services::make;
     "/services/{id}/revoke": post services::revoke;
     "/users/bulk": post users::bulk;
@@ -86,6 +87,9 @@ pages! {
     "/users/{id}/{act}": post users::act;
     "/account": get account::show;
     "/account/password": post account::change_password;
+    "/account/sessions/others": post account::end_others;
+    "/account/sessions/{id}/revoke": post account::revoke_session;
+    "/account/reuse": post account::see_reuse;
     "/account/tokens": post account::make_token;
     "/account/tokens/{id}/revoke": post account::revoke_token;
     "/account/second-factor": get second_factor::show, post second_factor::confirmed;

@@ -1,6 +1,7 @@
 //! The pages, one a file.
 
 pub mod account;
+pub mod audit;
 pub mod documents;
 pub mod experiment;
 pub mod experiment_new;

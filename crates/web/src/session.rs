@@ -22,6 +22,7 @@ impl FromRequestParts<AppState> for SignedIn {
         match who(state, &parts.headers).await {
             Ok(Some(identity)) => {
                 request::sent_by(parts, &identity);
+                request::note_use(state, parts, &identity);
                 request::allow(parts, &identity).map_err(told)?;
                 match state.changes.take_request(&identity, &parts.method) {
                     Ok(_) => Ok(Self(identity)),

@@ -1157,3 +1157,109 @@ async fn invited_people_and_those_who_are_approved_come_in() {
     let signed_in = stranger.post("/sign-in", &[("email", "bob@example.org"), ("password", "three odd words")]).await;
     assert_eq!(text_header(&signed_in, header::LOCATION), "/experiments");
 }
+
+#[tokio::test]
+async fn the_activity_log_is_searched_and_given_out_by_administrators() {
+    let site = Site::open().await;
+    let root = site.signed_in("root@example.org", Role::Admin, 0).await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    assert_eq!(ada.get("/audit").await.status(), StatusCode::FORBIDDEN);
+    let strange = site.stranger();
+    strange.post("/sign-in", &[("email", "<b>eve@example.org"), ("password", "x")]).await;
+    strange.post("/sign-in", &[("email", "eve+1@example.org"), ("password", "x")]).await;
+
+    let page = root.page("/audit").await;
+    assert!(page.contains("<strong>sign in failed</strong>") && page.contains("eve+1@example.org"), "{page}");
+    assert!(
+        page.contains("not sealed yet") && page.contains("Nothing is sealed yet") && !page.contains("<b>eve"),
+        "{page}"
+    );
+    site.state.store.seal_activity().await.expect("sealed");
+    let anchor = site.state.store.activity_anchor().await.expect("an answer").expect("an anchor").to_string();
+    let page = root.page("/audit?who=ADA@example.org&what=sign_in").await;
+    assert!(page.contains(&anchor) && !page.contains("not sealed yet"), "{page}");
+    assert!(page.contains(">ada@example.org</a>") && !page.contains("<strong>sign in failed"), "{page}");
+    let ada_id = site.state.store.user_by_email("ada@example.org").await.expect("an answer").expect("her").id;
+    let csv = format!("/api/v1/activity/export?user={ada_id}&amp;action=sign_in&amp;format=csv");
+    assert!(page.replace("&#38;", "&amp;").contains(&csv), "{csv}: {page}");
+    assert!(root.page("/audit?q=nothing+has+this").await.contains("Nothing fits."));
+    for (query, said) in [
+        ("who=eve%40example.org", "There is no account eve@example.org."),
+        ("since=30.11.2026", "A day is like 2026-11-30."),
+    ] {
+        let answer = root.get(&format!("/audit?{query}")).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let page = answer.text().await.expect("text");
+        assert!(page.contains(said) && page.contains("Nothing was searched for."), "{page}");
+    }
+
+    // Older ones are on the next page, whatever is searched for.
+    for _ in 0..60 {
+        let line = store::NewActivity {
+            user_id: Some(ada_id),
+            action: "tested",
+            details: serde_json::json!({}),
+            ip_address: None,
+        };
+        site.state.store.log_activity(line).await.expect("a line");
+    }
+    let page = root.page("/audit?what=tested&q=").await;
+    assert_eq!(page.matches("<strong>tested</strong>").count(), 50);
+    let (_, next) = page.split_once("href=\"/audit?what=tested&").expect("a next page");
+    let next = next.split('"').next().expect("a path").trim_start_matches("amp;").trim_start_matches("#38;");
+    let page = root.page(&format!("/audit?what=tested&{next}")).await;
+    assert_eq!(page.matches("<strong>tested</strong>").count(), 10, "{page}");
+    assert!(page.contains("Newest"), "{page}");
+}
+
+#[tokio::test]
+async fn sign_ins_are_seen_and_ended_on_the_account_page() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let mut phone = site.stranger();
+    let answer = phone.post("/sign-in", &[("email", "ada@example.org"), ("password", PASSWORD)]).await;
+    phone.cookie = text_header(&answer, header::SET_COOKIE).split(';').next().map(str::to_owned);
+    let looks = phone.client.get(format!("{}/account", site.base));
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    assert_eq!(phone.send(looks.header(header::USER_AGENT, firefox)).await.status(), StatusCode::OK);
+    site.state.auth.settle().await.expect("written");
+    let page = ada.page("/account").await;
+    assert!(page.contains("Firefox on Linux") && page.contains("from <span class=\"mono\">127.0.0.1"), "{page}");
+    assert_eq!(page.matches("this one</span>").count(), 1);
+    assert!(page.contains("Sign out everywhere else"), "{page}");
+    let (_, rest) = page.split_once("action=\"/account/sessions/").expect("a form");
+    let (id, _) = rest.split_once("/revoke\"").expect("an id");
+    let id = id.to_owned();
+
+    let bob = site.signed_in("bob@example.org", Role::Student, 5).await;
+    assert_eq!(bob.post(&format!("/account/sessions/{id}/revoke"), &[]).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(phone.get("/account").await.status(), StatusCode::OK);
+    let ended = ada.post(&format!("/account/sessions/{id}/revoke"), &[]).await;
+    assert_eq!(text_header(&ended, header::LOCATION), "/account?done=ended#sessions");
+    assert_eq!(phone.get("/account").await.status(), StatusCode::SEE_OTHER, "it is signed out at once");
+    let page = ada.page("/account?done=ended").await;
+    assert!(page.contains("The sign-in is ended.") && !page.contains("Sign out everywhere else"), "{page}");
+
+    // An administrator sees and ends them on the person's page; what a copied token did is said until it is read.
+    let root = site.signed_in("root@example.org", Role::Admin, 0).await;
+    let ada_id = site.state.store.user_by_email("ada@example.org").await.expect("an answer").expect("her").id;
+    let tokens = site.state.auth.sign_in("ada@example.org", PASSWORD.into(), None).await.expect("tokens");
+    let page = root.page(&format!("/users/{ada_id}")).await;
+    assert_eq!(page.matches("/revoke\"").count(), 2, "{page}");
+    site.state.auth.refresh(tokens.refresh_token.expose(), None).await.expect("renewed");
+    site.state.auth.refresh(tokens.refresh_token.expose(), None).await.expect_err("a copy");
+    let page = ada.page("/account").await;
+    assert!(page.contains("a token of it was used a second time"), "{page}");
+    assert_eq!(ada.post("/account/reuse", &[]).await.status(), StatusCode::SEE_OTHER);
+    assert!(!ada.page("/account").await.contains("a token of it was used a second time"));
+    let (_, rest) = root
+        .page(&format!("/users/{ada_id}"))
+        .await
+        .split_once("action=\"/account/sessions/")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .expect("a form");
+    let id = rest.split('/').next().expect("an id").to_owned();
+    let ended = root.post(&format!("/account/sessions/{id}/revoke"), &[]).await;
+    assert_eq!(text_header(&ended, header::LOCATION), format!("/users/{ada_id}?done=ended#sessions"));
+    assert_eq!(ada.get("/account").await.status(), StatusCode::SEE_OTHER);
+}

@@ -14,5 +14,6 @@ pub mod queue;
 pub mod registrations;
 pub mod robots;
 pub mod service_tokens;
+pub mod sessions;
 pub mod tokens;
 pub mod users;

@@ -1,6 +1,7 @@
 //! The HTTP interface as its clients meet it: a real server on a free port, a real database, no robot.
 
 mod access;
+mod activity;
 mod documents;
 mod factors;
 mod joining;

@@ -1,7 +1,7 @@
 //! Taking a copy of the database while it is in use, and looking through one that nobody uses.
 
 use super::error::{BackupError, Result};
-use crate::{Backend, connection::not_opened, migrations};
+use crate::{Anchor, Backend, audit, connection::not_opened, migrations};
 use sea_orm::{
     SqlxError, SqlxSqliteConnector,
     sqlx::{
@@ -21,6 +21,8 @@ pub(super) struct Examined {
     pub migration: String,
     /// Rows of each table.
     pub rows: BTreeMap<String, u64>,
+    /// How far the activity log was sealed.
+    pub activity: Option<Anchor>,
 }
 
 /// Copies the database as it is at this moment into a new file, and waits until that is on the disk. One read
@@ -78,7 +80,10 @@ async fn look_through(pool: &SqlitePool) -> Result<Examined> {
     let connection = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone());
     let migration = migrations::newest_known(&connection, Backend::Sqlite).await?;
     let migration = migration.ok_or_else(|| BackupError::damaged("there is no lab's database in it"))?;
-    Ok(Examined { migration, rows: count(pool).await.map_err(unreadable)? })
+    let rows = count(pool).await.map_err(unreadable)?;
+    // A backup of an older release has no chain.
+    let activity = if rows.contains_key(audit::CHAIN) { audit::end(&connection).await? } else { None };
+    Ok(Examined { migration, rows, activity })
 }
 
 async fn count(pool: &SqlitePool) -> Result<BTreeMap<String, u64>, SqlxError> {

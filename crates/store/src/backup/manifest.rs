@@ -42,6 +42,9 @@ pub struct Manifest {
     pub packed_sha256: String,
     /// Rows of each table.
     pub rows: BTreeMap<String, u64>,
+    /// How far the activity log was sealed, like `1234:5f70…`: an anchor for `tincture audit verify`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub activity: Option<String>,
 }
 
 /// Why it was made.
@@ -76,6 +79,7 @@ impl Manifest {
             plain_sha256: packed.plain_sha256,
             packed_sha256: packed.packed_sha256,
             rows: examined.rows,
+            activity: examined.activity.map(|anchor| anchor.to_string()),
         }
     }
 
@@ -100,6 +104,10 @@ impl Manifest {
                 let (ours, theirs) = (count(ours), count(theirs));
                 return Err(BackupError::damaged(format!("{table} has {theirs} rows where its manifest says {ours}")));
             }
+        }
+        let sealed = found.activity.as_ref().map(ToString::to_string);
+        if self.activity.as_ref().is_some_and(|ours| Some(ours) != sealed.as_ref()) {
+            return Err(BackupError::damaged("its activity log isn't sealed as its manifest says"));
         }
         Ok(())
     }
@@ -146,7 +154,8 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 pub(super) fn test_manifest(created_at: DateTime<Utc>) -> Manifest {
     let packed = Packed { plain_size: 1, packed_size: 1, plain_sha256: "a".into(), packed_sha256: "b".into() };
-    let examined = Examined { migration: "0001_accounts".to_owned(), rows: BTreeMap::from([("users".to_owned(), 2)]) };
+    let rows = BTreeMap::from([("users".to_owned(), 2)]);
+    let examined = Examined { migration: "0001_accounts".to_owned(), rows, activity: None };
     Manifest::new(created_at, Origin::Asked, examined, packed)
 }
 
@@ -182,6 +191,7 @@ mod tests {
         let found = |rows: &[(&str, u64)]| Examined {
             migration: manifest.migration.clone(),
             rows: rows.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+            activity: None,
         };
         assert!(manifest.compare(&found(&[("users", 2)])).is_ok());
         for (rows, says) in [

@@ -1,7 +1,8 @@
 //! The schema's history: one file a step, forward only, each in a transaction of its own.
 //!
 //! A step is SQL that both databases read, with the few type names they don't share written `{uuid}`, `{json}`,
-//! `{time}`, `{inet}`, `{bigint}` and `{smallint}`. A step that has been released is never edited; the next one amends
+//! `{time}`, `{inet}`, `{bigint}` and `{smallint}`; what only one of them understands stands after a line `-- {sqlite}` or
+//! `-- {postgres}`, up to the next such line or `-- {both}`. A step that has been released is never edited; the next one amends
 //! it. How a step is written so that the release before it can still run is in the README beside them. `marks` are what makes
 //! a database unusable for a reason other than its schema.
 
@@ -54,6 +55,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0015_accounts", include_str!("0015_accounts.sql")),
     expand("0016_factors", include_str!("0016_factors.sql")),
     expand("0017_identities", include_str!("0017_identities.sql")),
+    expand("0019_activity", include_str!("0019_activity.sql")),
     expand("0021_second_step", include_str!("0021_second_step.sql")),
 ];
 
@@ -262,5 +264,21 @@ fn in_dialect(text: &str, backend: Backend) -> String {
             ("{strict}", ""),
         ],
     };
-    names.into_iter().fold(text.to_owned(), |text, (name, spelled)| text.replace(name, spelled))
+    names.into_iter().fold(for_whom(text, backend), |text, (name, spelled)| text.replace(name, spelled))
+}
+
+/// Without what is for the other database.
+fn for_whom(text: &str, backend: Backend) -> String {
+    let mut is_ours = true;
+    let mut ours = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match line.trim_end() {
+            "-- {sqlite}" => is_ours = backend == Backend::Sqlite,
+            "-- {postgres}" => is_ours = backend == Backend::Postgres,
+            "-- {both}" => is_ours = true,
+            _ if is_ours => ours.push_str(line),
+            _ => {}
+        }
+    }
+    ours
 }

@@ -13,6 +13,7 @@ mod target;
 
 pub use error::MoveError;
 pub use sum::Sum;
+pub(crate) use sum::canonical;
 
 use crate::Options;
 use error::Result;

@@ -72,7 +72,7 @@ pub(super) fn sent(kind: Kind, value: &str) -> Result<Cow<'_, str>, String> {
 }
 
 /// One form of a value, however it is written. A time is cut to the microsecond, which is all that PostgreSQL keeps.
-fn canonical(kind: Kind, value: &str) -> Result<Cow<'_, str>, String> {
+pub(crate) fn canonical(kind: Kind, value: &str) -> Result<Cow<'_, str>, String> {
     let unreadable = |what: &str| format!("{value:.60?} isn't {what}");
     Ok(match kind {
         Kind::Text => value.into(),

@@ -129,6 +129,28 @@ impl fmt::Debug for Session {
     }
 }
 
+/// A sign-in that is open, as its person sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    pub id: SessionId,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    /// To the minute; nothing in the moments before it is first used, and of sessions of older releases.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// From where, and with what.
+    pub ip_address: Option<IpAddr>,
+    pub client: Option<String>,
+}
+
+/// That a session was used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionUse {
+    pub at: DateTime<Utc>,
+    pub ip_address: Option<IpAddr>,
+    /// Like `Firefox on Linux`.
+    pub client: Option<String>,
+}
+
 /// What a person's program shows instead of a sign-in. Only a hash of it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiToken {
@@ -180,6 +202,8 @@ pub struct Activity {
     pub details: Value,
     pub ip_address: Option<IpAddr>,
     pub created_at: DateTime<Utc>,
+    /// Its place in the chain of seals; nothing in the moments before it is sealed.
+    pub seal_number: Option<i64>,
 }
 
 /// An activity to be logged now.

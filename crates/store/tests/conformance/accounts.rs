@@ -2,7 +2,7 @@
 
 use crate::given::*;
 use chrono::{TimeDelta, Utc};
-use domain::{Control, ExperimentStatus, Role, SessionId, UserId};
+use domain::{Control, ExperimentStatus, MailKind, Role, SessionId, UserId};
 use serde_json::json;
 use std::{collections::HashMap, net::IpAddr};
 use store::{testing::TestDatabase, *};
@@ -97,6 +97,19 @@ pub async fn a_refresh_token_works_once_and_a_copy_ends_the_session(database: Te
     assert!(matches!(reused, Rotation::Reused(id) if id == session.id));
     let refused = store.rotate_session("second", "fourth", in_an_hour(), None).await.expect("an answer");
     assert!(matches!(refused, Rotation::Refused), "{refused:?}");
+    // Its person is told, once, however often the copy is shown.
+    let again = store.rotate_session("first", "third", in_an_hour(), None).await.expect("an answer");
+    assert!(matches!(again, Rotation::Reused(_)), "{again:?}");
+    let told = store.activity(None, None, 50).await.expect("the log").data;
+    let told: Vec<_> = told.iter().filter(|line| line.action == "refresh_token_reused").collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].details, json!({ "session": session.id, "user": session.user_id }));
+    let mail = store.take_mail().await.expect("an answer").expect("a mail");
+    assert_eq!((mail.kind, mail.email), (MailKind::TokenReused, format!("{}@example.org", session.user_id)));
+    assert!(store.take_mail().await.expect("an answer").is_none());
+    assert!(store.unseen_reuse(session.user_id).await.expect("an answer").is_some());
+    store.see_reuse(session.user_id).await.expect("read");
+    assert_eq!(store.unseen_reuse(session.user_id).await.expect("an answer"), None);
     let unknown = store.rotate_session("never given", "fifth", in_an_hour(), None).await.expect("an answer");
     assert!(matches!(unknown, Rotation::Refused), "{unknown:?}");
 }
@@ -281,4 +294,29 @@ pub async fn what_has_run_out_is_forgotten_and_the_rest_is_kept(database: TestDa
     assert_eq!(store.purge(&keep, Utc::now()).await.expect("an answer"), Purged::default());
     let copy = store.rotate_session("spent", "x", in_an_hour(), None).await.expect("an answer");
     assert!(matches!(copy, Rotation::Reused(_)), "a copied token of a live session is still known: {copy:?}");
+}
+
+pub async fn a_person_sees_where_they_are_signed_in(database: TestDatabase) {
+    let store = &database.store;
+    let (owner, other) = (user(store, 0).await, user(store, 0).await);
+    let first = session(store, owner, "first", in_an_hour()).await;
+    let second = session(store, owner, "second", in_an_hour()).await;
+    session(store, owner, "over", Utc::now() - TimeDelta::seconds(1)).await;
+    let theirs = session(store, other, "theirs", in_an_hour()).await;
+    let at = Utc::now() - TimeDelta::minutes(1);
+    let used = SessionUse { at, ip_address: "2001:db8::7".parse().ok(), client: Some("Firefox on Linux".to_owned()) };
+    store.note_sessions_used(&[(first.id, used.clone())]).await.expect("noted");
+    let older = SessionUse { at: at - TimeDelta::hours(1), ip_address: None, client: None };
+    store.note_sessions_used(&[(first.id, older), (theirs.id, used.clone())]).await.expect("noted");
+    let open = store.open_sessions(owner).await.expect("a list");
+    assert_eq!(open.iter().map(|session| session.id).collect::<Vec<_>>(), [second.id, first.id]);
+    assert_eq!((open[0].last_used_at, open[0].client.as_deref()), (None, None));
+    assert_eq!((open[1].ip_address, open[1].client.clone()), (used.ip_address, used.client), "the newest counts");
+    assert_eq!(store.owner_of_session(theirs.id).await.expect("an answer"), Some(other));
+    store.end_other_sessions(owner, second.id, &act("signed_out_elsewhere")).await.expect("ended");
+    let open = store.open_sessions(owner).await.expect("a list");
+    assert_eq!(open.iter().map(|session| session.id).collect::<Vec<_>>(), [second.id]);
+    assert!(store.session_by_hash("first").await.expect("an answer").is_none());
+    assert_eq!(store.open_sessions(other).await.expect("a list").len(), 1);
+    assert_eq!(store.owner_of_session(first.id).await.expect("an answer"), None);
 }

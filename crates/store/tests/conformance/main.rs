@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api_tokens;
+mod audit;
 mod classes;
 mod documents;
 mod experiments;
@@ -51,6 +52,7 @@ on_both! {
         an_address_is_taken_once,
         lists_of_people_and_deeds_page_without_gaps,
         a_refresh_token_works_once_and_a_copy_ends_the_session,
+        a_person_sees_where_they_are_signed_in,
         only_live_sessions_open_a_page,
         a_new_password_ends_all_sessions,
         an_act_and_its_line_are_one,
@@ -150,6 +152,19 @@ on_both! {
         what_is_said_of_each_column_is_done,
         nothing_anywhere_tells_who_it_was,
         the_last_administrator_is_not_erased,
+    }
+    audit {
+        lines_are_sealed_in_the_order_in_which_they_were_written,
+        whatever_is_done_to_a_sealed_line_is_named,
+        what_was_kept_elsewhere_tells_what_the_log_can_not,
+        the_database_refuses_to_change_a_line,
+        an_erased_person_leaves_the_chain_whole,
+        what_is_forgotten_by_its_age_is_written_down,
+        many_write_and_many_seal_and_no_line_is_missed,
+        a_line_that_commits_late_is_sealed_where_it_came,
+        a_log_of_an_older_release_is_sealed_as_it_is,
+        a_line_is_found_by_who_what_whom_when_and_text,
+        a_search_looks_at_so_much_and_says_where_to_go_on,
     }
     purge {
         an_ended_experiment_keeps_wells_and_results_and_nothing_else,

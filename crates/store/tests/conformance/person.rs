@@ -123,6 +123,7 @@ async fn ada(store: &Store) -> (UserId, ExperimentDetail) {
     store.commit(&lease, end).await.expect("ended");
     let pause = by_ada(id, "robot_paused", json!({ "robot_id": robot.id }));
     store.command(robot.id, RobotCommand::Pause, EMAIL, pause).await.expect("paused");
+    assert!(store.seal_activity().await.expect("sealed").lines > 5);
     (id, detail)
 }
 

@@ -11,6 +11,10 @@ pub async fn a_new_robot_is_full_and_a_known_one_keeps_its_counts(database: Test
     let (robot, lease) = lane(store, "ot2").await;
     assert_eq!((robot.mode, robot.tool, robot.lease_epoch), (RobotMode::Active, Tool::Nothing, 0));
     assert_eq!(robot.deck, Deck::default());
+    store.ensure_robot(new_robot("ot2")).await.expect("it is there");
+    let log = store.activity(None, None, 50).await.expect("the activity log").data;
+    let added: Vec<_> = log.iter().filter(|line| line.action == "robot_added").collect();
+    assert_eq!(added.iter().map(|line| &line.details["name"]).collect::<Vec<_>>(), ["ot2"], "once");
     let new = store.inventory(robot.id).await.expect("an inventory");
     assert_eq!(new.plate, robot.plate_id);
     assert!(new.plate.is_some() && new.used_wells.is_empty() && new.tips.is_empty() && new.waste.is_zero());

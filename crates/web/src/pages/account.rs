@@ -1,7 +1,10 @@
-//! `GET /account`, `POST /account/password`; `POST /account/tokens` and `…/{id}/revoke` in `tokens`.
+//! `GET /account`, `POST /account/password`; `POST /account/tokens` and `…/{id}/revoke` in `tokens`, what is done to sign-ins
+//! in `sessions`.
 
+mod sessions;
 mod tokens;
 
+pub use sessions::{SessionsPart, end_others, revoke as revoke_session, see_reuse};
 pub use tokens::{make as make_token, revoke as revoke_token};
 
 use crate::{
@@ -39,6 +42,9 @@ struct AccountPage {
     since: When,
     factor: FactorPart,
     tokens: TokensPart,
+    sessions: SessionsPart,
+    /// When a token of a sign-in was used twice.
+    reused: Option<When>,
     activity: Vec<Line>,
     problem: Option<String>,
     done: Option<&'static str>,
@@ -68,6 +74,8 @@ pub async fn show(Looking { state, me }: Looking, Query(wish): Query<Wish>) -> R
         Some("password") => {
             Some("The password is changed. Every other browser and program is signed out, and tokens are revoked.")
         }
+        Some("ended") => Some("The sign-in is ended. Whoever had it is signed out."),
+        Some("others") => Some("You are signed out everywhere else. Tokens go on."),
         Some("revoked") => Some("The token is revoked. It opens nothing any more."),
         _ => None,
     };
@@ -121,6 +129,8 @@ async fn page(state: &AppState, me: &Identity, said: Said) -> Result<Response, P
         since: When::new(me.user.created_at, Utc::now()),
         factor: FactorPart::of(state, me).await?,
         tokens: TokensPart::of(state, me, said.tokens).await?,
+        sessions: SessionsPart::of(state, me, me.user_id()).await?,
+        reused: state.auth.unseen_reuse(me.user_id()).await?.map(|at| When::new(at, Utc::now())),
         activity: activity.data.into_iter().map(line).collect(),
         problem: said.password_problem,
         done: said.done,

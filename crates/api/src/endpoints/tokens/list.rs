@@ -1,6 +1,6 @@
 //! `GET /tokens`
 
-use crate::{body::Parameters, endpoints::activity::list::account};
+use crate::{body::Parameters, endpoints::activity::account};
 use axum::{Json, extract::State};
 use chrono::Utc;
 use domain::{FaultCode, Permission};
@@ -42,7 +42,7 @@ pub async fn list(
         Some(_) if !Permission::ManageTokens.reaches_others(identity.role()) => {
             return Err(Problem::new(FaultCode::NotAllowed, "others' tokens are for administrators; leave `user` out"));
         }
-        Some(text) => account(&state, text).await?,
+        Some(text) => account(&state, "user", text).await?,
     };
     let (tokens, now) = (state.auth.api_tokens(owner).await?, Utc::now());
     Ok(Json(ApiTokens { data: tokens.into_iter().map(|token| ApiTokenView::of(token, now)).collect() }))

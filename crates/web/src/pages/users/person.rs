@@ -5,6 +5,7 @@ use crate::{
     chrome::{Chrome, Visitor},
     error::html,
     fields::Fields,
+    pages::account::SessionsPart,
     sentences::sentence,
     session::SignedIn,
     when::When,
@@ -35,7 +36,7 @@ struct PersonPage {
     since: When,
     is_me: bool,
     roles: Vec<&'static str>,
-    sessions: u32,
+    sessions: SessionsPart,
     tokens: usize,
     mails: bool,
     activity: Vec<Line>,
@@ -76,6 +77,7 @@ pub async fn show(
         }
         Some("enabled") => Some("The account is enabled: its owner can sign in again."),
         Some("signed-out") => Some("They are signed out everywhere, and their tokens are revoked."),
+        Some("ended") => Some("That sign-in is ended. Whoever had it is signed out."),
         Some("reset") => Some("Their second factors are gone: they are signed out, and sign in with the password."),
         Some("mailed") => Some("A mail with a one-time link is on its way to them. It is good for an hour."),
         _ => None,
@@ -194,7 +196,7 @@ async fn page(state: &AppState, me: &Identity, id: UserId, said: Said) -> Result
         since: When::new(user.created_at, now),
         is_me: id == me.user_id(),
         roles: roles(),
-        sessions: state.store.count_sessions(id).await?,
+        sessions: SessionsPart::of(state, me, id).await?,
         tokens: tokens.iter().filter(|token| token.expires_at > now).count(),
         mails: state.auth.account_policy().mails,
         activity: activity
