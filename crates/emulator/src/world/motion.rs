@@ -3,7 +3,7 @@
 use super::{
     action::{Action, Travel},
     geometry::Point,
-    state::{Gantry, State, TOP_Z_MM},
+    state::{Gantry, State},
 };
 use domain::Mount;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const LONGEST_S: f64 = 600.0;
 pub(crate) fn duration(state: &State, action: &Action) -> Duration {
     let seconds = match *action {
         Action::Home => HOME_S,
-        Action::RaiseMount { mount } => mount_seconds(TOP_Z_MM - state.nozzle(mount).z),
+        Action::RaiseMount { mount } => mount_seconds(state.tops().on(mount) - state.nozzle(mount).z),
         Action::MoveNozzle { mount, to, travel, speed_mm_s } => move_seconds(state, mount, to, travel, speed_mm_s),
         Action::PickUpTip { .. } => PICK_UP_S,
         Action::DropTip { .. } => DROP_S,
@@ -48,7 +48,9 @@ fn mount_seconds(distance_mm: f64) -> f64 {
 
 fn move_seconds(state: &State, mount: Mount, to: Point, travel: Travel, speed_mm_s: Option<f64>) -> f64 {
     let drawn_up = match other(mount) {
-        rest if state.nozzle(rest).z < TOP_Z_MM => mount_seconds(TOP_Z_MM - state.nozzle(rest).z),
+        rest if state.nozzle(rest).z < state.tops().on(rest) => {
+            mount_seconds(state.tops().on(rest) - state.nozzle(rest).z)
+        }
         _ => 0.0,
     };
     let legs = way(state.nozzle(mount), to, travel);
@@ -105,11 +107,12 @@ fn along(from: Point, to: Point, share: f64) -> Point {
 
 /// Where the gantry stands after `action`.
 pub(crate) fn gantry_after(state: &State, action: &Action) -> Gantry {
+    let tops = state.tops();
     match *action {
-        Action::Home => Gantry::HOME,
-        Action::RaiseMount { mount: Mount::Left } => Gantry { left_z_mm: TOP_Z_MM, ..state.gantry() },
-        Action::RaiseMount { mount: Mount::Right } => Gantry { right_z_mm: TOP_Z_MM, ..state.gantry() },
-        Action::MoveNozzle { mount, to, .. } => Gantry::with_nozzle_at(mount, to),
+        Action::Home => Gantry::home(tops),
+        Action::RaiseMount { mount: mount @ Mount::Left } => Gantry { left_z_mm: tops.on(mount), ..state.gantry() },
+        Action::RaiseMount { mount: mount @ Mount::Right } => Gantry { right_z_mm: tops.on(mount), ..state.gantry() },
+        Action::MoveNozzle { mount, to, .. } => Gantry::with_nozzle_at(mount, to, tops),
         _ => state.gantry(),
     }
 }

@@ -91,7 +91,7 @@ impl<'a> Scene<'a> {
         }];
         for mount in [Mount::Left, Mount::Right] {
             let Some(tip) = self.tip(mount).filter(|tip| !tip.liquid.is_empty()) else { continue };
-            let nozzle = Gantry::HOME.nozzle(mount);
+            let nozzle = Gantry::home(self.state.tops()).nozzle(mount);
             let spot = receiver(self.state, end_of(nozzle, self.state.tool(mount))).map(|place| place.spot());
             let actor = Actor { mount, nozzle };
             events.push(Event::BlowOut { actor, spot, portion: Portion::of(&tip.liquid) });

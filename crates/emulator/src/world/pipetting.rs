@@ -16,6 +16,14 @@ pub(crate) fn takes_tip_of(model: PipetteModel, capacity_ul: f64) -> bool {
     }
 }
 
+/// How far a nozzle is above its mount's own height, mm (Opentrons' pipette definitions, `nozzleOffset`).
+pub const fn nozzle_above_mount(model: PipetteModel) -> f64 {
+    match model {
+        PipetteModel::P300SingleGen2 => 29.45,
+        PipetteModel::P20SingleGen2 => 10.45,
+    }
+}
+
 /// How far a transfer of `volume_ul` may be from what was asked: what is stated is what this pipette does.
 pub fn stated_pipette_error(model: PipetteModel, volume_ul: f64) -> StatedError {
     model.stated_error(volume_ul)

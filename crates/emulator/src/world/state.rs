@@ -6,8 +6,9 @@ use super::{
     event::{ASPIRATING, Actor, Event, Portion, Spot, ToolName},
     geometry::{LabwareKind, PhysicalLabware, Point, Slot},
     liquid::{Liquid, rounded_ul},
+    pipetting::nozzle_above_mount,
 };
-use domain::Mount;
+use domain::{Mount, PipetteModel};
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -133,7 +134,9 @@ pub(crate) struct Gantry {
 
 impl Gantry {
     /// Every axis at its end switch. Right of the fixed trash's middle, as on the OT-2.
-    pub(crate) const HOME: Self = Self { right_x_mm: 418.0, y_mm: 353.0, left_z_mm: TOP_Z_MM, right_z_mm: TOP_Z_MM };
+    pub(crate) const fn home(tops: Tops) -> Self {
+        Self { right_x_mm: 418.0, y_mm: 353.0, left_z_mm: tops.left_mm, right_z_mm: tops.right_mm }
+    }
 
     pub(crate) fn nozzle(self, mount: Mount) -> Point {
         match mount {
@@ -143,20 +146,47 @@ impl Gantry {
     }
 
     /// With `mount`'s nozzle at `place` and the other mount drawn up.
-    pub(crate) fn with_nozzle_at(mount: Mount, place: Point) -> Self {
+    pub(crate) fn with_nozzle_at(mount: Mount, place: Point, tops: Tops) -> Self {
         match mount {
-            Mount::Left => {
-                Self { right_x_mm: place.x + MOUNTS_APART_MM, y_mm: place.y, left_z_mm: place.z, right_z_mm: TOP_Z_MM }
+            Mount::Left => Self {
+                right_x_mm: place.x + MOUNTS_APART_MM,
+                y_mm: place.y,
+                left_z_mm: place.z,
+                right_z_mm: tops.right_mm,
+            },
+            Mount::Right => {
+                Self { right_x_mm: place.x, y_mm: place.y, left_z_mm: tops.left_mm, right_z_mm: place.z }
             }
-            Mount::Right => Self { right_x_mm: place.x, y_mm: place.y, left_z_mm: TOP_Z_MM, right_z_mm: place.z },
+        }
+    }
+}
+
+/// How high the bare nozzle of each mount is when the mount is at its end switch, mm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Tops {
+    left_mm: f64,
+    right_mm: f64,
+}
+
+impl Tops {
+    /// Of a robot with these pipettes. An empty mount has its own end for a nozzle.
+    pub(crate) fn of(left: Option<PipetteModel>, right: Option<PipetteModel>) -> Self {
+        let top = |model: Option<PipetteModel>| HOMED_MOUNT_Z_MM + model.map_or(0.0, nozzle_above_mount);
+        Self { left_mm: top(left), right_mm: top(right) }
+    }
+
+    pub(crate) const fn on(self, mount: Mount) -> f64 {
+        match mount {
+            Mount::Left => self.left_mm,
+            Mount::Right => self.right_mm,
         }
     }
 }
 
 /// Distance between the two mounts (Opentrons `ROBOT_MODEL`, left mount offset −34 mm).
 const MOUNTS_APART_MM: f64 = 34.0;
-/// How high a nozzle is at its end switch: enough to lift the sensor out of its 100 mm dock.
-pub(crate) const TOP_Z_MM: f64 = 190.0;
+/// How high a mount is at its end switch (Opentrons' Smoothie driver, homed position of Z and A).
+const HOMED_MOUNT_Z_MM: f64 = 218.0;
 
 /// Everything that is physically true. In JSON a snapshot for people and tests.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -165,6 +195,8 @@ pub struct State {
     left: Tool,
     right: Tool,
     gantry: Gantry,
+    #[serde(skip)]
+    tops: Tops,
     /// Lying on the deck.
     spilled: Liquid,
     /// Taken away by the operator: old plates, old vials.
@@ -175,12 +207,13 @@ pub struct State {
 }
 
 impl State {
-    pub(crate) fn new(slots: BTreeMap<Slot, Placed>) -> Self {
+    pub(crate) fn new(slots: BTreeMap<Slot, Placed>, tops: Tops) -> Self {
         Self {
             slots,
             left: Tool::Nothing,
             right: Tool::Nothing,
-            gantry: Gantry::HOME,
+            gantry: Gantry::home(tops),
+            tops,
             spilled: Liquid::default(),
             removed: Liquid::default(),
             supplied: Liquid::default(),
@@ -217,6 +250,10 @@ impl State {
         self.gantry
     }
 
+    pub(crate) const fn tops(&self) -> Tops {
+        self.tops
+    }
+
     pub(crate) fn put_gantry(&mut self, gantry: Gantry) {
         self.gantry = gantry;
     }
@@ -246,7 +283,7 @@ impl State {
     /// Makes true what `event` says. Whatever names something that isn't there changes nothing.
     pub(crate) fn apply(&mut self, event: &Event) {
         match event {
-            Event::Home { .. } => self.gantry = Gantry::HOME,
+            Event::Home { .. } => self.gantry = Gantry::home(self.tops),
             Event::PickUpTip { actor, spot, .. } => self.pick_up(*actor, spot),
             Event::DropTip { actor, spot, .. } => self.drop_tool(*actor, spot.as_ref()),
             Event::Aspirate { actor, spot, portion, nominal_ul } => self.aspirate(*actor, spot, portion, *nominal_ul),
@@ -302,7 +339,7 @@ impl State {
 
     /// The actor's nozzle was there.
     fn stand(&mut self, actor: Actor) {
-        self.gantry = Gantry::with_nozzle_at(actor.mount, actor.nozzle);
+        self.gantry = Gantry::with_nozzle_at(actor.mount, actor.nozzle, self.tops);
     }
 
     fn pick_up(&mut self, actor: Actor, spot: &Spot) {

@@ -10,7 +10,7 @@ use super::{
     identity, ledger, motion,
     physics::{self, Scene},
     sensor::{SensorFaults, View, sensor_view},
-    state::State,
+    state::{State, Tops},
 };
 use chrono::{DateTime, Utc};
 use domain::{Mount, PipetteModel};
@@ -47,7 +47,7 @@ pub struct World {
 impl World {
     /// Opens the deck, replaying its ledger if there is one. A last line torn by a crash is cut off.
     pub fn open(config: WorldConfig) -> Result<Self, WorldError> {
-        let mut state = State::new(default_deck(&config));
+        let mut state = State::new(default_deck(&config), Tops::of(config.left, config.right));
         let mut last_key = None;
         let (ledger, identity) = match &config.state_dir {
             None => (ledger::Ledger::in_memory(), identity::fresh()),

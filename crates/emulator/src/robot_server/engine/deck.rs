@@ -5,15 +5,17 @@ use super::{
     error::CommandError,
     location::Location,
     params::WellLocation,
+    way::reach,
 };
 use crate::{
     labware::{Definition, Point, Well},
-    world::Slot,
+    world::{Slot, nozzle_above_mount},
 };
 
-/// Height of a bare nozzle at its end switch, mm.
-const HOMED_NOZZLE_Z: f64 = 248.0;
-/// The engine never plans to within this of the end switch, mm.
+/// How high the engine lets a GEN2 pipette's mount go: its home position (Opentrons' pipette definitions) less what the
+/// robot keeps from it (`z_retract_distance`), mm. That is far below where a homed mount really is.
+const HIGHEST_MOUNT_Z: f64 = 172.15 - 2.0;
+/// The engine never plans to within this of the highest a tool's end can be, mm.
 const TOP_MARGIN: f64 = 1.0;
 /// How far above everything a pipette crosses the deck, and a single labware, mm.
 const DECK_CLEARANCE: f64 = 10.0;
@@ -70,15 +72,15 @@ impl Engine {
         }
     }
 
-    /// The lowest height from which a tip's end clears what is on the way to `labware_id`, or across the deck.
-    pub(super) fn travel_height(&self, pipette: &Pipette, labware_id: Option<&str>, minimum: Option<f64>) -> f64 {
+    /// What a tip's end must clear on the way to `labware_id`, or across the deck.
+    pub(super) fn hurdle(&self, pipette: &Pipette, labware_id: Option<&str>, minimum: Option<f64>) -> Hurdle {
         let within = |at: &&CurrentWell| at.pipette_id == pipette.id && Some(at.labware_id.as_str()) == labware_id;
         let same = self.at.as_ref().filter(within).and_then(|at| self.find_labware(&at.labware_id).ok());
-        let (obstacle, clearance) = match same {
-            Some(labware) => (labware.definition.height, LABWARE_CLEARANCE),
+        let (highest, clearance) = match same {
+            Some(labware) => (self.top(labware), LABWARE_CLEARANCE),
             None => (self.highest(), DECK_CLEARANCE),
         };
-        obstacle.max(minimum.unwrap_or(f64::NEG_INFINITY)) + clearance
+        Hurdle { height: highest.max(minimum.unwrap_or(f64::NEG_INFINITY)), clearance }
     }
 
     fn highest(&self) -> f64 {
@@ -87,25 +89,26 @@ impl Engine {
     }
 
     fn top(&self, labware: &Labware) -> f64 {
-        self.stand(&labware.location, 0).map_or(0.0, |corner| corner.z) + labware.definition.height
+        let correction = labware.offset.as_ref().map_or(0.0, |offset| offset.vector.z);
+        self.stand(&labware.location, 0).map_or(0.0, |corner| corner.z) + labware.definition.height + correction
     }
 
-    /// The highest a tool of that length can be carried.
-    pub(super) fn ceiling(tool_length: f64) -> f64 {
-        HOMED_NOZZLE_Z - tool_length
+    /// The highest the engine plans to bring the end of what it believes to be on the pipette.
+    pub(super) fn highest_goal(pipette: &Pipette) -> f64 {
+        ceiling(pipette) - TOP_MARGIN
     }
 
-    /// Refuses what an arc can't reach.
-    pub(super) fn check_arc(destination_z: f64, travel_z: f64, tool_length: f64) -> Result<(), CommandError> {
-        let ceiling = Self::ceiling(tool_length);
+    /// How high the end of the tool crosses on its way to `goal_z`; a way that the pipette can't go is refused.
+    pub(super) fn arc_height(pipette: &Pipette, goal_z: f64, hurdle: Hurdle) -> Result<f64, CommandError> {
+        let ceiling = ceiling(pipette);
         let failed = |what: &str| Err(CommandError::new("FailedToPlanMoveError", what));
-        if destination_z + TOP_MARGIN > ceiling {
+        if goal_z + TOP_MARGIN > ceiling {
             return failed("Destination out of bounds in the Z-axis");
         }
-        if travel_z - DECK_CLEARANCE + TOP_MARGIN > ceiling {
+        if hurdle.height + TOP_MARGIN > ceiling {
             return failed("Arc out of bounds in the Z-axis");
         }
-        Ok(())
+        Ok((hurdle.height + hurdle.clearance).max(goal_z).min(ceiling))
     }
 
     /// Where a tip goes that is let go over `labware_id` without further words.
@@ -145,6 +148,18 @@ impl Engine {
     pub(super) fn occupant(&self, location: &Location) -> Option<&Labware> {
         self.labware.iter().find(|labware| labware.location == *location && *location != Location::Named("offDeck"))
     }
+}
+
+/// What must be cleared on a way, and by how much it would be best, mm.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hurdle {
+    height: f64,
+    clearance: f64,
+}
+
+/// The highest the end of what the engine believes to be on the pipette can be carried.
+fn ceiling(pipette: &Pipette) -> f64 {
+    HIGHEST_MOUNT_Z + nozzle_above_mount(pipette.model) - reach(pipette)
 }
 
 /// The middle of an addressable area, where pipettes move to.

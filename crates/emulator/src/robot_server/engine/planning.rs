@@ -7,7 +7,7 @@ use super::{
     params::{Home, Params},
     plan::{Plan, Step},
     tips::letting_go,
-    way::{reach, tool_end},
+    way::tool_end,
 };
 use crate::world::Action;
 use domain::Mount;
@@ -67,18 +67,18 @@ impl Engine {
             }
             Params::MoveToCoordinates(go) => {
                 let pipette = self.find_pipette(&go.pipette_id)?;
-                let travel = self.travel_height(pipette, None, go.movement.minimum_z_height);
-                let way = self.way(pipette, go.coordinates, travel, Some(&go.movement), nozzles)?;
+                let hurdle = self.hurdle(pipette, None, go.movement.minimum_z_height);
+                let way = self.way(pipette, go.coordinates, hurdle, Some(&go.movement), nozzles)?;
                 Ok(way.arrive().believing(Update::At(None)))
             }
             Params::MoveRelative(go) => self.move_relative(go, nozzles),
             Params::MoveToAddressableArea(go) => {
                 let at = deck::area_position(&go.addressable_area_name)? + go.offset;
                 let pipette = self.find_pipette(&go.pipette_id)?;
-                let height = Engine::ceiling(reach(pipette)) - 1.0;
-                let at = if go.stay_at_highest_possible_z { at.at_height(height + go.offset.z) } else { at };
-                let travel = self.travel_height(pipette, None, go.movement.minimum_z_height);
-                let way = self.way(pipette, at, travel, Some(&go.movement), nozzles)?;
+                let highest = Self::highest_goal(pipette) + go.offset.z;
+                let at = if go.stay_at_highest_possible_z { at.at_height(highest) } else { at };
+                let hurdle = self.hurdle(pipette, None, go.movement.minimum_z_height);
+                let way = self.way(pipette, at, hurdle, Some(&go.movement), nozzles)?;
                 Ok(way.arrive().believing(Update::At(None)))
             }
             Params::MoveToAddressableAreaForDropTip(go) => self.move_to_drop(go, nozzles),

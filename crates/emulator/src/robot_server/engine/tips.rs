@@ -65,8 +65,8 @@ impl Engine {
         let pipette = self.find_pipette(&go.pipette_id)?;
         let (side, x) = self.next_trash_side(deck::trash_width());
         let offset = if go.alternate_drop_location { Point::new(x, 0.0, 0.0) } else { go.offset };
-        let travel = self.travel_height(pipette, None, go.movement.minimum_z_height);
-        let way = self.way(pipette, middle + offset, travel, Some(&go.movement), nozzles)?;
+        let hurdle = self.hurdle(pipette, None, go.movement.minimum_z_height);
+        let way = self.way(pipette, middle + offset, hurdle, Some(&go.movement), nozzles)?;
         let plan = way.arrive().believing(Update::At(None));
         Ok(if go.alternate_drop_location { plan.believing(Update::TrashSideUsed(side)) } else { plan })
     }
@@ -76,8 +76,8 @@ impl Engine {
         let with_tips = self.pipettes().iter().filter(|pipette| pipette.tip.is_some());
         let discard = |pipette: &Pipette| -> Result<Plan, CommandError> {
             let over_trash = deck::area_position(deck::FIXED_TRASH)?;
-            let travel = self.travel_height(pipette, None, None);
-            let way = self.way(pipette, over_trash, travel, None, nozzles)?;
+            let hurdle = self.hurdle(pipette, None, None);
+            let way = self.way(pipette, over_trash, hurdle, None, nozzles)?;
             Ok(letting_go(way.plan, pipette))
         };
         with_tips.filter_map(|pipette| discard(pipette).ok()).collect()

@@ -2,7 +2,7 @@
 
 use super::{
     belief::{CurrentWell, Engine, Nozzles, Pipette, Update},
-    deck,
+    deck::{self, Hurdle},
     error::CommandError,
     params::{MoveRelative, Movement, TouchTip, Well},
     plan::{Plan, Step},
@@ -88,12 +88,12 @@ impl Engine {
             well_name: well.well_name.clone(),
         };
         let minimum = movement.and_then(|movement| movement.minimum_z_height);
-        let travel = self.travel_height(pipette, Some(&well.labware_id), minimum);
+        let hurdle = self.hurdle(pipette, Some(&well.labware_id), minimum);
         let mut way = if self.at.as_ref() == Some(&here) {
             let speed = movement.and_then(|movement| movement.speed);
             Way { plan: Plan::doing(vec![straight(pipette, position, speed)]), position }
         } else {
-            self.way(pipette, position, travel, movement, nozzles)?
+            self.way(pipette, position, hurdle, movement, nozzles)?
         };
         way.plan = way.plan.believing(Update::At(Some(here)));
         Ok(way)
@@ -103,7 +103,7 @@ impl Engine {
         &self,
         pipette: &Pipette,
         position: Point,
-        travel_z: f64,
+        hurdle: Hurdle,
         movement: Option<&Movement>,
         nozzles: Nozzles,
     ) -> Result<Way, CommandError> {
@@ -112,8 +112,7 @@ impl Engine {
             return Ok(Way { plan: Plan::doing(vec![straight(pipette, position, speed)]), position });
         }
         let reach = reach(pipette);
-        Self::check_arc(position.z, travel_z, reach)?;
-        let travel_z = travel_z.max(position.z).min(Self::ceiling(reach)).max(tool_end(pipette, nozzles).z);
+        let travel_z = Self::arc_height(pipette, position.z, hurdle)?.max(tool_end(pipette, nozzles).z);
         let action = Action::MoveNozzle {
             mount: pipette.mount,
             to: nozzle_for(position, reach),
