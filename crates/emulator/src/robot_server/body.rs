@@ -1,12 +1,13 @@
 //! Reading requests as pydantic would: JSON with Python's complaints, and fields whose problems are all told at once.
 
-use super::error::{ApiError, FieldProblem};
+use super::error::FieldProblem;
 use serde_json::{Map, Value};
+use std::sync::LazyLock;
 
 const REQUIRED: &str = "field required";
 
 /// Parses a body. An empty one is `null`.
-pub fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
+pub fn parse(bytes: &[u8]) -> Result<Value, FieldProblem> {
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
@@ -18,7 +19,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
             error.line().max(1),
             error.column().max(1)
         );
-        ApiError::invalid_fields(vec![FieldProblem { at: offset.to_string(), detail }])
+        FieldProblem { at: offset.to_string(), detail }
     })
 }
 
@@ -51,7 +52,7 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// `at` is the object's own place, as `data/HomeCreate/params`; empty for the body itself.
     pub fn of(value: &'a Value, at: impl Into<String>) -> Self {
-        let mut fields = Self { object: value.as_object(), at: at.into(), problems: Vec::new() };
+        let mut fields = Self { object: as_object(value), at: at.into(), problems: Vec::new() };
         if fields.object.is_none() {
             let detail = if value.is_null() { REQUIRED } else { "value is not a valid dict" };
             fields.problems.push(FieldProblem { at: fields.at.clone(), detail: detail.to_owned() });
@@ -158,6 +159,11 @@ impl<'a> Fields<'a> {
         self.problems.push(FieldProblem { at: at.into(), detail: detail.into() });
     }
 
+    /// Takes over what was wrong with another object.
+    pub fn take_problems(&mut self, mut other: Fields<'_>) {
+        self.problems.append(&mut other.problems);
+    }
+
     /// Every field as it came.
     pub fn given(&self) -> Map<String, Value> {
         self.object.cloned().unwrap_or_default()
@@ -197,6 +203,17 @@ impl<'a> Fields<'a> {
 pub fn not_permitted(choices: &[&str]) -> String {
     let quoted: Vec<_> = choices.iter().map(|choice| format!("'{choice}'")).collect();
     format!("value is not a valid enumeration member; permitted: {}", quoted.join(", "))
+}
+
+/// pydantic makes an object of whatever `dict()` does: an empty list or text is an empty one.
+pub fn as_object(value: &Value) -> Option<&Map<String, Value>> {
+    static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+    match value {
+        Value::Object(object) => Some(object),
+        Value::Array(items) if items.is_empty() => Some(&EMPTY),
+        Value::String(text) if text.is_empty() => Some(&EMPTY),
+        _ => None,
+    }
 }
 
 fn as_text(value: &Value) -> Result<String, &'static str> {

@@ -6,9 +6,9 @@ use super::{
     error::{ApiError, FieldProblem},
 };
 use chrono::{SecondsFormat, Utc};
+use md5::{Digest, Md5};
 use serde::Serialize;
 use serde_json::Value;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use uuid::Uuid;
 
 /// Now, as the robot-server writes times.
@@ -52,9 +52,6 @@ pub struct Asked {
     pub key: Option<String>,
 }
 
-/// Longest key kept; a real one takes any, but keys live in the ledger too.
-const MAX_KEY_BYTES: usize = 1_000;
-
 /// Reads `{"data": {"commandType": …, "params": …}}`.
 pub fn read(body: &Value, audience: Audience) -> Result<Asked, ApiError> {
     let mut fields = Fields::of(body, "");
@@ -80,9 +77,6 @@ fn read_data(data: &Value, command_type: &'static str, model: &str) -> Result<As
     let mut inner = Fields::of(&given, fields.place("params"));
     let params = read_params(command_type, &mut inner);
     let key = fields.optional_text("key");
-    if key.as_ref().is_some_and(|key| key.len() > MAX_KEY_BYTES) {
-        fields.complain("key", format!("ensure this value has at most {MAX_KEY_BYTES} characters"));
-    }
     let intent = match fields.optional_choice("intent", &["protocol", "setup", "fixit"]) {
         Some("protocol") => Intent::Protocol,
         Some("fixit") => Intent::Fixit,
@@ -124,7 +118,7 @@ pub struct Command {
     pub notes: Option<[(); 0]>,
 }
 
-/// A command in a page of a run's list: all but its result.
+/// A command in a page of a run's list: all but its result; of a maintenance run, its notes neither.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -151,7 +145,7 @@ impl Command {
     pub fn queued(asked: Asked, previous_fingerprint: &str) -> Self {
         let id = Uuid::new_v4().to_string();
         let key = asked.key.unwrap_or_else(|| match asked.intent {
-            Intent::Protocol => fingerprint(previous_fingerprint, asked.command_type, &asked.params),
+            Intent::Protocol => fingerprint(previous_fingerprint, asked.command_type),
             Intent::Setup | Intent::Fixit => id.clone(),
         });
         Self {
@@ -168,6 +162,11 @@ impl Command {
             intent: asked.intent,
             notes: None,
         }
+    }
+
+    /// The command in a maintenance run's list.
+    pub fn summary_without_notes(&self) -> Summary {
+        Summary { notes: None, ..self.summary() }
     }
 
     pub fn summary(&self) -> Summary {
@@ -187,13 +186,9 @@ impl Command {
     }
 }
 
-/// 32 hexadecimal digits, like the real server's MD5; only its stability matters.
-fn fingerprint(previous: &str, command_type: &str, params: &Params) -> String {
-    let asked = serde_json::to_string(params).unwrap_or_default();
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        (salt, previous, command_type, &asked).hash(&mut hasher);
-        hasher.finish()
-    };
-    format!("{:016x}{:016x}", half(0), half(1))
+/// The real server's: the MD5 of the fingerprint before it and of the MD5 of the command's name. Parameters don't count.
+fn fingerprint(previous: &str, command_type: &str) -> String {
+    let this = Md5::digest(command_type);
+    let digest = Md5::new().chain_update(previous).chain_update(this).finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

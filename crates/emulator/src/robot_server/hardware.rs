@@ -124,6 +124,7 @@ impl Hardware {
                 let placed = world::lock(&self.world).place_labware(slot, labware, Utc::now());
                 placed.map(drop).map_err(|error| Stuck(error.to_string()))
             }
+            // Whoever follows a plan waits itself: only a run can be played.
             Step::AwaitResume => std::future::pending().await,
         }
     }
@@ -132,11 +133,17 @@ impl Hardware {
     pub async fn act(&self, action: &Action, key: Option<&str>) -> Result<(), Stuck> {
         let half = world::lock(&self.world).duration(action) / 2;
         pass(half, self.speed).await;
-        let done = world::lock(&self.world).perform(action, key, Utc::now());
+        let done = world::lock(&self.world).perform(action, key.map(for_the_ledger), Utc::now());
         done.map_err(|error| Stuck(error.to_string()))?;
         pass(half, self.speed).await;
         Ok(())
     }
+}
+
+/// A key as the ledger notes it: a client's may be of any length, a line of the ledger may not.
+fn for_the_ledger(key: &str) -> &str {
+    const LONGEST: usize = 1_000;
+    key.char_indices().nth(LONGEST).map_or(key, |(end, _)| key.get(..end).unwrap_or(key))
 }
 
 /// Lets a machine's time pass, `speed` times faster than ours. Infinitely fast is no time at all.

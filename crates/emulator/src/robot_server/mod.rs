@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod hardware;
 mod origin;
+mod posted_labware;
 mod routes;
 mod run;
 mod runs;

@@ -142,18 +142,23 @@ impl Runs {
         }
     }
 
+    /// The run, if it is the current one; any other, known or not, is refused in the same way. `act` is what can't be
+    /// done to it.
+    pub fn check_current(&self, id: &str, act: &str) -> Result<Arc<Run>, ApiError> {
+        self.current().filter(|run| run.id == id).ok_or_else(|| {
+            let detail = format!("Cannot {act} {id} because it is not the current run.");
+            ApiError::conflict("RunStopped", "Run Stopped", detail)
+        })
+    }
+
     /// Ends the current run for good.
-    pub fn put_aside(&mut self, id: &str) -> Result<Arc<Run>, ApiError> {
-        let Entry::Live(run) = self.find(id)? else { return Err(not_current(id)) };
-        if !self.is_current(id) {
-            return Err(not_current(id));
-        }
+    pub fn put_aside(&mut self, run: &Run) -> Result<(), ApiError> {
         if !run.can_be_replaced() {
             return Err(not_idle("Current run is not idle or stopped."));
         }
         run.put_aside();
         self.current = None;
-        Ok(run)
+        Ok(())
     }
 
     pub fn delete(&mut self, id: &str) -> Result<(), ApiError> {
@@ -209,11 +214,6 @@ fn recall(file: &PathBuf) -> io::Result<Vec<LostRun>> {
 fn not_found(id: &str) -> ApiError {
     let detail = format!("Error 4000 GENERAL_ERROR (RunNotFoundError): Run {id} was not found.");
     ApiError::not_found("RunNotFound", "Run Not Found", detail)
-}
-
-fn not_current(id: &str) -> ApiError {
-    let detail = format!("Cannot update {id} because it is not the current run.");
-    ApiError::conflict("RunStopped", "Run Stopped", detail)
 }
 
 fn not_idle(detail: &str) -> ApiError {

@@ -3,7 +3,7 @@
 use super::error::ApiError;
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -15,6 +15,9 @@ const OLDEST: u32 = 2;
 
 /// Refuses a request without a usable version, in the legacy shape.
 pub async fn require_legacy(request: Request, next: Next) -> Response {
+    if request.method() == Method::HEAD {
+        return method_not_allowed_legacy().into_response();
+    }
     match asked(request.headers()) {
         Ok(_) => next.run(request).await,
         Err(Refusal::TooOld(version)) => too_old(version).into_response(),
@@ -27,6 +30,9 @@ pub async fn require_legacy(request: Request, next: Next) -> Response {
 
 /// Refuses a request without a usable version, in the modern shape.
 pub async fn require_modern(request: Request, next: Next) -> Response {
+    if request.method() == Method::HEAD {
+        return method_not_allowed().into_response();
+    }
     match asked(request.headers()) {
         Ok(_) => next.run(request).await,
         Err(Refusal::TooOld(version)) => too_old(version).into_response(),
@@ -34,12 +40,27 @@ pub async fn require_modern(request: Request, next: Next) -> Response {
     }
 }
 
+/// 405 of a modern route. `HEAD` gets it everywhere, for the real server knows no route for it.
+pub fn method_not_allowed() -> ApiError {
+    ApiError::modern(StatusCode::METHOD_NOT_ALLOWED, "BadRequest", "Bad Request", "Method Not Allowed")
+}
+
+/// 405 of a legacy route.
+pub fn method_not_allowed_legacy() -> ApiError {
+    ApiError::Legacy { status: StatusCode::METHOD_NOT_ALLOWED, message: "Method Not Allowed".to_owned() }
+}
+
+/// The version an answer is to be made in, of a request that was let in.
+pub fn spoken(headers: &HeaderMap) -> u32 {
+    asked(headers).unwrap_or(CURRENT)
+}
+
 /// Puts the version spoken and the server's name on every answer.
 ///
 /// The real server forgets the version on most modern successes; a client can't depend on an absence, so here it is
 /// always said.
 pub async fn announce(request: Request, next: Next) -> Response {
-    let spoken = asked(request.headers()).unwrap_or(CURRENT);
+    let spoken = spoken(request.headers());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::SERVER, HeaderValue::from_static("uvicorn"));
@@ -49,7 +70,7 @@ pub async fn announce(request: Request, next: Next) -> Response {
 }
 
 enum Refusal {
-    TooOld(u32),
+    TooOld(i64),
     Invalid(&'static [&'static str]),
 }
 
@@ -58,14 +79,19 @@ fn asked(headers: &HeaderMap) -> Result<u32, Refusal> {
     if text == "*" {
         return Ok(CURRENT);
     }
-    let version: u32 = text
+    let version: i64 = text
         .trim()
         .parse()
         .map_err(|_| Refusal::Invalid(&["unexpected value; permitted: '*'", "value is not a valid integer"]))?;
-    if version < OLDEST { Err(Refusal::TooOld(version)) } else { Ok(version.min(CURRENT)) }
+    match u32::try_from(version) {
+        Ok(known) if known >= OLDEST => Ok(known.min(CURRENT)),
+        // Of what is too large for a version, only that it is later than ours.
+        Err(_) if version > 0 => Ok(CURRENT),
+        _ => Err(Refusal::TooOld(version)),
+    }
 }
 
-fn too_old(version: u32) -> ApiError {
+fn too_old(version: i64) -> ApiError {
     ApiError::modern(
         StatusCode::BAD_REQUEST,
         "OutdatedAPIVersion",

@@ -1,6 +1,10 @@
 //! What a run believes to be on the deck and on the nozzles.
 
-use super::{error::CommandError, location::Location, pipettes::Mounted};
+use super::{
+    error::CommandError,
+    location::{Location, OffsetLocation},
+    pipettes::Mounted,
+};
 use crate::labware::{Definition, Point};
 use domain::{Mount, PipetteModel};
 use serde::Serialize;
@@ -26,7 +30,7 @@ pub struct LabwareOffset {
     pub id: String,
     pub created_at: String,
     pub definition_uri: String,
-    pub location: Location,
+    pub location: OffsetLocation,
     pub vector: Point,
 }
 
@@ -68,7 +72,8 @@ pub enum Update {
     TipRemoved { pipette_id: String },
     Aspirated { pipette_id: String, ul: Option<f64> },
     At(Option<CurrentWell>),
-    TrashSideUsed(Side),
+    /// Where a tip was dropped, by labware or addressable area.
+    TrashSideUsed { over: String, side: Side },
 }
 
 /// Tips fall alternately left and right into the trash, lest they pile up.
@@ -103,7 +108,7 @@ pub struct Engine {
     pub(super) pipettes: Vec<Pipette>,
     pub(super) offsets: Vec<LabwareOffset>,
     pub(super) at: Option<CurrentWell>,
-    pub(super) last_trash_side: Option<Side>,
+    pub(super) last_trash_sides: BTreeMap<String, Side>,
 }
 
 impl Engine {
@@ -116,7 +121,7 @@ impl Engine {
             pipettes: Vec::new(),
             offsets: Vec::new(),
             at: None,
-            last_trash_side: None,
+            last_trash_sides: BTreeMap::new(),
         }
     }
 
@@ -181,7 +186,9 @@ impl Engine {
             }),
             Update::Aspirated { pipette_id, ul } => self.change(&pipette_id, |pipette| pipette.aspirated = ul),
             Update::At(well) => self.at = well,
-            Update::TrashSideUsed(side) => self.last_trash_side = Some(side),
+            Update::TrashSideUsed { over, side } => {
+                self.last_trash_sides.insert(over, side);
+            }
         }
     }
 

@@ -125,9 +125,9 @@ impl Engine {
     }
 
     /// The side of the trash whose turn it is, and how far from its middle that is.
-    pub(super) fn next_trash_side(&self, width: f64) -> (Side, f64) {
+    pub(super) fn next_trash_side(&self, over: &str, width: f64) -> (Side, f64) {
         let reach = (width / 2.0 - SINGLE_CHANNEL_WIDTH / 2.0).max(0.0);
-        match self.last_trash_side {
+        match self.last_trash_sides.get(over) {
             Some(Side::Right) => (Side::Left, -reach),
             _ => (Side::Right, reach),
         }
@@ -170,8 +170,9 @@ pub(super) fn area_position(name: &str) -> Result<Point, CommandError> {
     slot_corner(name).filter(|_| name != "12").map(|corner| corner + HALF_SLOT).ok_or_else(|| not_on_deck(name))
 }
 
-pub(super) const fn trash_width() -> f64 {
-    TRASH_WIDTH
+/// The size in x of an addressable area.
+pub(super) fn area_width(name: &str) -> f64 {
+    if name == FIXED_TRASH { TRASH_WIDTH } else { 2.0 * HALF_SLOT.x }
 }
 
 fn not_on_deck(area: &str) -> CommandError {

@@ -53,6 +53,16 @@ impl CommandError {
         Self::new("RunStoppedError", "Run was cancelled")
     }
 
+    /// A command for a Flex's hardware.
+    pub fn flex_only() -> Self {
+        Self::coded("HardwareNotSupportedError", "4003", "This command is supported by OT-3 only.")
+    }
+
+    /// A look-up that the real engine makes without catching what it may raise.
+    pub fn no_such_key(key: &str) -> Self {
+        Self::python("KeyError", &format!("'{key}'"), &format!("('{key}',)"))
+    }
+
     /// An exception that isn't Opentrons' own.
     pub fn python(class: &str, message: &str, args: &str) -> Self {
         let mut error = Self::new("PythonException", format!("{class}: {message}"));

@@ -3,7 +3,7 @@
 use super::{
     belief::{Engine, Nozzles, Pipette, Update},
     error::CommandError,
-    params::{BlowOutInPlace, DispenseInPlace, TransferInPlace, Well, WellLocation},
+    params::{BlowOutInPlace, DispenseInPlace, TransferInPlace, Well, WellAction, WellLocation},
     pipettes::facts,
     plan::{Plan, Step},
 };
@@ -122,6 +122,40 @@ impl Engine {
         let pipette = self.find_pipette(&blow_out.pipette_id)?;
         let action = Action::BlowOut { mount: pipette.mount, flow_ul_s: blow_out.flow_rate };
         Ok(plan.then(Step::Act(action)).believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: None }))
+    }
+
+    /// An OT-2's pipettes can't feel liquid; before that is told, all is checked that a Flex would check.
+    pub(super) fn liquid_probe(&self, probe: &WellAction, nozzles: Nozzles) -> Result<Plan, CommandError> {
+        let pipette = self.find_pipette(&probe.pipette_id)?;
+        if pipette.tip.is_none() {
+            return Err(CommandError::no_tip());
+        }
+        match pipette.aspirated {
+            None => {
+                let detail = "The pipette cannot probe liquid because of a previous blow out. The plunger must be reset \
+                              while the tip is somewhere away from liquid.";
+                Err(CommandError::new("PipetteNotReadyToAspirateError", detail))
+            }
+            Some(held) if held != 0.0 => {
+                let detail = "The pipette cannot probe for liquid when the tip has liquid in it.";
+                Err(CommandError::new("TipNotEmptyError", detail))
+            }
+            Some(_) => {
+                let way = self.way_to_well(&probe.pipette_id, &probe.well, nozzles)?;
+                Ok(way.plan.ending(Err(CommandError::flex_only())))
+            }
+        }
+    }
+
+    /// A pipette of one channel has but one layout, and no command for it.
+    pub(super) fn configure_nozzle_layout(&self, pipette_id: &str) -> Result<Plan, CommandError> {
+        let pipette = self.find_pipette(pipette_id)?;
+        let detail = if pipette.tip.is_some() {
+            "Cannot configure nozzle layout of the pipette while it has tips attached."
+        } else {
+            "Cannot configure nozzle layout with a 1 channel pipette."
+        };
+        Err(CommandError::coded("CommandPreconditionViolated", "4004", detail))
     }
 
     pub(super) fn prepare_to_aspirate(&self, pipette_id: &str) -> Result<Plan, CommandError> {

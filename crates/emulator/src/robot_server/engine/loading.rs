@@ -4,7 +4,7 @@ use super::{
     belief::{Engine, Labware, LabwareOffset, MAX_LOADED, Pipette, Update},
     deck,
     error::CommandError,
-    location::Location,
+    location::{Location, OffsetLocation},
     params::{LoadLabware, LoadPipette, MoveLabware},
     pipettes::facts,
     plan::{Plan, Step},
@@ -56,12 +56,31 @@ impl Engine {
     }
 
     fn offset_for(&self, definition_uri: &str, location: &Location) -> Option<&LabwareOffset> {
-        let applies = |offset: &&LabwareOffset| offset.definition_uri == definition_uri && offset.location == *location;
+        let at = self.offset_location(location)?;
+        let applies = |offset: &&LabwareOffset| offset.definition_uri == definition_uri && offset.location == at;
         self.offsets.iter().rev().find(applies)
+    }
+
+    /// What an offset for labware at `location` would have to name: the slot, and the labware in it that it stands on.
+    fn offset_location(&self, location: &Location) -> Option<OffsetLocation> {
+        let slot = |slot_name: &str| OffsetLocation { slot_name: slot_name.to_owned(), ..OffsetLocation::default() };
+        match location {
+            Location::Slot { slot_name } => Some(slot(slot_name)),
+            Location::Labware { labware_id } => {
+                let below = self.find_labware(labware_id).ok()?;
+                let Location::Slot { slot_name } = &below.location else { return None };
+                Some(OffsetLocation { definition_uri: Some(below.definition.uri()), ..slot(slot_name) })
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn move_labware(&self, movement: &MoveLabware) -> Result<Plan, CommandError> {
         let labware = self.find_labware(&movement.labware_id)?;
+        if labware.definition.is_fixed_trash {
+            let detail = format!("Cannot move fixed trash labware '{}'.", labware.definition.load_name);
+            return Err(CommandError::new("LabwareMovementNotAllowedError", detail));
+        }
         self.check_location(&movement.new_location)?;
         if let Some(occupant) = self.occupant(&movement.new_location).filter(|occupant| occupant.id != labware.id) {
             return Err(occupied(occupant, &movement.new_location));

@@ -67,6 +67,38 @@ fn known_location(value: &Value) -> Option<Location> {
     module.or(labware).or(area)
 }
 
+/// Where labware must stand for an offset to count: in a slot, or on other labware or a module in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OffsetLocation {
+    pub(super) slot_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) module_model: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) definition_uri: Option<String>,
+}
+
+const MODULES: &[&str] = &[
+    "temperatureModuleV1",
+    "temperatureModuleV2",
+    "magneticModuleV1",
+    "magneticModuleV2",
+    "thermocyclerModuleV1",
+    "thermocyclerModuleV2",
+    "heaterShakerModuleV1",
+    "magneticBlockV1",
+    "absorbanceReaderV1",
+];
+
+/// Reads where an offset counts.
+pub fn offset_location(fields: &mut Fields<'_>) -> OffsetLocation {
+    OffsetLocation {
+        slot_name: ot2_slot(fields.choice("slotName", SLOTS)),
+        module_model: fields.optional_choice("moduleModel", MODULES),
+        definition_uri: fields.optional_text("definitionUri"),
+    }
+}
+
 /// A location is a union, and pydantic tells what is wrong with each of its members.
 fn complain_of_location(fields: &mut Fields<'_>, place: &str, value: &Value) {
     let slot = if value.get("slotName").is_some() { not_permitted(SLOTS) } else { "field required".to_owned() };

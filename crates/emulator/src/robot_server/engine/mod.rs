@@ -22,7 +22,7 @@ mod way;
 pub use belief::{Engine, Labware, LabwareOffset, MAX_LOADED, Nozzles, Pipette};
 pub use command_type::{Audience, command_type};
 pub use error::{CommandError, ErrorOccurrence};
-pub use location::Location;
+pub use location::offset_location;
 pub use params::Params;
 pub use pipettes::{Mounted, PipetteFacts, facts};
 pub use plan::{Plan, Step};

@@ -36,6 +36,9 @@ pub enum Params {
     MoveToAddressableAreaForDropTip(MoveToAreaForDropTip),
     SavePosition(SavePosition),
     GetTipPresence(PipetteOnly),
+    VerifyTipPresence(VerifyTipPresence),
+    ConfigureNozzleLayout(ConfigureNozzleLayout),
+    LiquidProbe(WellAction),
     WaitForDuration(WaitForDuration),
     WaitForResume(WaitForResume),
     SetRailLights(SetRailLights),
@@ -132,6 +135,22 @@ pub struct LoadPipette {
 #[serde(rename_all = "camelCase")]
 pub struct PipetteOnly {
     pub pipette_id: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyTipPresence {
+    pub pipette_id: String,
+    pub expected_state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow_singular_sensor: Option<&'static str>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigureNozzleLayout {
+    pub pipette_id: String,
+    pub configuration_params: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -18,8 +18,15 @@ impl Engine {
     /// What a command does. `Err` is a command that fails before anything moves.
     pub fn plan(&self, params: &Params, nozzles: Nozzles) -> Result<Plan, CommandError> {
         match params {
-            Params::Home(home) => Ok(Plan::doing(homing(home)).believing(Update::At(None))),
-            Params::RetractAxis(retract) => Ok(Plan::doing(retraction(retract.axis)).believing(Update::At(None))),
+            Params::Home(home) => {
+                let axes = home.axes.as_deref().unwrap_or_default();
+                check_axes(axes, &format!("{axes:?} includes axes that are"))?;
+                Ok(Plan::doing(homing(home)).believing(Update::At(None)))
+            }
+            Params::RetractAxis(retract) => {
+                check_axes(&[retract.axis], &format!("{} is", retract.axis))?;
+                Ok(Plan::doing(retraction(retract.axis)).believing(Update::At(None)))
+            }
             Params::LoadLabware(load) => self.load_labware(load),
             Params::ReloadLabware(reload) => {
                 let labware = self.find_labware(&reload.labware_id)?;
@@ -87,6 +94,13 @@ impl Engine {
                 let id = save.position_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
                 Ok(Plan::telling(json!({"positionId": id, "position": tool_end(pipette, nozzles)})))
             }
+            // An OT-2 has no sensor for it: whatever was expected is taken for true.
+            Params::VerifyTipPresence(verify) => {
+                self.find_pipette(&verify.pipette_id).map_err(|_| CommandError::no_such_key(&verify.pipette_id))?;
+                Ok(Plan::telling(json!({})))
+            }
+            Params::ConfigureNozzleLayout(configure) => self.configure_nozzle_layout(&configure.pipette_id),
+            Params::LiquidProbe(probe) => self.liquid_probe(probe, nozzles),
             Params::GetTipPresence(_) => Ok(Plan::telling(json!({"status": "unknown"}))),
             Params::WaitForDuration(wait) => Ok(Plan::doing(vec![Step::Wait(wait.seconds)])),
             Params::WaitForResume(_) => Ok(Plan::doing(vec![Step::AwaitResume])),
@@ -96,13 +110,20 @@ impl Engine {
                 let module = given.get("moduleId").and_then(Value::as_str).unwrap_or_default();
                 Err(CommandError::new("ModuleNotLoadedError", format!("Module {module} not found.")))
             }
-            Params::FlexOnly(_) => Err(CommandError::coded(
-                "HardwareNotSupportedError",
-                "4002",
-                "This command is not supported on the OT-2.",
-            )),
+            Params::FlexOnly(_) => Err(CommandError::flex_only()),
         }
     }
+}
+
+/// The axes an OT-2 has.
+const OT2_AXES: &[&str] = &["x", "y", "leftZ", "rightZ", "leftPlunger", "rightPlunger"];
+
+/// Refuses an axis of a Flex's gripper.
+fn check_axes(axes: &[&str], said: &str) -> Result<(), CommandError> {
+    if axes.iter().all(|axis| OT2_AXES.contains(axis)) {
+        return Ok(());
+    }
+    Err(CommandError::new("InvalidAxisForRobotType", format!("{said} not valid for OT-2 Standard robot type")))
 }
 
 fn homing(home: &Home) -> Vec<Step> {

@@ -3,10 +3,10 @@
 use super::{
     location::location,
     params::{
-        BlowOut, BlowOutInPlace, ConfigureForVolume, Dispense, DispenseInPlace, DropTip, DropTipInPlace, Home,
+        BlowOut, BlowOutInPlace, ConfigureForVolume, ConfigureNozzleLayout, Dispense, DispenseInPlace, DropTip, DropTipInPlace, Home,
         LabwareOnly, LoadLabware, LoadPipette, MoveLabware, MoveRelative, MoveToArea, MoveToAreaForDropTip,
         MoveToCoordinates, MoveToWell, Movement, Params, PipetteOnly, RetractAxis, SavePosition, SetRailLights,
-        TouchTip, Transfer, TransferInPlace, WaitForDuration, WaitForResume, Well, WellAction, WellLocation,
+        TouchTip, Transfer, TransferInPlace, VerifyTipPresence, WaitForDuration, WaitForResume, Well, WellAction, WellLocation,
     },
 };
 use crate::{
@@ -28,7 +28,7 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
         "loadLiquid" => Params::LoadLiquid(as_given(fields, &["liquidId", "labwareId", "volumeByWell"])),
         "pickUpTip" => Params::PickUpTip(WellAction { well: well(fields), pipette_id: fields.text("pipetteId") }),
         "dropTip" => Params::DropTip(drop_tip(fields)),
-        "dropTipInPlace" | "unsafe/dropTipInPlace" => Params::DropTipInPlace(DropTipInPlace {
+        "dropTipInPlace" => Params::DropTipInPlace(DropTipInPlace {
             pipette_id: fields.text("pipetteId"),
             home_after: fields.optional_truth("homeAfter"),
         }),
@@ -37,7 +37,7 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
         "dispense" => Params::Dispense(Dispense { well: well(fields), transfer: dispense_in_place(fields) }),
         "dispenseInPlace" => Params::DispenseInPlace(dispense_in_place(fields)),
         "blowout" => Params::BlowOut(BlowOut { well: well(fields), blow: blow_out_in_place(fields) }),
-        "blowOutInPlace" | "unsafe/blowOutInPlace" => Params::BlowOutInPlace(blow_out_in_place(fields)),
+        "blowOutInPlace" => Params::BlowOutInPlace(blow_out_in_place(fields)),
         "touchTip" => Params::TouchTip(TouchTip {
             well: well(fields),
             pipette_id: fields.text("pipetteId"),
@@ -49,7 +49,10 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
             pipette_id: fields.text("pipetteId"),
             volume: fields.amount("volume"),
         }),
-        "configureNozzleLayout" => Params::Remark(as_given(fields, &["pipetteId", "configurationParams"])),
+        "configureNozzleLayout" => Params::ConfigureNozzleLayout(ConfigureNozzleLayout {
+            pipette_id: fields.text("pipetteId"),
+            configuration_params: fields.object("configurationParams", nozzle_layout),
+        }),
         "moveToWell" => Params::MoveToWell(MoveToWell {
             movement: movement(fields),
             well: well(fields),
@@ -72,6 +75,14 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
             position_id: fields.optional_text("positionId"),
             fail_on_not_homed: fields.optional_truth("failOnNotHomed").unwrap_or(true),
         }),
+        "verifyTipPresence" => Params::VerifyTipPresence(VerifyTipPresence {
+            pipette_id: fields.text("pipetteId"),
+            expected_state: fields.choice("expectedState", &["present", "absent", "unknown"]),
+            follow_singular_sensor: fields.optional_choice("followSingularSensor", &["primary", "secondary", "both"]),
+        }),
+        "liquidProbe" | "tryLiquidProbe" => {
+            Params::LiquidProbe(WellAction { well: well(fields), pipette_id: fields.text("pipetteId") })
+        }
         "getTipPresence" => Params::GetTipPresence(pipette(fields)),
         "waitForDuration" => Params::WaitForDuration(WaitForDuration {
             seconds: fields.number("seconds"),
@@ -82,11 +93,51 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
         "comment" => Params::Remark(as_given(fields, &["message"])),
         "setStatusBar" => Params::Remark(as_given(fields, &["animation"])),
         "custom" => Params::Remark(as_given(fields, &[])),
+        "absorbanceReader/initialize" | "absorbanceReader/measure" => {
+            fields.whole("sampleWavelength");
+            Params::Module(as_given(fields, &["moduleId"]))
+        }
         name if name.contains("Module/") || name.starts_with("heaterShaker/") || name.starts_with("thermocycler/") => {
             Params::Module(as_given(fields, &["moduleId"]))
         }
+        "unsafe/dropTipInPlace" => {
+            fields.optional_truth("homeAfter");
+            Params::FlexOnly(as_given(fields, &["pipetteId"]))
+        }
+        "unsafe/blowOutInPlace" => {
+            fields.positive("flowRate");
+            Params::FlexOnly(as_given(fields, &["pipetteId"]))
+        }
+        "unsafe/updatePositionEstimators" | "unsafe/engageAxes" => Params::FlexOnly(as_given(fields, &["axes"])),
+        "calibration/calibrateGripper" => {
+            fields.choice("jaw", &["front", "rear"]);
+            Params::FlexOnly(as_given(fields, &[]))
+        }
+        "calibration/calibrateModule" => {
+            fields.choice("mount", MOUNTS);
+            Params::FlexOnly(as_given(fields, &["moduleId", "labwareId"]))
+        }
+        "calibration/calibratePipette" | "calibration/moveToMaintenancePosition" => {
+            fields.choice("mount", MOUNTS);
+            Params::FlexOnly(as_given(fields, &[]))
+        }
         _ => Params::FlexOnly(as_given(fields, &[])),
     }
+}
+
+/// Which nozzles are to be used; without a style, all.
+fn nozzle_layout(fields: &mut Fields<'_>) -> Map<String, Value> {
+    const PRIMARY: &[&str] = &["A1", "H1", "A12", "H12"];
+    match fields.optional_choice("style", &["ALL", "SINGLE", "ROW", "COLUMN", "QUADRANT"]) {
+        Some("SINGLE" | "ROW" | "COLUMN") => drop(fields.choice("primaryNozzle", PRIMARY)),
+        Some("QUADRANT") => {
+            fields.choice("primaryNozzle", PRIMARY);
+            fields.text("frontRightNozzle");
+            fields.text("backLeftNozzle");
+        }
+        _ => {}
+    }
+    fields.given()
 }
 
 const AXES: &[&str] = &["x", "y", "leftZ", "rightZ", "leftPlunger", "rightPlunger", "extensionZ", "extensionJaw"];
@@ -227,7 +278,7 @@ fn move_to_area(fields: &mut Fields<'_>) -> MoveToArea {
         movement: movement(fields),
         pipette_id: fields.text("pipetteId"),
         addressable_area_name: fields.text("addressableAreaName"),
-        offset: fields.optional_object("offset", offset).unwrap_or_default(),
+        offset: fields.optional_object("offset", point).unwrap_or_default(),
         stay_at_highest_possible_z: fields.optional_truth("stayAtHighestPossibleZ").unwrap_or(false),
     }
 }
@@ -237,7 +288,7 @@ fn move_to_drop(fields: &mut Fields<'_>) -> MoveToAreaForDropTip {
         movement: movement(fields),
         pipette_id: fields.text("pipetteId"),
         addressable_area_name: fields.text("addressableAreaName"),
-        offset: fields.optional_object("offset", offset).unwrap_or_default(),
+        offset: fields.optional_object("offset", point).unwrap_or_default(),
         alternate_drop_location: fields.optional_truth("alternateDropLocation").unwrap_or(false),
         ignore_tip_configuration: fields.optional_truth("ignoreTipConfiguration").unwrap_or(true),
     }

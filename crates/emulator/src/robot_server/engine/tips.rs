@@ -47,28 +47,31 @@ impl Engine {
         let mut side_used = None;
         let mut location = Self::drop_location(labware, &drop.well_location);
         if drop.alternate_drop_location && labware.definition.is_fixed_trash {
-            let (side, x) = self.next_trash_side(well.size().0);
+            let (side, x) = self.next_trash_side(&drop.labware_id, well.size().0);
             location = WellLocation { origin: "top", offset: Point::new(x, 0.0, 0.0) };
-            side_used = Some(side);
+            side_used = Some(Update::TrashSideUsed { over: drop.labware_id.clone(), side });
         }
         let target =
             Well { labware_id: drop.labware_id.clone(), well_name: drop.well_name.clone(), well_location: location };
         let way = self.way_to_well(&drop.pipette_id, &target, nozzles)?;
         let pipette = self.find_pipette(&drop.pipette_id)?;
         let mut plan = letting_go(way.arrive(), pipette);
-        plan.updates.extend(side_used.map(Update::TrashSideUsed));
+        plan.updates.extend(side_used);
         Ok(plan)
     }
 
     pub(super) fn move_to_drop(&self, go: &MoveToAreaForDropTip, nozzles: Nozzles) -> Result<Plan, CommandError> {
         let middle = deck::area_position(&go.addressable_area_name)?;
         let pipette = self.find_pipette(&go.pipette_id)?;
-        let (side, x) = self.next_trash_side(deck::trash_width());
+        let (side, x) = self.next_trash_side(&go.addressable_area_name, deck::area_width(&go.addressable_area_name));
         let offset = if go.alternate_drop_location { Point::new(x, 0.0, 0.0) } else { go.offset };
         let hurdle = self.hurdle(pipette, None, go.movement.minimum_z_height);
         let way = self.way(pipette, middle + offset, hurdle, Some(&go.movement), nozzles)?;
         let plan = way.arrive().believing(Update::At(None));
-        Ok(if go.alternate_drop_location { plan.believing(Update::TrashSideUsed(side)) } else { plan })
+        if !go.alternate_drop_location {
+            return Ok(plan);
+        }
+        Ok(plan.believing(Update::TrashSideUsed { over: go.addressable_area_name.clone(), side }))
     }
 
     /// How a played run gets rid of the tips it believes to have: into the fixed trash.

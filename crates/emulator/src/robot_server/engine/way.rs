@@ -79,8 +79,7 @@ impl Engine {
         nozzles: Nozzles,
     ) -> Result<Way, CommandError> {
         self.find_labware(&well.labware_id)?;
-        let keyless = |_| CommandError::python("KeyError", &format!("'{pipette_id}'"), &format!("('{pipette_id}',)"));
-        let pipette = self.find_pipette(pipette_id).map_err(keyless)?;
+        let pipette = self.find_pipette(pipette_id).map_err(|_| CommandError::no_such_key(pipette_id))?;
         let position = self.well_position(&well.labware_id, &well.well_name, &well.well_location)?;
         let here = CurrentWell {
             pipette_id: pipette_id.to_owned(),

@@ -1,6 +1,9 @@
 //! What every route takes and gives: a body or a query as the robot reads it, an answer as it tells it.
 
-use crate::robot_server::{body, error::ApiError};
+use crate::robot_server::{
+    body,
+    error::{ApiError, FieldProblem},
+};
 use axum::{
     Json,
     body::Bytes,
@@ -31,14 +34,32 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = timeout(BODY_PATIENCE, Bytes::from_request(request, state)).await.map_err(|_| {
-            ApiError::modern(StatusCode::REQUEST_TIMEOUT, "BadRequest", "Bad Request", "The body didn't come in time.")
-        })?;
-        let bytes = bytes.map_err(|rejection| {
-            ApiError::modern(rejection.status(), "BadRequest", "Bad Request", rejection.body_text())
-        })?;
-        body::parse(&bytes).map(Self)
+        let whole = whole(request, state).await?;
+        whole.map(Self).map_err(|problem| ApiError::invalid_fields(vec![problem]))
     }
+}
+
+/// The same on a legacy route, which complains in its own shape.
+pub struct LegacyBody(pub Value);
+
+impl<S: Send + Sync> FromRequest<S> for LegacyBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let whole = whole(request, state).await?;
+        whole.map(Self).map_err(|problem| ApiError::legacy_invalid_fields(&[problem]))
+    }
+}
+
+/// The body, or what is wrong with its JSON.
+async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Result<Value, FieldProblem>, ApiError> {
+    let bytes = timeout(BODY_PATIENCE, Bytes::from_request(request, state)).await.map_err(|_| {
+        ApiError::modern(StatusCode::REQUEST_TIMEOUT, "BadRequest", "Bad Request", "The body didn't come in time.")
+    })?;
+    let bytes = bytes.map_err(|rejection| {
+        ApiError::modern(rejection.status(), "BadRequest", "Bad Request", rejection.body_text())
+    })?;
+    Ok(body::parse(&bytes))
 }
 
 /// The query of a path, read leniently: the last of several wins.
@@ -67,16 +88,6 @@ impl Query {
         self.text(name).map(parse).transpose()
     }
 
-    /// A count of at least one.
-    pub fn count(&self, name: &str) -> Result<Option<usize>, ApiError> {
-        match self.whole(name)? {
-            None => Ok(None),
-            Some(count) if count < 0 => {
-                Err(ApiError::invalid_query(name, "ensure this value is greater than or equal to 0"))
-            }
-            Some(count) => Ok(Some(usize::try_from(count).unwrap_or(usize::MAX))),
-        }
-    }
 
     pub fn truth(&self, name: &str) -> Result<bool, ApiError> {
         match self.text(name).map(str::to_lowercase).as_deref() {

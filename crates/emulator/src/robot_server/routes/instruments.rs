@@ -4,9 +4,9 @@ use super::exchange::{Answer, ok};
 use crate::robot_server::{
     Robot,
     engine::{PipetteFacts, facts},
-    meta,
+    meta, version,
 };
-use axum::extract::State;
+use axum::{extract::State, http::HeaderMap};
 use domain::Mount;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -52,7 +52,11 @@ fn pipette(facts: Option<PipetteFacts>, mount_axis: &str, plunger_axis: &str) ->
     })
 }
 
-pub async fn modules() -> Answer {
+/// None hang on this robot. Version 2 of the API has another shape for them.
+pub async fn modules(headers: HeaderMap) -> Answer {
+    if version::spoken(&headers) <= 2 {
+        return ok(json!({"modules": []}));
+    }
     ok(json!({"data": [], "meta": meta(0, 0)}))
 }
 

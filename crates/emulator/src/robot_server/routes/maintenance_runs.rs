@@ -3,7 +3,7 @@
 use super::{
     exchange::{Answer, Body, Query, created, ok},
     run_commands::{Listing, Patience, links, listing, page, send},
-    runs::{Data, offsets, take_definition, take_offset, told},
+    runs::{Data, offsets, read_definition, read_offset, take_definition, take_offset, told},
 };
 use crate::robot_server::{
     Robot,
@@ -45,7 +45,15 @@ pub async fn current(State(robot): State<Arc<Robot>>) -> Answer {
         let detail = "No maintenance run currently running.";
         ApiError::not_found("NoCurrentRunFound", "No current run found", detail)
     })?;
-    ok(json!({"data": describe(run)}))
+    let links = json!({"current": {"href": format!("/maintenance_runs/{}", run.id)}});
+    ok(json!({"data": describe(run), "links": links}))
+}
+
+/// A run that is played sends a maintenance run away.
+pub fn drop_idle(robot: &Robot) {
+    if let Some(run) = lock(&robot.maintenance).take_if(|run| run.can_be_replaced()) {
+        run.put_aside();
+    }
 }
 
 pub async fn get(State(robot): State<Arc<Robot>>, Path(id): Path<String>) -> Answer {
@@ -68,9 +76,10 @@ pub async fn create_command(
     query: Query,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<Data<Command>>), ApiError> {
+    let run = find(&robot, &id)?;
     let patience = Patience::read(&query)?;
     let asked = command::Asked { intent: Intent::Setup, ..command::read(&body, Audience::Run)? };
-    send(&find(&robot, &id)?, asked, patience).await
+    send(&run, asked, patience).await
 }
 
 pub async fn list_commands(
@@ -78,10 +87,10 @@ pub async fn list_commands(
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Json<Listing<Summary>>, ApiError> {
-    let run = find(&robot, &id)?;
     let (cursor, length) = page(&query)?;
+    let run = find(&robot, &id)?;
     let links = links(&run, "maintenance_runs");
-    Ok(Json(listing(Some(run.page(cursor, length, Command::summary)), links)))
+    Ok(Json(listing(Some(run.page(cursor, length, Command::summary_without_notes)), links)))
 }
 
 pub async fn get_command(
@@ -96,11 +105,13 @@ pub async fn get_command(
 }
 
 pub async fn add_offset(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Body(body): Body) -> Answer {
-    take_offset(&*find(&robot, &id)?, &body)
+    let run = find(&robot, &id)?;
+    take_offset(&run, read_offset(&body)?)
 }
 
 pub async fn add_definition(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Body(body): Body) -> Answer {
-    take_definition(&*find(&robot, &id)?, body)
+    let run = find(&robot, &id)?;
+    take_definition(&run, read_definition(body)?)
 }
 
 fn find(robot: &Robot, id: &str) -> Result<Arc<Run>, ApiError> {

@@ -22,7 +22,6 @@ use super::{Robot, boot, error::ApiError, origin, version};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::StatusCode,
     middleware::{from_fn, from_fn_with_state},
     routing::{any, get, post, put},
 };
@@ -65,10 +64,7 @@ fn legacy() -> Router<Arc<Robot>> {
         .route("/calibration/status", get(settings::calibration))
         .route("/networking/status", get(system::networking))
         .route("/logs/{name}", get(system::logs))
-        .method_not_allowed_fallback(|| async {
-            let message = "Method Not Allowed".to_owned();
-            ApiError::Legacy { status: StatusCode::METHOD_NOT_ALLOWED, message }
-        })
+        .method_not_allowed_fallback(|| async { version::method_not_allowed_legacy() })
         .route_layer(from_fn(version::require_legacy))
 }
 
@@ -86,14 +82,16 @@ fn modern() -> Router<Arc<Robot>> {
         .route("/protocols/ids", get(system::empty_list))
         .route("/protocols/{id}", get(system::no_protocol))
         .route("/dataFiles", get(system::empty_list))
-        .route("/labware/calibrations", get(system::empty_list))
+        .route("/labware/calibrations", get(system::labware_calibrations))
+        .route(
+            "/labware/calibrations/{id}",
+            get(system::labware_calibrations_removed).delete(system::labware_calibrations_removed),
+        )
         .route("/calibration/pipette_offset", get(system::empty_list))
         .route("/calibration/tip_length", get(system::empty_list))
         .route("/robot/control/{*rest}", any(flex::refuse))
         .route("/subsystems/{*rest}", any(flex::refuse))
-        .method_not_allowed_fallback(|| async {
-            ApiError::modern(StatusCode::METHOD_NOT_ALLOWED, "BadRequest", "Bad Request", "Method Not Allowed")
-        })
+        .method_not_allowed_fallback(|| async { version::method_not_allowed() })
         .route_layer(from_fn(version::require_modern))
 }
 

@@ -1,6 +1,6 @@
 //! The oldest routes: lights, homing, moving, motors.
 
-use super::exchange::{Answer, Body, ok};
+use super::exchange::{Answer, LegacyBody, Query, ok};
 use crate::robot_server::{Robot, error::ApiError};
 use crate::{
     robot_server::body::Fields,
@@ -12,7 +12,12 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-pub async fn identify() -> Answer {
+pub async fn identify(query: Query) -> Answer {
+    match query.text("seconds").map(|seconds| seconds.trim().parse::<i64>()) {
+        Some(Ok(_)) => {}
+        Some(Err(_)) => return Err(ApiError::legacy_invalid("query.seconds: value is not a valid integer")),
+        None => return Err(ApiError::legacy_invalid("query.seconds: field required")),
+    }
     ok(json!({"message": "identifying"}))
 }
 
@@ -20,7 +25,7 @@ pub async fn get_lights(State(robot): State<Arc<Robot>>) -> Answer {
     ok(json!({"on": robot.hardware.lights()}))
 }
 
-pub async fn set_lights(State(robot): State<Arc<Robot>>, Body(body): Body) -> Answer {
+pub async fn set_lights(State(robot): State<Arc<Robot>>, LegacyBody(body): LegacyBody) -> Answer {
     let mut fields = Fields::of(&body, "");
     let on = fields.truth("on");
     fields.finish().map_err(|problems| ApiError::legacy_invalid_fields(&problems))?;
@@ -28,27 +33,39 @@ pub async fn set_lights(State(robot): State<Arc<Robot>>, Body(body): Body) -> An
     ok(json!({"on": on}))
 }
 
-pub async fn home(State(robot): State<Arc<Robot>>, Body(body): Body) -> Answer {
+pub async fn home(State(robot): State<Arc<Robot>>, LegacyBody(body): LegacyBody) -> Answer {
     let mut fields = Fields::of(&body, "");
     let target = fields.choice("target", &["robot", "pipette"]);
-    let mount = if target == "pipette" { fields.choice("mount", &["left", "right"]) } else { "" };
+    let mount = fields.optional_choice("mount", &["left", "right"]);
+    if target == "pipette" && fields.raw("mount").is_none() {
+        fields.complain("__root__", "mount must be specified if target is pipette");
+    }
     fields.finish().map_err(|problems| ApiError::legacy_invalid_fields(&problems))?;
-    let (action, message) = match mount {
-        "left" => (Action::RaiseMount { mount: Mount::Left }, "Homing pipette on left mount"),
-        "right" => (Action::RaiseMount { mount: Mount::Right }, "Homing pipette on right mount"),
+    let (action, message) = match (target, mount) {
+        ("pipette", Some("left")) => (Action::RaiseMount { mount: Mount::Left }, "Pipette on left homed successfully"),
+        ("pipette", _) => (Action::RaiseMount { mount: Mount::Right }, "Pipette on right homed successfully"),
         _ => (Action::Home, "Homing robot."),
     };
     move_on_its_own(robot, action).await?;
     ok(json!({"message": message}))
 }
 
-pub async fn go(State(robot): State<Arc<Robot>>, Body(body): Body) -> Answer {
+/// A mount isn't sent lower, mm: its pipette would reach the deck.
+const LOWEST_MOUNT_Z: f64 = 30.0;
+/// The real server's words.
+const TOO_LOW: &str = "Sending a mount to a z position lower than 30 can cause a collision with the deck or reach the \
+                       end of the Z axis  movement screw. Z values for mount movement must be >= 30";
+
+pub async fn go(State(robot): State<Arc<Robot>>, LegacyBody(body): LegacyBody) -> Answer {
     let mut fields = Fields::of(&body, "");
-    fields.choice("target", &["mount", "pipette"]);
+    let target = fields.choice("target", &["pipette", "mount"]);
     let mount = if fields.choice("mount", &["left", "right"]) == "left" { Mount::Left } else { Mount::Right };
     let point: Option<[f64; 3]> = serde_json::from_value(fields.raw("point").cloned().unwrap_or_default()).ok();
     if point.is_none() {
         fields.complain("point", "Point must be 3 coordinates");
+    }
+    if target == "mount" && point.is_some_and(|[.., z]| z < LOWEST_MOUNT_Z) {
+        fields.complain("__root__", TOO_LOW);
     }
     fields.finish().map_err(|problems| ApiError::legacy_invalid_fields(&problems))?;
     let [x, y, z] = point.unwrap_or_default();
@@ -70,7 +87,7 @@ pub async fn engaged() -> Answer {
     ok(json!({"x": on(), "y": on(), "z_l": on(), "z_r": on(), "p_l": on(), "p_r": on(), "q": null, "g": null}))
 }
 
-pub async fn disengage(Body(body): Body) -> Answer {
+pub async fn disengage(LegacyBody(body): LegacyBody) -> Answer {
     let axes = body.get("axes").and_then(Value::as_array);
     let Some(axes) = axes.filter(|axes| axes.len() <= 8 && axes.iter().all(Value::is_string)) else {
         return Err(ApiError::legacy_invalid("body.axes: field required"));

@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde_json::{Serializer, Value, json, ser::Formatter};
 use std::{io, sync::Arc, time::Duration};
 
-const DEFAULT_PAGE: usize = 20;
+const DEFAULT_PAGE: i64 = 20;
 
 /// A page of a list, with links to where the run is now.
 #[derive(Serialize)]
@@ -39,9 +39,9 @@ pub async fn create(
     query: Query,
     Body(body): Body,
 ) -> Told<Command> {
+    let run = robot.runs().find_current(&id)?;
     let patience = Patience::read(&query)?;
     let asked = command::read(&body, Audience::Run)?;
-    let run = robot.runs().find_current(&id)?;
     send(&run, asked, patience).await
 }
 
@@ -101,11 +101,11 @@ pub async fn list(
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Json<Listing<Summary>>, ApiError> {
+    let (cursor, length) = page(&query)?;
     let (entry, current) = {
         let runs = robot.runs();
         (runs.find(&id)?, runs.is_current(&id))
     };
-    let (cursor, length) = page(&query)?;
     let run = live(entry);
     let links = match &run {
         Some(run) if current => links(run, "runs"),
@@ -116,8 +116,8 @@ pub async fn list(
 }
 
 /// Reads `cursor` and `pageLength`.
-pub fn page(query: &Query) -> Result<(Option<i64>, usize), ApiError> {
-    Ok((query.whole("cursor")?, query.count("pageLength")?.unwrap_or(DEFAULT_PAGE)))
+pub fn page(query: &Query) -> Result<(Option<i64>, i64), ApiError> {
+    Ok((query.whole("cursor")?, query.whole("pageLength")?.unwrap_or(DEFAULT_PAGE)))
 }
 
 /// A page in its envelope; of a lost run, an empty one.
@@ -157,9 +157,9 @@ pub async fn errors(
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Json<Errors>, ApiError> {
-    let entry = robot.runs().find(&id)?;
     let (cursor, length) = page(&query)?;
-    let listing = listing(live(entry).map(|run| run.error_page(cursor, length)), json!({}));
+    let run = robot.runs().check_current(&id, "get command errors of")?;
+    let listing = listing(Some(run.error_page(cursor, length)), json!({}));
     Ok(Json(Errors { data: listing.data, meta: listing.meta }))
 }
 
@@ -173,7 +173,7 @@ pub async fn pre_serialized(State(robot): State<Arc<Robot>>, Path(id): Path<Stri
     if run.as_ref().is_some_and(|run| current && !run.has_ended()) {
         return Err(not_yet());
     }
-    let all = run.map(|run| run.page(Some(0), usize::MAX, as_python_writes)).map(|page| page.items);
+    let all = run.map(|run| run.page(Some(0), i64::MAX, as_python_writes)).map(|page| page.items);
     let all = all.unwrap_or_default();
     let meta = meta(0, all.len());
     ok(json!({"data": all, "meta": meta}))

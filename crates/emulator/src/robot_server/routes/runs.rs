@@ -1,15 +1,18 @@
 //! `/runs`: made, told, played, put aside.
 
-use super::exchange::{Answer, Body, Query, created, ok};
+use super::{
+    exchange::{Answer, Body, Query, created, ok},
+    maintenance_runs,
+};
 use crate::{
     labware::Definition,
     robot_server::{
         Robot,
         body::Fields,
         command::timestamp,
-        engine::{LabwareOffset, Location, MAX_LOADED, point},
+        engine::{LabwareOffset, MAX_LOADED, offset_location, point},
         error::{ApiError, FieldProblem},
-        meta,
+        meta, posted_labware,
         run::{ActionType, Run},
         runs::Entry,
     },
@@ -24,10 +27,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub async fn list(State(robot): State<Arc<Robot>>, query: Query) -> Answer {
-    let length = query.count("pageLength")?.unwrap_or(usize::MAX);
+    let length = query.whole("pageLength")?;
     let runs = robot.runs();
-    let newest = runs.entries().len().saturating_sub(length);
-    let told: Vec<_> = runs.entries().iter().skip(newest).map(|entry| runs.describe(entry)).collect();
+    // The newest. A negative number is none at all to the database the real server asks.
+    let most = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
+    let first = runs.entries().len().saturating_sub(most);
+    let told: Vec<_> = runs.entries().iter().skip(first).map(|entry| runs.describe(entry)).collect();
     let links = match runs.current() {
         Some(current) => json!({"current": {"href": format!("/runs/{}", current.id)}}),
         None => json!({}),
@@ -37,8 +42,9 @@ pub async fn list(State(robot): State<Arc<Robot>>, query: Query) -> Answer {
 }
 
 pub async fn create(State(robot): State<Arc<Robot>>, Body(body): Body) -> Answer {
+    let protocol = asked_protocol(&body)?;
     let offsets = offsets(&body)?;
-    if let Some(protocol) = body.pointer("/data/protocolId").and_then(Value::as_str) {
+    if let Some(protocol) = protocol {
         let detail = format!("Protocol {protocol} was not found.");
         return Err(ApiError::not_found("ProtocolNotFound", "Protocol Not Found", detail));
     }
@@ -57,16 +63,11 @@ pub async fn update(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Bod
     let current = fields.optional_truth("current");
     fields.finish().map_err(ApiError::invalid_fields)?;
     let mut runs = robot.runs();
+    let run = runs.check_current(&id, "update")?;
     if current == Some(false) {
-        let run = runs.put_aside(&id)?;
-        return ok(json!({"data": run.describe(false)}));
+        runs.put_aside(&run)?;
     }
-    let run = runs.find(&id)?;
-    if !runs.is_current(&id) {
-        let detail = format!("Cannot update {id} because it is not the current run.");
-        return Err(ApiError::conflict("RunStopped", "Run Stopped", detail));
-    }
-    ok(json!({"data": runs.describe(&run)}))
+    ok(json!({"data": run.describe(runs.is_current(&id))}))
 }
 
 pub async fn delete(State(robot): State<Arc<Robot>>, Path(id): Path<String>) -> Answer {
@@ -75,6 +76,7 @@ pub async fn delete(State(robot): State<Arc<Robot>>, Path(id): Path<String>) -> 
 }
 
 pub async fn act(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Body(body): Body) -> Answer {
+    let run = robot.runs().find_current(&id)?;
     let data = body.get("data").cloned().unwrap_or_default();
     let mut fields = Fields::of(&data, "data");
     let asked = fields.choice("actionType", &["play", "pause", "stop", "resume-from-recovery"]);
@@ -85,22 +87,26 @@ pub async fn act(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Body(b
         "stop" => ActionType::Stop,
         _ => ActionType::ResumeFromRecovery,
     };
-    let run = robot.runs().find_current(&id)?;
+    if action_type == ActionType::Play {
+        maintenance_runs::drop_idle(&robot);
+    }
     created(json!({"data": run.act(action_type)?}))
 }
 
 pub async fn add_offset(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Body(body): Body) -> Answer {
-    let run = robot.runs().find_current(&id)?;
-    take_offset(&run, &body)
+    robot.runs().find(&id)?;
+    let offset = read_offset(&body)?;
+    take_offset(&*robot.runs().find_current(&id)?, offset)
 }
 
 pub async fn add_definition(State(robot): State<Arc<Robot>>, Path(id): Path<String>, Body(body): Body) -> Answer {
-    let run = robot.runs().find_current(&id)?;
-    take_definition(&run, body)
+    robot.runs().find(&id)?;
+    let definition = read_definition(body)?;
+    take_definition(&*robot.runs().find_current(&id)?, definition)
 }
 
 pub async fn loaded_definitions(State(robot): State<Arc<Robot>>, Path(id): Path<String>) -> Answer {
-    let run = robot.runs().find_current(&id)?;
+    let run = robot.runs().check_current(&id, "get loaded labware definitions of")?;
     let definitions = run.with_engine(|engine| engine.loaded_definitions());
     let documents: Vec<_> = definitions.values().map(|definition| definition.document.clone()).collect();
     ok(json!({"data": documents}))
@@ -108,26 +114,35 @@ pub async fn loaded_definitions(State(robot): State<Arc<Robot>>, Path(id): Path<
 
 /// Taken and without effect: this robot never waits for recovery.
 pub async fn set_recovery_policy(State(robot): State<Arc<Robot>>, Path(id): Path<String>, _: Body) -> Answer {
-    robot.runs().find_current(&id)?;
+    robot.runs().check_current(&id, "update")?;
     ok(json!({}))
 }
 
-/// Adds a labware offset to a run of any kind.
-pub fn take_offset(run: &Run, body: &Value) -> Answer {
+/// The labware offset that a body asks for.
+pub fn read_offset(body: &Value) -> Result<LabwareOffset, ApiError> {
     let data = body.get("data").cloned().unwrap_or_default();
-    let offset = offset(&data, "data").map_err(ApiError::invalid_fields)?;
+    offset(&data, "data").map_err(ApiError::invalid_fields)
+}
+
+/// Adds a labware offset to a run of any kind.
+pub fn take_offset(run: &Run, offset: LabwareOffset) -> Answer {
     if !run.with_engine(|engine| engine.correct(offset.clone())) {
         return Err(too_many("labware offsets"));
     }
     created(json!({"data": offset}))
 }
 
-/// Adds a labware definition to a run of any kind.
-pub fn take_definition(run: &Run, mut body: Value) -> Answer {
+/// The labware definition in a body, if the real server would take it.
+pub fn read_definition(mut body: Value) -> Result<Definition, ApiError> {
     let document = body.get_mut("data").map(Value::take).unwrap_or_default();
-    let definition = Definition::parse(document).map_err(|error| {
+    posted_labware::check(&document, "data").map_err(ApiError::invalid_fields)?;
+    Definition::parse(document).map_err(|error| {
         ApiError::invalid_fields(vec![FieldProblem { at: "data".to_owned(), detail: error.to_string() }])
-    })?;
+    })
+}
+
+/// Adds a labware definition to a run of any kind.
+pub fn take_definition(run: &Run, definition: Definition) -> Answer {
     let uri = definition.uri();
     if !run.with_engine(|engine| engine.define(definition)) {
         return Err(too_many("labware definitions"));
@@ -135,12 +150,27 @@ pub fn take_definition(run: &Run, mut body: Value) -> Answer {
     created(json!({"data": {"definitionUri": uri}}))
 }
 
+/// The protocol a run is to be made with. Reads all of a request for a run but its offsets.
+fn asked_protocol(body: &Value) -> Result<Option<String>, ApiError> {
+    if body.is_null() {
+        return Ok(None);
+    }
+    let mut fields = Fields::of(body, "");
+    let protocol = fields.object("data", |data| {
+        for name in ["runTimeParameterValues", "runTimeParameterFiles"] {
+            data.optional_object(name, |_| ());
+        }
+        if data.raw("labwareOffsets").is_some_and(|offsets| !offsets.is_array()) {
+            data.complain("labwareOffsets", "value is not a valid list");
+        }
+        data.optional_text("protocolId")
+    });
+    fields.finish().map_err(ApiError::invalid_fields)?;
+    Ok(protocol)
+}
+
 /// The offsets a run is to be made with.
 pub fn offsets(body: &Value) -> Result<Vec<LabwareOffset>, ApiError> {
-    if !body.is_null() && !body.get("data").is_some_and(Value::is_object) {
-        let problem = FieldProblem { at: "data".to_owned(), detail: "field required".to_owned() };
-        return Err(ApiError::invalid_fields(vec![problem]));
-    }
     let asked = body.pointer("/data/labwareOffsets").and_then(Value::as_array);
     let asked = asked.map(Vec::as_slice).unwrap_or_default();
     if asked.len() > MAX_LOADED {
@@ -156,7 +186,7 @@ fn offset(value: &Value, at: &str) -> Result<LabwareOffset, Vec<FieldProblem>> {
         id: Uuid::new_v4().to_string(),
         created_at: timestamp(),
         definition_uri: fields.text("definitionUri"),
-        location: Location::Slot { slot_name: fields.object("location", |location| location.text("slotName")) },
+        location: fields.object("location", offset_location),
         vector: fields.object("vector", point),
     };
     fields.finish()?;

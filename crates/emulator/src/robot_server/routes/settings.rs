@@ -1,7 +1,7 @@
 //! `/settings` and the calibration status: how this robot is set up. Nothing of it can be changed.
 
-use super::exchange::{Answer, Body, ok};
-use crate::robot_server::error::ApiError;
+use super::exchange::{Answer, LegacyBody, ok};
+use crate::robot_server::{body::Fields, error::ApiError};
 use serde_json::{Value, json};
 
 const FLAGS: &[(&str, Option<&str>, &str, &str)] = &[
@@ -55,8 +55,11 @@ pub async fn get() -> Answer {
 }
 
 /// Takes a change of a known flag and keeps the robot as it is: no flag concerns a virtual robot.
-pub async fn change(Body(body): Body) -> Answer {
-    let id = body.get("id").and_then(Value::as_str).unwrap_or_default();
+pub async fn change(LegacyBody(body): LegacyBody) -> Answer {
+    let mut fields = Fields::of(&body, "");
+    let id = fields.text("id");
+    fields.optional_truth("value");
+    fields.finish().map_err(|problems| ApiError::legacy_invalid_fields(&problems))?;
     if FLAGS.iter().any(|(known, ..)| *known == id) {
         return get().await;
     }

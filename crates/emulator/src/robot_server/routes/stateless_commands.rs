@@ -36,11 +36,11 @@ pub async fn create(
     query: Query,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<Data<Command>>), ApiError> {
-    let patience = Patience::read(&query)?;
-    let asked = command::Asked { intent: Intent::Setup, ..command::read(&body, Audience::Stateless)? };
     if robot.runs().current().is_some_and(|run| run.is_playing()) {
         return Err(run_active());
     }
+    let patience = Patience::read(&query)?;
+    let asked = command::Asked { intent: Intent::Setup, ..command::read(&body, Audience::Stateless)? };
     send(&stateless_run(&robot), asked, patience).await
 }
 

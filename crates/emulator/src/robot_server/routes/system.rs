@@ -1,10 +1,10 @@
 //! The machine around the robot: its clock, logs and network, and the lists that are always empty here.
 
 use super::exchange::{Answer, ok};
-use crate::robot_server::{command::timestamp, error::ApiError, meta};
+use crate::robot_server::{command::timestamp, error::ApiError, meta, version};
 use axum::{
     extract::Path,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -39,6 +39,26 @@ pub async fn logs(Path(name): Path<String>) -> Response {
 pub async fn networking() -> ApiError {
     let message = "'' is not a valid ConnectivityStatus".to_owned();
     ApiError::Legacy { status: StatusCode::INTERNAL_SERVER_ERROR, message }
+}
+
+/// Offsets of labware moved to the runs; whoever speaks an older version is still told that there are none.
+pub async fn labware_calibrations(headers: HeaderMap) -> Answer {
+    const REMOVED_IN: u32 = 4;
+    if version::spoken(&headers) < REMOVED_IN { ok(json!({"data": []})) } else { Err(calibrations_removed()) }
+}
+
+pub async fn labware_calibrations_removed() -> ApiError {
+    calibrations_removed()
+}
+
+fn calibrations_removed() -> ApiError {
+    ApiError::coded(
+        StatusCode::GONE,
+        "LabwareCalibrationEndpointsRemoved",
+        "Labware Calibration Endpoints Removed",
+        "Use the `/runs` endpoints to manage labware offsets.",
+        "4002",
+    )
 }
 
 pub async fn empty_list() -> Answer {

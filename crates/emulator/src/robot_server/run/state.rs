@@ -98,6 +98,11 @@ impl State {
         }
     }
 
+    /// Whether the run was ever played.
+    pub(super) const fn was_started(&self) -> bool {
+        self.started_at.is_some()
+    }
+
     pub(super) fn admit(&self, intent: Intent) -> Result<(), ApiError> {
         if self.outcome.is_some() {
             return Err(not_allowed("RunStopped", "Run Stopped", "RunStoppedError", "The run has already stopped."));
@@ -153,12 +158,12 @@ impl State {
         }
     }
 
-    pub(super) fn begin(&mut self, index: usize) -> Option<(Params, String, Intent)> {
+    pub(super) fn begin(&mut self, index: usize) -> Option<(Params, String)> {
         let command = self.commands.get_mut(index)?;
         command.status = Status::Running;
         command.started_at = Some(timestamp());
         self.running = Some(index);
-        Some((command.params.clone(), command.key.clone(), command.intent))
+        Some((command.params.clone(), command.key.clone()))
     }
 
     pub(super) fn finish(&mut self, index: usize, outcome: Result<Value, CommandError>) {
@@ -203,6 +208,8 @@ impl State {
     pub(super) fn act(&mut self, action_type: ActionType) -> Result<RunAction, ApiError> {
         self.check_action(action_type)?;
         match action_type {
+            // A start is taken without looking whether there is still something to be started.
+            ActionType::Play if self.outcome.is_some() => {}
             ActionType::Play => {
                 self.phase = Phase::Running;
                 self.started_at.get_or_insert_with(timestamp);
@@ -210,7 +217,7 @@ impl State {
             ActionType::Pause => self.phase = Phase::Paused,
             ActionType::Stop if self.outcome.is_none() => {
                 self.outcome = Some(Outcome::Stopped);
-                if self.phase != Phase::Setup {
+                if self.was_started() {
                     self.fail_queue(&timestamp());
                 }
             }
@@ -226,6 +233,7 @@ impl State {
     fn check_action(&self, action_type: ActionType) -> Result<(), ApiError> {
         match action_type {
             ActionType::Stop => Ok(()),
+            ActionType::Play if !self.was_started() => Ok(()),
             _ if self.outcome.is_some() => Err(action_not_allowed("RunStoppedError", "The run has already stopped.")),
             ActionType::Pause if self.phase != Phase::Running => {
                 Err(action_not_allowed("PauseNotAllowedError", "Cannot pause a run that is not running."))
@@ -239,13 +247,13 @@ impl State {
     }
 
     /// Where a page starts that nobody gave a cursor: at what runs, before what is queued, at the last page.
-    pub(super) fn default_cursor(&self, length: usize) -> i64 {
+    pub(super) fn default_cursor(&self, length: i64) -> i64 {
         let queued = self.setup_queue.front().or_else(|| self.protocol_queue.front());
         let at = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
         match (self.running, queued) {
             (Some(running), _) => at(running),
             (None, Some(&queued)) => at(queued) - 1,
-            (None, None) => at(self.commands.len()) - at(length),
+            (None, None) => at(self.commands.len()).saturating_sub(length),
         }
     }
 

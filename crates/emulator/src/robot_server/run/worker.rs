@@ -1,12 +1,12 @@
 //! The worker of a run, and what clients do with it: they add commands, wait for them, and play, pause or stop it.
 
 use super::{
-    page::{Page, clamp},
+    page::Page,
     state::{ActionType, Next, Outcome, Phase, RunAction, State},
 };
 use crate::{
     robot_server::{
-        command::{Asked, Command, Intent, timestamp},
+        command::{Asked, Command, timestamp},
         engine::{CommandError, Engine, ErrorOccurrence, Params, Plan, Step},
         error::ApiError,
         hardware::{Hardware, Stuck},
@@ -110,20 +110,17 @@ impl Run {
     }
 
     /// A page of commands. Without a cursor: where the run is now, or the end of the list.
-    pub fn page<T>(&self, cursor: Option<i64>, length: usize, tell: impl Fn(&Command) -> T) -> Page<T> {
+    pub fn page<T>(&self, cursor: Option<i64>, length: i64, tell: impl Fn(&Command) -> T) -> Page<T> {
         let state = self.state();
         let cursor = cursor.unwrap_or_else(|| state.default_cursor(length));
-        let (cursor, total) = clamp(cursor, state.commands.len());
-        Page { items: state.commands.iter().skip(cursor).take(length).map(tell).collect(), cursor, total }
+        Page::of(&state.commands, cursor, length, tell)
     }
 
     /// A page of the errors of failed commands.
-    pub fn error_page(&self, cursor: Option<i64>, length: usize) -> Page<ErrorOccurrence> {
+    pub fn error_page(&self, cursor: Option<i64>, length: i64) -> Page<ErrorOccurrence> {
         let state = self.state();
-        let total = state.command_errors.len();
-        let cursor = cursor.unwrap_or_else(|| total as i64 - length as i64);
-        let (cursor, total) = clamp(cursor, total);
-        Page { items: state.command_errors.iter().skip(cursor).take(length).cloned().collect(), cursor, total }
+        let cursor = cursor.unwrap_or_else(|| (state.command_errors.len() as i64).saturating_sub(length));
+        Page::of(&state.command_errors, cursor, length, Clone::clone)
     }
 
     pub fn current_command(&self) -> Option<CurrentCommand> {
@@ -177,7 +174,7 @@ impl Run {
     pub fn act(&self, action_type: ActionType) -> Result<RunAction, ApiError> {
         let mut state = self.state();
         let action = state.act(action_type)?;
-        let halts = action_type == ActionType::Stop && state.phase != Phase::Setup && state.completed_at.is_none();
+        let halts = action_type == ActionType::Stop && state.was_started() && state.completed_at.is_none();
         drop(state);
         match action_type {
             ActionType::Play => self.resume.notify_waiters(),
@@ -222,25 +219,25 @@ impl Run {
     }
 
     async fn execute(&self, index: usize) {
-        let Some((params, key, intent)) = self.state().begin(index) else { return };
+        let Some((params, key)) = self.state().begin(index) else { return };
         self.tell_change();
         let outcome = tokio::select! {
             biased;
-            outcome = self.carry_out(&params, &key, intent) => outcome,
+            outcome = self.carry_out(&params, &key) => outcome,
             () = self.halt.notified() => Err(CommandError::cancelled()),
         };
         self.state().finish(index, outcome);
         self.tell_change();
     }
 
-    async fn carry_out(&self, params: &Params, key: &str, intent: Intent) -> Result<Value, CommandError> {
-        if let Params::WaitForDuration(_) | Params::WaitForResume(_) = params {
+    async fn carry_out(&self, params: &Params, key: &str) -> Result<Value, CommandError> {
+        if let Params::WaitForDuration(_) | Params::WaitForResume(_) | Params::MoveLabware(_) = params {
             let plan = self.plan(params)?;
-            return self.follow(plan, key, intent).await;
+            return self.follow(plan, key).await;
         }
         let _gantry = self.hardware.gantry().await;
         let plan = self.plan(params)?;
-        self.follow(plan, key, intent).await
+        self.follow(plan, key).await
     }
 
     fn plan(&self, params: &Params) -> Result<Plan, CommandError> {
@@ -248,12 +245,11 @@ impl Run {
         self.state().engine.plan(params, nozzles)
     }
 
-    async fn follow(&self, plan: Plan, key: &str, intent: Intent) -> Result<Value, CommandError> {
+    async fn follow(&self, plan: Plan, key: &str) -> Result<Value, CommandError> {
         for step in plan.steps {
-            if matches!(step, Step::AwaitResume) && intent == Intent::Protocol {
-                self.pause_until_played().await;
-            } else {
-                self.hardware.carry_out(step, key).await.map_err(stuck)?;
+            match step {
+                Step::AwaitResume => self.pause_until_played().await,
+                step => self.hardware.carry_out(step, key).await.map_err(stuck)?,
             }
         }
         let mut state = self.state();
@@ -261,6 +257,7 @@ impl Run {
         plan.outcome
     }
 
+    /// A setup command that pauses leaves a run that was never started paused, and nothing but a start helps it.
     async fn pause_until_played(&self) {
         let resumed = self.resume.notified();
         self.state().phase = Phase::Paused;
