@@ -204,7 +204,7 @@ step "Tests"
 cargo test --locked --workspace --no-fail-fast
 
 prepare_python clients
-for client in tests/clients/*_cycle.py; do
+for client in tests/clients/*_cycle.py tests/clients/labware.py; do
     run_python_client "$client"
 done
 

@@ -22,6 +22,10 @@ pub struct Definition {
     /// Where the labware's front left bottom corner lies in its slot.
     pub corner_offset: Point,
     pub wells: BTreeMap<String, Well>,
+    /// Stands under labware and nowhere else.
+    pub is_adapter: bool,
+    /// Labware it may stand on, by load name, and by how much the two overlap.
+    pub stacks_on: BTreeMap<String, Point>,
     /// The document as a client would get it.
     pub document: Value,
 }
@@ -104,6 +108,8 @@ impl Definition {
             height: number(dimensions, "zDimension")?,
             corner_offset: Point::new(number(offset, "x")?, number(offset, "y")?, number(offset, "z")?),
             wells: wells(section(&document, "wells")?)?,
+            is_adapter: has(&document, "allowedRoles", "adapter"),
+            stacks_on: overlaps(&document)?,
             document,
         })
     }
@@ -125,8 +131,20 @@ pub fn uri(namespace: &str, load_name: &str, version: u32) -> String {
 }
 
 fn has_quirk(parameters: &Value, quirk: &str) -> bool {
-    let quirks = parameters.get("quirks").and_then(Value::as_array);
-    quirks.is_some_and(|quirks| quirks.iter().any(|known| known == quirk))
+    has(parameters, "quirks", quirk)
+}
+
+/// Whether the list of that name has the text in it.
+fn has(value: &Value, list: &str, text: &str) -> bool {
+    value.get(list).and_then(Value::as_array).is_some_and(|list| list.iter().any(|item| item == text))
+}
+
+fn overlaps(document: &Value) -> Result<BTreeMap<String, Point>, DefinitionError> {
+    let Some(offsets) = document.get("stackingOffsetWithLabware").and_then(Value::as_object) else {
+        return Ok(BTreeMap::new());
+    };
+    let read = |value| Ok(Point::new(number(value, "x")?, number(value, "y")?, number(value, "z")?));
+    offsets.iter().take(MAX_WELLS).map(|(name, value)| Ok((name.clone(), read(value)?))).collect()
 }
 
 fn section<'a>(value: &'a Value, name: &str) -> Result<&'a Value, DefinitionError> {

@@ -1,6 +1,7 @@
 //! Labware as the robot-server knows it: definitions (schema 2), the standard ones made from their measures and
 //! those a client posts.
 
+mod catalogue;
 mod definition;
 mod standard;
 

@@ -2,7 +2,7 @@
 //!
 //! The recordings aren't ours to keep here. They are looked for beside the checkout, in `../shared/reference` from the
 //! workspace (or where `TINCTURE_REFERENCE` says). Without them this test says so and passes; what they taught us is in
-//! `robot.rs` in our own words, so a clone alone is tested too.
+//! `robot` in our own words, so a clone alone is tested too.
 
 mod compare;
 mod schema;

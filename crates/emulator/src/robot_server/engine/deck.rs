@@ -31,6 +31,9 @@ const RETURN_TIP_SHARE: f64 = 0.5;
 /// Half a slot's footprint, mm.
 const HALF_SLOT: Point = Point::new(64.0, 43.0, 0.0);
 
+/// No pile of labware is higher.
+const DEEPEST_STACK: usize = 8;
+
 /// The name of the trash's addressable area.
 pub const FIXED_TRASH: &str = "fixedTrash";
 
@@ -50,8 +53,39 @@ impl Engine {
             _ => well.depth,
         };
         let correction = labware.offset.as_ref().map(|offset| offset.vector).unwrap_or_default();
-        let corner = self.stand(&labware.location, 0)? + labware.definition.corner_offset + correction;
+        let corner = self.corner(labware)? + labware.definition.corner_offset + correction;
         Ok(corner + well.bottom + Point::new(0.0, 0.0, rise) + location.offset)
+    }
+
+    /// Where labware stands, before its own corner's offset and any correction.
+    fn corner(&self, labware: &Labware) -> Result<Point, CommandError> {
+        let corner = self.stand(&labware.location, 0)?;
+        Ok(corner + self.sinking(labware))
+    }
+
+    /// Labware on labware sinks into it.
+    fn sinking(&self, labware: &Labware) -> Point {
+        let Location::Labware { labware_id } = &labware.location else { return Point::default() };
+        let below = self.find_labware(labware_id).ok();
+        let overlap = below.and_then(|below| labware.definition.stacks_on.get(&below.definition.load_name));
+        overlap.map_or_else(Point::default, |overlap| Point::new(overlap.x, overlap.y, -overlap.z))
+    }
+
+    /// Where labware of that definition would be above the slot it is, at last, in; none off the deck.
+    pub(super) fn above_slot(&self, labware: &Labware) -> Option<(Slot, Point)> {
+        let slot = self.slot_under(&labware.location, 0)?;
+        let (corner, origin) = (self.corner(labware).ok()?, slot.origin());
+        Some((slot, corner + Point::new(-origin.x, -origin.y, -origin.z)))
+    }
+
+    fn slot_under(&self, location: &Location, depth: usize) -> Option<Slot> {
+        match location {
+            Location::Slot { slot_name } => slot_number(slot_name),
+            Location::Labware { labware_id } if depth < DEEPEST_STACK => {
+                self.slot_under(&self.find_labware(labware_id).ok()?.location, depth + 1)
+            }
+            _ => None,
+        }
     }
 
     /// Where the front left bottom corner of what is at `location` lies. Labware may stand on labware, but not for ever.
@@ -60,10 +94,10 @@ impl Engine {
             Location::Slot { slot_name } | Location::Area { addressable_area_name: slot_name } => {
                 slot_corner(slot_name).ok_or_else(|| not_on_deck(slot_name))
             }
-            Location::Labware { labware_id } if depth < 8 => {
+            Location::Labware { labware_id } if depth < DEEPEST_STACK => {
                 let below = self.find_labware(labware_id)?;
                 let corner = self.stand(&below.location, depth + 1)?;
-                Ok(corner + Point::new(0.0, 0.0, below.definition.height))
+                Ok(corner + self.sinking(below) + Point::new(0.0, 0.0, below.definition.height))
             }
             Location::Module { module_id } => {
                 Err(CommandError::new("ModuleNotLoadedError", format!("Module {module_id} not found.")))
@@ -90,7 +124,7 @@ impl Engine {
 
     fn top(&self, labware: &Labware) -> f64 {
         let correction = labware.offset.as_ref().map_or(0.0, |offset| offset.vector.z);
-        self.stand(&labware.location, 0).map_or(0.0, |corner| corner.z) + labware.definition.height + correction
+        self.corner(labware).map_or(0.0, |corner| corner.z) + labware.definition.height + correction
     }
 
     /// The highest the engine plans to bring the end of what it believes to be on the pipette.
@@ -142,6 +176,22 @@ impl Engine {
             Location::Named(_) => Ok(()),
             _ => self.stand(location, 0).map(drop),
         }
+    }
+
+    /// Refuses labware that no pipette can get at: off the deck, or under other labware.
+    pub(super) fn check_accessible(&self, labware: &Labware) -> Result<(), CommandError> {
+        if labware.location == Location::Named("offDeck") {
+            let detail =
+                format!("Cannot move pipette to {}, labware is off-deck.", labware.definition.load_name);
+            return Err(CommandError::new("LocationNotAccessibleByPipetteError", detail));
+        }
+        let on_top = Location::Labware { labware_id: labware.id.clone() };
+        if self.labware.iter().any(|other| other.location == on_top) {
+            let detail =
+                format!("Cannot move to labware {}, labware has other labware stacked on top.", labware.id);
+            return Err(CommandError::new("LabwareIsInStackError", detail));
+        }
+        Ok(())
     }
 
     /// What is loaded in the slot, if anything.

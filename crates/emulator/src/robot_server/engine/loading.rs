@@ -2,7 +2,6 @@
 
 use super::{
     belief::{Engine, Labware, LabwareOffset, MAX_LOADED, Pipette, Update},
-    deck,
     error::CommandError,
     location::{Location, OffsetLocation},
     params::{LoadLabware, LoadPipette, MoveLabware},
@@ -27,6 +26,9 @@ impl Engine {
             return Err(occupied(occupant, &load.location));
         }
         let definition = self.definition(load)?;
+        if let Location::Labware { labware_id } = &load.location {
+            check_stacking(&definition, self.find_labware(labware_id)?)?;
+        }
         let offset = self.offset_for(&definition.uri(), &load.location);
         let labware = Labware {
             id: load.labware_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string()),
@@ -40,10 +42,8 @@ impl Engine {
             result["offsetId"] = json!(offset.id);
         }
         let mut plan = Plan::telling(result);
-        if let Location::Slot { slot_name } = &load.location
-            && let Some(slot) = deck::slot_number(slot_name)
-        {
-            plan = plan.then(Step::Place { slot, labware: physical(&definition) });
+        if let Some((slot, above)) = self.above_slot(&labware) {
+            plan = plan.then(Step::Place { slot, labware: physical(&definition, above) });
         }
         Ok(plan.believing(Update::LabwareLoaded(labware)))
     }
@@ -124,6 +124,18 @@ impl Engine {
         let pipette = Pipette { id: id.clone(), mount, model, tip: None, aspirated: None };
         Ok(Plan::telling(json!({"pipetteId": id})).believing(Update::PipetteLoaded(pipette)))
     }
+}
+
+/// Refuses labware on what it wasn't made to stand on.
+fn check_stacking(top: &Definition, below: &Labware) -> Result<(), CommandError> {
+    let detail = if top.is_adapter {
+        format!("Labware {} is defined as an adapter and cannot be placed on other labware.", top.load_name)
+    } else if !top.stacks_on.contains_key(&below.definition.load_name) {
+        format!("Labware {} cannot be loaded onto labware {}", top.load_name, below.definition.load_name)
+    } else {
+        return Ok(());
+    };
+    Err(CommandError::new("LabwareCannotBeStackedError", detail))
 }
 
 /// A GEN2 pipette stands in for its GEN1 forerunner.

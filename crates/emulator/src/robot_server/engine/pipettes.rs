@@ -10,8 +10,18 @@ pub struct PipetteFacts {
     pub serial: &'static str,
     pub min_volume: f64,
     pub max_volume: f64,
-    /// How far a tip slides over the nozzle (Opentrons' pipette definitions, version 2).
-    pub tip_overlap: f64,
+    /// How far a usual tip slides over the nozzle.
+    usual_tip_overlap: f64,
+    /// The same for those of racks with their own, by load name (Opentrons' pipette definitions, version 2).
+    tip_overlaps: &'static [(&'static str, f64)],
+}
+
+impl PipetteFacts {
+    /// How far a tip of that rack slides over the nozzle.
+    pub fn tip_overlap(&self, rack: &str) -> f64 {
+        let own = self.tip_overlaps.iter().find(|(load_name, _)| *load_name == rack);
+        own.map_or(self.usual_tip_overlap, |(_, overlap)| *overlap)
+    }
 }
 
 /// Facts of the two pipettes this robot can carry.
@@ -23,7 +33,8 @@ pub const fn facts(model: PipetteModel) -> PipetteFacts {
             serial: "P3HSV2120230101",
             min_volume: 20.0,
             max_volume: 300.0,
-            tip_overlap: 8.2,
+            usual_tip_overlap: 8.2,
+            tip_overlaps: &[],
         },
         PipetteModel::P20SingleGen2 => PipetteFacts {
             name: "p20_single_gen2",
@@ -31,7 +42,8 @@ pub const fn facts(model: PipetteModel) -> PipetteFacts {
             serial: "P20SV2220230101",
             min_volume: 1.0,
             max_volume: 20.0,
-            tip_overlap: 8.25,
+            usual_tip_overlap: 8.25,
+            tip_overlaps: &[("eppendorf_96_tiprack_10ul_eptips", 8.4), ("geb_96_tiprack_10ul", 8.3)],
         },
     }
 }

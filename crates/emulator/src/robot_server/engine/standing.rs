@@ -2,7 +2,7 @@
 
 use super::pipettes::facts;
 use crate::{
-    labware::{Definition, Shape, Well},
+    labware::{Definition, Point, Shape, Well},
     world::{LabwareKind, PhysicalLabware, WellGeometry, WellShape},
 };
 use domain::PipetteModel;
@@ -10,16 +10,16 @@ use domain::PipetteModel;
 /// The labware the colour sensor is parked in: a tip rack to the API, a dock to the world.
 const SENSOR_DOCK: &str = "ac_color_sensor_charging_port";
 
-/// What physically stands in the slot when a client says it loaded this.
-pub(super) fn physical(definition: &Definition) -> PhysicalLabware {
+/// What physically stands in the slot when a client says it loaded this, `above` its corner.
+pub(super) fn physical(definition: &Definition, above: Point) -> PhysicalLabware {
     let (x_mm, y_mm) = definition.footprint;
     PhysicalLabware {
         load_name: definition.load_name.clone(),
         x_mm,
         y_mm,
-        z_mm: definition.height,
+        z_mm: above.z + definition.height,
         kind: kind(definition),
-        wells: definition.wells.iter().map(|(name, well)| (name.clone(), geometry(definition, well))).collect(),
+        wells: definition.wells.iter().map(|(name, well)| (name.clone(), geometry(definition, well, above))).collect(),
     }
 }
 
@@ -35,12 +35,12 @@ fn kind(definition: &Definition) -> LabwareKind {
     }
     let capacity_ul = definition.wells.values().map(|well| well.capacity_ul).fold(0.0, f64::max);
     let model = if capacity_ul <= 20.0 { PipetteModel::P20SingleGen2 } else { PipetteModel::P300SingleGen2 };
-    let overlap_mm = facts(model).tip_overlap;
+    let overlap_mm = facts(model).tip_overlap(&definition.load_name);
     LabwareKind::TipRack { length_mm: definition.tip_length, overlap_mm, capacity_ul }
 }
 
-fn geometry(definition: &Definition, well: &Well) -> WellGeometry {
-    let at = definition.corner_offset + well.bottom;
+fn geometry(definition: &Definition, well: &Well, above: Point) -> WellGeometry {
+    let at = above + definition.corner_offset + well.bottom;
     WellGeometry {
         x_mm: at.x,
         y_mm: at.y,

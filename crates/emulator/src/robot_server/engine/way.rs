@@ -78,7 +78,7 @@ impl Engine {
         movement: Option<&Movement>,
         nozzles: Nozzles,
     ) -> Result<Way, CommandError> {
-        self.find_labware(&well.labware_id)?;
+        self.check_accessible(self.find_labware(&well.labware_id)?)?;
         let pipette = self.find_pipette(pipette_id).map_err(|_| CommandError::no_such_key(pipette_id))?;
         let position = self.well_position(&well.labware_id, &well.well_name, &well.well_location)?;
         let here = CurrentWell {

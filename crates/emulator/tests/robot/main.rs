@@ -1,5 +1,7 @@
 //! The virtual OT-2's HTTP API, call by call: what the real robot-server 8.1.0 was seen to do, in our own words.
 
+mod differences;
+
 use emulator::{Config, Emulator};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -649,10 +651,13 @@ async fn a_failed_or_stopped_protocol_takes_its_queue_with_it() {
 async fn custom_labware_and_offsets_move_the_pipette() {
     let lab = Lab::open().await;
     let port = json!({
-        "metadata": {"displayName": "port"}, "namespace": "custom_beta", "version": 1, "schemaVersion": 2,
+        "metadata": {"displayName": "port", "displayCategory": "tipRack", "displayVolumeUnits": "µL"},
+        "brand": {"brand": "AC"}, "namespace": "custom_beta", "version": 1, "schemaVersion": 2,
         "dimensions": {"xDimension": 128, "yDimension": 86, "zDimension": 100},
         "cornerOffsetFromSlot": {"x": 0, "y": 0, "z": 0}, "ordering": [["A1"], ["A2"]],
-        "parameters": {"isTiprack": true, "tipLength": 84, "loadName": "ac_color_sensor_charging_port"},
+        "groups": [{"metadata": {}, "wells": ["A1", "A2"]}],
+        "parameters": {"isTiprack": true, "tipLength": 84, "loadName": "ac_color_sensor_charging_port",
+                       "format": "irregular", "isMagneticModuleCompatible": false},
         "wells": {
             "A1": {"depth": 84, "totalLiquidVolume": 1000, "shape": "circular", "diameter": 66, "x": 36, "y": 43, "z": 16},
             "A2": {"depth": 84, "totalLiquidVolume": 1000, "shape": "circular", "diameter": 66, "x": 91.95, "y": 43, "z": 16},
