@@ -14,6 +14,8 @@ use mqtt::{Brokers, Target};
 use robot_server::{Options, Power, Robot};
 use sensor::Chip;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use robot_server::{Analyser, Options, Power, Robot};
+use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use world::{SharedWorld, World, WorldConfig, WorldError};
 
@@ -38,6 +40,11 @@ pub struct Config {
     pub boot: Duration,
     pub left_pipette: Option<PipetteModel>,
     pub right_pipette: Option<PipetteModel>,
+    /// The interpreter of a Python environment with the package `opentrons`, which looks at Python protocols; without it
+    /// only JSON protocols are taken.
+    pub opentrons: Option<PathBuf>,
+    /// How long one look at a Python protocol may take.
+    pub analysis_patience: Duration,
     /// Light that reaches the sensor past the well, as a fraction of the white signal, 0–0.2.
     pub stray_light: f64,
 }
@@ -67,6 +74,8 @@ impl Default for Config {
             boot: Duration::ZERO,
             left_pipette: Some(PipetteModel::P300SingleGen2),
             right_pipette: Some(PipetteModel::P300SingleGen2),
+            opentrons: None,
+            analysis_patience: Duration::from_secs(120),
             stray_light: 0.0,
         }
     }
@@ -129,6 +138,7 @@ pub async fn start(config: Config) -> Result<Emulator, StartError> {
         state_dir: config.state_dir.clone(),
         boot: config.boot,
         power: power.clone(),
+        analyser: config.opentrons.map(|python| Analyser::new(python, config.analysis_patience)),
     };
     let robot = Robot::new(options)
         .map_err(|source| StartError::StateDir { path: config.state_dir.unwrap_or_default(), source })?;

@@ -2,7 +2,7 @@
 
 use super::{
     body::Fields,
-    engine::{Audience, ErrorOccurrence, Params, command_type, read_params},
+    engine::{Audience, ErrorOccurrence, Home, Params, command_type, read_params},
     error::{ApiError, FieldProblem},
 };
 use chrono::{SecondsFormat, Utc};
@@ -26,6 +26,19 @@ pub enum Intent {
     Protocol,
     /// To mend a failed run; this robot never waits to be mended.
     Fixit,
+    /// In its turn in an uploaded protocol; of such a command no intent is told.
+    Script,
+}
+
+impl Intent {
+    /// Whether it is for a run that is played.
+    pub const fn is_of_protocol(self) -> bool {
+        matches!(self, Self::Protocol | Self::Script)
+    }
+
+    const fn is_untold(&self) -> bool {
+        matches!(self, Self::Script)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +63,14 @@ pub struct Asked {
     pub params: Params,
     pub intent: Intent,
     pub key: Option<String>,
+}
+
+impl Asked {
+    /// The homing that every protocol begins with.
+    pub const fn homing() -> Self {
+        let params = Params::Home(Home { axes: None, skip_if_mount_position_ok: None });
+        Self { command_type: "home", params, intent: Intent::Script, key: None }
+    }
 }
 
 /// Reads `{"data": {"commandType": …, "params": …}}`.
@@ -112,6 +133,7 @@ pub struct Command {
     pub started_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<String>,
+    #[serde(skip_serializing_if = "Intent::is_untold")]
     pub intent: Intent,
     /// Empty once the command has run; never there for one that hasn't.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,6 +156,7 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorOccurrence>,
     params: Params,
+    #[serde(skip_serializing_if = "Intent::is_untold")]
     intent: Intent,
     #[serde(skip_serializing_if = "Option::is_none")]
     notes: Option<[(); 0]>,
@@ -145,7 +168,7 @@ impl Command {
     pub fn queued(asked: Asked, previous_fingerprint: &str) -> Self {
         let id = Uuid::new_v4().to_string();
         let key = asked.key.unwrap_or_else(|| match asked.intent {
-            Intent::Protocol => fingerprint(previous_fingerprint, asked.command_type),
+            Intent::Protocol | Intent::Script => fingerprint(previous_fingerprint, asked.command_type),
             Intent::Setup | Intent::Fixit => id.clone(),
         });
         Self {

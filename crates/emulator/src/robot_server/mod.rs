@@ -12,6 +12,7 @@ mod error;
 mod hardware;
 mod origin;
 mod posted_labware;
+mod protocols;
 mod routes;
 mod run;
 mod runs;
@@ -21,6 +22,8 @@ mod version;
 use crate::world::SharedWorld;
 use hardware::Hardware;
 pub use hardware::Power;
+pub use protocols::Analyser;
+use protocols::Protocols;
 use run::Run;
 use runs::Runs;
 use serde_json::{Map, Value, json};
@@ -43,6 +46,8 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     pub boot: Duration,
     pub power: Power,
+    /// What looks at Python protocols; without it none is taken.
+    pub analyser: Option<Analyser>,
 }
 
 /// Everything behind the routes.
@@ -53,6 +58,8 @@ pub struct Robot {
     maintenance: Mutex<Option<Arc<Run>>>,
     /// Commands that belong to no run go to this one, which is never told of.
     stateless: Mutex<Option<Arc<Run>>>,
+    protocols: Mutex<Protocols>,
+    analyser: Option<Arc<Analyser>>,
     client_data: Mutex<Map<String, Value>>,
     deck: Mutex<Value>,
     boot: boot::Boot,
@@ -66,6 +73,8 @@ impl Robot {
             runs: Mutex::new(Runs::open(options.state_dir)?),
             maintenance: Mutex::new(None),
             stateless: Mutex::new(None),
+            protocols: Mutex::default(),
+            analyser: options.analyser.map(Arc::new),
             client_data: Mutex::new(Map::new()),
             deck: Mutex::new(routes::standard_deck()),
             boot: boot::Boot::starting(options.boot),

@@ -1,6 +1,6 @@
 //! The runs the robot knows: twenty at most, one of them current, and those an earlier process left behind.
 
-use super::{engine::LabwareOffset, error::ApiError, hardware::Hardware, run::Run};
+use super::{engine::LabwareOffset, error::ApiError, hardware::Hardware, protocols::Script, run::Run};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -90,7 +90,12 @@ impl Runs {
     }
 
     /// Makes a run current, putting an idle current one aside.
-    pub fn create(&mut self, hardware: &Arc<Hardware>, offsets: Vec<LabwareOffset>) -> Result<Arc<Run>, ApiError> {
+    pub fn create(
+        &mut self,
+        hardware: &Arc<Hardware>,
+        offsets: Vec<LabwareOffset>,
+        protocol: Option<(String, Script)>,
+    ) -> Result<Arc<Run>, ApiError> {
         if let Some(current) = self.current() {
             if !current.can_be_replaced() {
                 let detail = "Current run is not idle or stopped.";
@@ -104,7 +109,11 @@ impl Runs {
             }
             current.put_aside();
         }
-        let run = Run::start(Arc::clone(hardware));
+        let hardware = Arc::clone(hardware);
+        let run = match protocol {
+            Some((id, script)) => Run::of_protocol(hardware, id, script),
+            None => Run::start(hardware),
+        };
         run.with_engine(|engine| offsets.into_iter().all(|offset| engine.correct(offset)));
         let surplus = (self.entries.len() + 1).saturating_sub(KEPT);
         self.entries.drain(..surplus);
@@ -112,6 +121,15 @@ impl Runs {
         self.current = Some(run.id.clone());
         self.remember();
         Ok(run)
+    }
+
+    /// The runs that carry that protocol out or did, oldest first.
+    pub fn of_protocol(&self, id: &str) -> Vec<String> {
+        let live = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Live(run) => Some(run),
+            Entry::Lost(_) => None,
+        });
+        live.filter(|run| run.protocol_id().as_deref() == Some(id)).map(|run| run.id.clone()).collect()
     }
 
     pub fn entries(&self) -> &[Entry] {

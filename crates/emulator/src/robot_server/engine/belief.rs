@@ -5,9 +5,13 @@ use super::{
     location::{Location, OffsetLocation},
     pipettes::Mounted,
 };
-use crate::labware::{Definition, Point};
+use crate::{
+    labware::{Definition, Point, standard},
+    robot_server::protocols::Script,
+};
 use domain::{Mount, PipetteModel};
 use serde::Serialize;
+use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Most labware, definitions or offsets one run may have; a deck has eleven slots.
@@ -83,6 +87,18 @@ pub enum Side {
     Right,
 }
 
+/// The trash as labware, as protocols of older versions have it.
+fn fixed_trash() -> Option<Labware> {
+    let definition = standard("opentrons", "opentrons_1_trash_1100ml_fixed", 1)?;
+    Some(Labware {
+        id: "fixedTrash".to_owned(),
+        definition: Arc::new(definition),
+        location: Location::Slot { slot_name: "12".to_owned() },
+        offset: None,
+        display_name: None,
+    })
+}
+
 /// Where the bare nozzles are, deck coordinates.
 #[derive(Clone, Copy, Debug)]
 pub struct Nozzles {
@@ -91,6 +107,14 @@ pub struct Nozzles {
 }
 
 impl Nozzles {
+    /// Takes a nozzle to be elsewhere.
+    pub fn put(&mut self, mount: Mount, at: Point) {
+        match mount {
+            Mount::Left => self.left = at,
+            Mount::Right => self.right = at,
+        }
+    }
+
     pub(super) fn of(&self, mount: Mount) -> Point {
         match mount {
             Mount::Left => self.left,
@@ -107,6 +131,8 @@ pub struct Engine {
     pub(super) labware: Vec<Labware>,
     pub(super) pipettes: Vec<Pipette>,
     pub(super) offsets: Vec<LabwareOffset>,
+    /// As the API tells them.
+    pub(super) liquids: Vec<Value>,
     pub(super) at: Option<CurrentWell>,
     pub(super) last_trash_sides: BTreeMap<String, Side>,
 }
@@ -120,9 +146,27 @@ impl Engine {
             labware: Vec::new(),
             pipettes: Vec::new(),
             offsets: Vec::new(),
+            liquids: Vec::new(),
             at: None,
             last_trash_sides: BTreeMap::new(),
         }
+    }
+
+    /// A run of a protocol knows what the protocol brings with it.
+    pub fn of_script(mounted: Mounted, script: &Script) -> Self {
+        let mut engine = Self::new(mounted);
+        for definition in &script.definitions {
+            engine.define(definition.clone());
+        }
+        engine.liquids.clone_from(&script.liquids);
+        if script.has_trash_labware {
+            engine.labware.extend(fixed_trash());
+        }
+        engine
+    }
+
+    pub fn liquids(&self) -> &[Value] {
+        &self.liquids
     }
 
     /// Takes a client's definition; `false` when there are too many.

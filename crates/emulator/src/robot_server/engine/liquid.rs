@@ -3,7 +3,7 @@
 use super::{
     belief::{Engine, Nozzles, Pipette, Update},
     error::CommandError,
-    params::{BlowOutInPlace, DispenseInPlace, TransferInPlace, Well, WellAction, WellLocation},
+    params::{BlowOutInPlace, DispenseInPlace, LoadLiquid, TransferInPlace, Well, WellAction, WellLocation},
     pipettes::facts,
     plan::{Plan, Step},
 };
@@ -122,6 +122,29 @@ impl Engine {
         let pipette = self.find_pipette(&blow_out.pipette_id)?;
         let action = Action::BlowOut { mount: pipette.mount, flow_ul_s: blow_out.flow_rate };
         Ok(plan.then(Step::Act(action)).believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: None }))
+    }
+
+    /// A client's word for what is in a labware's wells. Nothing is poured.
+    pub(super) fn load_liquid(&self, load: &LoadLiquid) -> Result<Plan, CommandError> {
+        let LoadLiquid { liquid_id, labware_id, volume_by_well } = load;
+        if !self.liquids.iter().any(|liquid| liquid.get("id").is_some_and(|id| id == liquid_id)) {
+            let detail = format!("Supplied liquidId: {liquid_id} does not exist in the loaded liquids.");
+            return Err(CommandError::new("LiquidDoesNotExistError", detail));
+        }
+        let definition = &self.find_labware(labware_id)?.definition;
+        if definition.is_tip_rack {
+            let detail = format!("Given labware: {labware_id} is a tiprack. Can not load liquid.");
+            return Err(CommandError::new("LabwareIsTipRackError", detail));
+        }
+        if definition.is_adapter {
+            let detail = format!("Given labware: {labware_id} is an adapter. Can not load liquid.");
+            return Err(CommandError::new("LabwareIsAdapterError", detail));
+        }
+        if !volume_by_well.keys().all(|well| definition.wells.contains_key(well)) {
+            let detail = format!("Some of the supplied wells do not match the labwareId: {labware_id}.");
+            return Err(CommandError::new("WellDoesNotExistError", detail));
+        }
+        Ok(Plan::telling(json!({})))
     }
 
     /// An OT-2's pipettes can't feel liquid; before that is told, all is checked that a Flex would check.

@@ -5,7 +5,7 @@ use super::{
     error::CommandError,
     location::{Location, OffsetLocation},
     params::{LoadLabware, LoadPipette, MoveLabware},
-    pipettes::facts,
+    pipettes::{facts, known_pipette},
     plan::{Plan, Step},
     standing::physical,
 };
@@ -117,7 +117,7 @@ impl Engine {
             CommandError::coded("FailedToLoadPipetteError", "3010", detail)
         };
         let model = self.mounted.on(mount).ok_or_else(|| wrong("None"))?;
-        if !fits(load.pipette_name, facts(model).name) {
+        if known_pipette(load.pipette_name) != Some(model) {
             return Err(wrong(facts(model).model));
         }
         let id = load.pipette_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
@@ -136,12 +136,6 @@ fn check_stacking(top: &Definition, below: &Labware) -> Result<(), CommandError>
         return Ok(());
     };
     Err(CommandError::new("LabwareCannotBeStackedError", detail))
-}
-
-/// A GEN2 pipette stands in for its GEN1 forerunner.
-fn fits(asked: &str, mounted: &str) -> bool {
-    asked == mounted
-        || matches!((asked, mounted), ("p300_single", "p300_single_gen2") | ("p10_single", "p20_single_gen2"))
 }
 
 fn occupied(occupant: &Labware, location: &Location) -> CommandError {

@@ -16,7 +16,7 @@ pub enum Params {
     MoveLabware(MoveLabware),
     LoadPipette(LoadPipette),
     LoadModule(Map<String, Value>),
-    LoadLiquid(Map<String, Value>),
+    LoadLiquid(LoadLiquid),
     PickUpTip(WellAction),
     DropTip(DropTip),
     DropTipInPlace(DropTipInPlace),
@@ -108,6 +108,14 @@ pub struct LoadLabware {
 #[serde(rename_all = "camelCase")]
 pub struct LabwareOnly {
     pub labware_id: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadLiquid {
+    pub liquid_id: String,
+    pub labware_id: String,
+    pub volume_by_well: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -48,6 +48,16 @@ pub const fn facts(model: PipetteModel) -> PipetteFacts {
     }
 }
 
+/// The pipette that this robot could carry where a client asks for one of that name. A GEN2 pipette stands in for its GEN1
+/// forerunner.
+pub fn known_pipette(name: &str) -> Option<PipetteModel> {
+    match name {
+        "p300_single" | "p300_single_gen2" => Some(PipetteModel::P300SingleGen2),
+        "p10_single" | "p20_single_gen2" => Some(PipetteModel::P20SingleGen2),
+        _ => None,
+    }
+}
+
 /// Which pipettes hang on the robot.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mounted {

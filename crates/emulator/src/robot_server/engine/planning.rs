@@ -35,13 +35,7 @@ impl Engine {
             Params::MoveLabware(movement) => self.move_labware(movement),
             Params::LoadPipette(load) => self.load_pipette(load),
             Params::LoadModule(_) => Err(CommandError::new("ModuleNotAttachedError", "No available module found.")),
-            Params::LoadLiquid(given) => {
-                let liquid = given.get("liquidId").and_then(Value::as_str).unwrap_or_default();
-                Err(CommandError::new(
-                    "LiquidDoesNotExistError",
-                    format!("Supplied liquidId: {liquid} does not exist in the loaded liquids."),
-                ))
-            }
+            Params::LoadLiquid(load) => self.load_liquid(load),
             Params::PickUpTip(pick_up) => self.pick_up_tip(pick_up, nozzles),
             Params::DropTip(drop) => self.drop_tip(drop, nozzles),
             Params::DropTipInPlace(drop) => {

@@ -4,7 +4,7 @@ use super::{
     location::location,
     params::{
         BlowOut, BlowOutInPlace, ConfigureForVolume, ConfigureNozzleLayout, Dispense, DispenseInPlace, DropTip, DropTipInPlace, Home,
-        LabwareOnly, LoadLabware, LoadPipette, MoveLabware, MoveRelative, MoveToArea, MoveToAreaForDropTip,
+        LabwareOnly, LoadLabware, LoadLiquid, LoadPipette, MoveLabware, MoveRelative, MoveToArea, MoveToAreaForDropTip,
         MoveToCoordinates, MoveToWell, Movement, Params, PipetteOnly, RetractAxis, SavePosition, SetRailLights,
         TouchTip, Transfer, TransferInPlace, VerifyTipPresence, WaitForDuration, WaitForResume, Well, WellAction, WellLocation,
     },
@@ -25,7 +25,11 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
         "moveLabware" => Params::MoveLabware(move_labware(fields)),
         "loadPipette" => Params::LoadPipette(load_pipette(fields)),
         "loadModule" => Params::LoadModule(as_given(fields, &["model", "location"])),
-        "loadLiquid" => Params::LoadLiquid(as_given(fields, &["liquidId", "labwareId", "volumeByWell"])),
+        "loadLiquid" => Params::LoadLiquid(LoadLiquid {
+            liquid_id: fields.text("liquidId"),
+            labware_id: fields.text("labwareId"),
+            volume_by_well: fields.object("volumeByWell", |volumes| volumes.given()),
+        }),
         "pickUpTip" => Params::PickUpTip(WellAction { well: well(fields), pipette_id: fields.text("pipetteId") }),
         "dropTip" => Params::DropTip(drop_tip(fields)),
         "dropTipInPlace" => Params::DropTipInPlace(DropTipInPlace {

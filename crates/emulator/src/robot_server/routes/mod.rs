@@ -12,6 +12,7 @@ mod health;
 mod instruments;
 mod maintenance_runs;
 mod motion;
+mod protocols;
 mod run_commands;
 mod runs;
 mod settings;
@@ -78,9 +79,13 @@ fn modern() -> Router<Arc<Robot>> {
         .route("/clientData", axum::routing::delete(client_data::delete_all))
         .route("/clientData/{key}", put(client_data::put).get(client_data::get).delete(client_data::delete))
         .route("/system/time", get(system::time))
-        .route("/protocols", get(system::empty_list))
-        .route("/protocols/ids", get(system::empty_list))
-        .route("/protocols/{id}", get(system::no_protocol))
+        .route("/protocols", get(protocols::list).post(protocols::create))
+        .route("/protocols/ids", get(protocols::ids))
+        .route("/protocols/{id}", get(protocols::get).delete(protocols::delete))
+        .route("/protocols/{id}/analyses", get(protocols::analyses).post(protocols::analyse))
+        .route("/protocols/{id}/analyses/{analysis}", get(protocols::analysis))
+        .route("/protocols/{id}/analyses/{analysis}/asDocument", get(protocols::analysis_document))
+        .route("/protocols/{id}/dataFiles", get(protocols::data_files))
         .route("/dataFiles", get(system::empty_list))
         .route("/labware/calibrations", get(system::labware_calibrations))
         .route(

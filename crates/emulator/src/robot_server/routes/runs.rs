@@ -2,7 +2,7 @@
 
 use super::{
     exchange::{Answer, Body, Query, created, ok},
-    maintenance_runs,
+    maintenance_runs, protocols,
 };
 use crate::{
     labware::Definition,
@@ -44,11 +44,11 @@ pub async fn list(State(robot): State<Arc<Robot>>, query: Query) -> Answer {
 pub async fn create(State(robot): State<Arc<Robot>>, Body(body): Body) -> Answer {
     let protocol = asked_protocol(&body)?;
     let offsets = offsets(&body)?;
-    if let Some(protocol) = protocol {
-        let detail = format!("Protocol {protocol} was not found.");
-        return Err(ApiError::not_found("ProtocolNotFound", "Protocol Not Found", detail));
-    }
-    let run = robot.runs().create(&robot.hardware, offsets)?;
+    let protocol = match protocol {
+        Some(id) => Some((id.clone(), protocols::script(&robot, &id, run_time_values(&body)).await?)),
+        None => None,
+    };
+    let run = robot.runs().create(&robot.hardware, offsets, protocol)?;
     created(json!({"data": run.describe(true)}))
 }
 
@@ -167,6 +167,11 @@ fn asked_protocol(body: &Value) -> Result<Option<String>, ApiError> {
     });
     fields.finish().map_err(ApiError::invalid_fields)?;
     Ok(protocol)
+}
+
+/// The values of run-time parameters a run is to be made with.
+fn run_time_values(body: &Value) -> Value {
+    body.pointer("/data/runTimeParameterValues").filter(|values| values.is_object()).cloned().unwrap_or(json!({}))
 }
 
 /// The offsets a run is to be made with.

@@ -64,8 +64,3 @@ fn calibrations_removed() -> ApiError {
 pub async fn empty_list() -> Answer {
     ok(json!({"data": [], "meta": meta(0, 0)}))
 }
-
-/// Protocols can't be uploaded here.
-pub async fn no_protocol(Path(id): Path<String>) -> ApiError {
-    ApiError::not_found("ProtocolNotFound", "Protocol Not Found", format!("Protocol {id} was not found."))
-}

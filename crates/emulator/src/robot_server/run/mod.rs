@@ -16,5 +16,6 @@ mod told;
 mod worker;
 
 pub use page::{Page, clamp};
-pub use state::ActionType;
+pub use state::{ActionType, MAX_COMMANDS};
+pub use told::{describe_labware, describe_pipette};
 pub use worker::Run;

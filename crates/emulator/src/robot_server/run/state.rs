@@ -1,9 +1,10 @@
 //! How far a run is: its list, its queues, and what play, pause and stop do to it. Nothing here waits.
 
 use crate::robot_server::{
-    command::{Command, Intent, Status, timestamp},
+    command::{Asked, Command, Intent, Status, timestamp},
     engine::{CommandError, Engine, ErrorOccurrence, Params},
     error::{ApiError, exception_meta},
+    protocols::Script,
 };
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -66,6 +67,11 @@ pub(super) struct State {
     pub(super) started_at: Option<String>,
     pub(super) completed_at: Option<String>,
     pub(super) fingerprint: String,
+    /// The uploaded protocol that is carried out, and what is still to come of it.
+    pub(super) protocol_id: Option<String>,
+    script: VecDeque<Asked>,
+    /// What stops the protocol once nothing more is to come.
+    failure: Option<CommandError>,
 }
 
 /// What the worker does next.
@@ -95,7 +101,18 @@ impl State {
             started_at: None,
             completed_at: None,
             fingerprint: String::new(),
+            protocol_id: None,
+            script: VecDeque::new(),
+            failure: None,
         }
+    }
+
+    /// Of a run that carries an uploaded protocol out. Only the homing that comes first is in its list before its turn.
+    pub(super) fn of_protocol(engine: Engine, protocol_id: String, script: Script) -> Self {
+        let mut state = Self { protocol_id: Some(protocol_id), failure: script.failure, ..Self::new(engine) };
+        state.script = script.commands.into();
+        state.push(Command::queued(Asked::homing(), ""));
+        state
     }
 
     /// Whether the run was ever played.
@@ -127,14 +144,14 @@ impl State {
                 "FixitCommandNotAllowedError",
                 "Fixit commands are not allowed when the run is not in a recoverable state.",
             )),
-            Intent::Setup | Intent::Protocol => Ok(()),
+            Intent::Setup | Intent::Protocol | Intent::Script => Ok(()),
         }
     }
 
     pub(super) fn push(&mut self, command: Command) {
         let index = self.commands.len();
         match command.intent {
-            Intent::Protocol => {
+            Intent::Protocol | Intent::Script => {
                 self.fingerprint.clone_from(&command.key);
                 self.protocol_queue.push_back(index);
             }
@@ -153,8 +170,28 @@ impl State {
             Phase::Paused => Next::Nothing,
             Phase::Running => {
                 let next = self.setup_queue.pop_front().or_else(|| self.protocol_queue.pop_front());
-                next.map_or(Next::Complete, Next::Command)
+                next.or_else(|| self.next_of_script()).map_or(Next::Complete, Next::Command)
             }
+        }
+    }
+
+    /// Puts the protocol's next command into the list.
+    fn next_of_script(&mut self) -> Option<usize> {
+        let Some(asked) = self.script.pop_front() else {
+            if let Some(failure) = self.failure.take() {
+                self.fail(failure.occur(&Uuid::new_v4().to_string(), &timestamp()));
+            }
+            return None;
+        };
+        self.push(Command::queued(asked, &self.fingerprint));
+        self.protocol_queue.pop_back()
+    }
+
+    /// Ends the run, if nothing ended it before.
+    fn fail(&mut self, error: ErrorOccurrence) {
+        if self.outcome.is_none() {
+            self.outcome = Some(Outcome::Failed);
+            self.errors.push(error);
         }
     }
 
@@ -185,17 +222,15 @@ impl State {
         command.error = Some(error.clone());
         let intent = command.intent;
         self.command_errors.push(error.clone());
-        if intent == Intent::Protocol {
+        if intent.is_of_protocol() {
             self.fail_queue(&now);
-            if self.outcome.is_none() {
-                self.outcome = Some(Outcome::Failed);
-                self.errors.push(error);
-            }
+            self.fail(error);
         }
     }
 
     /// What was still to come of a protocol fails with it, without having run.
     fn fail_queue(&mut self, now: &str) {
+        self.script.clear();
         for index in self.protocol_queue.drain(..) {
             if let Some(command) = self.commands.get_mut(index) {
                 command.status = Status::Failed;

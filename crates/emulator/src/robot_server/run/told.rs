@@ -31,10 +31,13 @@ impl State {
             "pipettes": self.engine.pipettes().iter().map(describe_pipette).collect::<Vec<_>>(),
             "modules": [],
             "labware": self.engine.labware().iter().map(describe_labware).collect::<Vec<_>>(),
-            "liquids": [],
+            "liquids": self.engine.liquids(),
             "labwareOffsets": self.engine.offsets(),
             "runTimeParameters": [],
         });
+        if let Some(protocol_id) = &self.protocol_id {
+            run["protocolId"] = json!(protocol_id);
+        }
         if let Some(completed_at) = &self.completed_at {
             run["completedAt"] = json!(completed_at);
         }
@@ -45,12 +48,14 @@ impl State {
     }
 }
 
-fn describe_pipette(pipette: &Pipette) -> Value {
+/// A loaded pipette as the API tells it.
+pub fn describe_pipette(pipette: &Pipette) -> Value {
     let facts = facts(pipette.model);
     json!({"id": pipette.id, "pipetteName": facts.name, "mount": pipette.mount})
 }
 
-fn describe_labware(labware: &Labware) -> Value {
+/// Loaded labware as the API tells it.
+pub fn describe_labware(labware: &Labware) -> Value {
     let mut told = json!({
         "id": labware.id,
         "loadName": labware.definition.load_name,

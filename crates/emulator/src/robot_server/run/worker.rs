@@ -10,6 +10,7 @@ use crate::{
         engine::{CommandError, Engine, ErrorOccurrence, Params, Plan, Step},
         error::ApiError,
         hardware::{Hardware, Stuck},
+        protocols::Script,
     },
     world::Action,
 };
@@ -53,11 +54,22 @@ pub struct CurrentCommand {
 impl Run {
     /// A new run with its worker. The worker ends when the run does, or when nothing but the worker knows the run.
     pub fn start(hardware: Arc<Hardware>) -> Arc<Self> {
+        let state = State::new(Engine::new(hardware.mounted()));
+        Self::with(hardware, state)
+    }
+
+    /// The same, to carry an uploaded protocol out once it is played.
+    pub fn of_protocol(hardware: Arc<Hardware>, protocol_id: String, script: Script) -> Arc<Self> {
+        let engine = Engine::of_script(hardware.mounted(), &script);
+        Self::with(hardware, State::of_protocol(engine, protocol_id, script))
+    }
+
+    fn with(hardware: Arc<Hardware>, state: State) -> Arc<Self> {
         let (changed, _) = watch::channel(());
         let run = Arc::new(Self {
             id: Uuid::new_v4().to_string(),
             created_at: timestamp(),
-            state: Mutex::new(State::new(Engine::new(hardware.mounted()))),
+            state: Mutex::new(state),
             work: Notify::new(),
             halt: Notify::new(),
             resume: Notify::new(),
@@ -102,6 +114,11 @@ impl Run {
             None => ended.await,
         }
         self.command(id)
+    }
+
+    /// The uploaded protocol that the run carries out.
+    pub fn protocol_id(&self) -> Option<String> {
+        self.state().protocol_id.clone()
     }
 
     pub fn command(&self, id: &str) -> Option<Command> {
