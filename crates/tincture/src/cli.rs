@@ -161,6 +161,9 @@ pub struct Emulator {
     /// Mount a p20 on the left, for volumes of 1–20 µL, instead of a second p300
     #[arg(long)]
     pub with_p20: bool,
+    /// Take Python protocols too: the interpreter of an environment with the package `opentrons` (8.8.2 is known to work)
+    #[arg(long, value_name = "PYTHON")]
+    pub opentrons: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -5,8 +5,8 @@
 //! test holds every one of them against the library itself (`tests/clients/labware.py`).
 
 use super::standard::{
-    ADAPTER, BLOCK, Bottom, Grip, JIG, Magnet, PLATE, RESERVOIR, SBS, Standard, TIPS, TRASH, TUBES, Tips, grid, oblong, round,
-    well,
+    ADAPTER, BLOCK, Bottom, Grip, JIG, Magnet, PLATE, RESERVOIR, SBS, Standard, TIPS, TRASH, TUBES, Tips, grid, oblong,
+    round, well,
 };
 
 #[rustfmt::skip]

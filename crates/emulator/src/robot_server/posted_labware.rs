@@ -1,9 +1,6 @@
 //! Labware definitions that clients post: what the real server would refuse (its schema, version 2) is refused.
 
-use super::{
-    body::Fields,
-    error::FieldProblem,
-};
+use super::{body::Fields, error::FieldProblem};
 use serde_json::Value;
 
 /// Every problem of a definition found at `at`.

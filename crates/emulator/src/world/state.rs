@@ -154,9 +154,7 @@ impl Gantry {
                 left_z_mm: place.z,
                 right_z_mm: tops.right_mm,
             },
-            Mount::Right => {
-                Self { right_x_mm: place.x, y_mm: place.y, left_z_mm: tops.left_mm, right_z_mm: place.z }
-            }
+            Mount::Right => Self { right_x_mm: place.x, y_mm: place.y, left_z_mm: tops.left_mm, right_z_mm: place.z },
         }
     }
 }

@@ -163,9 +163,7 @@ async fn offsets_name_slots_as_an_ot2_does_and_count_where_they_say() {
     let lab = Lab::open().await;
     let path = format!("/runs/{}/labware_offsets", lab.run);
     let plate = "opentrons/corning_96_wellplate_360ul_flat/2";
-    let offset = |location: Value| {
-        json!({"data": {"definitionUri": plate, "location": location, "vector": {"x": 1, "y": 0, "z": 0}}})
-    };
+    let offset = |location: Value| json!({"data": {"definitionUri": plate, "location": location, "vector": {"x": 1, "y": 0, "z": 0}}});
     for (asked, told) in [("D1", "1"), ("A1", "10"), ("5", "5")] {
         let answer = lab.post(&path, &offset(json!({"slotName": asked}))).await;
         assert_eq!(answer.text("/data/location/slotName"), told, "{}", answer.body);
@@ -354,8 +352,7 @@ async fn a_command_of_a_protocol_is_known_by_the_fingerprint_of_all_up_to_it() {
 async fn a_pause_among_setup_commands_wedges_the_run() {
     let mut lab = Lab::open().await;
     lab.load().await;
-    let elsewhere =
-        json!({"labwareId": "plate", "newLocation": {"slotName": "2"}, "strategy": "manualMoveWithPause"});
+    let elsewhere = json!({"labwareId": "plate", "newLocation": {"slotName": "2"}, "strategy": "manualMoveWithPause"});
     for (command, params) in [("waitForResume", json!({})), ("moveLabware", elsewhere)] {
         let wedge = json!({"commandType": command, "params": params, "intent": "setup"});
         let path = format!("/runs/{}/commands?waitUntilComplete=true&timeout=300", lab.run);

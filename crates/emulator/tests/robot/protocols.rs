@@ -152,12 +152,16 @@ async fn a_json_protocol_is_uploaded_analysed_and_run() {
     }
     let id = uploaded.text("/data/id").to_owned();
     let analysis = lab.analysis(&id).await;
-    assert_eq!((&analysis["result"], analysis["errors"].as_array().map(Vec::len)), (&json!("ok"), Some(0)), "{analysis}");
+    assert_eq!(
+        (&analysis["result"], analysis["errors"].as_array().map(Vec::len)),
+        (&json!("ok"), Some(0)),
+        "{analysis}"
+    );
     // Ours and the homing that comes first.
     assert_eq!(analysis["commands"].as_array().map(Vec::len), Some(12));
     assert_eq!(analysis["labware"][0]["id"], "tips");
     assert_eq!(analysis["liquids"][0]["displayName"], "Red");
-    assert_eq!(lab.happened("aspirate").await, 0, "an analysis moves nothing");
+    assert_eq!(lab.happened("pick_up_tip").await, 0, "an analysis moves nothing");
     let path = format!("/protocols/{id}/analyses/{}", analysis["id"].as_str().expect("an id"));
     assert_eq!(lab.get(&path).await.at("/data"), &analysis);
     assert_eq!(lab.get(&format!("{path}/asDocument")).await.body, analysis);
@@ -165,7 +169,7 @@ async fn a_json_protocol_is_uploaded_analysed_and_run() {
     let run = lab.run_protocol(&id).await;
     assert_eq!(run.text("/data/status"), "succeeded", "{}", run.body);
     assert_eq!(run.text("/data/liquids/0/id"), "red");
-    assert_eq!((lab.happened("aspirate").await, lab.happened("drop_tip").await), (1, 1));
+    assert_eq!((lab.happened("pick_up_tip").await, lab.happened("drop_tip").await), (1, 1));
     let commands = lab.done_commands().await;
     assert_eq!(commands.len(), 12);
     assert!(commands.iter().all(|(_, status)| status == "succeeded"), "{commands:?}");
@@ -198,24 +202,29 @@ async fn before_its_start_a_run_of_a_protocol_has_but_the_homing_and_takes_setup
     assert_eq!(commands[0], ("home".to_owned(), "queued".to_owned()));
     lab.act("play").await;
     lab.until("the pause", async || lab.status().await == "paused").await;
-    assert_eq!(lab.happened("aspirate").await, 0);
+    assert_eq!(lab.happened("pick_up_tip").await, 0);
     lab.act("play").await;
     lab.until("the end", async || lab.status().await == "succeeded").await;
-    assert_eq!(lab.happened("aspirate").await, 1);
+    assert_eq!(lab.happened("pick_up_tip").await, 1);
 
     lab.run = lab.post("/runs", &json!({"data": {"protocolId": id}})).await.text("/data/id").to_owned();
     lab.act("play").await;
     lab.until("the pause", async || lab.status().await == "paused").await;
     lab.act("stop").await;
     lab.until("the end", async || lab.status().await == "stopped").await;
-    assert_eq!(lab.happened("aspirate").await, 1, "what was still to come never came");
+    assert_eq!(lab.happened("pick_up_tip").await, 1, "what was still to come never came");
 }
 
 #[tokio::test]
 async fn an_older_protocol_finds_its_labware_pipettes_and_trash() {
     let mut lab = Lab::open().await;
-    let loaded = lab.command("loadLabware", json!({"location": "offDeck", "loadName": "nest_12_reservoir_15ml",
-                                                   "namespace": "opentrons", "version": 1})).await;
+    let loaded = lab
+        .command(
+            "loadLabware",
+            json!({"location": "offDeck", "loadName": "nest_12_reservoir_15ml",
+                                                   "namespace": "opentrons", "version": 1}),
+        )
+        .await;
     let mut reservoir = loaded.at("/data/result/definition").clone();
     reservoir["namespace"] = json!("mine");
     let moved = json!({"volume": 50, "flowRate": 90});
@@ -223,8 +232,13 @@ async fn an_older_protocol_finds_its_labware_pipettes_and_trash() {
     tips["params"] = json!({"labwareId": "tips", "location": {"slotName": "9"}});
     let mut dyes = tips.clone();
     dyes["params"] = json!({"labwareId": "dyes", "location": {"slotName": "2"}});
-    let rack = lab.command("loadLabware", json!({"location": "offDeck", "loadName": "opentrons_96_tiprack_300ul",
-                                                 "namespace": "opentrons", "version": 1})).await;
+    let rack = lab
+        .command(
+            "loadLabware",
+            json!({"location": "offDeck", "loadName": "opentrons_96_tiprack_300ul",
+                                                 "namespace": "opentrons", "version": 1}),
+        )
+        .await;
     let protocol = json!({
         "schemaVersion": 6, "metadata": {}, "robot": {"model": "OT-2 Standard", "deckId": "ot2_standard"},
         "pipettes": {"p": {"name": "p300_single_gen2"}},
@@ -245,7 +259,8 @@ async fn an_older_protocol_finds_its_labware_pipettes_and_trash() {
     assert_eq!(lab.analysis(&id).await["result"], "ok");
     let run = lab.run_protocol(&id).await;
     assert_eq!(run.text("/data/status"), "succeeded", "{}", run.body);
-    let uris: Vec<_> = run.at("/data/labware").as_array().into_iter().flatten().map(|one| &one["definitionUri"]).collect();
+    let uris: Vec<_> =
+        run.at("/data/labware").as_array().into_iter().flatten().map(|one| &one["definitionUri"]).collect();
     assert!(uris.contains(&&json!("mine/nest_12_reservoir_15ml/1")), "{uris:?}");
     assert_eq!(lab.happened("drop_tip").await, 1);
 }
@@ -265,7 +280,7 @@ async fn a_protocol_that_cannot_end_well_says_so_before_and_when_it_is_run() {
     assert_eq!(run.text("/data/errors/0/errorType"), "InvalidAspirateVolumeError");
     let commands = lab.done_commands().await;
     assert_eq!(commands.last(), Some(&("aspirate".to_owned(), "failed".to_owned())), "{commands:?}");
-    assert_eq!(lab.happened("aspirate").await, 0);
+    assert_eq!(lab.happened("pick_up_tip").await, 0);
 }
 
 #[tokio::test]
@@ -283,20 +298,55 @@ async fn what_is_no_protocol_for_this_robot_is_refused_with_the_reason() {
         (&[file("a.json", "{")], 422, invalid, "a.json is not valid JSON."),
         (&[file("a.json", "{}")], 422, invalid, "a.json is not a known Opentrons format."),
         (&[file("a.csv", "1,2")], 422, invalid, "\"a.csv\" is not a valid protocol file."),
-        (&[file("a.csv", "1"), file("b.txt", "2")], 422, invalid, "No valid protocol file found in \"a.csv\", \"b.txt\"."),
+        (
+            &[file("a.csv", "1"), file("b.txt", "2")],
+            422,
+            invalid,
+            "No valid protocol file found in \"a.csv\", \"b.txt\".",
+        ),
         (
             &[file("a.json", json_protocol().to_string()), file("b.json", json_protocol().to_string())],
             422,
             invalid,
             "Could not pick single main file from \"a.json\", \"b.json\".",
         ),
-        (&[file("a.json", with("/robot/model", json!("OT-3 Standard")))], 422, "ProtocolRobotTypeMismatch", "This protocol is for Flex"),
-        (&[file("a.json", with("/schemaVersion", json!(5)))], 422, invalid, "a.json could not be read as a JSON protocol. Its schema is version 5"),
-        (&[file("a.json", with("/commands/5/commandType", json!("dance")))], 422, invalid, "a.json could not be read as a JSON protocol. Command 5: "),
-        (&[file("a.json", with("/commands/6/params/volume", json!(-1)))], 422, invalid, "a.json could not be read as a JSON protocol. Command 6: "),
-        (&[file("a.json", json!({"ordering": [], "wells": {}}).to_string())], 422, invalid, "a.json could not be read as a labware definition."),
+        (
+            &[file("a.json", with("/robot/model", json!("OT-3 Standard")))],
+            422,
+            "ProtocolRobotTypeMismatch",
+            "This protocol is for Flex",
+        ),
+        (
+            &[file("a.json", with("/schemaVersion", json!(5)))],
+            422,
+            invalid,
+            "a.json could not be read as a JSON protocol. Its schema is version 5",
+        ),
+        (
+            &[file("a.json", with("/commands/5/commandType", json!("dance")))],
+            422,
+            invalid,
+            "a.json could not be read as a JSON protocol. Command 5: ",
+        ),
+        (
+            &[file("a.json", with("/commands/6/params/volume", json!(-1)))],
+            422,
+            invalid,
+            "a.json could not be read as a JSON protocol. Command 6: ",
+        ),
+        (
+            &[file("a.json", json!({"ordering": [], "wells": {}}).to_string())],
+            422,
+            invalid,
+            "a.json could not be read as a labware definition.",
+        ),
         (&[file("a.py", PYTHON)], 422, invalid, "This emulator carries out JSON protocols by itself."),
-        (&[("protocolKind", None, "odd".to_owned()), file("a.json", json_protocol().to_string())], 422, "InvalidRequest", "value is not a valid enumeration member"),
+        (
+            &[("protocolKind", None, "odd".to_owned()), file("a.json", json_protocol().to_string())],
+            422,
+            "InvalidRequest",
+            "value is not a valid enumeration member",
+        ),
         (&[file("a.json", " ".repeat(9 * 1024 * 1024))], 413, "BadRequest", "This emulator takes uploads of at most"),
     ];
     for (parts, status, id, detail) in cases {
@@ -350,7 +400,7 @@ async fn a_python_protocol_is_analysed_by_opentrons_and_run_here() {
     // A run asked for before the analysis is complete waits for it.
     let run = lab.run_protocol(&id).await;
     assert_eq!(run.text("/data/status"), "succeeded", "{}", run.body);
-    assert_eq!((lab.happened("aspirate").await, lab.happened("drop_tip").await), (2, 2));
+    assert_eq!((lab.happened("pick_up_tip").await, lab.happened("drop_tip").await), (2, 2));
     let analysis = lab.analysis(&id).await;
     assert_eq!((&analysis["result"], &analysis["status"]), (&json!("ok"), &json!("completed")));
     assert_eq!(analysis["id"], uploaded.body["data"]["analysisSummaries"][0]["id"]);
@@ -393,7 +443,10 @@ async fn whatever_the_analyser_does_the_client_is_told() {
     // The protocol's own exception, after what it did before.
     let id = lab.uploaded("raises.py", format!("# raises\n{PYTHON}")).await;
     let run = lab.run_protocol(&id).await;
-    assert_eq!((run.text("/data/status"), run.text("/data/errors/0/errorType")), ("failed", "ExceptionInProtocolError"));
+    assert_eq!(
+        (run.text("/data/status"), run.text("/data/errors/0/errorType")),
+        ("failed", "ExceptionInProtocolError")
+    );
     assert!(run.text("/data/errors/0/detail").contains("nothing to mix"), "{}", run.body);
     assert_eq!(lab.done_commands().await.last(), Some(&("comment".to_owned(), "succeeded".to_owned())));
 

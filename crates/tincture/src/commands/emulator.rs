@@ -23,6 +23,7 @@ pub async fn run(settings: &Settings, flags: &cli::Emulator) -> anyhow::Result<(
         state_dir: flags.state_dir.clone(),
         boot: Duration::from_secs_f64(flags.boot),
         left_pipette: Some(if flags.with_p20 { PipetteModel::P20SingleGen2 } else { PipetteModel::P300SingleGen2 }),
+        opentrons: flags.opentrons.clone(),
         ..Config::default()
     };
     let emulator = virtual_lab::start(config, "--listen").await?;

@@ -70,14 +70,28 @@ pub struct CurrentWell {
 #[derive(Clone, Debug)]
 pub enum Update {
     LabwareLoaded(Labware),
-    LabwareMoved { labware_id: String, location: Location },
+    LabwareMoved {
+        labware_id: String,
+        location: Location,
+    },
     PipetteLoaded(Pipette),
-    TipAttached { pipette_id: String, tip: Tip },
-    TipRemoved { pipette_id: String },
-    Aspirated { pipette_id: String, ul: Option<f64> },
+    TipAttached {
+        pipette_id: String,
+        tip: Tip,
+    },
+    TipRemoved {
+        pipette_id: String,
+    },
+    Aspirated {
+        pipette_id: String,
+        ul: Option<f64>,
+    },
     At(Option<CurrentWell>),
     /// Where a tip was dropped, by labware or addressable area.
-    TrashSideUsed { over: String, side: Side },
+    TrashSideUsed {
+        over: String,
+        side: Side,
+    },
 }
 
 /// Tips fall alternately left and right into the trash, lest they pile up.

@@ -181,14 +181,12 @@ impl Engine {
     /// Refuses labware that no pipette can get at: off the deck, or under other labware.
     pub(super) fn check_accessible(&self, labware: &Labware) -> Result<(), CommandError> {
         if labware.location == Location::Named("offDeck") {
-            let detail =
-                format!("Cannot move pipette to {}, labware is off-deck.", labware.definition.load_name);
+            let detail = format!("Cannot move pipette to {}, labware is off-deck.", labware.definition.load_name);
             return Err(CommandError::new("LocationNotAccessibleByPipetteError", detail));
         }
         let on_top = Location::Labware { labware_id: labware.id.clone() };
         if self.labware.iter().any(|other| other.location == on_top) {
-            let detail =
-                format!("Cannot move to labware {}, labware has other labware stacked on top.", labware.id);
+            let detail = format!("Cannot move to labware {}, labware has other labware stacked on top.", labware.id);
             return Err(CommandError::new("LabwareIsInStackError", detail));
         }
         Ok(())

@@ -3,10 +3,11 @@
 use super::{
     location::location,
     params::{
-        BlowOut, BlowOutInPlace, ConfigureForVolume, ConfigureNozzleLayout, Dispense, DispenseInPlace, DropTip, DropTipInPlace, Home,
-        LabwareOnly, LoadLabware, LoadLiquid, LoadPipette, MoveLabware, MoveRelative, MoveToArea, MoveToAreaForDropTip,
-        MoveToCoordinates, MoveToWell, Movement, Params, PipetteOnly, RetractAxis, SavePosition, SetRailLights,
-        TouchTip, Transfer, TransferInPlace, VerifyTipPresence, WaitForDuration, WaitForResume, Well, WellAction, WellLocation,
+        BlowOut, BlowOutInPlace, ConfigureForVolume, ConfigureNozzleLayout, Dispense, DispenseInPlace, DropTip,
+        DropTipInPlace, Home, LabwareOnly, LoadLabware, LoadLiquid, LoadPipette, MoveLabware, MoveRelative, MoveToArea,
+        MoveToAreaForDropTip, MoveToCoordinates, MoveToWell, Movement, Params, PipetteOnly, RetractAxis, SavePosition,
+        SetRailLights, TouchTip, Transfer, TransferInPlace, VerifyTipPresence, WaitForDuration, WaitForResume, Well,
+        WellAction, WellLocation,
     },
 };
 use crate::{

@@ -26,7 +26,10 @@ impl Engine {
             return Ok(way.plan.ending(Err(CommandError::coded("UnexpectedTipAttachError", "3012", detail))));
         }
         let tip = Tip {
-            length: deck::tip_reach(&labware.definition, facts(pipette.model).tip_overlap(&labware.definition.load_name)),
+            length: deck::tip_reach(
+                &labware.definition,
+                facts(pipette.model).tip_overlap(&labware.definition.load_name),
+            ),
             volume: well.capacity_ul,
             diameter: well.size().0,
         };

@@ -46,15 +46,11 @@ impl Analyser {
         Self { python, patience, turn: Semaphore::new(1) }
     }
 
-    /// How long an analysis may take.
-    pub const fn patience(&self) -> Duration {
-        self.patience
-    }
-
     /// What a protocol says of itself. Refuses one that Python can't read, without a version of the API, or for a Flex.
     pub(super) async fn metadata(&self, file: &UploadedFile) -> Result<Map<String, Value>, SourceError> {
         let place = Place::with(std::slice::from_ref(file)).map_err(|error| invalid(error.to_string()))?;
-        let args = [OsStr::new("-I"), OsStr::new("-c"), OsStr::new(LOOK), place.main.as_os_str(), OsStr::new(&file.name)];
+        let args =
+            [OsStr::new("-I"), OsStr::new("-c"), OsStr::new(LOOK), place.main.as_os_str(), OsStr::new(&file.name)];
         let output = self.run(&args, place.path(), LOOK_PATIENCE).await.map_err(|problem| invalid(problem.0))?;
         if !output.status.success() {
             let complaint = last_line(&output.stderr);
@@ -76,7 +72,8 @@ impl Analyser {
     /// What the protocol does, as `opentrons analyze` writes it.
     pub(super) async fn analyse(&self, files: &[UploadedFile], values: &Value) -> Result<Value, Trouble> {
         let _turn = self.turn.acquire().await.map_err(|_| Trouble("the emulator is being switched off".to_owned()))?;
-        let place = Place::with(files).map_err(|error| Trouble(format!("no place for the protocol's files: {error}")))?;
+        let place =
+            Place::with(files).map_err(|error| Trouble(format!("no place for the protocol's files: {error}")))?;
         let answer = place.path().join("answer.json");
         let mut told = std::ffi::OsString::from("--json-output=");
         told.push(&answer);
@@ -91,7 +88,8 @@ impl Analyser {
             Ok(size) if size > MOST_SAID => Err(Trouble("the analyser's answer is larger than 64 MiB".to_owned())),
             Ok(_) => {
                 let bytes = tokio::fs::read(&answer).await.map_err(|error| Trouble(error.to_string()))?;
-                serde_json::from_slice(&bytes).map_err(|error| Trouble(format!("the analyser's answer is no JSON: {error}")))
+                serde_json::from_slice(&bytes)
+                    .map_err(|error| Trouble(format!("the analyser's answer is no JSON: {error}")))
             }
         }
     }

@@ -139,11 +139,15 @@ fn with_ids(command: &Value) -> Value {
 }
 
 fn definitions(document: &Value) -> Result<Vec<Definition>, String> {
-    let Some(definitions) = document.get("labwareDefinitions").and_then(Value::as_object) else { return Ok(Vec::new()) };
+    let Some(definitions) = document.get("labwareDefinitions").and_then(Value::as_object) else {
+        return Ok(Vec::new());
+    };
     let read = |(uri, definition): (&String, &Value)| {
         let unreadable = |problem: &str| format!("The labware definition {uri}: {problem}");
         posted_labware::check(definition, "").map_err(|problems| {
-            unreadable(&problems.first().map(|problem| format!("{}: {}", problem.at, problem.detail)).unwrap_or_default())
+            unreadable(
+                &problems.first().map(|problem| format!("{}: {}", problem.at, problem.detail)).unwrap_or_default(),
+            )
         })?;
         Definition::parse(definition.clone()).map_err(|error| unreadable(&error.to_string()))
     };

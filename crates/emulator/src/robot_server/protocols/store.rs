@@ -6,7 +6,12 @@ use super::{
     script::Script,
     source::{Language, Source, UploadedFile},
 };
-use crate::robot_server::{command::timestamp, engine::{CommandError, Nozzles}, error::ApiError, lock};
+use crate::robot_server::{
+    command::timestamp,
+    engine::{CommandError, Nozzles},
+    error::ApiError,
+    lock,
+};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;

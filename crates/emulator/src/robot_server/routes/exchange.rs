@@ -88,7 +88,6 @@ impl Query {
         self.text(name).map(parse).transpose()
     }
 
-
     pub fn truth(&self, name: &str) -> Result<bool, ApiError> {
         match self.text(name).map(str::to_lowercase).as_deref() {
             None | Some("false" | "0" | "no" | "off") => Ok(false),
