@@ -9,6 +9,7 @@ mod boot;
 mod command;
 mod engine;
 mod error;
+mod faults;
 mod hardware;
 mod origin;
 mod posted_labware;
@@ -61,6 +62,7 @@ pub struct Robot {
     protocols: Mutex<Protocols>,
     analyser: Option<Arc<Analyser>>,
     client_data: Mutex<Map<String, Value>>,
+    faults: Mutex<Vec<faults::Fault>>,
     deck: Mutex<Value>,
     boot: boot::Boot,
 }
@@ -76,6 +78,7 @@ impl Robot {
             protocols: Mutex::default(),
             analyser: options.analyser.map(Arc::new),
             client_data: Mutex::new(Map::new()),
+            faults: Mutex::default(),
             deck: Mutex::new(routes::standard_deck()),
             boot: boot::Boot::starting(options.boot),
         }))

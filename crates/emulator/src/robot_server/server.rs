@@ -1,7 +1,12 @@
 //! Accepting connections as uvicorn does: one that asks nothing for five seconds is closed.
 
-use axum::Router;
-use hyper::server::conn::http1;
+use super::faults::Lost;
+use axum::{Router, extract::Request, response::Response};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -51,13 +56,23 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpS
     }
 }
 
+/// The answer was asked to be lost.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed without an answer, as was asked for")]
+struct NoAnswer;
+
+async fn answer(router: Router, request: Request<Incoming>) -> Result<Response, NoAnswer> {
+    let Ok(response) = TowerToHyperService::new(router).call(request).await;
+    if response.extensions().get::<Lost>().is_some() { Err(NoAnswer) } else { Ok(response) }
+}
+
 fn attend(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, graceful: &GracefulShutdown) {
     // Small answers go out at once; a socket that can't be told so is merely slower.
     drop(stream.set_nodelay(true));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(KEEP_ALIVE)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service_fn(move |request| answer(router.clone(), request)));
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         let _place = place;

@@ -1,6 +1,7 @@
 //! The virtual OT-2's HTTP API, call by call: what the real robot-server 8.1.0 was seen to do, in our own words.
 
 mod differences;
+mod faults;
 mod protocols;
 
 use emulator::{Config, Emulator};

@@ -6,6 +6,7 @@ use crate::{
         Robot,
         body::Fields,
         error::{ApiError, FieldProblem},
+        faults, lock,
     },
     world::{self, Effect, Entry, PLATE_SLOT, SensorFaults, Slot, TIPS_300_SLOT, VIALS_SLOT, World, WorldError},
 };
@@ -38,6 +39,7 @@ pub fn router() -> Router<Arc<Robot>> {
         .route("/emulator/vials/{well}", post(vial))
         .route("/emulator/sensor", post(sensor))
         .route("/emulator/nozzles", post(nozzles))
+        .route("/emulator/faults", get(faults).post(set_faults))
 }
 
 /// What was wrong with an operator's request, as RFC 9457 wants it.
@@ -195,6 +197,19 @@ async fn nozzles(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) 
     check_unchanged(&world, &body)?;
     let effect = world.clear_nozzles(Utc::now())?;
     Ok(entries(effect))
+}
+
+/// The faults still to come.
+async fn faults(State(robot): State<Arc<Robot>>) -> Json<Value> {
+    Json(json!({"data": *lock(&robot.faults)}))
+}
+
+/// `{"faults": […]}` ([`faults::read`]) instead of those before; an empty list ends them all.
+async fn set_faults(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) -> Result<Json<Value>, Problem> {
+    let faults = faults::read(&read(body)?).map_err(unreadable)?;
+    let told = Json(json!({"data": faults}));
+    *lock(&robot.faults) = faults;
+    Ok(told)
 }
 
 /// An operator's hands aren't at the deck long after they were asked for: with a `sequence`, an act is refused when

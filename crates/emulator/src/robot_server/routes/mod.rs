@@ -19,7 +19,7 @@ mod settings;
 mod stateless_commands;
 mod system;
 
-use super::{Robot, boot, error::ApiError, origin, version};
+use super::{Robot, boot, error::ApiError, faults, origin, version};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -41,6 +41,7 @@ pub fn router(robot: Arc<Robot>) -> Router {
         .merge(emulator::router())
         .fallback(|| async { ApiError::not_found("BadRequest", "Bad Request", "Not Found") })
         .layer(from_fn_with_state(Arc::clone(&robot), boot::gate))
+        .layer(from_fn_with_state(Arc::clone(&robot), faults::strike))
         .layer(from_fn(origin::refuse_foreign))
         .layer(from_fn(version::announce))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
