@@ -6,6 +6,7 @@ use domain::PipetteModel;
 use emulator::Config;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -376,6 +377,8 @@ async fn a_pause_among_setup_commands_wedges_the_run() {
     lab.until("the pause", paused).await;
     assert_eq!(lab.act("stop").await.status, 201);
     assert_eq!(lab.act("play").await.status, 201);
+    // Long enough for a stop that would be carried out.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(lab.status().await, "stop-requested", "a stop that came first is never done");
     assert_eq!(lab.post("/runs", &json!({"data": {}})).await.text("/errors/0/id"), "RunAlreadyActive");
 }
