@@ -191,10 +191,12 @@ impl Run {
     pub fn act(&self, action_type: ActionType) -> Result<RunAction, ApiError> {
         let mut state = self.state();
         let action = state.act(action_type)?;
+        let is_over = state.outcome.is_some();
         let halts = action_type == ActionType::Stop && state.was_started() && state.completed_at.is_none();
         drop(state);
         match action_type {
-            ActionType::Play => self.resume.notify_waiters(),
+            // A start that comes after the stop resumes nothing.
+            ActionType::Play if !is_over => self.resume.notify_waiters(),
             ActionType::Stop if halts => self.halt.notify_one(),
             _ => {}
         }
