@@ -11,11 +11,9 @@ pub mod world;
 
 use domain::PipetteModel;
 use mqtt::{Brokers, Target};
-use robot_server::{Options, Power, Robot};
+use robot_server::{Analyser, Options, Power, Robot};
 use sensor::Chip;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
-use robot_server::{Analyser, Options, Power, Robot};
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use world::{SharedWorld, World, WorldConfig, WorldError};
 
