@@ -113,6 +113,51 @@ fn services_tokens_are_made_listed_and_revoked() {
 }
 
 #[test]
+fn groups_are_made_filled_refilled_and_removed() {
+    let directory = migrated();
+    let data = directory.path();
+    let done = |arguments: &[&str]| {
+        let said = run(on(data, arguments));
+        assert!(said.status.success(), "{arguments:?}: {said:?}");
+        said.stdout
+    };
+    let refused = |arguments: &[&str]| {
+        let said = run(on(data, arguments));
+        assert!(!said.status.success(), "{arguments:?}: {said:?}");
+        said.stderr
+    };
+    for name in ["ada", "bob", "prof"] {
+        done(&["user", "create", &format!("{name}@example.org"), "--quota", "2"]);
+    }
+    let made =
+        done(&["group", "create", "Colour 101", "--allowance", "12", "--reserve", "9", "--time-zone", "Europe/Zurich"]);
+    assert!(made.contains("12 wells each") && made.contains("weekly monday (Europe/Zurich)"), "{made}");
+    assert!(refused(&["group", "create", "colour 101"]).contains("already"));
+    assert!(refused(&["group", "create", "X", "--refill", "daily"]).contains("weekly monday"));
+    assert!(refused(&["group", "show", "Colour 102"]).contains("tincture group list"));
+    done(&["group", "add", "colour 101", "ada@example.org", "bob@example.org"]);
+    done(&["group", "teacher", "Colour 101", "prof@example.org"]);
+    assert!(refused(&["group", "add", "Colour 101", "eve@example.org"]).contains("eve@example.org"));
+    let shown = done(&["group", "show", "Colour 101"]);
+    assert!(shown.contains("teacher") && shown.matches("14 wells left").count() == 2, "{shown}");
+    assert!(done(&["group", "list"]).contains("2 members  1 teachers"), "{}", done(&["group", "list"]));
+    done(&["group", "quota", "Colour 101", "--allowance", "20", "--refill", "on 2099-02-15"]);
+    done(&["group", "refill", "Colour 101"]);
+    let quota = done(&["user", "quota", "ada@example.org"]);
+    assert!(quota.starts_with("22 wells may be asked for, 2 of them of their own"), "{quota}");
+    assert!(
+        quota.contains("20 of 20 left") && quota.contains("refilled by the lab") && quota.contains("14 -> 22"),
+        "{quota}"
+    );
+    done(&["group", "remove", "Colour 101", "bob@example.org"]);
+    assert!(done(&["user", "quota", "bob@example.org"]).contains("2 wells"), "what is their own stays");
+    assert_eq!(done(&["group", "requests"]), "");
+    assert!(refused(&["group", "delete", "Colour 101"]).contains("--with-members"));
+    done(&["group", "delete", "Colour 101", "--with-members"]);
+    assert_eq!(done(&["group", "list"]), "");
+}
+
+#[test]
 fn accounts_are_made_and_changed() {
     let directory = migrated();
     let data = directory.path();

@@ -40,6 +40,7 @@ const DOCUMENT: &str = "/api/v1/openapi.json";
         (name = "experiments", description = "Asking for wells and following them"),
         (name = "results", description = "What was measured"),
         (name = "lab", description = "Robots, what is on their decks, and the queue"),
+        (name = "groups", description = "Classes and courses, their teachers, and quota that is asked for"),
         (name = "administration", description = "Accounts, roles, quota, the activity log"),
     )
 )]
@@ -62,8 +63,8 @@ impl Modify for Bearer {
 /// The described endpoints with their description.
 pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) {
     use endpoints::{
-        activity, auth, commands, display, experiments, invitations, me, queue, registrations, robots, service_tokens,
-        sessions, tokens, users,
+        activity, auth, commands, display, experiments, groups, invitations, me, queue, quota_requests, registrations,
+        robots, service_tokens, sessions, tokens, users,
     };
     let v1 = OpenApiRouter::new()
         .routes(routes!(auth::login::login))
@@ -120,6 +121,17 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
         .routes(routes!(service_tokens::create::create, service_tokens::list::list))
         .routes(routes!(service_tokens::revoke::revoke))
         .routes(routes!(display::read::read))
+        .routes(routes!(groups::create::create, groups::list::list))
+        .routes(routes!(groups::read::read, groups::update::update, groups::delete::delete))
+        .routes(routes!(groups::refill::refill))
+        .routes(routes!(groups::members::add::add, groups::members::list::list))
+        .routes(routes!(groups::members::remove::remove))
+        .routes(routes!(quota_requests::list::list))
+        .routes(routes!(quota_requests::grant::grant))
+        .routes(routes!(quota_requests::refuse::refuse))
+        .routes(routes!(me::quota::read::read))
+        .routes(routes!(me::quota::ask::ask))
+        .routes(routes!(users::quota::quota))
         .routes(routes!(invitations::create::create, invitations::list::list))
         .routes(routes!(invitations::revoke::revoke))
         .routes(routes!(registrations::list::list))

@@ -60,6 +60,8 @@ struct Follower {
     shown: Credential,
     /// What it was let in with.
     role: Role,
+    /// Teacher and member, where it was let in for that.
+    taught: Option<(UserId, UserId)>,
     ends: CancellationToken,
 }
 
@@ -86,8 +88,8 @@ impl Streams {
         Self { between_looks, ..self }
     }
 
-    /// A place for one more stream of this person, if they have any left.
-    pub(crate) fn open(&self, identity: &Identity) -> Option<Place> {
+    /// A place for one more stream of this person, who follows what is `owner`'s, if they have any left.
+    pub(crate) fn open(&self, identity: &Identity, owner: UserId) -> Option<Place> {
         let user = identity.user_id();
         let mut open = self.lock();
         let count = open.counts.entry(user).or_default();
@@ -97,7 +99,8 @@ impl Streams {
         *count += 1;
         open.opened += 1;
         let (number, ends) = (open.opened, self.shared.closing.child_token());
-        let follower = Follower { shown: identity.shown, role: identity.role(), ends: ends.clone() };
+        let taught = (!identity.user.owns_or_runs_the_lab(owner)).then_some((user, owner));
+        let follower = Follower { shown: identity.shown, role: identity.role(), taught, ends: ends.clone() };
         open.followers.insert(number, follower);
         let first = !mem::replace(&mut open.started, true);
         drop(open);
@@ -118,7 +121,8 @@ impl Streams {
         let followers: Vec<_> = self.lock().followers.values().cloned().collect();
         let live = Live::among(&self.shared.store, &followers).await?;
         for follower in followers {
-            if live.role(follower.shown) != Some(follower.role) {
+            let is_let_go = follower.taught.is_some_and(|taught| !live.taught.contains(&taught));
+            if is_let_go || live.role(follower.shown) != Some(follower.role) {
                 follower.ends.cancel();
             }
         }
@@ -134,6 +138,8 @@ impl Streams {
 struct Live {
     sessions: HashMap<SessionId, Role>,
     tokens: HashMap<ApiTokenId, Role>,
+    /// Teachers with members of theirs.
+    taught: HashSet<(UserId, UserId)>,
 }
 
 impl Live {
@@ -148,7 +154,17 @@ impl Live {
             };
         }
         let (sessions, tokens): (Vec<_>, Vec<_>) = (sessions.into_iter().collect(), tokens.into_iter().collect());
-        Ok(Self { sessions: store.live_sessions(&sessions).await?, tokens: store.live_api_tokens(&tokens).await? })
+        let mut members: HashMap<UserId, Vec<UserId>> = HashMap::new();
+        for (teacher, member) in followers.iter().filter_map(|follower| follower.taught) {
+            members.entry(teacher).or_default().push(member);
+        }
+        let mut taught = HashSet::new();
+        // A query for each teacher who follows at this moment, of whom there are few.
+        for (teacher, members) in members {
+            taught.extend(store.taught_among(teacher, &members).await?.into_iter().map(|member| (teacher, member)));
+        }
+        let (sessions, tokens) = (store.live_sessions(&sessions).await?, store.live_api_tokens(&tokens).await?);
+        Ok(Self { sessions, tokens, taught })
     }
 
     fn role(&self, shown: Credential) -> Option<Role> {
@@ -221,11 +237,12 @@ mod tests {
         let database = store::testing::TestDatabase::sqlite().await;
         let streams = Streams::new(database.store.clone(), Tasks::new(CancellationToken::new()));
         let (ada, bob) = (somebody(), somebody());
-        let mut places: Vec<_> = (0..MOST_PER_USER).map(|_| streams.open(&ada).expect("a place")).collect();
-        assert!(streams.open(&ada).is_none());
-        assert!(streams.open(&bob).is_some(), "others aren't affected");
+        let mut places: Vec<_> =
+            (0..MOST_PER_USER).map(|_| streams.open(&ada, ada.user_id()).expect("a place")).collect();
+        assert!(streams.open(&ada, ada.user_id()).is_none());
+        assert!(streams.open(&bob, bob.user_id()).is_some(), "others aren't affected");
         places.pop();
-        assert!(streams.open(&ada).is_some());
+        assert!(streams.open(&ada, ada.user_id()).is_some());
         drop(places);
         let open = streams.lock();
         assert!(open.counts.is_empty() && open.followers.is_empty(), "nothing is kept of people without streams");
@@ -240,6 +257,7 @@ mod tests {
             quota_remaining: 0,
             created_at: chrono::Utc::now(),
             disabled_at: None,
+            teaches: false,
         };
         Identity { user, shown: Credential::Session(SessionId::new()), proof: None, lacks_factor: false }
     }

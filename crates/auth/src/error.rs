@@ -43,6 +43,8 @@ pub enum AuthError {
     NoSuchRegistration,
     #[error("choose 1 to {most} accounts, and what is to be another in them", most = crate::MOST_AT_ONCE)]
     NothingToChange,
+    #[error(transparent)]
+    Group(#[from] crate::GroupError),
     /// Nothing was done.
     #[error("{0}")]
     Import(#[from] crate::ImportError),
@@ -143,6 +145,7 @@ impl AuthError {
             | Self::NothingToChange
             | Self::Import(_)
             | Self::InvalidTokenLife { .. } => FaultCode::InvalidRequest,
+            Self::Group(error) => error.code(),
             Self::Unfinished
             | Self::TooManyTokens { .. }
             | Self::TooManyPasskeys { .. }
@@ -175,6 +178,9 @@ impl AuthError {
 
 impl From<StoreError> for AuthError {
     fn from(error: StoreError) -> Self {
+        if let Some(error) = crate::GroupError::of(&error) {
+            return Self::Group(error);
+        }
         match error {
             StoreError::EmailTaken => Self::EmailTaken,
             StoreError::LastAdministrator => Self::LastAdministrator,

@@ -66,11 +66,6 @@ impl Identity {
         self.user.role
     }
 
-    /// Whether this person may see and steer what `owner` made.
-    pub fn may_see(&self, owner: UserId) -> bool {
-        self.user.may_see(owner)
-    }
-
     /// Whether they have this permission for what is their own or nobody's.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! A class from a sheet: what each line would do, and then all of it at once or nothing.
 //!
 //! The first line names the columns: `email`, and if wanted `name`, `role`, `quota`, `group`. A name is for the list of links
-//! that is handed out, and isn't stored; a group isn't yet.
+//! that is handed out, and isn't stored. A group must be there; whoever has an account already joins it, too.
 
 use crate::{
     AuthError, EmailAddress, Identity, Secret, Service, USUAL_QUOTA, WELCOME_LIFE, account::check_quota,
@@ -10,9 +10,13 @@ use crate::{
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
 use csv::{ReaderBuilder, StringRecord, Trim};
-use domain::{MailKind, Role, UserId};
+use domain::{GroupId, MailKind, Role, Standing, UserId, text};
 use serde_json::json;
-use std::{borrow::Cow, collections::HashSet, net::IpAddr};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet},
+    net::IpAddr,
+};
 use store::{LinkTo, NO_PASSWORD, NewMail, NewUser};
 
 /// People in one sheet.
@@ -58,7 +62,7 @@ fn others(more: usize) -> String {
 pub enum Fate {
     /// An account is made.
     New,
-    /// There is one already, which stays as it is.
+    /// There is one already, which stays as it is, but for the group that it joins.
     Known,
     /// Why it can't be taken. Nothing is done while a line is so.
     Fault(String),
@@ -73,8 +77,10 @@ pub struct ImportLine {
     pub email: String,
     pub name: String,
     pub role: Role,
-    /// Wells.
+    /// Wells of their own: none beside a group's, unless said.
     pub quota: i32,
+    /// The group that they join.
+    pub group: Option<String>,
     pub fate: Fate,
 }
 
@@ -102,14 +108,28 @@ impl Service {
     /// `Import` where it is none, or too large.
     #[boxed]
     pub async fn preview_import(&self, sheet: &str) -> Result<Vec<ImportLine>, AuthError> {
+        Ok(self.resolve(sheet).await?.0)
+    }
+
+    /// The lines, who of them has an account, and the groups by their names in lower case.
+    async fn resolve(&self, sheet: &str) -> Result<(Vec<ImportLine>, Known, HashMap<String, GroupId>), AuthError> {
         let mut lines = read(sheet)?;
+        let names: HashSet<_> = lines.iter().filter_map(|line| line.group.clone()).collect();
+        let groups = self.store.groups_by_name(&names.into_iter().collect::<Vec<_>>()).await?;
+        for line in &mut lines {
+            if let Some(name) = line.group.as_ref().filter(|name| !groups.contains_key(&name.to_lowercase()))
+                && line.fate == Fate::New
+            {
+                line.fate = Fate::Fault(format!("there is no group '{}'; make it first", cut(name)));
+            }
+        }
         let emails: Vec<_> =
             lines.iter().filter(|line| line.fate == Fate::New).map(|line| line.email.clone()).collect();
         let known = self.store.taken_emails(&emails).await?;
-        for line in lines.iter_mut().filter(|line| line.fate == Fate::New && known.contains(&line.email)) {
+        for line in lines.iter_mut().filter(|line| line.fate == Fate::New && known.contains_key(&line.email)) {
             line.fate = Fate::Known;
         }
-        Ok(lines)
+        Ok((lines, known, groups))
     }
 
     /// Makes the accounts of a sheet, all or none. Each new person gets a link by mail, or it is handed back.
@@ -124,7 +144,7 @@ impl Service {
         by: Option<&Identity>,
         ip: Option<IpAddr>,
     ) -> Result<ImportDone, AuthError> {
-        let lines = self.preview_import(sheet).await?;
+        let (lines, known, groups) = self.resolve(sheet).await?;
         let mut faults = lines.iter().filter_map(|line| match &line.fate {
             Fate::Fault(why) => Some((line.line, why.clone())),
             Fate::New | Fate::Known => None,
@@ -133,11 +153,19 @@ impl Service {
             return Err(ImportError::Faulty { line, why, more: faults.count() }.into());
         }
         let (mut people, mut mails, mut acts, mut ways_in) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for line in lines.iter().filter(|line| line.fate == Fate::New) {
-            let id = UserId::new();
+        let mut joining: BTreeMap<GroupId, Vec<UserId>> = BTreeMap::new();
+        let by_user = by.map(Identity::user_id);
+        for line in &lines {
+            let id = known.get(&line.email).copied().unwrap_or_else(UserId::new);
+            if let Some(group) = line.group.as_ref().and_then(|name| groups.get(&name.to_lowercase())) {
+                joining.entry(*group).or_default().push(id);
+            }
+            if line.fate != Fate::New {
+                continue;
+            }
             let ImportLine { email, name, role, quota, .. } = line.clone();
             let details = json!({ "user": id, "email": email, "role": role, "quota": quota, "via": "import" });
-            acts.push(activity(by.map(Identity::user_id), "user_created", details, ip));
+            acts.push(activity(by_user, "user_created", details, ip));
             let link = if self.policy.mails {
                 mails.push(NewMail { kind: MailKind::Welcome, email: email.clone(), invitation_id: None });
                 None
@@ -149,12 +177,19 @@ impl Service {
             let hashed_password = NO_PASSWORD.to_owned();
             people.push((NewUser { id, email, hashed_password, role, quota }, link));
         }
-        if !people.is_empty() {
-            self.store.import_users(&people, &mails, &acts).await?;
+        for (group, users) in &joining {
+            let details = json!({ "group": group, "users": users, "standing": Standing::Member, "via": "import" });
+            acts.push(activity(by_user, "group_joined", details, ip));
+        }
+        if !acts.is_empty() {
+            self.store.import_users(&people, &joining, &mails, &acts).await?;
         }
         Ok(ImportDone { lines, ways_in })
     }
 }
+
+/// Who has an account, by address.
+type Known = HashMap<String, UserId>;
 
 /// Where each column is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -163,6 +198,7 @@ struct Columns {
     name: Option<usize>,
     role: Option<usize>,
     quota: Option<usize>,
+    group: Option<usize>,
 }
 
 fn read(sheet: &str) -> Result<Vec<ImportLine>, ImportError> {
@@ -226,7 +262,7 @@ fn columns(first: &StringRecord) -> Result<Columns, ImportError> {
             return Err(ImportError::Twice(called));
         }
     }
-    Ok(Columns { email: email.ok_or(ImportError::NoEmail)?, name, role, quota })
+    Ok(Columns { email: email.ok_or(ImportError::NoEmail)?, name, role, quota, group })
 }
 
 /// Where in the sheet records begin, asked from first to last.
@@ -252,6 +288,9 @@ impl Places<'_> {
 fn line(record: &StringRecord, columns: Columns, number: u64) -> ImportLine {
     let at = |column: Option<usize>| column.and_then(|column| record.get(column)).unwrap_or_default();
     let (typed, name) = (at(Some(columns.email)), at(columns.name).chars().take(LONGEST_NAME).collect());
+    let group = Some(at(columns.group))
+        .filter(|name| !name.is_empty())
+        .map(|name| name.chars().take(2 * text::LONGEST_GROUP_NAME).collect::<String>());
     let role = match at(columns.role) {
         "" => Ok(Role::Student),
         role => role
@@ -260,6 +299,7 @@ fn line(record: &StringRecord, columns: Columns, number: u64) -> ImportLine {
             .map_err(|_| format!("'{}' is no role: student, researcher, operator or admin", cut(role))),
     };
     let quota = match at(columns.quota) {
+        "" if group.is_some() => Ok(0),
         "" => Ok(USUAL_QUOTA),
         quota => {
             quota.parse().map_err(|_| AuthError::InvalidQuota).and_then(check_quota).map_err(|error| error.to_string())
@@ -274,6 +314,7 @@ fn line(record: &StringRecord, columns: Columns, number: u64) -> ImportLine {
         name,
         role: role.unwrap_or(Role::Student),
         quota: quota.unwrap_or(USUAL_QUOTA),
+        group,
     }
 }
 

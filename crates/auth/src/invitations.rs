@@ -1,7 +1,7 @@
 //! What administrators decide about who comes in: invitations, and people who wait for an account.
 
 use crate::{
-    AuthError, EmailAddress, Identity, Secret, Service, USUAL_QUOTA, account::check_quota, links::new_link,
+    AuthError, EmailAddress, GroupError, Identity, Secret, Service, USUAL_QUOTA, account::check_quota, links::new_link,
     service::activity,
 };
 use async_recursion::async_recursion as boxed;
@@ -29,6 +29,8 @@ pub struct InvitationWish {
     /// Accounts that it is for, 1 unless given.
     pub uses: Option<u16>,
     pub days: Option<u16>,
+    /// The group that they join, by name; then 0 wells are their own unless given.
+    pub group: Option<String>,
 }
 
 /// An invitation that was just made.
@@ -47,7 +49,7 @@ impl Service {
     ///
     /// # Errors
     /// `RegistrationClosed`, `InvalidEmail`, `EmailTaken`, `InvalidQuota`, `InvalidUses`, `InvalidInvitationLife`,
-    /// `TooManyMails`
+    /// `TooManyMails`; `NoSuchGroup`
     #[boxed]
     pub async fn invite(
         &self,
@@ -71,22 +73,28 @@ impl Service {
         {
             return Err(AuthError::EmailTaken);
         }
+        let group = match wish.group.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
+            Some(name) => Some(self.store.group_by_name(name).await?.ok_or(GroupError::NoSuchGroup)?),
+            None => None,
+        };
+        let usual_quota = if group.is_some() { 0 } else { USUAL_QUOTA };
         let now = Utc::now().trunc_subsecs(6);
         let invitation = Invitation {
             id: InvitationId::new(),
             email,
             role: wish.role.unwrap_or(Role::Student),
-            quota: check_quota(wish.quota.unwrap_or(USUAL_QUOTA))?,
+            quota: check_quota(wish.quota.unwrap_or(usual_quota))?,
             uses: uses.into(),
             uses_left: uses.into(),
             created_at: now,
             expires_at: now + TimeDelta::days(days.into()),
+            group_id: group.map(|group| group.id),
         };
         let (secret, link) = new_link(invitation.link(), invitation.expires_at);
         let mail = invitation.email.clone().filter(|_| self.policy.mails);
         let mail = mail.map(|email| NewMail { kind: MailKind::Invitation, email, invitation_id: Some(invitation.id) });
         let Invitation { id, role, quota, .. } = invitation;
-        let details = json!({ "invitation": id, "email": invitation.email, "role": role, "quota": quota, "uses": uses, "days": days });
+        let details = json!({ "invitation": id, "email": invitation.email, "role": role, "quota": quota, "uses": uses, "days": days, "group": invitation.group_id });
         let by = activity(by.map(Identity::user_id), "invitation_made", details, ip);
         self.store.create_invitation(&invitation, &link, mail.as_ref(), &by).await?;
         Ok(Invited { invitation, secret, mailed: mail.is_some() })

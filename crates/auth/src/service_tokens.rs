@@ -108,5 +108,6 @@ fn nobody(token: &ServiceToken) -> User {
         quota_remaining: 0,
         created_at: token.created_at,
         disabled_at: None,
+        teaches: false,
     }
 }

@@ -215,6 +215,7 @@ mod tests {
             quota_remaining: 0,
             created_at: Utc::now(),
             disabled_at: None,
+            teaches: false,
         }
     }
 

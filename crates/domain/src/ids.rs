@@ -83,4 +83,10 @@ identifiers! {
     RegistrationId,
     /// One mail to be sent.
     MailId,
+    /// One group: a class, a course.
+    GroupId,
+    /// One wish for more wells.
+    QuotaRequestId,
+    /// One change of somebody's quota.
+    QuotaChangeId,
 }

@@ -101,6 +101,10 @@ pub enum Permission {
     SeeExperiments,
     AskForExperiments,
     SteerExperiments,
+    /// Groups, their members and their waiting requests.
+    SeeGroups,
+    GrantQuota,
+    AskForQuota,
     Prioritise,
     Operate,
     TakeDataHome,
@@ -122,6 +126,8 @@ pub struct Rule {
     pub what: &'static str,
     /// To whom: this role and those above it.
     pub least: Role,
+    /// Whether a teacher has it for what is their group's members'.
+    pub group: bool,
     /// The same where it is about what is somebody else's; nothing where what it is about is nobody's, or nobody may.
     pub others: Option<Role>,
     /// The scope that a token needs. Without one it takes somebody who signed in.
@@ -129,7 +135,14 @@ pub struct Rule {
 }
 
 const fn rule(what: &'static str, least: Role, others: Option<Role>, scope: Option<Scope>) -> Rule {
-    Rule { what, least, others, scope }
+    Rule { what, least, group: false, others, scope }
+}
+
+impl Rule {
+    /// Teachers have it for their groups, too.
+    const fn and_for_teachers(self) -> Self {
+        Self { group: true, ..self }
+    }
 }
 
 impl Permission {
@@ -139,6 +152,9 @@ impl Permission {
         Self::SeeExperiments,
         Self::AskForExperiments,
         Self::SteerExperiments,
+        Self::SeeGroups,
+        Self::GrantQuota,
+        Self::AskForQuota,
         Self::Prioritise,
         Self::Operate,
         Self::TakeDataHome,
@@ -163,13 +179,29 @@ impl Permission {
                 Student,
                 Some(Operator),
                 Some(Scope::Read),
-            ),
+            )
+            .and_for_teachers(),
             Self::AskForExperiments => {
                 rule("ask for experiments, and retry them", Student, Some(Operator), Some(Scope::Experiments))
+                    .and_for_teachers()
             }
             Self::SteerExperiments => {
                 rule("pause, resume and cancel experiments", Student, Some(Operator), Some(Scope::Experiments))
+                    .and_for_teachers()
             }
+            Self::SeeGroups => rule(
+                "see groups that they teach: who is in them, what is left, who asks for more",
+                Student,
+                Some(Admin),
+                Some(Scope::Read),
+            ),
+            Self::GrantQuota => rule(
+                "grant or refuse, of the reserve of groups that they teach, what members ask for",
+                Student,
+                Some(Admin),
+                None,
+            ),
+            Self::AskForQuota => rule("ask for more quota", Student, None, None),
             Self::Prioritise => rule("give an experiment a priority", Operator, None, Some(Scope::Operate)),
             Self::Operate => {
                 rule("hold robots, answer them, tend decks; the robots’ pages", Operator, None, Some(Scope::Operate))
@@ -189,9 +221,12 @@ impl Permission {
             Self::SeeMonitoring => {
                 rule("see the monitoring that stands behind this lab’s proxy", Operator, None, Some(Scope::Operate))
             }
-            Self::Administer => {
-                rule("make, change and erase accounts, roles and quota; read the activity log", Admin, None, None)
-            }
+            Self::Administer => rule(
+                "make, change and erase accounts, roles, groups and quota; read the activity log",
+                Admin,
+                None,
+                None,
+            ),
         }
     }
 
@@ -199,12 +234,14 @@ impl Permission {
     /// asks: holding and stopping robots, cancelling, revoking a token that somebody has found.
     pub const fn is_grave(self) -> bool {
         match self {
-            Self::ManageFactors | Self::MakeTokens | Self::Administer => true,
+            Self::ManageFactors | Self::MakeTokens | Self::GrantQuota | Self::Administer => true,
             Self::SeeOneself
             | Self::SeeLab
             | Self::SeeExperiments
             | Self::AskForExperiments
             | Self::SteerExperiments
+            | Self::SeeGroups
+            | Self::AskForQuota
             | Self::Prioritise
             | Self::Operate
             | Self::TakeDataHome
@@ -255,13 +292,14 @@ mod tests {
     /// The table of docs/people.md.
     fn table() -> String {
         let mut table = String::from(
-            "| to … | their own, or the lab's | others' | with an API token | a change asks anew who it is |\n|---|---|---|---|---|\n",
+            "| to … | their own, or the lab's | their group's | others' | with an API token | a change asks anew who it is |\n|---|---|---|---|---|---|\n",
         );
         for permission in Permission::ALL {
-            let Rule { what, least, others, scope } = permission.rule();
+            let Rule { what, least, group, others, scope } = permission.rule();
             let (others, scope) = (others.map_or("–", who), scope.map_or("never", Scope::as_str));
             let anew = if permission.is_grave() { "yes" } else { "–" };
-            let _ = writeln!(table, "| {what} | {} | {others} | {scope} | {anew} |", who(least));
+            let group = if group { "teachers" } else { "–" };
+            let _ = writeln!(table, "| {what} | {} | {group} | {others} | {scope} | {anew} |", who(least));
         }
         table
     }

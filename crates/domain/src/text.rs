@@ -10,6 +10,10 @@ pub const LONGEST_EXPERIMENT_NAME: usize = 120;
 pub const LONGEST_ROBOT_NAME: usize = 60;
 /// The longest name of an API token, in characters.
 pub const LONGEST_TOKEN_NAME: usize = 60;
+/// The longest name of a group, in characters.
+pub const LONGEST_GROUP_NAME: usize = 60;
+/// The longest reason why somebody asks for more wells, or is given them, in characters.
+pub const LONGEST_REASON: usize = 300;
 /// The longest batch of a refill, in characters.
 pub const LONGEST_BATCH: usize = 80;
 

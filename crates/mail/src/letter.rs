@@ -106,6 +106,7 @@ mod tests {
             uses_left: 1,
             created_at: now,
             expires_at: now,
+            group_id: None,
         };
         let invited = Says::Invited(invitation);
         for says in

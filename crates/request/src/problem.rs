@@ -361,6 +361,10 @@ impl From<AuthError> for Problem {
             AuthError::InvalidPassword | AuthError::WeakPassword(_) => {
                 problem(&error).with_error("/password", error.to_string())
             }
+            AuthError::Group(group) => match group.pointer() {
+                Some(pointer) => problem(&error).with_error(pointer, error.to_string()),
+                None => problem(&error),
+            },
             AuthError::InvalidUses => problem(&error).with_error("/uses", error.to_string()),
             AuthError::InvalidInvitationLife => problem(&error).with_error("/days", error.to_string()),
             AuthError::NothingToChange => problem(&error).with_error("/ids", error.to_string()),
@@ -442,7 +446,7 @@ impl From<SubmitError> for Problem {
                 FaultCode::QuotaExhausted,
                 format!(
                     "{wanted} wells are asked for and {remaining} are left of your quota; ask for fewer wells, \
-                     or ask an administrator for more quota. Nothing was charged."
+                     or for more quota on your account's page (/account). Nothing was charged."
                 ),
             ),
             SubmitError::QueueFull { limit } => Self::new(

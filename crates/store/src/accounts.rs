@@ -6,21 +6,30 @@ use crate::{
     activity, api_tokens,
     connection::{Store, transact},
     error::{Result, StoreError},
-    links,
+    links, quota,
     records::{NewActivity, NewUser, Page, Signal, User, UserChanges},
     sessions,
     sql::{Row, now, sql},
 };
 use async_recursion::async_recursion as boxed;
-use domain::{Role, UserId};
+use domain::{QuotaCause, Role, UserId};
 use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
 /// The most rows of one page of any list.
 pub(crate) const MOST_ROWS: u32 = 200;
 
-pub(crate) const USERS: &str =
-    "SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at FROM users u";
+/// The columns of an account `u` that [`read_user`] reads.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at,
+        EXISTS (SELECT 1 FROM group_members g WHERE g.user_id = u.id AND g.standing = 'teacher') AS teaches"
+    };
+}
+
+pub(crate) use user_columns;
+
+pub(crate) const USERS: &str = concat!("SELECT ", user_columns!(), " FROM users u");
 
 impl Store {
     /// Makes an account. Durable when it returns.
@@ -98,8 +107,12 @@ impl Store {
             if before.is_administrator() && !after.is_administrator() && others == 0 {
                 return Err(StoreError::LastAdministrator);
             }
-            let set = "UPDATE users SET role = $2, quota_remaining = $3, disabled_at = $4 WHERE id = $1";
-            sql!(set, id, after.role, after.quota_remaining, after.disabled_at).execute(tx).await?;
+            let set = "UPDATE users SET role = $2, disabled_at = $3 WHERE id = $1";
+            sql!(set, id, after.role, after.disabled_at).execute(tx).await?;
+            if let Some(quota) = changes.quota {
+                let by = by.first().and_then(|act| act.user_id);
+                quota::set(tx, self.backend(), &[id], quota, QuotaCause::Set, by).await?;
+            }
             if after.disabled_at.is_some() {
                 sessions::end_all(tx, id).await?;
                 api_tokens::end_all(tx, id).await?;
@@ -158,7 +171,16 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, new: &NewUser) -> Result<Us
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING";
     match sql!(text, id, email.as_str(), hashed_password.as_str(), role, quota, created_at).execute(tx).await? {
         0 => Err(StoreError::EmailTaken),
-        _ => Ok(User { id, email, hashed_password, role, quota_remaining: quota, created_at, disabled_at: None }),
+        _ => Ok(User {
+            id,
+            email,
+            hashed_password,
+            role,
+            quota_remaining: quota,
+            created_at,
+            disabled_at: None,
+            teaches: false,
+        }),
     }
 }
 
@@ -171,6 +193,7 @@ pub(crate) fn read_user(row: &Row) -> Result<User> {
         quota_remaining: row.get("quota_remaining")?,
         created_at: row.get("created_at")?,
         disabled_at: row.get("disabled_at")?,
+        teaches: row.get("teaches")?,
     })
 }
 

@@ -24,10 +24,14 @@ const TOKENS: &str =
     "SELECT t.id, t.user_id, t.name, t.scopes, t.created_at, t.expires_at, t.last_used_at FROM api_tokens t";
 
 /// A token with its owner, who can still sign in.
-const WITH_OWNER: &str = "
-    SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at,
+const WITH_OWNER: &str = concat!(
+    "
+    SELECT ",
+    crate::accounts::user_columns!(),
+    ",
         t.id AS token_id, t.name, t.scopes, t.created_at AS token_created_at, t.expires_at, t.last_used_at
-    FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1 AND u.disabled_at IS NULL";
+    FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1 AND u.disabled_at IS NULL"
+);
 
 const USES: Columns = &[("id", Kind::Id), ("last_used_at", Kind::Time)];
 

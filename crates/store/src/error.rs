@@ -67,6 +67,26 @@ pub enum StoreError {
     /// Nothing was written.
     #[error("this person has {most} passkeys, which is as many as may be: remove one first")]
     TooManyPasskeys { most: u32 },
+    #[error("there is a group of this name already")]
+    GroupNameTaken,
+    /// Nothing was written.
+    #[error("people are in this group: say that it goes with its members")]
+    GroupInUse,
+    /// Nothing was written.
+    #[error("a group has at most {most} people")]
+    GroupFull { most: usize },
+    /// Nothing was written.
+    #[error("somebody is in as many groups as may be: take them out of another one first")]
+    TooManyGroups,
+    /// Nothing was written.
+    #[error("what was asked for before still waits for an answer")]
+    RequestOpen,
+    /// Nothing was written.
+    #[error("this was granted or refused already")]
+    RequestDecided,
+    /// Nothing was written.
+    #[error("the group has {left} wells left to grant until its next refill")]
+    ReserveSpent { left: i32 },
     #[error("{most} mails wait to be sent, which is as many as may: try again when the mail server takes them")]
     TooManyMails { most: u32 },
     #[error("the lease on the robot is lost: another worker drives it now")]

@@ -3,7 +3,7 @@
 use crate::{
     accounts::MOST_ROWS,
     activity,
-    connection::{Store, transact},
+    connection::{Backend, Store, transact},
     documents,
     error::{Result, StoreError},
     events::{self, NewEvent},
@@ -13,11 +13,16 @@ use crate::{
     wells::{self, sql_list},
 };
 use async_recursion::async_recursion as boxed;
-use domain::{Control, DyeName, ExperimentId, ExperimentStatus, Fault, Granted, Needs, UserId, WellId, WellStatus};
+use domain::{
+    Control, DyeName, ExperimentId, ExperimentStatus, Fault, Granted, GroupId, Needs, UserId, WellId, WellStatus,
+};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::Value;
 use std::collections::HashMap;
 use uuid::Uuid;
+
+/// Lines of a page about a group's experiments.
+const MOST_OF_GROUP: u32 = 50;
 
 /// Experiments with their owners' addresses.
 pub(crate) const EXPERIMENTS: &str = "
@@ -80,20 +85,34 @@ impl Store {
         let mut query = sql!(text, after.map_or(Uuid::max(), ExperimentId::as_uuid), i64::from(limit) + 1);
         query.and_bind(user);
         let view = self.view();
-        let rows = query.all(&view).await?;
-        let lines = rows.iter().map(Line::read).collect::<Result<Vec<_>>>()?;
-        let Page { data, next } = Page::cut(lines, limit, |line: &Line| line.experiment.id);
-        let unknown = data.iter().filter(|line| line.tally.is_none()).map(|line| line.experiment.id);
-        let mut counted = tallies(&view, unknown).await?;
-        let data = data
-            .into_iter()
-            .map(|Line { experiment, email, tally }| {
-                let tally = tally.unwrap_or_else(|| counted.remove(&experiment.id).unwrap_or_default());
-                let Tally { wells, measured, doubtful, swatches } = tally;
-                ExperimentSummary { experiment, email, wells, measured, doubtful, swatches }
-            })
-            .collect();
-        Ok(Page { data, next })
+        summaries(&view, query, limit).await
+    }
+
+    /// The same of all members of a group. Looks at the newest `limit` (≤ 50) of each of them, however many they have.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn experiments_of_group(
+        &self,
+        group: GroupId,
+        after: Option<ExperimentId>,
+        limit: u32,
+    ) -> Result<Page<ExperimentSummary, ExperimentId>> {
+        let limit = limit.clamp(1, MOST_OF_GROUP);
+        let newest =
+            "SELECT x.id FROM experiments x WHERE x.user_id = s.user_id AND x.id < $1 ORDER BY x.id DESC LIMIT $2";
+        let of_each = match self.backend() {
+            Backend::Sqlite => format!("JOIN experiments n ON n.user_id = s.user_id AND n.id IN ({newest})"),
+            Backend::Postgres => format!("CROSS JOIN LATERAL ({newest}) n"),
+        };
+        let text = format!(
+            "{LINES} WHERE e.id IN (SELECT n.id FROM group_members s {of_each}
+                WHERE s.group_id = $3 AND s.standing = 'member')
+             ORDER BY e.id DESC LIMIT $2"
+        );
+        let query = sql!(text, after.map_or(Uuid::max(), ExperimentId::as_uuid), i64::from(limit) + 1, group);
+        summaries(&self.view(), query, limit).await
     }
 
     /// Pause, resume or cancel. What no worker holds changes at once (a cancelled queue entry returns its quota);
@@ -118,6 +137,24 @@ impl Store {
         }
         Ok(outcome)
     }
+}
+
+/// The lines that a query for [`LINES`] finds, one more than the page may have.
+async fn summaries(on: &impl ConnectionTrait, query: Sql, limit: u32) -> Result<Page<ExperimentSummary, ExperimentId>> {
+    let rows = query.all(on).await?;
+    let lines = rows.iter().map(Line::read).collect::<Result<Vec<_>>>()?;
+    let Page { data, next } = Page::cut(lines, limit, |line: &Line| line.experiment.id);
+    let unknown = data.iter().filter(|line| line.tally.is_none()).map(|line| line.experiment.id);
+    let mut counted = tallies(on, unknown).await?;
+    let data = data
+        .into_iter()
+        .map(|Line { experiment, email, tally }| {
+            let tally = tally.unwrap_or_else(|| counted.remove(&experiment.id).unwrap_or_default());
+            let Tally { wells, measured, doubtful, swatches } = tally;
+            ExperimentSummary { experiment, email, wells, measured, doubtful, swatches }
+        })
+        .collect();
+    Ok(Page { data, next })
 }
 
 /// Its dyes as they are stored: in order, separated by spaces.

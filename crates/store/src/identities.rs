@@ -8,7 +8,7 @@ use crate::{
     activity,
     connection::{Store, transact},
     error::{Result, StoreError},
-    factors,
+    factors, quota,
     records::{
         Admission, Amr, ExternalEnd, ExternalSignIn, NO_PASSWORD, NewActivity, NewUser, Proof, ProviderSessions,
         Session, Signal, User,
@@ -19,15 +19,19 @@ use crate::{
 };
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
-use domain::{Role, SessionId, UserId};
+use domain::{QuotaCause, Role, SessionId, UserId};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
 
 /// Whom a subject of a provider is, with what its claims came to last.
-const KNOWN: &str = "
-    SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at,
+const KNOWN: &str = concat!(
+    "
+    SELECT ",
+    crate::accounts::user_columns!(),
+    ",
         i.role AS granted_role, i.quota AS granted_quota
-    FROM identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = $1 AND i.subject = $2";
+    FROM identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = $1 AND i.subject = $2"
+);
 
 /// What the claims of a provider came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,9 +172,10 @@ impl Store {
             false => after.role,
         };
         let quota = user.quota_remaining.saturating_add(after.quota.saturating_sub(before.quota)).max(0);
-        sql!("UPDATE users SET role = $2, quota_remaining = $3 WHERE id = $1", user.id, role, quota)
-            .execute(tx)
-            .await?;
+        sql!("UPDATE users SET role = $2 WHERE id = $1", user.id, role).execute(tx).await?;
+        if quota != user.quota_remaining {
+            quota::set(tx, self.backend(), &[user.id], quota, QuotaCause::Provider, None).await?;
+        }
         if role != user.role {
             self.log(tx, sign_in, user.id, "role_changed", json!({ "user": user.id, "role": role })).await?;
         }

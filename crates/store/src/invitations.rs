@@ -10,11 +10,11 @@ use crate::{
     sql::{Row, now, sql},
 };
 use async_recursion::async_recursion as boxed;
-use domain::{InvitationId, LinkPurpose};
+use domain::{GroupId, InvitationId, LinkPurpose, Standing};
 use uuid::Uuid;
 
 pub(crate) const INVITATIONS: &str =
-    "SELECT id, email, role, quota, uses, uses_left, created_at, expires_at FROM invitations";
+    "SELECT id, email, role, quota, uses, uses_left, created_at, expires_at, group_id FROM invitations";
 
 impl Store {
     /// Makes an invitation with its link, and the mail that tells of it, if one is to.
@@ -29,11 +29,11 @@ impl Store {
         mail: Option<&NewMail>,
         by: &NewActivity,
     ) -> Result<()> {
-        let text = "INSERT INTO invitations (id, email, role, quota, uses, uses_left, created_at, expires_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let text = "INSERT INTO invitations (id, email, role, quota, uses, uses_left, created_at, expires_at, group_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         transact!(self, |tx| {
-            let Invitation { id, email, role, quota, uses, uses_left, created_at, expires_at } = new.clone();
-            sql!(text, id, email, role, quota, uses, uses_left, created_at, expires_at).execute(tx).await?;
+            let Invitation { id, email, role, quota, uses, uses_left, created_at, expires_at, group_id } = new.clone();
+            sql!(text, id, email, role, quota, uses, uses_left, created_at, expires_at, group_id).execute(tx).await?;
             links::insert(link).execute(tx).await?;
             mails::post(self.backend(), tx, mail.map(std::slice::from_ref).unwrap_or_default()).await?;
             activity::insert(self.backend(), by).execute(tx).await
@@ -85,7 +85,7 @@ impl Store {
     /// Makes the account that the link with this hash invites to; the role and quota of `new` are the invitation's.
     ///
     /// # Errors
-    /// `NotFound` where the link isn't good any more, or is for another address; `EmailTaken`.
+    /// `NotFound` where the link isn't good any more, or is for another address; `EmailTaken`; `GroupFull`.
     #[boxed]
     pub async fn accept_invitation(&self, hash: &str, new: &NewUser, by: &NewActivity) -> Result<()> {
         let gone = StoreError::NotFound("link");
@@ -100,6 +100,11 @@ impl Store {
                 return Err(gone.clone());
             }
             accounts::insert(tx, new).await?;
+            let of_invitation = sql!("SELECT group_id FROM invitations WHERE id = $1", id).one(tx).await?;
+            let group: Option<GroupId> = of_invitation.map_or(Ok(None), |row| row.get("group_id"))?;
+            if let Some(group) = group {
+                self.put_into_group(tx, group, &[new.id], Standing::Member, None).await?;
+            }
             activity::insert(self.backend(), by).execute(tx).await
         });
         Ok(())
@@ -124,5 +129,6 @@ pub(crate) fn read_invitation(row: &Row) -> Result<Invitation> {
         uses_left: row.get("uses_left")?,
         created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
+        group_id: row.get("group_id")?,
     })
 }

@@ -5,15 +5,15 @@ use crate::{
     activity, api_tokens,
     connection::{Store, transact},
     error::{Result, StoreError},
-    links, mails,
+    links, mails, quota,
     records::{NewActivity, NewLink, NewMail, NewUser, Page, Signal, User, UserChanges},
     rows::{Columns, GivenRow, Kind, given},
     sessions,
     sql::{Sql, now, row_values, sql},
 };
 use async_recursion::async_recursion as boxed;
-use domain::{Role, UserId};
-use std::collections::HashSet;
+use domain::{GroupId, QuotaCause, Role, Standing, UserId};
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 const NEW: Columns = &[
@@ -48,18 +48,19 @@ impl Store {
         Ok(Page::cut(users, limit, |user: &User| user.id))
     }
 
-    /// Which of these addresses have an account.
+    /// Which of these addresses have an account, and which.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
     #[boxed]
-    pub async fn taken_emails(&self, emails: &[String]) -> Result<HashSet<String>> {
+    pub async fn taken_emails(&self, emails: &[String]) -> Result<HashMap<String, UserId>> {
         if emails.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(HashMap::new());
         }
         let emails = emails.iter().map(|email| row_values![email.as_str()]).collect();
-        let query = Sql::with_rows("SELECT u.email FROM users u WHERE u.email IN (VALUES", Vec::new(), emails, ")");
-        query.all(self.reader()).await?.iter().map(|row| row.get("email")).collect()
+        let query =
+            Sql::with_rows("SELECT u.email, u.id FROM users u WHERE u.email IN (VALUES", Vec::new(), emails, ")");
+        query.all(self.reader()).await?.iter().map(|row| Ok((row.get("email")?, row.get("id")?))).collect()
     }
 
     /// Changes all of these accounts or none. `by` has a line for each.
@@ -89,8 +90,10 @@ impl Store {
                     .await?;
             }
             if let Some(quota) = changes.quota {
-                let set = "UPDATE users SET quota_remaining = $1 WHERE id IN (VALUES";
-                touched = touched.min(listed(set, row_values![quota], ")").execute(tx).await?);
+                let there = listed("SELECT u.id FROM users u WHERE u.id IN (VALUES", Vec::new(), ")").all(tx).await?;
+                touched = touched.min(u64::try_from(there.len()).unwrap_or(u64::MAX));
+                let by = by.first().and_then(|act| act.user_id);
+                quota::set(tx, self.backend(), ids, quota, QuotaCause::Set, by).await?;
             }
             match changes.disabled {
                 Some(true) => {
@@ -123,14 +126,17 @@ impl Store {
         Ok(())
     }
 
-    /// Makes all of these accounts with their links, or none; and has the mails sent. `by` has a line for each.
+    /// Makes all of these accounts with their links, puts them and whoever else is named there into the groups, or does
+    /// nothing; and has the mails sent. `by` has a line for each.
     ///
     /// # Errors
-    /// `EmailTaken` where one of them has an account meanwhile; `TooManyMails`. Nothing was written then.
+    /// `EmailTaken` where one of them has an account meanwhile; `TooManyMails`; those of [`Store::add_to_group`]. Nothing was
+    /// written then.
     #[boxed]
     pub async fn import_users(
         &self,
         people: &[(NewUser, Option<NewLink>)],
+        groups: &BTreeMap<GroupId, Vec<UserId>>,
         mails: &[NewMail],
         by: &[NewActivity],
     ) -> Result<Imported> {
@@ -155,8 +161,12 @@ impl Store {
             let insert = self.backend().insert_rows("account_links", links::COLUMNS);
             Sql::new(insert, vec![links.clone()]).execute(tx).await?;
             mails::post(self.backend(), tx, mails).await?;
+            for (group, members) in groups {
+                self.put_into_group(tx, *group, members, Standing::Member, None).await?;
+            }
             activity::insert_all(self.backend(), by).execute(tx).await
         });
+        self.signal([Signal::Accounts]);
         Ok(Imported { made: people.len() })
     }
 

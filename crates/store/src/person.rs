@@ -44,6 +44,7 @@ const OF_PERSON: &[Part] = &[
             ("email", Kind::Text),
             ("role", Kind::Text),
             ("quota_remaining", Kind::Number),
+            ("quota_own", Kind::Number),
             ("created_at", Kind::Time),
             ("last_served_at", Kind::Time),
             ("disabled_at", Kind::Time),
@@ -68,6 +69,47 @@ const OF_PERSON: &[Part] = &[
             ("client", Kind::Text),
             ("reused_at", Kind::Time),
             ("reuse_seen_at", Kind::Time),
+        ],
+    ),
+    part(
+        "group_members",
+        "user_id = $1",
+        &[
+            ("group_id", Kind::Id),
+            ("user_id", Kind::Id),
+            ("standing", Kind::Text),
+            ("left_wells", Kind::Number),
+            ("joined_at", Kind::Time),
+        ],
+    ),
+    part(
+        "quota_requests",
+        "user_id = $1 ORDER BY id",
+        &[
+            ("id", Kind::Id),
+            ("user_id", Kind::Id),
+            ("group_id", Kind::Id),
+            ("wells", Kind::Number),
+            ("reason", Kind::Text),
+            ("created_at", Kind::Time),
+            ("decided_at", Kind::Time),
+            ("decided_by", Kind::Id),
+            ("granted", Kind::Number),
+        ],
+    ),
+    part(
+        "quota_changes",
+        "user_id = $1 ORDER BY id",
+        &[
+            ("id", Kind::Id),
+            ("user_id", Kind::Id),
+            ("group_id", Kind::Id),
+            ("by_id", Kind::Id),
+            ("cause", Kind::Text),
+            ("before_wells", Kind::Number),
+            ("after_wells", Kind::Number),
+            ("note", Kind::Text),
+            ("created_at", Kind::Time),
         ],
     ),
     part(
@@ -142,6 +184,7 @@ const OF_PERSON: &[Part] = &[
             ("uses_left", Kind::Number),
             ("created_at", Kind::Time),
             ("expires_at", Kind::Time),
+            ("group_id", Kind::Id),
         ],
     ),
     part(
@@ -407,7 +450,7 @@ fn pseudonym(id: UserId) -> String {
 
 async fn erase(tx: &DatabaseTransaction, id: UserId, email: &str) -> Result<()> {
     let tokens = "DELETE FROM spent_refresh_tokens WHERE session_id IN (SELECT id FROM sessions WHERE user_id = $1)";
-    let account = "UPDATE users SET email = $2, hashed_password = $3, role = $4, quota_remaining = 0, disabled_at = COALESCE(disabled_at, $5)
+    let account = "UPDATE users SET email = $2, hashed_password = $3, role = $4, quota_remaining = 0, quota_own = NULL, disabled_at = COALESCE(disabled_at, $5)
         WHERE id = $1";
     let statements = [
         sql!(tokens, id),
@@ -422,6 +465,10 @@ async fn erase(tx: &DatabaseTransaction, id: UserId, email: &str) -> Result<()> 
         sql!("DELETE FROM invitations WHERE email = $1", email),
         sql!("DELETE FROM registrations WHERE email = $1", email),
         sql!("DELETE FROM idempotency_keys WHERE user_id = $1", id),
+        sql!("DELETE FROM group_members WHERE user_id = $1", id),
+        // What it was for stays out of the group's reserve.
+        sql!("DELETE FROM quota_requests WHERE user_id = $1", id),
+        sql!("UPDATE quota_changes SET note = NULL WHERE user_id = $1", id),
         sql!("UPDATE experiments SET name = NULL WHERE user_id = $1 AND name IS NOT NULL", id),
         // A sealed line's salts go with what they hid: the database sees to it (step 0019).
         sql!("UPDATE user_activity_log SET ip_address = NULL WHERE user_id = $1 AND ip_address IS NOT NULL", id),

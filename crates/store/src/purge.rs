@@ -34,7 +34,7 @@ pub struct Retention {
     pub operations: Option<TimeDelta>,
     /// Raw readings and command records. What was measured stays in `results`.
     pub documents: Option<TimeDelta>,
-    /// Of the activity log, once sealed.
+    /// Of the activity log, once sealed, and of the history of quotas.
     pub activity: Option<TimeDelta>,
 }
 
@@ -69,6 +69,8 @@ pub struct Purged {
     pub operations: u64,
     pub documents: u64,
     pub activity: u64,
+    /// Changes of quota, and answered wishes for more.
+    pub quota_history: u64,
 }
 
 impl Purged {
@@ -94,6 +96,7 @@ impl std::ops::AddAssign for Purged {
         self.operations += other.operations;
         self.documents += other.documents;
         self.activity += other.activity;
+        self.quota_history += other.quota_history;
     }
 }
 
@@ -134,6 +137,8 @@ impl Store {
             documents: self.purge_documents(keep.documents, at).await?,
             operations: self.purge_operations(keep.operations, at).await?,
             activity: self.purge_activity(keep.activity, at).await?,
+            quota_history: self.forget_before(keep.activity, at, QUOTA_CHANGES).await?
+                + self.forget_before(keep.activity, at, QUOTA_REQUESTS).await?,
         })
     }
 
@@ -216,6 +221,12 @@ impl Store {
 const EVENTS: &str = "DELETE FROM events WHERE (experiment_id, sequence) IN (
     SELECT v.experiment_id, v.sequence FROM events v JOIN experiments e ON e.id = v.experiment_id
     WHERE v.experiment_id < $1 AND e.completed_at <= $2 ORDER BY v.experiment_id, v.sequence LIMIT $3)";
+
+const QUOTA_CHANGES: &str = "DELETE FROM quota_changes WHERE id IN (
+    SELECT id FROM quota_changes WHERE id < $1 AND created_at <= $2 ORDER BY id LIMIT $3)";
+
+const QUOTA_REQUESTS: &str = "DELETE FROM quota_requests WHERE id IN (
+    SELECT id FROM quota_requests WHERE id < $1 AND decided_at <= $2 ORDER BY id LIMIT $3)";
 
 /// A release before the column `experiment_id` left it out: a reading has the id of its operation, which is there at least as
 /// long as its experiment is under way.

@@ -27,10 +27,14 @@ const MOST_PENDING: i64 = 5;
 const MOST_TRIES: i16 = 5;
 
 /// Whose sign-in waits, with who vouched for them.
-const WAITS: &str = "
-    SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at, p.issuer
+const WAITS: &str = concat!(
+    "
+    SELECT ",
+    crate::accounts::user_columns!(),
+    ", p.issuer
     FROM pending_sign_ins p JOIN users u ON u.id = p.user_id
-    WHERE p.hash = $1 AND p.expires_at > $2 AND u.disabled_at IS NULL";
+    WHERE p.hash = $1 AND p.expires_at > $2 AND u.disabled_at IS NULL"
+);
 
 impl Store {
     /// Begins to wait for the second factor of `user` as they were read when their password was verified. `hash` is of the

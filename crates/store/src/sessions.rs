@@ -21,11 +21,15 @@ use std::{collections::HashMap, hash::Hash, net::IpAddr};
 const ASKED_AT_ONCE: usize = 1_000;
 
 /// A live session's person with the session; `{which}` says which.
-const LIVE: &str = "
-    SELECT u.id, u.email, u.hashed_password, u.role, u.quota_remaining, u.created_at, u.disabled_at,
+const LIVE: &str = concat!(
+    "
+    SELECT ",
+    crate::accounts::user_columns!(),
+    ",
         s.id AS session_id, s.created_at AS session_created_at, s.expires_at, s.auth_time, s.amr
     FROM sessions s JOIN users u ON u.id = s.user_id
-    WHERE s.revoked_at IS NULL AND u.disabled_at IS NULL AND s.expires_at > $1 AND ";
+    WHERE s.revoked_at IS NULL AND u.disabled_at IS NULL AND s.expires_at > $1 AND "
+);
 
 impl Store {
     /// Begins a sign-in of `user` as they were read when their password was verified, which is all that they have shown.

@@ -261,7 +261,10 @@ id_columns!(
     ServiceTokenId,
     InvitationId,
     RegistrationId,
-    MailId
+    MailId,
+    GroupId,
+    QuotaRequestId,
+    QuotaChangeId
 );
 name_columns!(
     Collection,
@@ -276,6 +279,10 @@ name_columns!(
     Attendance,
     LinkPurpose,
     MailKind,
+    QuotaCause,
+    Refill,
+    Standing,
+    Zone,
     RobotKind,
     RobotMode,
     ServiceKind

@@ -94,6 +94,7 @@ impl App {
             api.close_streams()
         };
         housekeeping::purge_daily(state.store.clone(), state.retention, &self.tasks);
+        housekeeping::refill_groups(state.store.clone(), &self.tasks);
         state.documents.relay(state.retention.documents, &self.tasks);
         mail::relay(self.mailer, state.store.clone(), state.auth.clone(), &self.tasks);
         sealing::run(state.store.clone(), &self.tasks);

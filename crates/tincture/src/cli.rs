@@ -3,11 +3,13 @@
 mod audit;
 mod backup;
 mod database;
+mod group;
 mod steer;
 
 pub use audit::{Audit, WhichLines};
 pub use backup::{Backup, BackupAct, BackupKind, Configure, Restore};
 pub use database::{Database, RoleNames};
+pub use group::Group;
 pub use steer::{Act, By, Experiment, Language, ProtocolOf, Seen, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat, Secret};
@@ -69,6 +71,9 @@ pub enum Command {
     /// Make and change accounts
     #[command(subcommand)]
     User(User),
+    /// Make groups (classes, courses), their teachers, members and quota
+    #[command(subcommand)]
+    Group(Group),
     /// Make, list and revoke API tokens, of people and of services
     #[command(subcommand)]
     Token(Token),
@@ -218,6 +223,8 @@ pub enum User {
         #[arg(value_parser = clap::value_parser!(i32).range(0..))]
         wells: i32,
     },
+    /// Show where somebody's quota comes from, and what changed it
+    Quota { email: String },
     /// Sign somebody out everywhere, end their API tokens, and let them in no more; what they asked for goes on
     Disable { email: String },
     /// Let somebody in again
@@ -240,10 +247,10 @@ pub enum User {
     ResetFactor { email: String },
     /// Print a one-time link by which somebody chooses their password: the way in again, for a day
     Link { email: String },
-    /// Make the accounts of a class from a sheet (CSV with the columns email, name, role, quota): all or none
+    /// Make the accounts of a class from a sheet (CSV with the columns email, name, role, quota, group): all or none
     ///
     /// Each new person gets a one-time link: by mail where a mail server is configured, otherwise they are printed as a CSV,
-    /// this once. Whoever has an account already is left alone.
+    /// this once. Whoever has an account already is left alone, but for the group that the sheet puts them into.
     Import {
         /// `-` for standard input
         file: PathBuf,
@@ -258,9 +265,12 @@ pub enum User {
         email: Option<String>,
         #[arg(long, default_value = "student", value_parser = role)]
         role: Role,
-        /// Wells that each of them may ask for
-        #[arg(long, default_value_t = 96, value_name = "WELLS", value_parser = clap::value_parser!(i32).range(0..))]
-        quota: i32,
+        /// Wells of their own that each of them may ask for [default: 96; with a group 0]
+        #[arg(long, value_name = "WELLS", value_parser = clap::value_parser!(i32).range(0..))]
+        quota: Option<i32>,
+        /// The group that they join, with its allowance
+        #[arg(long, value_name = "NAME")]
+        group: Option<String>,
         /// Accounts that it is for, 1-1000
         #[arg(long, default_value_t = 1, value_name = "N")]
         uses: u16,
@@ -440,6 +450,7 @@ impl Cli {
             Command::Migrate(_)
             | Command::Database(_)
             | Command::User(_)
+            | Command::Group(_)
             | Command::Token(_)
             | Command::Audit(_)
             | Command::Keys(_)

@@ -61,6 +61,44 @@ impl Purge {
     }
 }
 
+/// Between two looks whether a group's calendar says that it is time: so late a refill may be.
+const BETWEEN_REFILLS: Duration = Duration::from_secs(20);
+
+/// Makes allowances whole when their time has come, also where it came while no process ran. Several may do it at once: each
+/// time is one process's.
+pub fn refill_groups(store: Store, tasks: &Tasks) {
+    tasks.run("group refills", PAUSES, RefillGroups { store });
+}
+
+struct RefillGroups {
+    store: Store,
+}
+
+impl Task for RefillGroups {
+    async fn turn(&mut self, stop: &CancellationToken) -> Result<Turn, String> {
+        match stop.run_until_cancelled(self.refill_all_due()).await {
+            None => return Ok(Turn::Done),
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                tracing::warn!(%error, "a group's allowances could not be made whole; trying again");
+                return Err(error.to_string());
+            }
+        }
+        Ok(Turn::After(BETWEEN_REFILLS))
+    }
+}
+
+impl RefillGroups {
+    /// A group at a time, so that whoever waits for the database gets it.
+    async fn refill_all_due(&self) -> Result<(), StoreError> {
+        while let Some(group) = self.store.refill_due(Utc::now()).await? {
+            tracing::info!(group = %group.id, "a group's allowances are whole again");
+            time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+}
+
 /// Between two looks whether the key that signs is old: as fine as its age is set.
 const BETWEEN_KEYS: Duration = Duration::from_secs(60 * 60);
 

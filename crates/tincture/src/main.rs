@@ -76,6 +76,7 @@ async fn dispatch(command: &Command, settings: &Settings) -> anyhow::Result<()> 
         Command::Backup(backup) => commands::backup::run(settings, backup).await,
         Command::Database(database) => commands::database::run(settings, database).await,
         Command::User(user) => commands::user::run(settings, user).await,
+        Command::Group(group) => commands::group::run(settings, group).await,
         Command::Token(token) => commands::token::run(settings, token).await,
         Command::Audit(audit) => commands::audit::run(settings, audit).await,
         Command::Keys(keys) => commands::keys::run(settings, keys).await,

@@ -1,5 +1,5 @@
-//! Who may ask for what: every route of the API and of the pages × every role × own, somebody else's and nobody's × every
-//! kind of token, good and bad.
+//! Who may ask for what: every route of the API and of the pages × every role × own, their group's, somebody else's and
+//! nobody's × every kind of token, good and bad.
 //!
 //! The routes are those that the routers have, so a new one without a rule fails here. What is expected follows from the
 //! table of permissions, which stands in docs/people.md; that the lab answers so is seen by asking it.
@@ -19,14 +19,16 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Utc;
 use domain::{
-    ApiTokenId, Attendance, Deck, ExperimentId, Permission, RegistrationId, RobotKind, Role, Scope, Scopes,
-    ServiceKind, UserId,
+    ApiTokenId, Attendance, Deck, ExperimentId, GroupId, Permission, QuotaRequestId, Refill, RegistrationId, RobotKind,
+    Role, Scope, Scopes, ServiceKind, Standing, UserId, Zone,
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use request::{Access, AppState, Caller, Changes, ROUTES, access};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{LinkTo, NewActivity, NewLink, NewRobot, User, testing::TestDatabase};
+use store::{
+    GroupTerms, LinkTo, NewActivity, NewLink, NewQuotaRequest, NewRobot, NewUser, User, testing::TestDatabase,
+};
 use tower::ServiceExt;
 use workflow::{ExperimentRequest, Lab, WellRequest};
 
@@ -48,6 +50,9 @@ enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whose {
     Own,
+    /// Of a member of a group that they teach.
+    Group,
+    /// Also of a group that they are a member of, and don't teach.
     Others,
     /// An id that there isn't.
     Nobodys,
@@ -68,6 +73,8 @@ struct Fixture {
     router: Router,
     database: TestDatabase,
     people: BTreeMap<&'static str, Person>,
+    /// Whom all of them teach, but for `other`.
+    pupil: Option<Person>,
     /// Whoever administrators act on.
     target: UserId,
 }
@@ -101,11 +108,23 @@ impl Fixture {
         store.ensure_robot(robot).await.expect("a robot");
         let router = api::router(ApiState::new(state.clone())).merge(web::router(state.clone()));
         let target = account(&state, "target", Role::Student).await.id;
-        let mut fixture = Self { state, router, database, people: BTreeMap::new(), target };
+        let mut fixture = Self { state, router, database, people: BTreeMap::new(), pupil: None, target };
         for (name, role) in PEOPLE {
             let user = account(&fixture.state, name, role).await;
             let person = fixture.signed_in(user).await;
             fixture.people.insert(name, person);
+        }
+        let pupil = account(&fixture.state, "pupil", Role::Student).await;
+        let pupil = fixture.signed_in(pupil).await;
+        let teachers: Vec<_> =
+            PEOPLE.iter().filter(|(name, _)| *name != "other").map(|(name, _)| fixture.people[name].user.id).collect();
+        fixture.group(&teachers, &[pupil.user.id]).await;
+        fixture.group(&[fixture.people["other"].user.id], &teachers).await;
+        fixture.pupil = Some(pupil);
+        // Who teaches is known from the account's row.
+        for (name, _) in PEOPLE {
+            let person = fixture.people.get_mut(name).expect("they are there");
+            person.user = fixture.state.store.user(person.user.id).await.expect("an answer").expect("the account");
         }
         fixture
     }
@@ -123,6 +142,35 @@ impl Fixture {
             experiment: experiment.experiment.id,
             user,
         }
+    }
+
+    async fn group(&self, teachers: &[UserId], members: &[UserId]) -> GroupId {
+        let (refill, time_zone) = (Refill::Never, Zone::UTC);
+        let terms = GroupTerms { name: GroupId::new().to_string(), allowance: 0, reserve: 1_000, refill, time_zone };
+        let act = NewActivity { user_id: None, action: "test", details: json!({}), ip_address: None };
+        let store = &self.state.store;
+        let id = store.create_group(&terms, &act).await.expect("a group").id;
+        store.add_to_group(id, teachers, Standing::Teacher, &act).await.expect("teachers");
+        store.add_to_group(id, members, Standing::Member, &act).await.expect("members");
+        id
+    }
+
+    /// Somebody new in a group of this teacher's asks for more.
+    async fn somebody_asks(&self, teacher: UserId) -> QuotaRequestId {
+        let (id, store) = (UserId::new(), &self.state.store);
+        let act = NewActivity { user_id: None, action: "test", details: json!({}), ip_address: None };
+        let (email, hashed_password) = (format!("{id}@example.org"), "!".to_owned());
+        let new = NewUser { id, email, hashed_password, role: Role::Student, quota: 0 };
+        store.create_user(new, &act).await.expect("an account");
+        let group_id = Some(self.group(&[teacher], &[id]).await);
+        let wish = NewQuotaRequest { user_id: id, group_id, wells: 1, reason: "test".to_owned() };
+        store.ask_for_quota(&wish, &act).await.expect("asked")
+    }
+
+    /// So that nobody teaches more groups than they may.
+    async fn forget_groups(&self) {
+        let asked = "DELETE FROM group_members WHERE group_id IN (SELECT id FROM groups ORDER BY id LIMIT -1 OFFSET 2)";
+        self.database.store.run_sql(asked).await;
     }
 
     async fn api_token(&self, user: &User, scopes: &[Scope]) -> (ApiTokenId, String) {
@@ -149,12 +197,22 @@ impl Fixture {
 
     /// The path with something for each of its parts.
     async fn filled(&self, route: &str, asks: &Person, whose: Whose) -> String {
-        let owner = if whose == Whose::Others { &self.people["other"] } else { asks };
+        let owner = match whose {
+            Whose::Others => &self.people["other"],
+            Whose::Group => self.pupil.as_ref().expect("they are there"),
+            Whose::Own | Whose::Nobodys | Whose::TheLabs => asks,
+        };
         let nobody = ExperimentId::new().to_string();
         let id = if whose == Whose::Nobodys {
             nobody
         } else if route.contains("experiments/{id}") {
             owner.experiment.to_string()
+        } else if route.contains("groups/{id}") {
+            self.forget_groups().await;
+            self.group(&[owner.user.id], &[self.target]).await.to_string()
+        } else if route.contains("quota-requests/{id}") {
+            self.forget_groups().await;
+            self.somebody_asks(owner.user.id).await.to_string()
         } else if is_of_services(route) {
             let wish = ServiceTokenWish { service: ServiceKind::Display, name: "wall".to_owned(), days: None };
             self.state.auth.create_service_token(wish, None, None).await.expect("a token").0.id.to_string()
@@ -182,6 +240,9 @@ impl Fixture {
             self.app(owner).await;
         }
         let path = route.replace("{id}", &id).replace("{name}", "bench");
+        let path = path.replace("{user}", &self.target.to_string());
+        let path = if route.contains("quota-requests") { path.replace("{act}", "refuse") } else { path };
+        let path = if route.contains("groups") { path.replace("{act}", "refill") } else { path };
         let path = if route.contains("registrations") { path.replace("{act}", "refuse") } else { path };
         path.replace("{control}", "pause").replace("{command}", "pause").replace("{act}", "enable")
     }
@@ -298,12 +359,20 @@ fn guarded() -> impl Iterator<Item = (&'static str, &'static str, Permission)> {
 }
 
 /// What there is to ask for about a route.
-fn whose(route: &str) -> &'static [Whose] {
+fn whose(method: &str, route: &str) -> &'static [Whose] {
+    if ["groups/{id}", "quota-requests/{id}"].iter().any(|part| route.contains(part)) {
+        let administers = access(method, route) == Some(Access::Needs(Permission::Administer));
+        return if administers {
+            &[Whose::TheLabs, Whose::Nobodys]
+        } else {
+            &[Whose::Own, Whose::Others, Whose::Nobodys]
+        };
+    }
     if is_of_services(route) {
         return &[Whose::TheLabs, Whose::Nobodys];
     }
     if ["experiments/{id}", "tokens/{id}", "passkeys/{id}", "sessions/{id}"].iter().any(|own| route.contains(own)) {
-        &[Whose::Own, Whose::Others, Whose::Nobodys]
+        &[Whose::Own, Whose::Group, Whose::Others, Whose::Nobodys]
     } else if ["users/{id}", "invitations/{id}", "registrations/{id}"].iter().any(|part| route.contains(part)) {
         &[Whose::TheLabs, Whose::Nobodys]
     } else {
@@ -319,13 +388,15 @@ fn expected(permission: Permission, role: Role, scopes: Option<Scopes>, whose: W
     match whose {
         _ if !is_for_it || !role.is_at_least(rule.least) => Verdict::Forbidden,
         Whose::Nobodys => Verdict::Absent,
-        Whose::Others if rule.others.is_none_or(|least| !role.is_at_least(least)) => Verdict::Absent,
-        Whose::Own | Whose::Others | Whose::TheLabs => Verdict::Passes,
+        Whose::Group if rule.group => Verdict::Passes,
+        Whose::Group | Whose::Others if rule.others.is_none_or(|least| !role.is_at_least(least)) => Verdict::Absent,
+        Whose::Own | Whose::Group | Whose::Others | Whose::TheLabs => Verdict::Passes,
     }
 }
 
 /// What these are about is looked for when what was sent makes sense.
-const BODY_FIRST: [(&str, &str); 2] = [("POST", "/api/v1/users/{id}/erase"), ("POST", "/users/{id}")];
+const BODY_FIRST: [(&str, &str); 3] =
+    [("POST", "/api/v1/users/{id}/erase"), ("POST", "/users/{id}"), ("POST", "/api/v1/groups/{id}/members")];
 
 /// Routes about one token of a program that is nobody's.
 fn is_of_services(route: &str) -> bool {
@@ -392,7 +463,7 @@ async fn each_role_reaches_what_the_table_says() {
     for (method, route, permission) in guarded() {
         for (name, role) in PEOPLE.iter().filter(|(name, _)| *name != "other") {
             let person = &fixture.people[name];
-            for &whose in whose(route) {
+            for &whose in whose(method, route) {
                 let path = fixture.filled(route, person, whose).await;
                 let shown = if is_of_api(route) { bearer(&person.token) } else { cookie(&person.cookie) };
                 let is = verdict(&fixture.ask(method, &path, &shown).await);
@@ -431,7 +502,7 @@ async fn what_is_grave_asks_for_a_fresh_proof_and_nothing_else_does() {
     for (method, route, permission) in guarded() {
         for (name, role) in PEOPLE.iter().filter(|(name, _)| *name != "other") {
             let person = &fixture.people[name];
-            let whose = *whose(route).first().expect("somebody's");
+            let whose = *whose(method, route).first().expect("somebody's");
             let path = fixture.filled(route, person, whose).await;
             let shown = if is_of_api(route) { bearer(&person.token) } else { cookie(&person.cookie) };
             let answer = fixture.ask(method, &path, &shown).await;
@@ -476,7 +547,7 @@ async fn who_lacks_a_second_factor_is_led_to_one_and_nowhere_else() {
     for (method, route, permission) in guarded() {
         for (name, role) in PEOPLE.iter().filter(|(name, _)| *name != "other") {
             let person = &fixture.people[name];
-            let path = fixture.filled(route, person, *whose(route).first().expect("somebody's")).await;
+            let path = fixture.filled(route, person, *whose(method, route).first().expect("somebody's")).await;
             let shown = if is_of_api(route) { bearer(&person.token) } else { cookie(&person.cookie) };
             let answer = fixture.ask(method, &path, &shown).await;
             let to =
@@ -511,7 +582,7 @@ async fn each_token_reaches_what_its_scopes_say_and_no_more_than_its_owner() {
             let (id, token) = fixture.api_token(&person.user, &chosen).await;
             let scopes = Scopes::of(chosen).expect("some");
             for (method, route, permission) in guarded().filter(|(_, route, _)| is_of_api(route)) {
-                for &whose in whose(route) {
+                for &whose in whose(method, route) {
                     let path = fixture.filled(route, person, whose).await;
                     let answer = fixture.ask(method, &path, &bearer(&token)).await;
                     let (is, should) = (verdict(&answer), expected(permission, *role, Some(scopes), whose));
@@ -548,7 +619,7 @@ async fn each_service_reaches_what_it_is_for_and_nothing_else() {
     for &service in ServiceKind::ALL {
         let token = fixture.service_token(service).await;
         for (method, route, permission) in guarded() {
-            for &whose in whose(route) {
+            for &whose in whose(method, route) {
                 let path = fixture.filled(route, asks, whose).await;
                 let is = verdict(&fixture.ask(method, &path, &bearer(&token)).await);
                 let should = match is_of_api(route) {

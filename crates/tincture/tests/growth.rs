@@ -278,6 +278,7 @@ impl Grown {
         self.make_use_and_revoke_a_services_token().await;
         self.come_by_an_institution_and_go().await;
         self.bring_people_in().await;
+        self.teach().await;
         for word in ["pause", "resume"] {
             let path = format!("/api/v1/robots/bench/{word}");
             self.send(json_request(&path, &self.admin.token, &Value::Null)).await;
@@ -317,6 +318,62 @@ impl Grown {
             self.store.forget_mail(mail.id).await.expect("forgotten");
         }
         self.store.failed_mails().await.expect("a list");
+    }
+
+    /// A class of forty, their teacher, and what is asked and granted there.
+    async fn teach(&self) {
+        let post = async |path: &str, who: &Person, body: Value| {
+            let answer = self.send(json_request(path, &who.token, &body)).await.2;
+            serde_json::from_str::<Value>(&answer).unwrap_or_default()
+        };
+        let terms = json!({ "name": "a class", "reserve": 100, "refill": "weekly monday" });
+        let group = post("/api/v1/groups", &self.admin, terms).await["id"].as_str().expect("an id").to_owned();
+        let emails: Vec<_> = (1..=40).map(|n| format!("pupil{n}@x")).collect();
+        let sheet =
+            format!("email,group\n{}", emails.iter().map(|email| format!("{email},a class\n")).collect::<String>());
+        post("/api/v1/users/import", &self.admin, json!({ "sheet": sheet, "commit": true })).await;
+        let path = format!("/api/v1/groups/{group}/members");
+        post(&path, &self.admin, json!({ "emails": ["student@example.org"] })).await;
+        post(&path, &self.admin, json!({ "emails": ["careful@example.org"], "standing": "teacher" })).await;
+        for path in [
+            "/api/v1/groups".to_owned(),
+            format!("/api/v1/groups/{group}"),
+            format!("/api/v1/groups/{group}/members"),
+            format!("/api/v1/experiments?scope=group&group_id={group}"),
+            format!("/experiments?of={group}"),
+            format!("/groups/{group}"),
+            "/groups".to_owned(),
+            "/api/v1/quota-requests".to_owned(),
+        ] {
+            self.get(&path, &self.admin).await;
+        }
+        let group_id: domain::GroupId = group.parse().expect("a UUID");
+        let teacher = self.store.user_by_email("careful@example.org").await.expect("an answer").expect("the account");
+        self.store.groups(Some(teacher.id), None, 50).await.expect("a list");
+        self.store.group(group_id, Some(teacher.id)).await.expect("an answer").expect("theirs");
+        self.store.quota_requests(Some(teacher.id), None, None, 50).await.expect("a list");
+        let student = self.store.user_by_email("student@example.org").await.expect("an answer").expect("the account");
+        assert_eq!(self.store.taught_among(teacher.id, &[student.id]).await.expect("an answer").len(), 1);
+        let wish = json!({ "wells": 3, "reason": "more", "group_id": group });
+        for act in ["grant", "refuse"] {
+            let asked = post("/api/v1/me/quota/request", &self.student, wish.clone()).await;
+            let asked = asked["id"].as_str().expect("an id").to_owned();
+            self.get("/api/v1/me/quota", &self.student).await;
+            self.get("/account", &self.student).await;
+            post(&format!("/api/v1/quota-requests/{asked}/{act}"), &self.admin, Value::Null).await;
+        }
+        let next = chrono::Utc::now() + chrono::TimeDelta::days(8);
+        assert!(self.store.refill_due(next).await.expect("an answer").is_some_and(|refilled| refilled.id == group_id));
+        let patch = Request::patch(format!("/api/v1/groups/{group}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.admin.token));
+        self.send(patch.body(Body::from(r#"{"allowance":7}"#)).expect("a request")).await;
+        for path in
+            [format!("/api/v1/groups/{group}/members/{}", student.id), format!("/api/v1/groups/{group}?members=true")]
+        {
+            let gone = Request::delete(path).header(header::AUTHORIZATION, format!("Bearer {}", self.admin.token));
+            self.send(gone.body(Body::empty()).expect("a request")).await;
+        }
     }
 
     async fn make_use_and_revoke_a_token(&self) {
@@ -475,6 +532,7 @@ fn years(backend: Backend, robot: RobotId) -> String {
     };
     let home = json.replace("{}", r#"{"kind":"home"}"#);
     let soon = if sqlite { "'2027-12-01T00:00:00+00:00'" } else { "CAST('2027-12-01' AS timestamptz)" };
+    let late = if sqlite { "'2099-01-01T00:00:00+00:00'" } else { "CAST('2099-01-01' AS timestamptz)" };
     let all = ENDED + QUEUED;
     let person = id("0001", &format!("1 + n % {PEOPLE}"));
     let text = |made_of: &str| format!("'{made_of}' || CAST(n AS text)");
@@ -538,6 +596,22 @@ fn years(backend: Backend, robot: RobotId) -> String {
         format!(
             "INSERT INTO mails (id, kind, email, created_at, attempts, failure) {} SELECT {}, 'reset', {}, {at}, 1, 'no' FROM s",
             numbers(5_000), id("000c", "n"), text("person")
+        ),
+        format!(
+            "INSERT INTO groups (id, name, name_key, allowance, reserve, reserve_left, refill, time_zone, next_refill_at, created_at) {} SELECT {}, {}, {}, 5, 5, 5, 'on 2099-01-01', 'UTC', {late}, {at} FROM s",
+            numbers(60), id("000d", "n"), text("Group"), text("group")
+        ),
+        format!(
+            "INSERT INTO group_members (group_id, user_id, standing, left_wells, joined_at) {} SELECT {}, {}, CASE WHEN n % 30 = 0 THEN 'teacher' ELSE 'member' END, 0, {at} FROM s",
+            numbers(PEOPLE - 1), id("000d", "1 + n % 60"), id("0001", "n")
+        ),
+        format!(
+            "INSERT INTO quota_changes (id, user_id, cause, before_wells, after_wells, created_at) {} SELECT {}, {user}, 'refilled', 1, 2, {at} FROM s",
+            numbers(20_000), id("000e", "n")
+        ),
+        format!(
+            "INSERT INTO quota_requests (id, user_id, wells, reason, created_at, decided_at, granted) {} SELECT {}, {user}, 1, 'more', {at}, {at}, 1 FROM s",
+            numbers(10_000), id("000f", "n")
         ),
         format!(
             "INSERT INTO spent_refresh_tokens (refresh_hash, session_id, spent_at) {} SELECT {}, {}, {soon} FROM s",

@@ -12,6 +12,7 @@ mod doubts;
 mod experiment;
 mod fault;
 mod forgotten;
+mod group;
 mod result;
 mod robot;
 mod service_token;
@@ -28,6 +29,10 @@ pub use doubts::DoubtsView;
 pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally, charged};
 pub use fault::FaultView;
 pub use forgotten::forgotten;
+pub use group::{
+    DecidedRequestView, GroupLineView, GroupView, MemberView, QuotaCauseName, QuotaChangeView, QuotaOfGroup,
+    QuotaRequestView, QuotaView, StandingName,
+};
 pub use result::{ResultSchema, measured_colour, result};
 pub use robot::{Attention, InventoryView, LimitsView, RobotStatus, RobotView, VialView};
 pub use service_token::{DisplayLine, ServiceName, ServiceTokenView};

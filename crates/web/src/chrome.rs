@@ -13,6 +13,7 @@ pub struct Visitor {
     pub quota: i32,
     pub runs_the_lab: bool,
     pub administers: bool,
+    pub teaches: bool,
     /// Robots that wait for a person; none for who doesn't run the lab.
     pub in_need: usize,
 }
@@ -27,6 +28,7 @@ impl Visitor {
             quota: user.quota_remaining,
             runs_the_lab,
             administers: role.administers(),
+            teaches: user.teaches,
             in_need: if runs_the_lab { robots.iter().filter(|robot| is_in_need(robot)).count() } else { 0 },
         }
     }

@@ -1,7 +1,7 @@
 //! Why a page can't be shown. [`crate::failure`] makes a page of it.
 
 use askama::Template;
-use auth::{AuthError, Forbidden};
+use auth::{AuthError, Forbidden, GroupError};
 use axum::{
     extract::rejection::FormRejection,
     http::StatusCode,
@@ -107,6 +107,9 @@ impl From<AuthError> for PageError {
             AuthError::OwnSession => Self::NotAllowed("this is the sign-in that you are in: sign out instead"),
             AuthError::NoSuchFactor => Self::NotFound("second factor"),
             AuthError::NoSuchLink => Self::NotFound("link"),
+            AuthError::Group(GroupError::NoSuchGroup) => Self::NotFound("group"),
+            AuthError::Group(GroupError::NoSuchMember) => Self::NotFound("member of this group"),
+            AuthError::Group(GroupError::NoSuchRequest) => Self::NotFound("request"),
             AuthError::NoSuchInvitation => Self::NotFound("invitation"),
             AuthError::NoSuchRegistration => Self::NotFound("request for an account"),
             other => Self::internal(&other),

@@ -28,8 +28,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use pages::{
-    account, audit, documents, experiment, experiment_new, experiments, joining, landing, robots, second_factor,
-    second_step, services, sign_in, sign_out, single_sign_on, users,
+    account, audit, documents, experiment, experiment_new, experiments, groups, joining, landing, robots,
+    second_factor, second_step, services, sign_in, sign_out, single_sign_on, users,
 };
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
@@ -76,6 +76,12 @@ pages! {
     "/lab/{command}": post robots::command_all;
     "/users": get users::show, post users::create;
     "/audit": get audit::show;
+    "/groups": get groups::show, post groups::create;
+    "/groups/{id}": get groups::show_one, post groups::update;
+    "/groups/{id}/members": post groups::add;
+    "/groups/{id}/members/{user}/remove": post groups::remove;
+    "/groups/{id}/{act}": post groups::act;
+    "/quota-requests/{id}/{act}": post groups::decide;
     "/services": get services::show, post services::make;
     "/services/{id}/revoke": post services::revoke;
     "/users/bulk": post users::bulk;
@@ -90,6 +96,7 @@ pages! {
     "/account/sessions/others": post account::end_others;
     "/account/sessions/{id}/revoke": post account::revoke_session;
     "/account/reuse": post account::see_reuse;
+    "/account/quota": post groups::ask;
     "/account/tokens": post account::make_token;
     "/account/tokens/{id}/revoke": post account::revoke_token;
     "/account/second-factor": get second_factor::show, post second_factor::confirmed;

@@ -6,6 +6,7 @@ pub mod documents;
 pub mod experiment;
 pub mod experiment_new;
 pub mod experiments;
+pub mod groups;
 pub mod joining;
 pub mod landing;
 pub mod robots;

@@ -4,6 +4,8 @@
 mod asked;
 #[path = "pages/factors.rs"]
 mod factors;
+#[path = "pages/groups.rs"]
+mod groups;
 #[path = "pages/single_sign_on.rs"]
 mod single_sign_on;
 

@@ -4,6 +4,7 @@ mod access;
 mod activity;
 mod documents;
 mod factors;
+mod groups;
 mod joining;
 mod lab;
 mod lists;

@@ -55,6 +55,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0015_accounts", include_str!("0015_accounts.sql")),
     expand("0016_factors", include_str!("0016_factors.sql")),
     expand("0017_identities", include_str!("0017_identities.sql")),
+    expand("0018_groups", include_str!("0018_groups.sql")),
     expand("0019_activity", include_str!("0019_activity.sql")),
     expand("0021_second_step", include_str!("0021_second_step.sql")),
 ];

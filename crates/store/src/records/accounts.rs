@@ -2,7 +2,7 @@
 
 use super::User;
 use chrono::{DateTime, Utc};
-use domain::{InvitationId, LinkPurpose, MailId, MailKind, RegistrationId, Role, UserId};
+use domain::{GroupId, InvitationId, LinkPurpose, MailId, MailKind, RegistrationId, Role, UserId};
 use std::fmt;
 
 /// A one-time link to be made. Its `Debug` doesn't show the hash.
@@ -62,6 +62,8 @@ pub struct Invitation {
     pub uses_left: i32,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
+    /// The group that they join.
+    pub group_id: Option<GroupId>,
 }
 
 /// Somebody whose address is proven, and who waits for an administrator. Its `Debug` doesn't show the password's hash.

@@ -19,14 +19,17 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     /// Since when they can't sign in.
     pub disabled_at: Option<DateTime<Utc>>,
+    /// Whether they teach a group.
+    pub teaches: bool,
 }
 
 /// No hash of any password: whoever has it comes in by a link or by somebody else's word.
 pub const NO_PASSWORD: &str = "!";
 
 impl User {
-    /// Whether this person may see and steer what `owner` made.
-    pub fn may_see(&self, owner: UserId) -> bool {
+    /// Whether they may see and steer what `owner` made whatever groups there are. `workflow::Lab::may_see` is the whole
+    /// rule.
+    pub fn owns_or_runs_the_lab(&self, owner: UserId) -> bool {
         self.id == owner || Permission::SeeExperiments.reaches_others(self.role)
     }
 

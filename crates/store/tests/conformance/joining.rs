@@ -5,6 +5,7 @@ use crate::given::*;
 use chrono::{TimeDelta, Utc};
 use domain::*;
 use serde_json::json;
+use std::collections::BTreeMap;
 use store::{testing::TestDatabase, *};
 use tokio::task::JoinSet;
 
@@ -22,6 +23,7 @@ fn invitation(email: Option<&str>, uses: i32) -> Invitation {
         uses_left: uses,
         created_at: Utc::now(),
         expires_at: in_an_hour(),
+        group_id: None,
     }
 }
 
@@ -222,7 +224,7 @@ pub async fn a_class_comes_in_whole_or_not_at_all(database: TestDatabase) {
             ip_address: Some("192.0.2.7".parse().expect("an address")),
         })
         .collect();
-    let made = store.import_users(&class, &mails, &lines).await.expect("a class");
+    let made = store.import_users(&class, &BTreeMap::new(), &mails, &lines).await.expect("a class");
     assert_eq!(made.made, 1_000);
     let one = store.user_by_email("7@example.org").await.expect("an answer").expect("it");
     assert!(matches!(store.open_link("link 7").await, Ok(Some(Opened::Password(user))) if user.id == one.id));
@@ -230,14 +232,14 @@ pub async fn a_class_comes_in_whole_or_not_at_all(database: TestDatabase) {
     assert!(log.iter().all(|line| line.ip_address.is_some() && line.details["email"].is_string()), "{log:?}");
 
     let next = vec![person(2_000), person(7)];
-    let taken = store.import_users(&next, &[], &[]).await;
+    let taken = store.import_users(&next, &BTreeMap::new(), &[], &[]).await;
     assert!(matches!(taken, Err(StoreError::EmailTaken)), "{taken:?}");
     assert!(store.user_by_email("2000@example.org").await.expect("an answer").is_none(), "none of them");
     let known = store.taken_emails(&["7@example.org".to_owned(), "2000@example.org".to_owned()]).await;
-    assert_eq!(known.expect("an answer").into_iter().collect::<Vec<_>>(), ["7@example.org"]);
+    assert_eq!(known.expect("an answer").into_keys().collect::<Vec<_>>(), ["7@example.org"]);
 
     let flood = vec![mail(MailKind::Welcome, "x@example.org"); MOST_MAILS as usize - 999];
-    let refused = store.import_users(&[person(3_000)], &flood, &[]).await;
+    let refused = store.import_users(&[person(3_000)], &BTreeMap::new(), &flood, &[]).await;
     assert!(matches!(refused, Err(StoreError::TooManyMails { .. })), "{refused:?}");
     assert!(store.user_by_email("3000@example.org").await.expect("an answer").is_none());
 }

@@ -9,6 +9,7 @@ mod experiments;
 mod external;
 mod factors;
 mod given;
+mod groups;
 mod holds;
 mod joining;
 mod journal;
@@ -95,6 +96,19 @@ on_both! {
         services_tokens_are_made_found_used_and_revoked,
         what_has_served_its_time_is_forgotten,
         old_sessions_are_nobodys_elsewhere,
+    }
+    groups {
+        an_allowance_is_whole_once_at_each_time_whichever_process_comes_first,
+        an_allowance_is_spent_before_ones_own,
+        what_comes_back_after_a_refill_is_good_until_the_next,
+        a_grant_is_given_once_and_of_the_reserve,
+        one_asks_once_at_a_time_and_only_of_ones_own_group,
+        a_teacher_reaches_their_own_groups_and_nothing_else,
+        whoever_leaves_keeps_what_is_their_own,
+        names_terms_and_members_are_kept_apart,
+        the_newest_of_a_groups_experiments_are_listed,
+        nothing_is_spent_or_given_twice,
+        people_of_before_keep_what_they_had,
     }
     joining {
         a_link_sets_a_password_once_and_ends_what_was_open,

@@ -87,11 +87,19 @@ async fn ada(store: &Store) -> (UserId, ExperimentDetail) {
         uses_left: 1,
         created_at: Utc::now(),
         expires_at: in_an_hour(),
+        group_id: None,
     };
     let link = |hash: &str, to: LinkTo| NewLink { hash: hash.to_owned(), to, expires_at: in_an_hour() };
     let mail = NewMail { kind: MailKind::Invitation, email: EMAIL.to_owned(), invitation_id: Some(invitation.id) };
     let invited = link("adas-invitation-hash", invitation.link());
     store.create_invitation(&invitation, &invited, Some(&mail), &act("invitation_made")).await.expect("invited");
+    let (refill, time_zone) = (Refill::Never, Zone::UTC);
+    let terms = GroupTerms { name: "Colour 101".to_owned(), allowance: 5, reserve: 5, refill, time_zone };
+    let group = store.create_group(&terms, &act("group_made")).await.expect("a group");
+    store.add_to_group(group.id, &[id], Standing::Member, &act("group_joined")).await.expect("in it");
+    let wish = NewQuotaRequest { user_id: id, group_id: Some(group.id), wells: 2, reason: NAME.to_owned() };
+    let wish = store.ask_for_quota(&wish, &act("quota_asked")).await.expect("asked");
+    store.grant_quota(wish, None, None, &act("quota_granted")).await.expect("granted");
     store.create_link(&link("adas-link-hash", LinkTo::Password(id)), None).await.expect("a link");
     store.create_link(&link("adas-proof-hash", LinkTo::Registration(EMAIL.to_owned())), None).await.expect("a link");
     store.rotate_session("adas-refresh-token", "adas-next-token", in_an_hour(), None).await.expect("an answer");

@@ -121,8 +121,7 @@ async fn protocol(
 /// Who asks, and the experiment, if that person may see it.
 async fn find(store: &Store, which: &WhichExperiment) -> anyhow::Result<(User, ExperimentDetail)> {
     let by = person::acting(store, &which.by).await?;
-    let detail = store.experiment(which.id).await?;
-    let visible = detail.filter(|detail| by.may_see(detail.experiment.user_id));
+    let visible = Lab::new(store.clone()).experiment(&by, which.id).await?;
     let detail = visible.with_context(|| format!("there is no experiment {}, or it isn't {}'s", which.id, by.email))?;
     Ok((by, detail))
 }

@@ -6,6 +6,7 @@ pub mod config;
 pub mod database;
 pub mod emulator;
 pub mod experiment;
+pub mod group;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;

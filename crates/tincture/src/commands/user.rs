@@ -7,7 +7,7 @@ use crate::{cli::User, database, settings::Settings};
 use anyhow::{Context, bail};
 use auth::{NewAccount, OneTimePassword, PASSWORD_LENGTH, Password};
 use documents::Documents;
-use domain::UserId;
+use domain::{Standing, UserId};
 use std::{
     fs::OpenOptions,
     io::{self, BufRead, Read, Write},
@@ -46,6 +46,7 @@ async fn carry_out(settings: &Settings, store: &Store, command: &User) -> anyhow
             let user = change(store, email, UserChanges { quota: Some(*wells), ..UserChanges::default() }).await?;
             say(&format!("{} may ask for {wells} wells now.", user.email), None)
         }
+        User::Quota { email } => quota(store, find(store, email).await?.id).await,
         User::Disable { email } => {
             let user = change(store, email, UserChanges { disabled: Some(true), ..UserChanges::default() }).await?;
             say(&format!("{} is signed out everywhere, without API tokens, and can't sign in.", user.email), None)
@@ -139,6 +140,35 @@ fn say(sentence: &str, one_time: Option<OneTimePassword>) -> anyhow::Result<()> 
 async fn change(store: &Store, email: &str, changes: UserChanges) -> anyhow::Result<store::User> {
     let user = find(store, email).await?;
     Ok(auth::Service::new(store.clone()).await?.update_user(None, user.id, changes, None).await?)
+}
+
+/// Changes that are shown.
+const CHANGES: u32 = 50;
+
+async fn quota(store: &Store, user: UserId) -> anyhow::Result<()> {
+    let parts = store.quota_parts(user).await?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{} wells may be asked for, {} of them of their own", parts.total, parts.own)?;
+    for membership in parts.memberships {
+        let group = &membership.group;
+        let next = group.next_refill_at.map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
+        match membership.standing {
+            Standing::Teacher => writeln!(out, "  {:<30} they teach it", group.name)?,
+            Standing::Member => {
+                writeln!(
+                    out,
+                    "  {:<30} {} of {} left, whole again {next}",
+                    group.name, membership.left, group.allowance
+                )?;
+            }
+        }
+    }
+    for change in store.quota_changes(user, CHANGES).await? {
+        let (at, by) = (change.created_at.to_rfc3339(), change.by_email.unwrap_or_else(|| "the lab".to_owned()));
+        let note = change.note.map_or_else(String::new, |note| format!(": {note}"));
+        writeln!(out, "{at:.19}  {:>7} -> {:<7} {} by {by}{note}", change.before, change.after, change.cause)?;
+    }
+    Ok(())
 }
 
 async fn list(store: &Store) -> anyhow::Result<()> {

@@ -11,7 +11,11 @@ use crate::{
     chrome::{Chrome, Visitor},
     error::{PageError, html},
     fields::Fields,
-    pages::{second_factor::FactorPart, second_step},
+    pages::{
+        groups::{QuotaPart, QuotaSaid},
+        second_factor::FactorPart,
+        second_step,
+    },
     sentences::sentence,
     session::{self, Looking, SignedIn},
     when::When,
@@ -40,6 +44,9 @@ struct AccountPage {
     role: &'static str,
     quota: i32,
     since: When,
+    part: QuotaPart,
+    /// The quota is that of somebody else than the reader.
+    theirs: bool,
     factor: FactorPart,
     tokens: TokensPart,
     sessions: SessionsPart,
@@ -61,6 +68,7 @@ struct Said {
     password_problem: Option<String>,
     done: Option<&'static str>,
     tokens: tokens::Said,
+    quota: QuotaSaid,
 }
 
 struct Line {
@@ -76,6 +84,7 @@ pub async fn show(Looking { state, me }: Looking, Query(wish): Query<Wish>) -> R
         }
         Some("ended") => Some("The sign-in is ended. Whoever had it is signed out."),
         Some("others") => Some("You are signed out everywhere else. Tokens go on."),
+        Some("asked") => Some("Asked. The answer will be here."),
         Some("revoked") => Some("The token is revoked. It opens nothing any more."),
         _ => None,
     };
@@ -119,6 +128,11 @@ pub async fn change_password(
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&state, &me, said).await?).into_response())
 }
 
+/// The page after a wish for more that couldn't be taken.
+pub async fn page_about_quota(state: &AppState, me: &Identity, quota: QuotaSaid) -> Result<Response, PageError> {
+    page(state, me, Said { quota, ..Said::default() }).await
+}
+
 async fn page(state: &AppState, me: &Identity, said: Said) -> Result<Response, PageError> {
     let activity = state.store.activity(Some(me.user_id()), None, SHOWN).await?;
     html(&AccountPage {
@@ -127,6 +141,8 @@ async fn page(state: &AppState, me: &Identity, said: Said) -> Result<Response, P
         role: me.role().as_str(),
         quota: me.user.quota_remaining,
         since: When::new(me.user.created_at, Utc::now()),
+        part: QuotaPart::of(state, me.user_id(), said.quota).await?,
+        theirs: false,
         factor: FactorPart::of(state, me).await?,
         tokens: TokensPart::of(state, me, said.tokens).await?,
         sessions: SessionsPart::of(state, me, me.user_id()).await?,

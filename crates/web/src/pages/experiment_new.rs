@@ -303,7 +303,7 @@ impl Draft {
                 tone: "bad",
                 icon: "failed",
                 title: format!("{wanted} wells are more than the {remaining} you have left."),
-                detail: "Nothing was charged. Take some rows away, or ask an administrator for more quota.".to_owned(),
+                detail: "Nothing was charged. Take some rows away, or ask for more on your account’s page.".to_owned(),
                 help: Some(Help { href: domain::FaultCode::QuotaExhausted.help_path(), text: "How quota works" }),
             },
             SubmitError::QueueFull { limit } => Message {

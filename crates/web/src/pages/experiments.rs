@@ -10,10 +10,10 @@ use crate::{
 use askama::Template;
 use axum::{extract::Query, response::Response};
 use chrono::{DateTime, Utc};
-use domain::{Permission, Role};
+use domain::{GroupId, Permission, Role};
 use serde::Deserialize;
 use store::{ExperimentSummary, Robot};
-use views::{ExperimentLine, WaitingView};
+use views::{ExperimentLine, GroupView, WaitingView};
 use workflow::Waiting;
 
 /// Experiments on a page.
@@ -41,6 +41,8 @@ struct ExperimentsPage {
     chrome: Chrome,
     may_see_everyone: bool,
     everyone: bool,
+    /// Whose group's they are, where it is one's.
+    group: Option<GroupView>,
     entries: Vec<Entry>,
     /// The address of this very page.
     here: String,
@@ -56,8 +58,19 @@ pub async fn show(Looking { state, me }: Looking, Query(wish): Query<Wish>) -> R
         Some(text) => Some(text.parse().map_err(|_| PageError::BadRequest("the place in the list".to_owned()))?),
         None => None,
     };
-    let page = state.store.experiments((!everyone).then(|| me.user_id()), after, PAGE).await?;
-    let list = if everyone { "/experiments?of=everyone" } else { "/experiments?of=me" };
+    let group = match wish.of.parse::<GroupId>() {
+        Ok(id) => Some(state.auth.group(Some(&me), id).await?),
+        Err(_) => None,
+    };
+    let page = match &group {
+        Some(group) => state.store.experiments_of_group(group.id, after, PAGE).await?,
+        None => state.store.experiments((!everyone).then(|| me.user_id()), after, PAGE).await?,
+    };
+    let list = match &group {
+        Some(group) => format!("/experiments?of={}", group.id),
+        None if everyone => "/experiments?of=everyone".to_owned(),
+        None => "/experiments?of=me".to_owned(),
+    };
     // Only what hasn't ended can wait for a robot.
     let is_over = page.data.iter().all(|summary| summary.experiment.status.is_final());
     let robots = if may_see_everyone || !is_over { state.store.robots().await? } else { Vec::new() };
@@ -66,9 +79,10 @@ pub async fn show(Looking { state, me }: Looking, Query(wish): Query<Wish>) -> R
         chrome: Chrome::of("Experiments", "experiments", Visitor::among(&robots, &me.user)),
         may_see_everyone,
         everyone,
+        group: group.map(GroupView::from),
         entries: page.data.into_iter().map(|summary| entry(summary, &robots, me.role(), now)).collect(),
-        here: after.map_or_else(|| list.to_owned(), |cursor| format!("{list}&after={cursor}")),
-        first: after.map(|_| list.to_owned()),
+        here: after.map_or_else(|| list.clone(), |cursor| format!("{list}&after={cursor}")),
+        first: after.map(|_| list.clone()),
         next: page.next.map(|cursor| format!("{list}&after={cursor}")),
     })
 }

@@ -205,6 +205,7 @@ fn told(error: AuthError) -> Result<String, PageError> {
         | AuthError::InvalidUses
         | AuthError::InvalidInvitationLife
         | AuthError::Import(_)
+        | AuthError::Group(_)
         | AuthError::TooManyMails
         | AuthError::Busy => Ok(error.to_string()),
         other => Err(other.into()),

@@ -15,9 +15,9 @@ pub use progress::Progress;
 pub use protocol::{ProtocolError, SeenAs};
 
 use async_recursion::async_recursion as boxed;
-use domain::{Control, Deck, ExperimentId};
+use domain::{Control, Deck, ExperimentId, Permission, UserId};
 use serde_json::json;
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 use store::{ControlOutcome, ExperimentDetail, NewActivity, Robot, Store, StoreError, User};
 
 /// The service. Cheap to clone.
@@ -56,8 +56,34 @@ impl Lab {
     /// Those of any read: see [`StoreError`].
     #[boxed]
     pub async fn experiment(&self, reader: &User, id: ExperimentId) -> Result<Option<ExperimentDetail>, StoreError> {
-        let detail = self.store.experiment(id).await?;
-        Ok(detail.filter(|detail| reader.may_see(detail.experiment.user_id)))
+        let Some(detail) = self.store.experiment(id).await? else { return Ok(None) };
+        let may_see = self.may_see(reader, detail.experiment.user_id).await?;
+        Ok(may_see.then_some(detail))
+    }
+
+    /// Whether this person may see and steer what `owner` made: it is theirs, they run the lab, or they teach a group that the
+    /// owner is a member of. The one place where that is decided; only of teachers the database is asked.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn may_see(&self, reader: &User, owner: UserId) -> Result<bool, StoreError> {
+        Ok(self.seen_among(reader, &[owner]).await?.contains(&owner))
+    }
+
+    /// Those of these people of whom the same is true.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn seen_among(&self, reader: &User, owners: &[UserId]) -> Result<HashSet<UserId>, StoreError> {
+        let is_seen = |owner: &UserId| reader.owns_or_runs_the_lab(*owner);
+        let mut seen: HashSet<_> = owners.iter().copied().filter(is_seen).collect();
+        let others: Vec<_> = owners.iter().copied().filter(|owner| !is_seen(owner)).collect();
+        if reader.teaches && Permission::SeeExperiments.rule().group {
+            seen.extend(self.store.taught_among(reader.id, &others).await?);
+        }
+        Ok(seen)
     }
 
     /// The robot with this id or this name.

@@ -88,7 +88,7 @@ pub async fn events(
     if seen.is_some() && ended && state.store.events(experiment.id, after, 1).await?.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let place = streams.open(&identity).ok_or_else(|| {
+    let place = streams.open(&identity, experiment.user_id).ok_or_else(|| {
         Problem::new(FaultCode::TooManyRequests, "you have 20 live streams open already; close a page or a notebook")
     })?;
     let ends = end(place.ends().clone());

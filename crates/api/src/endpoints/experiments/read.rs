@@ -29,7 +29,7 @@ pub async fn read(
     let id: ExperimentId = body::id(&id, "experiment")?;
     let question = Question::Experiment { id, reader: identity.role() };
     if let Some((Some(owner), answer)) = answers.get(&question, state.store.changes())
-        && identity.may_see(owner)
+        && state.lab.may_see(&identity.user, owner).await?
     {
         return Ok(as_json(answer));
     }

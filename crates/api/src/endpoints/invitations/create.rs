@@ -29,6 +29,9 @@ pub struct CreateInvitation {
     /// Until it runs out; 14 unless given.
     #[schema(minimum = 1, maximum = 365)]
     days: Option<u16>,
+    /// The name of the group that they join; then `quota` is 0 unless given.
+    #[schema(max_length = 60)]
+    group: Option<String>,
 }
 
 /// An invitation that was just made, with its link.
@@ -56,6 +59,7 @@ impl std::fmt::Debug for MadeInvitation {
     operation_id = "invitations_create", request_body = CreateInvitation, responses(
     (status = 201, body = MadeInvitation),
     (status = 403, body = ProblemDocument, description = "Not an administrator, or registration is closed here", content_type = "application/problem+json"),
+    (status = 404, body = ProblemDocument, description = "There is no such group", content_type = "application/problem+json"),
     (status = 409, body = ProblemDocument, description = "The address has an account", content_type = "application/problem+json"),
     (status = 422, body = ProblemDocument, content_type = "application/problem+json"),
 ))]
@@ -65,8 +69,8 @@ pub async fn create(
     ClientIp(ip): ClientIp,
     JsonBody(request): JsonBody<CreateInvitation>,
 ) -> Result<(StatusCode, Json<MadeInvitation>), Problem> {
-    let CreateInvitation { email, role, quota, uses, days } = request;
-    let made = state.auth.invite(InvitationWish { email, role, quota, uses, days }, Some(&identity), ip).await?;
+    let CreateInvitation { email, role, quota, uses, days, group } = request;
+    let made = state.auth.invite(InvitationWish { email, role, quota, uses, days, group }, Some(&identity), ip).await?;
     let url = state.link(&made.secret);
     Ok((StatusCode::CREATED, Json(MadeInvitation { invitation: made.invitation.into(), url, mailed: made.mailed })))
 }

@@ -5,7 +5,7 @@ pub mod list;
 pub mod revoke;
 
 use chrono::{DateTime, Utc};
-use domain::{InvitationId, Role};
+use domain::{GroupId, InvitationId, Role};
 use serde::Serialize;
 use store::Invitation;
 use utoipa::ToSchema;
@@ -29,11 +29,14 @@ pub struct InvitationView {
     uses_left: i32,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    /// The group that they join.
+    #[schema(value_type = Option<uuid::Uuid>, required = true)]
+    group_id: Option<GroupId>,
 }
 
 impl From<Invitation> for InvitationView {
     fn from(invitation: Invitation) -> Self {
-        let Invitation { id, email, role, quota, uses, uses_left, created_at, expires_at } = invitation;
-        Self { id, email, role, quota, uses, uses_left, created_at, expires_at }
+        let Invitation { id, email, role, quota, uses, uses_left, created_at, expires_at, group_id } = invitation;
+        Self { id, email, role, quota, uses, uses_left, created_at, expires_at, group_id }
     }
 }

@@ -1,7 +1,6 @@
 //! `GET /queue`
 
 use crate::body::LARGEST_PAGE;
-use auth::Identity;
 use axum::{Json, extract::State};
 use chrono::Utc;
 use domain::ExperimentId;
@@ -29,7 +28,7 @@ pub struct QueuePlace {
     wells: u32,
     /// Whether it is the caller's own.
     mine: bool,
-    /// Null for other people's, unless the caller runs the lab.
+    /// Null for other people's, unless the caller runs the lab or teaches them.
     #[schema(value_type = Option<Uuid>)]
     experiment_id: Option<ExperimentId>,
 }
@@ -40,16 +39,15 @@ pub struct QueuePlace {
 #[utoipa::path(get, path = "/queue", tag = "lab", operation_id = "queue_list", responses((status = 200, body = Queue)))]
 pub async fn list(State(state): State<AppState>, Caller(identity): Caller) -> Result<Json<Queue>, Problem> {
     let queued = state.store.queue(LARGEST_PAGE).await?;
-    let data = queued.into_iter().enumerate().map(|(index, queued)| place(&identity, index + 1, &queued)).collect();
-    let waiting = Waiting::of_queue(&state.store.robots().await?, Utc::now());
-    Ok(Json(Queue { data, waiting: waiting.map(|waiting| WaitingView::of(&waiting, identity.role())) }))
-}
-
-fn place(identity: &Identity, position: usize, queued: &Queued) -> QueuePlace {
-    QueuePlace {
-        position,
+    let owners: Vec<_> = queued.iter().map(|queued| queued.user_id).collect();
+    let seen = state.lab.seen_among(&identity.user, &owners).await?;
+    let place = |(index, queued): (usize, Queued)| QueuePlace {
+        position: index + 1,
         wells: queued.wells,
         mine: identity.user_id() == queued.user_id,
-        experiment_id: identity.may_see(queued.user_id).then_some(queued.experiment),
-    }
+        experiment_id: seen.contains(&queued.user_id).then_some(queued.experiment),
+    };
+    let data = queued.into_iter().enumerate().map(place).collect();
+    let waiting = Waiting::of_queue(&state.store.robots().await?, Utc::now());
+    Ok(Json(Queue { data, waiting: waiting.map(|waiting| WaitingView::of(&waiting, identity.role())) }))
 }

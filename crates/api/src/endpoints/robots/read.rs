@@ -32,7 +32,8 @@ pub struct RobotDetail {
     /// What hangs on its nozzle, in words.
     #[schema(example = "the red tip of B1 with 60 µL in it")]
     nozzle: String,
-    /// The experiment in hand; null also when it is somebody else's and the caller doesn't run the lab.
+    /// The experiment in hand; null also when it is somebody else's and the caller neither runs the lab
+    /// nor teaches them.
     #[schema(value_type = Option<Uuid>)]
     experiment_id: Option<ExperimentId>,
     /// What is on its deck and when it runs out, for the queue as it stands.
@@ -88,7 +89,9 @@ pub async fn read(
 impl RobotDetail {
     pub(super) async fn of(state: &AppState, identity: &Identity, robot: Robot) -> Result<Self, Problem> {
         let in_hand = state.store.in_hand_at(robot.id).await?;
-        let in_hand = in_hand.filter(|experiment| identity.may_see(experiment.user_id));
+        let owner: Vec<_> = in_hand.iter().map(|experiment| experiment.user_id).collect();
+        let seen = state.lab.seen_among(&identity.user, &owner).await?;
+        let in_hand = in_hand.filter(|experiment| seen.contains(&experiment.user_id));
         let all = identity.role().runs_the_lab();
         let supplies =
             state.lab.supplies(&robot).await?.into_iter().map(|supply| SupplyView::of(supply, all)).collect();

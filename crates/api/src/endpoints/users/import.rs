@@ -15,7 +15,8 @@ use views::RoleName;
 #[serde(deny_unknown_fields)]
 pub struct ImportSheet {
     /// CSV with commas, semicolons or tabs; its first line names the columns: `email`, and if wanted `name`, `role`,
-    /// `quota`, `group`. At most 1,000 people and 128 kB. A name isn't stored, and a group isn't yet.
+    /// `quota`, `group`. At most 1,000 people and 128 kB. A name isn't stored. A group must be there; whoever joins one has no quota of
+    /// their own unless it is given.
     #[schema(max_length = 131_072, example = "email,quota\nada@example.org,96\n")]
     sheet: String,
     /// Unless this is true nothing is changed: the answer says what would be.
@@ -41,6 +42,9 @@ pub struct ImportedLine {
     #[schema(value_type = RoleName)]
     role: Role,
     quota: i32,
+    /// The group that they join.
+    #[schema(required = true)]
+    group: Option<String>,
     fate: FateName,
     /// Why it can't be taken.
     #[schema(required = true)]
@@ -64,7 +68,7 @@ impl std::fmt::Debug for ImportedLine {
 pub enum FateName {
     /// An account is made.
     New,
-    /// There is one, which stays as it is.
+    /// There is one, which stays as it is, but for the group that it joins.
     Known,
     /// It can't be taken; while a line is so, nothing is done.
     Fault,
@@ -76,8 +80,8 @@ fn shown(line: ImportLine) -> ImportedLine {
         Fate::Known => (FateName::Known, None),
         Fate::Fault(why) => (FateName::Fault, Some(why)),
     };
-    let ImportLine { line, email, name, role, quota, .. } = line;
-    ImportedLine { line, email, name, role, quota, fate, why, url: None, expires_at: None }
+    let ImportLine { line, email, name, role, quota, group, .. } = line;
+    ImportedLine { line, email, name, role, quota, group, fate, why, url: None, expires_at: None }
 }
 
 /// Make the accounts of a class

@@ -8,5 +8,6 @@ pub mod factors;
 pub mod import;
 pub mod link;
 pub mod list;
+pub mod quota;
 pub mod sign_out;
 pub mod update;

@@ -47,13 +47,14 @@ pub(super) async fn carry_out(settings: &Settings, store: &Store, command: &User
             };
             note(&format!("{made} accounts are made; {known} were there already and are as before.{how}"))
         }
-        User::Invite { email, role, quota, uses, days } => {
+        User::Invite { email, role, quota, group, uses, days } => {
             let wish = InvitationWish {
                 email: email.clone(),
                 role: Some(*role),
-                quota: Some(*quota),
+                quota: *quota,
                 uses: Some(*uses),
                 days: Some(*days),
+                group: group.clone(),
             };
             let made = auth.invite(wish, None, None).await?;
             writeln!(io::stdout(), "{}", link(&made.secret))?;
@@ -106,6 +107,7 @@ fn preview(lines: &[ImportLine]) -> anyhow::Result<()> {
     for line in lines {
         let fate = match &line.fate {
             Fate::New => format!("new: {}, {} wells", line.role, line.quota),
+            Fate::Known if line.group.is_some() => "has an account, and joins the group".to_owned(),
             Fate::Known => "has an account, which is left alone".to_owned(),
             Fate::Fault(why) => format!("CAN'T BE TAKEN: {why}"),
         };

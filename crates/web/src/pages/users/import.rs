@@ -27,6 +27,8 @@ struct ImportPage {
     lines: Vec<Line>,
     new: usize,
     known: usize,
+    /// Those of them who join a group.
+    joining: usize,
     faults: usize,
     mails: bool,
     stage: Stage,
@@ -47,6 +49,7 @@ struct Line {
     name: String,
     role: &'static str,
     quota: i32,
+    group: String,
     /// The class of its status, and what happens.
     status: &'static str,
     says: String,
@@ -112,6 +115,7 @@ async fn page(
         problem: None,
         new: count(|fate| *fate == Fate::New),
         known: count(|fate| *fate == Fate::Known),
+        joining: lines.iter().filter(|line| line.fate == Fate::Known && line.group.is_some()).count(),
         faults: count(|fate| matches!(fate, Fate::Fault(_))),
         lines: lines.into_iter().map(|line| shown(line, stage)).collect(),
         mails: state.auth.account_policy().mails,
@@ -125,6 +129,7 @@ fn shown(line: ImportLine, stage: Stage) -> Line {
     let (status, says) = match line.fate {
         Fate::New if stage == Stage::Done => ("completed", "is made".to_owned()),
         Fate::New => ("completed", "is made".to_owned()),
+        Fate::Known if line.group.is_some() => ("completed", "has an account, and joins the group".to_owned()),
         Fate::Known => ("waiting", "has an account, which is left alone".to_owned()),
         Fate::Fault(why) => ("failed", why),
     };
@@ -134,6 +139,7 @@ fn shown(line: ImportLine, stage: Stage) -> Line {
         name: line.name,
         role: line.role.as_str(),
         quota: line.quota,
+        group: line.group.unwrap_or_default(),
         status,
         says,
     }

@@ -66,12 +66,13 @@ struct Typed {
     quota: String,
     uses: String,
     days: String,
+    group: String,
 }
 
 impl Default for Typed {
     fn default() -> Self {
         let [role, quota, uses, days] = ["student", "96", "1", "14"].map(str::to_owned);
-        Self { email: String::new(), role, quota, uses, days }
+        Self { email: String::new(), role, quota, uses, days, group: String::new() }
     }
 }
 
@@ -84,6 +85,7 @@ impl Typed {
             quota: short("quota"),
             uses: short("uses"),
             days: short("days"),
+            group: fields.get("group").trim().chars().take(120).collect(),
         }
     }
 
@@ -94,6 +96,7 @@ impl Typed {
             quota: Some(self.quota.parse().map_err(|_| AuthError::InvalidQuota)?),
             uses: Some(self.uses.parse().map_err(|_| AuthError::InvalidUses)?),
             days: Some(self.days.parse().map_err(|_| AuthError::InvalidInvitationLife)?),
+            group: Some(self.group.clone()).filter(|name| !name.is_empty()),
         })
     }
 }
