@@ -214,7 +214,7 @@ impl Grown {
         let next = list["next"].as_str().or(list["next_cursor"].as_str()).unwrap_or_default().to_owned();
         let (ended, waiting) = (self.an_ended_one().await, self.ask(96).await);
         for id in [ended, waiting] {
-            for part in ["", "/results", "/results.csv", "/download.json", "/protocol.py", "/operations"] {
+            for part in ["", "/results", "/results.csv", "/download.json", "/operations"] {
                 self.get(&format!("/api/v1/experiments/{id}{part}"), &self.admin).await;
             }
             self.get(&format!("/experiments/{id}"), &self.admin).await;

@@ -20,6 +20,7 @@ pub struct Wish {
     of: Option<Of>,
 }
 
+/// Which way to see an experiment.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ProtocolOf)]
