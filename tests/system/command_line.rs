@@ -1,6 +1,6 @@
 //! The commands that print something and end.
 
-use crate::process::{run, tincture};
+use crate::process::{Process, run, tincture};
 use std::{io::Write, path::Path, process::Stdio};
 
 fn on(data_dir: &Path, arguments: &[&str]) -> std::process::Command {
@@ -437,4 +437,49 @@ async fn the_activity_log_is_listed_given_out_and_verified() {
     let found = verify(&[]);
     assert!(!found.status.success() && found.stderr.contains("line 3 ("), "{found:?}");
     assert!(found.stderr.contains("its details aren't those that were sealed"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_robot_is_checked_line_by_line() {
+    let directory = migrated();
+    let data = directory.path();
+    let emulated = tincture(&["emulator", "--listen", "127.0.0.1:0", "--sensor-listen", "127.0.0.1:0"]);
+    let mut emulator = Process::spawn(emulated);
+    let url = emulator.word_after("Virtual OT-2 ");
+    let sensor = emulator.word_after("Sensor ");
+    let add = |name: &str, url: &str, more: &[&str]| {
+        let arguments = [&["robot", "add", name, "--url", url, "--sensor", &sensor], more].concat();
+        let added = run(on(data, &arguments));
+        assert!(added.status.success(), "{added:?}");
+    };
+    let check = |arguments: &[&str]| run(on(data, &[&["robot", "check"], arguments].concat()));
+    add("bench", &url, &[]);
+    let ready = check(&["bench", "--load-deck"]);
+    assert!(ready.status.success() && ready.stdout.contains("bench is ready."), "{ready:?}");
+    for what in ["reachable", "software", "identity", "right pipette", "free", "deck", "sensor", "white reference"] {
+        assert!(ready.stdout.contains(&format!("  fine  {what:<15} ")), "{what}: {ready:?}");
+    }
+    assert!(ready.stdout.contains("dark as in its dock"), "{ready:?}");
+
+    // Somebody's protocol is on it: said, and left alone.
+    let client = reqwest::Client::new();
+    let post = async |path: &str, body: serde_json::Value| {
+        let sent = client.post(format!("{url}{path}")).header("opentrons-version", "*").json(&body).send();
+        sent.await.expect("an answer").json::<serde_json::Value>().await.expect("JSON")
+    };
+    let run_id = post("/runs", serde_json::json!({"data": {}})).await["data"]["id"].as_str().expect("an id").to_owned();
+    let wait = serde_json::json!({"data": {"commandType": "waitForResume", "params": {}, "intent": "protocol"}});
+    post(&format!("/runs/{run_id}/commands"), wait).await;
+    post(&format!("/runs/{run_id}/actions"), serde_json::json!({"data": {"actionType": "play"}})).await;
+    let taken = check(&["bench", "--load-deck"]);
+    assert!(!taken.status.success() && taken.stdout.contains("  FIX   free "), "{taken:?}");
+    assert!(!taken.stdout.contains("deck"), "it isn't taken from them: {taken:?}");
+    drop(emulator);
+
+    let gone = check(&["bench"]);
+    assert!(!gone.status.success(), "{gone:?}");
+    assert!(gone.stdout.contains("  FIX   reachable ") && gone.stdout.contains("  FIX   sensor "), "{gone:?}");
+    assert!(gone.stderr.contains("2 to put right"), "{gone:?}");
+    let unknown = check(&["nobody"]);
+    assert!(unknown.stderr.contains("tincture robot list"), "{unknown:?}");
 }

@@ -401,6 +401,13 @@ pub enum Robot {
     List,
     /// Show one: what it does, waits for and has left
     Show { name: String },
+    /// Look whether it is ready for experiments: machine, pipettes, sensor; says line by line what to put right
+    Check {
+        name: String,
+        /// Tell it what stands on its deck, too: takes the robot for a moment, moves nothing
+        #[arg(long)]
+        load_deck: bool,
+    },
     /// Finish the step in flight, put everything down, send nothing more
     Pause(Which),
     /// Go on; also says that somebody has looked and it is safe

@@ -503,11 +503,16 @@ impl Settings {
         self.backup_dir.clone().unwrap_or_else(|| self.data_dir.join("backups"))
     }
 
+    /// By which this process reaches robots and sensors.
+    pub fn network(&self) -> Network {
+        Network::with_access(Patience::default().scaled(self.patience), self.broker_access())
+    }
+
     /// How a worker of this process goes about it.
     pub fn worker(&self) -> WorkerConfig {
         let lease = Duration::from_secs(self.lease_seconds.into());
         let patience = Patience::default().scaled(self.patience);
-        let connect: Arc<dyn Connect> = Arc::new(Network::with_access(patience, self.broker_access()));
+        let connect: Arc<dyn Connect> = Arc::new(self.network());
         WorkerConfig { lease, patience, connect: Some(connect), ..WorkerConfig::default() }
     }
 

@@ -3,7 +3,7 @@
 //! [`Ot2`] is the robot; [`Run`] is our hold on it: a protocol-less run in which every step is one `setup` command whose
 //! `key` is the operation's id. `wire` speaks HTTP and classifies what went wrong; `answer` is what the server says;
 //! `command` turns steps into commands; `labware` has the lab's own definitions; `lookup` finds out what became of a key,
-//! `history` what else the robot was told, and `identity` which robot it is. `protocol` writes steps down for a robot to run
+//! `history` what else the robot was told, and `identity` which robot it is. `preflight` finds out what it lacks, `protocol` writes steps down for a robot to run
 //! by itself. `attendant` serves a virtual one's deck.
 
 mod answer;
@@ -14,12 +14,14 @@ mod identity;
 mod labware;
 mod lookup;
 mod mark;
+mod preflight;
 mod protocol;
 mod run;
 mod wire;
 
 pub use attendant::VirtualAttendant;
 pub use history::MOST_RUNS;
+pub use preflight::{Finding, Lack};
 pub use protocol::{Line, Protocol};
 pub use run::Run;
 

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod migrate;
 pub mod openapi;
 mod person;
+mod preflight;
 pub mod robot;
 pub mod serve;
 mod steer;

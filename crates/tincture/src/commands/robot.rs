@@ -1,6 +1,9 @@
 //! `tincture robot`: which robots there are. What they are told is in `steer`.
 
-use super::steer;
+use super::{
+    preflight::{self, DeckIs},
+    steer,
+};
 use crate::{cli::Robot, database, machines, settings::Settings};
 use anyhow::{Context, bail};
 use domain::{Attendance, Deck, text};
@@ -11,13 +14,13 @@ use workflow::RobotCommand;
 
 pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
-    let done = carry_out(&store, command).await;
+    let done = carry_out(settings, &store, command).await;
     // Which tells the processes that serve and drive.
     store.close().await?;
     done
 }
 
-async fn carry_out(store: &Store, command: &Robot) -> anyhow::Result<()> {
+async fn carry_out(settings: &Settings, store: &Store, command: &Robot) -> anyhow::Result<()> {
     match command {
         Robot::Add { name, kind, url, sensor, is_virtual, with_p20, blank_check, doubt_delta_e } => {
             text::name(name, text::LONGEST_ROBOT_NAME).with_context(|| format!("'{name}' can't be a robot's name"))?;
@@ -39,6 +42,10 @@ async fn carry_out(store: &Store, command: &Robot) -> anyhow::Result<()> {
         }
         Robot::List => list(store).await,
         Robot::Show { name } => steer::show(store, name).await,
+        Robot::Check { name, load_deck } => {
+            let deck = if *load_deck { DeckIs::Loaded } else { DeckIs::LeftAlone };
+            preflight::check(settings, store, name, deck).await
+        }
         Robot::Pause(which) => steer::command(store, which, RobotCommand::Pause).await,
         Robot::Resume(which) => steer::command(store, which, RobotCommand::Resume).await,
         Robot::Drain(which) => steer::command(store, which, RobotCommand::Drain).await,
