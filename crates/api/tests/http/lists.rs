@@ -87,7 +87,7 @@ async fn an_experiment_is_a_protocol_whatever_its_name() {
     assert!(
         commands.iter().all(|command| command["commandType"].as_str().is_some_and(|kind| kind.starts_with("load")))
     );
-    assert_eq!(ada.get(&format!("/experiments/{id}/protocol.py?of=both")).await.status, 400);
+    assert_eq!(ada.get(&format!("/experiments/{id}/protocol.py?of=both")).await.status, 422);
 }
 
 #[tokio::test]

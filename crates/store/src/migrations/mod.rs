@@ -112,9 +112,12 @@ impl Store {
         let mut ran = Vec::new();
         for migration in MIGRATIONS {
             if self.migrate_with(migration).await? {
-                tracing::info!(migration = migration.name, "the database's schema is brought up to date");
+                tracing::debug!(migration = migration.name, "a step of the schema was applied");
                 ran.push(migration.name.to_owned());
             }
+        }
+        if let Some(last) = ran.last() {
+            tracing::info!(steps = ran.len(), migration = last, "the database's schema is brought up to date");
         }
         Ok(ran)
     }

@@ -17,6 +17,7 @@ use workflow::{Protocol, ProtocolError, SeenAs};
 #[into_params(parameter_in = Query)]
 pub struct Wish {
     /// Without it what was carried out, if anything was, else the plan.
+    #[param(inline)]
     of: Option<Of>,
 }
 
