@@ -11,12 +11,14 @@ use crate::{
     sql::{Bind, Column, Row, Sql, now, row_values, sql},
 };
 use async_recursion::async_recursion as boxed;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{MailKind, Role, SessionId, UserId};
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 use std::{collections::HashMap, hash::Hash, net::IpAddr};
 
+/// A sign-in that is renewed ends so long after it began, and its person shows again who they are.
+const LONGEST: TimeDelta = TimeDelta::days(90);
 /// Sessions in one statement.
 const ASKED_AT_ONCE: usize = 1_000;
 
@@ -59,7 +61,7 @@ impl Store {
         Ok(session)
     }
 
-    /// Replaces a refresh token's hash in one transaction; a token used twice ends its session, which is logged with
+    /// Replaces a refresh token's hash in one transaction, at most until 90 days after the sign-in began; a token used twice ends its session, which is logged with
     /// where it came from.
     ///
     /// # Errors
@@ -81,9 +83,11 @@ impl Store {
                 return end_if_spent(tx, self.backend(), refresh_hash, from).await;
             };
             let session = read_session(&row)?;
-            if session.revoked_at.is_some() || session.expires_at <= now() {
+            let end = session.created_at + LONGEST;
+            if session.revoked_at.is_some() || session.expires_at.min(end) <= now() {
                 return Ok(Rotation::Refused);
             }
+            let expires_at = expires_at.min(end);
             replace_token(tx, session.id, refresh_hash, next_hash, expires_at).await?;
             Ok(Rotation::Rotated(Session { expires_at, ..session }))
         });

@@ -296,6 +296,7 @@ async fn signing_out_ends_the_session_itself() {
     let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
     assert_eq!(ada.get("/").await.status(), StatusCode::SEE_OTHER);
     let answer = ada.post("/sign-out", &[]).await;
+    assert_eq!(text_header(&answer, header::HeaderName::from_static("clear-site-data")), "\"cache\", \"storage\"");
     assert!(text_header(&answer, header::SET_COOKIE).contains("Max-Age=0"));
     // Whoever kept the cookie has nothing.
     assert_eq!(text_header(&ada.get("/account").await, header::LOCATION), "/sign-in?next=/account");

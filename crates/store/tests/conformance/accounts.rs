@@ -131,6 +131,20 @@ pub async fn only_live_sessions_open_a_page(database: TestDatabase) {
     assert!(store.session_by_hash("old").await.expect("an answer").is_none());
     let expired = store.rotate_session("old", "new", in_an_hour(), None).await.expect("an answer");
     assert!(matches!(expired, Rotation::Refused));
+    // However often it is renewed.
+    self::session(store, owner, "renewed", in_an_hour()).await;
+    let begun = async |days: i64| {
+        let at = (Utc::now() - TimeDelta::days(days)).to_rfc3339();
+        store.run_sql(&format!("UPDATE sessions SET created_at = '{at}' WHERE refresh_hash LIKE 'renewed%'")).await;
+    };
+    begun(89).await;
+    let in_a_month = Utc::now() + TimeDelta::days(30);
+    let last = store.rotate_session("renewed", "renewed again", in_a_month, None).await.expect("an answer");
+    let Rotation::Rotated(last) = last else { panic!("{last:?}") };
+    assert!(last.expires_at < Utc::now() + TimeDelta::days(1), "{last:?}");
+    begun(90).await;
+    let over = store.rotate_session("renewed again", "renewed still", in_a_month, None).await.expect("an answer");
+    assert!(matches!(over, Rotation::Refused));
     store.revoke_session(live.id, &act("sign_out")).await.expect("revoked");
     assert!(store.session_by_hash("live").await.expect("an answer").is_none());
 }

@@ -3,10 +3,13 @@
 use crate::{error::PageError, session};
 use axum::{
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
 };
 use request::{AppState, ClientIp};
+
+/// Whoever has the browser next finds nothing of what was seen.
+const FORGET: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\"");
 
 pub async fn submit(
     State(state): State<AppState>,
@@ -25,5 +28,6 @@ pub async fn submit(
     if let Some(cookie) = session::ending_cookie(&state, &headers) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
+    response.headers_mut().insert(header::HeaderName::from_static("clear-site-data"), FORGET);
     Ok(response)
 }
