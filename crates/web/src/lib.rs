@@ -114,6 +114,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(failure::nothing_here)
         .method_not_allowed_fallback(failure::wrong_method)
         .layer(from_fn_with_state(state.clone(), confirm::grave_acts))
+        .layer(from_fn_with_state(state.clone(), session::one_a_browser))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(from_fn(security::own_pages_only))
         .layer(from_fn(failure::in_time))

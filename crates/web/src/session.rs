@@ -2,12 +2,13 @@
 
 use auth::{AuthError, CookieSession, Forbidden, Identity, PENDING_COOKIE, PendingSignIn, SESSION_COOKIE};
 use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, Method, request::Parts},
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use request::{AppState, ClientAddress, Refusal, percent_encoded};
+use request::{AppState, ClientAddress, ClientIp, Refusal, percent_encoded};
 
 use crate::error::PageError;
 
@@ -76,6 +77,29 @@ pub async fn who(state: &AppState, headers: &HeaderMap) -> Result<Option<Identit
         Err(AuthError::Missing | AuthError::Forged | AuthError::Expired) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A browser that signs in anew leaves no sign-in of before behind.
+pub async fn one_a_browser(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let Some(old) = request::session_cookie(request.headers()).map(str::to_owned) else {
+        return next.run(request).await;
+    };
+    let (mut parts, body) = request.into_parts();
+    let Ok(ClientIp(ip)) = ClientIp::from_request_parts(&mut parts, &state).await;
+    let response = next.run(Request::from_parts(parts, body)).await;
+    if begins_another(&response, &old)
+        && let Err(error) = state.auth.end_cookie_session(&old, ip).await
+    {
+        tracing::warn!(%error, "a browser's earlier sign-in couldn't be ended; it runs out");
+    }
+    response
+}
+
+fn begins_another(response: &Response, old: &str) -> bool {
+    let set = response.headers().get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut sessions =
+        set.filter_map(|cookie| cookie.strip_prefix(SESSION_COOKIE)?.strip_prefix('=')?.split(';').next());
+    sessions.any(|new| !new.is_empty() && new != old)
 }
 
 /// The `Set-Cookie` value that starts a session.

@@ -291,6 +291,19 @@ async fn a_wrong_password_is_said_beside_the_kept_address() {
 }
 
 #[tokio::test]
+async fn signing_in_anew_ends_the_browsers_earlier_session() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    site.account("bob@example.org", Role::Student, 5).await;
+    let wrong = ada.post("/sign-in", &[("email", "bob@example.org"), ("password", "wrong horse")]).await;
+    assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(ada.get("/account").await.status(), StatusCode::OK, "nobody signed in");
+    let anew = ada.post("/sign-in", &[("email", "bob@example.org"), ("password", PASSWORD)]).await;
+    assert!(text_header(&anew, header::SET_COOKIE).starts_with("tincture_session="));
+    assert_eq!(text_header(&ada.get("/account").await, header::LOCATION), "/sign-in?next=/account", "ada's is over");
+}
+
+#[tokio::test]
 async fn signing_out_ends_the_session_itself() {
     let site = Site::open().await;
     let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
