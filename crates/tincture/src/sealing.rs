@@ -5,11 +5,13 @@ use std::time::Duration;
 use store::{Anchor, Store, StoreError};
 use tasks::{Pauses, Task, Tasks, Turn};
 use telemetry::names;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Between two looks: a line is sealed about so long after it was written.
 const LOOK: Duration = Duration::from_secs(2);
+/// In a storm of acts those come first: sealing takes a tenth of the time, and what it didn't come to waits until the storm is over.
+const REST: u32 = 9;
 /// How often the log says how far it has come: whoever keeps logs elsewhere keeps an anchor.
 const BETWEEN_WORDS: Duration = Duration::from_secs(15 * 60);
 /// For what is left at the end.
@@ -24,7 +26,7 @@ pub fn run(store: Store, tasks: &Tasks) {
 
 /// Seals what is left when a process ends; whatever remains is the next one's.
 pub async fn finish(store: &Store) {
-    match timeout(FAREWELL, seal_all(store)).await {
+    match timeout(FAREWELL, seal_all(store, 0)).await {
         Ok(Ok(Some(anchor))) => tell(&anchor),
         Ok(Ok(None)) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the newest lines of the activity log aren't sealed yet"),
@@ -41,7 +43,7 @@ struct Sealing {
 
 impl Task for Sealing {
     async fn turn(&mut self, stop: &CancellationToken) -> Result<Turn, String> {
-        let Some(sealed) = stop.run_until_cancelled(seal_all(&self.store)).await else { return Ok(Turn::Done) };
+        let Some(sealed) = stop.run_until_cancelled(seal_all(&self.store, REST)).await else { return Ok(Turn::Done) };
         let sealed = sealed.map_err(|error| {
             tracing::warn!(%error, "the activity log could not be sealed; trying again");
             error.to_string()
@@ -61,16 +63,18 @@ impl Task for Sealing {
     }
 }
 
-/// The newest seal, where it made one.
-async fn seal_all(store: &Store) -> Result<Option<Anchor>, StoreError> {
+/// The newest seal, where it made one. Between two batches it rests so many times as long as the first took.
+async fn seal_all(store: &Store, rest: u32) -> Result<Option<Anchor>, StoreError> {
     let mut newest = None;
     loop {
+        let begun = Instant::now();
         let sealed = store.seal_activity().await?;
         let is_full = sealed.is_full();
         newest = sealed.anchor.or(newest);
         if !is_full {
             return Ok(newest);
         }
+        sleep(begun.elapsed() * rest).await;
     }
 }
 

@@ -235,8 +235,13 @@ impl Cluster {
     /// # Panics
     /// When it doesn't become one.
     pub fn promote(&self) {
-        let promoted = self.psql("postgres", "SELECT pg_promote(true)");
-        assert_eq!(promoted, "t", "{}", self.log());
+        // A statement that waits for it may be cancelled by what is still replayed.
+        assert_eq!(self.psql("postgres", "SELECT pg_promote(false)"), "t", "{}", self.log());
+        let deadline = Instant::now() + PATIENCE;
+        while self.psql("postgres", "SELECT pg_is_in_recovery()") != "f" {
+            assert!(Instant::now() < deadline, "it stays a standby: {}", self.log());
+            sleep(Duration::from_millis(20));
+        }
     }
 
     /// What a statement says, as superuser: columns with `|` between them, a line a row.
