@@ -27,6 +27,7 @@ pub use state::ApiState;
 
 use axum::{
     Router,
+    extract::FromRef,
     http::StatusCode,
     middleware::{from_fn, from_fn_with_state},
     routing::get,
@@ -46,7 +47,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(from_fn(request::finish_problems))
         .layer(from_fn(request::announce))
-        .layer(from_fn_with_state(state.app.clone(), request::tell_position))
+        .layer(from_fn_with_state(request::AppState::from_ref(&state), request::tell_position))
         .layer(CompressionLayer::new())
         .layer(from_fn(request::observe))
         .merge(endpoints::auth::verify::routes())

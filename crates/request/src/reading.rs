@@ -48,13 +48,16 @@ where
 
 impl AppState {
     /// The same lab, as new as this person needs it where they only look at it.
-    pub async fn reading_for(self, identity: &Identity, headers: &HeaderMap) -> Self {
+    pub async fn reading_for(mut self, identity: &Identity, headers: &HeaderMap) -> Self {
         if self.store.replica_status().is_none() {
             return self;
         }
         let seen = sent(headers).max(self.last_changes.of(identity.user_id()));
         let store = self.store.reading(Freshness::AtLeast(seen)).await;
-        Self { lab: self.lab.reading_from(store.clone()), store, seen, ..self }
+        self.lab = self.lab.clone().reading_from(store.clone());
+        self.store = store;
+        self.seen = seen;
+        self
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::{Changes, LastChanges, Onward, SingleSignOn};
 use documents::Documents;
-use std::sync::Arc;
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 use store::{Position, Retention, Store};
 use workflow::Lab;
 
@@ -16,9 +19,13 @@ pub enum ClientAddress {
     LastForwarded,
 }
 
-/// Shared by the API and the pages. Cheap to clone.
+/// Shared by the API and the pages. A clone is a count: each request makes several.
 #[derive(Clone, Debug)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+/// What is in it. A clone that is changed is another's no more.
+#[derive(Clone, Debug)]
+pub struct Shared {
     pub store: Store,
     pub auth: auth::Service,
     pub lab: Lab,
@@ -37,10 +44,24 @@ pub struct AppState {
     pub seen: Position,
 }
 
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl DerefMut for AppState {
+    fn deref_mut(&mut self) -> &mut Shared {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
 impl AppState {
     pub fn new(store: Store, auth: auth::Service, lab: Lab) -> Self {
         let documents = Documents::embedded(store.clone());
-        Self {
+        Self(Arc::new(Shared {
             store,
             auth,
             lab,
@@ -53,7 +74,7 @@ impl AppState {
             onward: Onward::default(),
             site: "http://localhost:8080".into(),
             seen: Position::START,
-        }
+        }))
     }
 
     /// For a lab that people reach at this address.
@@ -98,14 +119,14 @@ impl AppState {
 
     /// For a server that keeps things for longer or shorter than usual.
     #[must_use]
-    pub const fn with_retention(mut self, retention: Retention) -> Self {
+    pub fn with_retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
         self
     }
 
     /// For a server behind one trusted proxy.
     #[must_use]
-    pub const fn behind_proxy(mut self) -> Self {
+    pub fn behind_proxy(mut self) -> Self {
         self.client_address = ClientAddress::LastForwarded;
         self
     }

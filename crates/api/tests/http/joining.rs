@@ -10,7 +10,7 @@ async fn lab_with(registration: Registration) -> TestLab {
     let mut lab = TestLab::new().await;
     let policy = AccountPolicy { registration, ..AccountPolicy::default() };
     let mut state = lab.state.clone().with_site("https://lab.example.org".to_owned());
-    state.auth = state.auth.with_account_policy(policy).expect("a policy");
+    state.auth = state.auth.clone().with_account_policy(policy).expect("a policy");
     lab.state = state.clone();
     lab.serve(ApiState::new(state)).await;
     lab
