@@ -11,6 +11,7 @@ pub mod health;
 pub mod invitations;
 pub mod lab;
 pub mod me;
+mod owner;
 pub mod queue;
 pub mod quota_requests;
 pub mod registrations;

@@ -1,21 +1,11 @@
 //! `GET /sessions`
 
-use crate::{body::Parameters, endpoints::activity::account};
+use crate::{body::Parameters, endpoints::owner::Owner};
 use axum::{Json, extract::State};
-use domain::{FaultCode, Permission};
 use request::{AppState, Caller, Problem, ProblemDocument};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use views::SessionView;
-
-/// Whose sign-ins.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Owner {
-    /// Id or e-mail address of an account, for administrators; one's own unless given.
-    #[param(value_type = String, required = false, example = "ada@example.org")]
-    user: Option<String>,
-}
 
 /// Sign-ins of one person.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,16 +26,7 @@ pub async fn list(
     Caller(identity): Caller,
     Parameters(owner): Parameters<Owner>,
 ) -> Result<Json<Sessions>, Problem> {
-    let owner = match owner.user.as_deref() {
-        None => identity.user_id(),
-        Some(_) if !Permission::ManageTokens.reaches_others(identity.role()) => {
-            return Err(Problem::new(
-                FaultCode::NotAllowed,
-                "others' sign-ins are for administrators; leave `user` out",
-            ));
-        }
-        Some(text) => account(&state, "user", text).await?,
-    };
+    let owner = owner.of(&state, &identity, "sign-ins").await?;
     let sessions = state.auth.open_sessions(owner).await?.into_iter();
     Ok(Json(Sessions { data: sessions.map(|session| SessionView::of(session, identity.session())).collect() }))
 }

@@ -1,22 +1,12 @@
 //! `GET /tokens`
 
-use crate::{body::Parameters, endpoints::activity::account};
+use crate::{body::Parameters, endpoints::owner::Owner};
 use axum::{Json, extract::State};
 use chrono::Utc;
-use domain::{FaultCode, Permission};
 use request::{AppState, Caller, Problem, ProblemDocument};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use views::ApiTokenView;
-
-/// Whose tokens.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Owner {
-    /// Id or e-mail address of an account, for administrators; one's own unless given.
-    #[param(value_type = String, required = false, example = "ada@example.org")]
-    user: Option<String>,
-}
 
 /// Tokens of one person.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,13 +27,7 @@ pub async fn list(
     Caller(identity): Caller,
     Parameters(owner): Parameters<Owner>,
 ) -> Result<Json<ApiTokens>, Problem> {
-    let owner = match owner.user.as_deref() {
-        None => identity.user_id(),
-        Some(_) if !Permission::ManageTokens.reaches_others(identity.role()) => {
-            return Err(Problem::new(FaultCode::NotAllowed, "others' tokens are for administrators; leave `user` out"));
-        }
-        Some(text) => account(&state, "user", text).await?,
-    };
+    let owner = owner.of(&state, &identity, "tokens").await?;
     let (tokens, now) = (state.auth.api_tokens(owner).await?, Utc::now());
     Ok(Json(ApiTokens { data: tokens.into_iter().map(|token| ApiTokenView::of(token, now)).collect() }))
 }
