@@ -20,14 +20,12 @@ use crate::{
 };
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, SecondsFormat, Utc};
+use data_encoding::HEXLOWER;
 use domain::{ActivityId, UserId};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::{
-    fmt::{self, Write as _},
-    str::FromStr,
-};
+use std::{fmt, str::FromStr};
 
 /// Lines that one transaction seals.
 const BATCH: i64 = 500;
@@ -135,14 +133,7 @@ fn hash(what: &str, parts: &[Option<&str>]) -> String {
             }
         }
     }
-    hex(&hash.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    HEXLOWER.encode(&hash.finalize())
 }
 
 /// The same for whatever form the database keeps its JSON in.
@@ -158,7 +149,7 @@ fn address_hash(salt: &str, address: &str) -> Result<String> {
 
 /// 128 bits, so that nobody finds an address by trying all.
 fn salt() -> String {
-    hex(&rand::random::<[u8; 16]>())
+    HEXLOWER.encode(&rand::random::<[u8; 16]>())
 }
 
 const SEALS: Columns = &[

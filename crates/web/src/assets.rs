@@ -5,6 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
@@ -36,7 +37,7 @@ static EDITION: LazyLock<String> = LazyLock::new(|| {
         .iter()
         .fold(Sha256::new(), |hash, asset| hash.chain_update(asset.name).chain_update(asset.body))
         .finalize();
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&digest[..6])
 });
 
 /// The path of an asset, for a page.

@@ -6,6 +6,7 @@ use super::{
     error::{ApiError, FieldProblem},
 };
 use chrono::{SecondsFormat, Utc};
+use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 use serde::Serialize;
 use serde_json::Value;
@@ -213,5 +214,5 @@ impl Command {
 fn fingerprint(previous: &str, command_type: &str) -> String {
     let this = Md5::digest(command_type);
     let digest = Md5::new().chain_update(previous).chain_update(this).finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&digest)
 }

@@ -5,10 +5,10 @@ use super::{
     error::{BackupError, Result, is_full},
     manifest::Manifest,
 };
+use data_encoding::HEXLOWER;
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use sha2::{Digest, Sha256};
 use std::{
-    fmt::Write as _,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, BufReader, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -154,11 +154,7 @@ impl<T> Hashing<T> {
     }
 
     fn told(self) -> (u64, String) {
-        let hex = self.hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        (self.size, hex)
+        (self.size, HEXLOWER.encode(&self.hash.finalize()))
     }
 }
 

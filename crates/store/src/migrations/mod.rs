@@ -13,9 +13,9 @@ use crate::{
     error::{Result, SchemaError},
     sql::{now, sql},
 };
+use data_encoding::HEXLOWER;
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 
 /// One step.
 #[derive(Clone, Copy, Debug)]
@@ -72,10 +72,7 @@ const LOCK_KEY: i64 = 0x7469_6e63_7475_7265;
 impl Migration {
     /// Hex SHA-256 of its text.
     fn checksum(&self) -> String {
-        Sha256::digest(self.text).iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        HEXLOWER.encode(&Sha256::digest(self.text))
     }
 }
 

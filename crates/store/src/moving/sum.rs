@@ -4,6 +4,7 @@
 use super::table::Column;
 use crate::rows::Kind;
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use data_encoding::HEXLOWER;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::{
@@ -60,10 +61,7 @@ pub(super) fn fingerprint(sums: &[Sum]) -> String {
         hash.update(sum.rows.to_le_bytes());
         sum.lanes.iter().for_each(|lane| hash.update(lane.to_le_bytes()));
     }
-    hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    HEXLOWER.encode(&hash.finalize())
 }
 
 /// What is sent for a value: JSON as it is, so that a number keeps its digits; anything else in its one form.

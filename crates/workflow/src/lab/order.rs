@@ -3,13 +3,14 @@
 use super::Lab;
 use async_recursion::async_recursion as boxed;
 use chrono::Utc;
+use data_encoding::HEXLOWER;
 use domain::{
     Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Permission, Recipe, RecipeError, UserId, Volume, WellId, text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr, ops::RangeInclusive};
+use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive};
 use store::{Acceptance, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, StoreError, User};
 
 /// The most wells of one experiment: a plate.
@@ -198,10 +199,7 @@ impl Order {
     /// What identifies it under an idempotency key: its meaning, not its spelling.
     fn fingerprint(&self) -> String {
         let canonical = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(canonical).iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        HEXLOWER.encode(&Sha256::digest(canonical))
     }
 }
 
