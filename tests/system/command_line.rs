@@ -397,13 +397,18 @@ async fn the_activity_log_is_listed_given_out_and_verified() {
     let none = run(on(data, &["audit", "anchor"]));
     assert!(!none.status.success() && none.stderr.contains("nothing is sealed yet"), "{none:?}");
 
-    // A lab that serves seals its log, at the latest when it stops.
+    // Whoever runs a lab seals its log, at the latest when it stops: a worker alone, too.
+    let mut worker = Process::spawn(on(data, &["worker", "--listen", "127.0.0.1:0"]));
+    worker.word_after("Health and metrics  ");
+    assert!(worker.stop().success());
+    assert!(run(on(data, &["audit", "anchor"])).status.success());
+    assert!(run(on(data, &["user", "set-role", "ada@example.org", "researcher"])).status.success());
     let mut serve = crate::process::Process::spawn(on(data, &["serve", "--listen", "127.0.0.1:0"]));
     serve.word_after("Tincture is ready: ");
     assert!(serve.stop().success());
 
     let listed = run(on(data, &["audit", "list", "--whom", "ada@example.org"]));
-    assert_eq!(listed.stdout.lines().count(), 2, "{listed:?}");
+    assert_eq!(listed.stdout.lines().count(), 3, "{listed:?}");
     assert!(listed.stdout.contains("role_changed") && listed.stdout.contains("user_created"), "{listed:?}");
     let found = run(on(data, &["audit", "list", "--text", "BOB@", "--since", "2026-01-01"]));
     assert_eq!(found.stdout.lines().count(), 1, "{found:?}");

@@ -11,8 +11,8 @@ use crate::{
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    Change, Deck, DeckCondition, ExperimentId, Fault, Inventory, PlateId, RobotCommand, RobotId, RobotMode, Tip, Tool,
-    Vial, WellId, WellName, WellStatus,
+    Attendance, Change, Deck, DeckCondition, ExperimentId, Fault, Inventory, PlateId, RobotCommand, RobotId, RobotKind,
+    RobotMode, Tip, Tool, Vial, WellId, WellName, WellStatus,
 };
 use sea_orm::{DatabaseTransaction, Value};
 use serde_json::json;
@@ -53,15 +53,24 @@ impl Store {
     async fn put_robot(&self, robot: &NewRobot, identity: Option<&str>) -> Result<Option<Robot>> {
         let fresh = RobotId::new();
         let id = transact!(self, |tx| {
+            let changed = changed(tx, robot).await?;
             let id = upsert(tx, fresh, robot, identity).await?;
             if let Some(id) = id {
                 set_vials(tx, id, &robot.deck).await?;
             }
-            if id == Some(fresh) {
-                place_plate(tx, fresh, PlateId::new()).await?;
-                let details = json!({ "robot_id": fresh, "name": robot.name });
-                let added = NewActivity { user_id: None, action: "robot_added", details, ip_address: None };
-                activity::insert(self.backend(), &added).execute(tx).await?;
+            let act = match id {
+                Some(id) if id == fresh => {
+                    place_plate(tx, fresh, PlateId::new()).await?;
+                    Some(("robot_added", json!({ "robot_id": id, "name": robot.name })))
+                }
+                Some(id) if !changed.is_empty() => {
+                    Some(("robot_changed", json!({ "robot_id": id, "name": robot.name, "changed": changed })))
+                }
+                _ => None,
+            };
+            if let Some((action, details)) = act {
+                let line = NewActivity { user_id: None, action, details, ip_address: None };
+                activity::insert(self.backend(), &line).execute(tx).await?;
             }
             Ok(id)
         });
@@ -385,6 +394,25 @@ pub(crate) fn lease_life(backend: Backend, time_to_live: Duration) -> Value {
 }
 
 /// Nothing when a machine with another identity has the name.
+/// What of a robot that there is would be another by this, and is worth a line in the log. A virtual one's addresses change
+/// with each start.
+async fn changed(tx: &DatabaseTransaction, robot: &NewRobot) -> Result<Vec<&'static str>> {
+    let text = "SELECT kind, url, sensor_url, attendance, deck FROM robots WHERE name = $1";
+    let Some(row) = sql!(text, robot.name.as_str()).one(tx).await? else { return Ok(Vec::new()) };
+    let attendance: Attendance = row.get("attendance")?;
+    if (attendance, robot.attendance) == (Attendance::Virtual, Attendance::Virtual) {
+        return Ok(Vec::new());
+    }
+    let differ = [
+        ("kind", row.get::<RobotKind>("kind")? != robot.kind),
+        ("url", row.get::<String>("url")? != robot.url),
+        ("sensor_url", row.get::<String>("sensor_url")? != robot.sensor_url),
+        ("attendance", attendance != robot.attendance),
+        ("deck", row.get::<Deck>("deck")? != robot.deck),
+    ];
+    Ok(differ.into_iter().filter_map(|(what, differs)| differs.then_some(what)).collect())
+}
+
 async fn upsert(
     tx: &DatabaseTransaction,
     fresh: RobotId,

@@ -29,7 +29,12 @@ pub async fn a_new_robot_is_full_and_a_known_one_keeps_its_counts(database: Test
     known.attendance = Attendance::Operator;
     known.deck.dyes[1].name = dye("green");
     known.deck.dyes.remove(2);
-    let again = store.ensure_robot(known).await.expect("the robot");
+    let again = store.ensure_robot(known.clone()).await.expect("the robot");
+    store.ensure_robot(known).await.expect("as it is");
+    let log = store.activity(None, None, 50).await.expect("the activity log").data;
+    let changed: Vec<_> = log.iter().filter(|line| line.action == "robot_changed").collect();
+    assert_eq!(changed.len(), 1, "a change is told, and once: {changed:?}");
+    assert_eq!(changed[0].details["changed"], json!(["url", "attendance", "deck"]));
     assert_eq!((again.id, again.plate_id), (robot.id, robot.plate_id));
     assert_eq!((again.url.as_str(), again.attendance), ("http://robot.example:31950", Attendance::Operator));
     let vials = store.inventory(robot.id).await.expect("an inventory").vials;

@@ -1,6 +1,6 @@
 //! `tincture worker`: drives robots, and nothing else. As many as you like may run; a robot has one driver at a time.
 
-use crate::{banner::reachable, database, http, settings::Settings, shutdown};
+use crate::{banner::reachable, database, http, sealing, settings::Settings, shutdown};
 use anyhow::bail;
 use api::Health;
 use std::{
@@ -26,6 +26,8 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
     store.join(&tasks);
     let documents = database::documents(settings, &store)?;
     documents.relay(settings.retention().documents, &tasks);
+    // A lab where nobody serves at the moment seals its log, too.
+    sealing::run(store.clone(), &tasks);
     let config = WorkerConfig { robots, ..settings.worker() };
     let work = workflow::run_worker(store.clone(), config, tasks.clone());
     match listener {
@@ -38,6 +40,7 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
         }
         None => work.await,
     }
+    sealing::finish(&store).await;
     store.close().await?;
     Ok(())
 }
