@@ -4,10 +4,10 @@ use crate::{
     client::Client,
     process::{ADMIN, Lab, run, tincture},
 };
+use free_port::free_port;
 use serde_json::{Value, json};
 use std::{
     fs,
-    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -29,7 +29,7 @@ struct MailServer {
 impl MailServer {
     /// One that isn't there yet: its port is free.
     fn absent() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let port = free_port();
         Self { directory: tempfile::tempdir().expect("a directory"), port, child: None }
     }
 

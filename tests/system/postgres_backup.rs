@@ -8,6 +8,7 @@ use crate::{
     process::{Process, Said, run, tincture},
 };
 use domain::{Attendance, Deck, RobotId, RobotKind};
+use free_port::free_port;
 use std::{
     env,
     fs::{self, Permissions},
@@ -321,7 +322,7 @@ struct Aside {
 
 impl Aside {
     fn start(data: &Path) -> Self {
-        let aside = Self { data: data.to_owned(), port: cluster::free_port().to_string() };
+        let aside = Self { data: data.to_owned(), port: free_port().to_string() };
         // What a server that recovers may not have less of than the one it recovers from.
         let least = "-c max_connections=200 -c max_wal_senders=3 -c fsync=off";
         let options = format!("-p {} -k {} -c listen_addresses= {least}", aside.port, data.display());

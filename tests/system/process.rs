@@ -1,9 +1,9 @@
 //! Runs `tincture` as a process of its own, on free ports, with nothing inherited that would configure it.
 
+use free_port::free_port;
 use std::{
     env,
     io::{BufRead, BufReader, Read},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -149,7 +149,7 @@ impl Lab {
 
     /// The same with more settings.
     pub fn up_with(speed: u32, environment: Vec<(&'static str, String)>) -> Self {
-        Self::up_at("127.0.0.1:0", speed, environment)
+        Self::up_at(&format!("127.0.0.1:{}", free_port()), speed, environment)
     }
 
     /// The same where somebody has been told that it will be.
@@ -197,12 +197,6 @@ impl Lab {
         command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         command
     }
-}
-
-/// A port that nobody has at this moment, for what can't take one by itself.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// `tincture up` on free ports.

@@ -3,8 +3,9 @@
 
 use crate::{
     client::Client,
-    process::{ADMIN, Lab, PASSWORD, Process, free_port},
+    process::{ADMIN, Lab, PASSWORD, Process},
 };
+use free_port::free_port;
 use reqwest::{Client as Http, Response, StatusCode, header, redirect};
 use serde_json::json;
 use std::{

@@ -2,9 +2,10 @@
 
 use crate::{
     client::Client,
-    process::{Lab, Process, free_port},
+    process::{Lab, Process},
     webdriver::Browser,
 };
+use free_port::free_port;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::{

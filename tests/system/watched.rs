@@ -70,7 +70,10 @@ async fn a_server_and_a_worker_tell_how_they_do_without_a_database() {
         assert_eq!(ask(&server_address, "/metrics/service", SERVICE_TOKEN).await.0, 200);
     }
     let asked = of_server.asked() - before;
-    assert!((1..READINGS).contains(&asked), "{READINGS} readings of the lab's figures went to the database {asked} times");
+    assert!(
+        (1..READINGS).contains(&asked),
+        "{READINGS} readings of the lab's figures went to the database {asked} times"
+    );
 
     of_server.cut();
     of_worker.cut();

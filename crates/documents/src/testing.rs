@@ -4,6 +4,7 @@
 //! It is `secantusd-py` of the Python environment that `scripts/test.sh` makes (`tests/mongodb/requirements.txt`), or the program
 //! that `TINCTURE_TEST_MONGODB` names. Without it a test fails and says so.
 
+use free_port::free_port;
 use mongodb::{
     Client,
     bson::{self, Document, doc},
@@ -13,7 +14,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::{
     env,
     fs::File,
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -207,9 +207,4 @@ fn program() -> PathBuf {
         program.display()
     );
     program
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }

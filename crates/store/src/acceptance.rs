@@ -16,7 +16,7 @@ use crate::{
 };
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
-use domain::{ActivityId, ExperimentId, ExperimentStatus, UserId};
+use domain::{ActivityId, ExperimentId, ExperimentStatus, UserId, WellStatus};
 use sea_orm::DatabaseTransaction;
 use serde_json::json;
 use std::{
@@ -369,16 +369,14 @@ async fn write(tx: &DatabaseTransaction, backend: Backend, accepted: &[&NewExper
     if accepted.is_empty() {
         return Ok(());
     }
-    let details: Vec<_> = accepted.iter().map(|asked| asked.detail()).collect();
-    let wells: Vec<_> = details.iter().flat_map(|detail| &detail.wells).map(|(well, _)| well_row(well)).collect();
     let insert = async |table, columns, rows| {
         Sql::new(backend.insert_rows(table, columns), vec![given(rows)]).execute(tx).await.map(drop)
     };
     charge(tx, backend, accepted).await?;
-    insert("experiments", EXPERIMENTS, details.iter().map(experiment_row).collect::<Vec<_>>()).await?;
-    insert("wells", WELLS, wells).await?;
+    insert("experiments", EXPERIMENTS, accepted.iter().map(|asked| experiment_row(asked)).collect()).await?;
+    insert("wells", WELLS, accepted.iter().flat_map(|asked| well_rows(asked)).collect()).await?;
     let at = now();
-    insert("events", EVENTS, details.iter().map(|detail| event_row(&detail.experiment, at)).collect()).await?;
+    insert("events", EVENTS, accepted.iter().map(|asked| event_row(asked, at)).collect()).await?;
     let acts = accepted.iter().flat_map(|asked| std::iter::once(creation(asked)).chain(asked.retried.clone()));
     insert("user_activity_log", ACTIVITY, acts.map(|act| activity_row(act, at)).collect()).await?;
     let keys: Vec<_> = accepted.iter().filter_map(|asked| key_row(asked, at)).collect();
@@ -400,44 +398,43 @@ async fn charge(tx: &DatabaseTransaction, backend: Backend, accepted: &[&NewExpe
     Sql::new(text, vec![given(rows)]).execute(tx).await.map(drop)
 }
 
-fn experiment_row(detail: &ExperimentDetail) -> GivenRow {
-    let experiment = &detail.experiment;
-    let mut row = GivenRow::default()
-        .id("id", experiment.id.as_uuid())
-        .id("user_id", experiment.user_id.as_uuid())
-        .text("status", experiment.status.as_str())
-        .json("metadata", experiment.metadata.clone())
-        .time("created_at", experiment.created_at)
-        .number("priority", experiment.priority)
+fn experiment_row(asked: &NewExperiment) -> GivenRow {
+    let needs = asked.needs();
+    let row = GivenRow::default()
+        .id("id", asked.id.as_uuid())
+        .id("user_id", asked.user_id.as_uuid())
+        .text("status", ExperimentStatus::Queued.as_str())
+        .json("metadata", asked.metadata.clone())
+        .time("created_at", asked.kept_at())
+        .number("priority", asked.priority)
         .number("last_sequence", 1)
-        .number("asked", i32::try_from(detail.wells.len()).unwrap_or(i32::MAX));
-    if let Some(name) = &experiment.name {
-        row = row.text("name", name);
+        .number("asked", i32::try_from(asked.wells.len()).unwrap_or(i32::MAX))
+        .text("dyes", dye_list(&needs))
+        .number("least_nl", needs.least.nanolitres())
+        .number("fullest_nl", needs.fullest.nanolitres());
+    match &asked.name {
+        Some(name) => row.text("name", name),
+        None => row,
     }
-    if let Some(needs) = &experiment.needs {
-        row = row
-            .text("dyes", dye_list(needs))
-            .number("least_nl", needs.least.nanolitres())
-            .number("fullest_nl", needs.fullest.nanolitres());
-    }
-    row
 }
 
-fn well_row(well: &Well) -> GivenRow {
-    let metadata = well.makes_up_for.map_or_else(|| json!({}), |other| json!({ wells::MAKES_UP_FOR: other }));
-    GivenRow::default()
-        .id("id", well.id.as_uuid())
-        .id("experiment_id", well.experiment_id.as_uuid())
-        .text("status", well.status.as_str())
-        .json("metadata", metadata)
-        .number("position", well.position)
-        .json("recipe", json(&well.recipe))
+fn well_rows(asked: &NewExperiment) -> impl Iterator<Item = GivenRow> {
+    asked.places().map(|(position, id, recipe, makes_up_for)| {
+        let metadata = makes_up_for.map_or_else(|| json!({}), |other| json!({ wells::MAKES_UP_FOR: other }));
+        GivenRow::default()
+            .id("id", id.as_uuid())
+            .id("experiment_id", asked.id.as_uuid())
+            .text("status", WellStatus::Pending.as_str())
+            .json("metadata", metadata)
+            .number("position", position)
+            .json("recipe", json(recipe))
+    })
 }
 
-fn event_row(experiment: &Experiment, at: DateTime<Utc>) -> GivenRow {
-    let NewEvent { event, .. } = NewEvent::status(experiment.id, ExperimentStatus::Queued, None);
+fn event_row(asked: &NewExperiment, at: DateTime<Utc>) -> GivenRow {
+    let NewEvent { event, .. } = NewEvent::status(asked.id, ExperimentStatus::Queued, None);
     GivenRow::default()
-        .id("experiment_id", experiment.id.as_uuid())
+        .id("experiment_id", asked.id.as_uuid())
         .number("sequence", 1)
         .text("kind", event.kind().as_str())
         .json("data", event.data())

@@ -223,7 +223,7 @@ impl Store {
     #[boxed]
     pub async fn demand(&self, robot: RobotId) -> Result<Vec<(ExperimentId, Vec<Recipe>)>> {
         let turns = self.turns().await?;
-        let bound_elsewhere = |queued: &&Queued| queued.robot_id.is_some_and(|bound| bound != robot);
+        let bound_elsewhere = |queued: &Queued| queued.robot_id.is_some_and(|bound| bound != robot);
         let first = turns.iter().filter(|queued| !bound_elsewhere(queued)).take(MOST_ROWS as usize);
         let mut demand: Vec<_> = first.map(|queued| (queued.experiment, Vec::new())).collect();
         if demand.is_empty() {

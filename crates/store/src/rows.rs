@@ -3,12 +3,15 @@
 
 use crate::{
     connection::Backend,
-    sql::{Bind, time_text},
+    sql::{Bind, storable, storable_json, time_text},
 };
 use chrono::{DateTime, Utc};
 use sea_orm::Value as SqlValue;
-use serde_json::{Map, Value};
-use std::{fmt::Write as _, net::IpAddr};
+use serde_json::Value;
+use std::{
+    fmt::{Display, Write as _},
+    net::IpAddr,
+};
 use uuid::Uuid;
 
 /// What a column holds.
@@ -37,7 +40,8 @@ impl Backend {
             };
         }
         match self {
-            Self::Postgres => format!("jsonb_to_recordset(${parameter}) AS given ({list})"),
+            // Bound as text: as JSON the driver would want it as a tree, to write it as text again.
+            Self::Postgres => format!("jsonb_to_recordset(${parameter}::text::jsonb) AS given ({list})"),
             Self::Sqlite => format!("(SELECT {list} FROM json_each(${parameter})) AS given"),
         }
     }
@@ -71,40 +75,41 @@ impl Kind {
     }
 }
 
-/// One row under way to the database. A column that isn't given is null.
+/// One row under way to the database, as a JSON object that is being written. A column that isn't given is null.
 #[derive(Debug, Default)]
-pub(crate) struct GivenRow(Map<String, Value>);
+pub(crate) struct GivenRow(String);
 
 impl GivenRow {
-    fn with(mut self, column: &str, value: Value) -> Self {
-        self.0.insert(column.to_owned(), value);
+    fn with(mut self, column: &'static str, json: impl Display) -> Self {
+        let start = if self.0.is_empty() { '{' } else { ',' };
+        let _ = write!(self.0, r#"{start}"{column}":{json}"#);
         self
     }
 
     /// Both databases read hexadecimal without hyphens.
-    pub fn id(self, column: &str, id: Uuid) -> Self {
-        self.with(column, id.simple().to_string().into())
+    pub fn id(self, column: &'static str, id: Uuid) -> Self {
+        self.with(column, format_args!(r#""{}""#, id.simple()))
     }
 
-    pub fn text(self, column: &str, text: impl Into<String>) -> Self {
-        self.with(column, text.into().into())
+    pub fn text(self, column: &'static str, text: impl Into<String>) -> Self {
+        self.with(column, Value::String(storable(text.into())))
     }
 
-    pub fn number(self, column: &str, number: impl Into<i64>) -> Self {
-        self.with(column, number.into().into())
+    pub fn number(self, column: &'static str, number: impl Into<i64>) -> Self {
+        self.with(column, number.into())
     }
 
-    pub fn json(self, column: &str, value: Value) -> Self {
-        self.with(column, value)
+    pub fn json(self, column: &'static str, value: Value) -> Self {
+        self.with(column, storable_json(value))
     }
 
-    pub fn time(self, column: &str, at: DateTime<Utc>) -> Self {
-        self.with(column, time_text(at).into())
+    pub fn time(self, column: &'static str, at: DateTime<Utc>) -> Self {
+        self.with(column, format_args!(r#""{}""#, time_text(at)))
     }
 
-    pub fn address(self, column: &str, address: Option<IpAddr>) -> Self {
+    pub fn address(self, column: &'static str, address: Option<IpAddr>) -> Self {
         match address {
-            Some(address) => self.with(column, address.to_string().into()),
+            Some(address) => self.with(column, format_args!(r#""{address}""#)),
             None => self,
         }
     }
@@ -112,5 +117,12 @@ impl GivenRow {
 
 /// The parameter that holds these rows.
 pub(crate) fn given(rows: impl IntoIterator<Item = GivenRow>) -> SqlValue {
-    Value::Array(rows.into_iter().map(|GivenRow(row)| Value::Object(row)).collect()).bind()
+    let mut array = String::from("[");
+    for GivenRow(row) in rows {
+        let comma = if array.len() == 1 { "" } else { "," };
+        let row = if row.is_empty() { "{" } else { &row };
+        let _ = write!(array, "{comma}{row}}}");
+    }
+    array.push(']');
+    array.bind()
 }

@@ -113,16 +113,30 @@ pub(crate) use {row_values, sql};
 
 /// A text as both databases keep it: PostgreSQL has no NUL. What people type is refused sooner; this is for what devices
 /// say, which must not be lost for one character.
-fn storable(text: String) -> String {
+pub(crate) fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
-fn storable_json(value: serde_json::Value) -> serde_json::Value {
+pub(crate) fn storable_json(value: serde_json::Value) -> serde_json::Value {
+    if is_storable(&value) { value } else { cleaned(value) }
+}
+
+fn is_storable(value: &serde_json::Value) -> bool {
+    use serde_json::Value::{Array, Object, String};
+    match value {
+        String(text) => !text.contains('\0'),
+        Array(values) => values.iter().all(is_storable),
+        Object(fields) => fields.iter().all(|(key, value)| !key.contains('\0') && is_storable(value)),
+        _ => true,
+    }
+}
+
+fn cleaned(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value::{Array, Object, String};
     match value {
         String(text) => String(storable(text)),
-        Array(values) => values.into_iter().map(storable_json).collect(),
-        Object(fields) => fields.into_iter().map(|(key, value)| (storable(key), storable_json(value))).collect(),
+        Array(values) => values.into_iter().map(cleaned).collect(),
+        Object(fields) => fields.into_iter().map(|(key, value)| (storable(key), cleaned(value))).collect(),
         other => other,
     }
 }

@@ -3,7 +3,7 @@
 //! Whose turn it is depends on everybody who waits, so there is no cheaper answer for one place than for all of them
 //! (`docs/decisions/0009-turns.md`). [`Turns`] is such an answer as of one moment. It is made again when it is asked for
 //! and out of date: a short queue's after each change, a long one's a few times a second at most, so seldom that making it
-//! takes a tenth of the time, and at least every two seconds.
+//! takes a twentieth of the time, and at least every two seconds.
 
 use crate::{
     connection::Store,
@@ -25,7 +25,7 @@ use std::{
 /// Up to so many that wait, reading them all costs no more than reading one of them.
 const SHORT: usize = 100;
 /// A long queue's reading is kept this many times as long as making it took.
-const REST: u32 = 10;
+const REST: u32 = 20;
 /// … but never longer than this, on whatever machine.
 const OLDEST: Duration = Duration::from_secs(2);
 
@@ -42,14 +42,16 @@ type OwnPlace = (Reverse<i16>, DateTime<Utc>, ExperimentId);
 
 /// Where it stands among everybody's: higher priority first; then everybody's first experiment before anybody's second;
 /// among those, who was served longest ago (or never); then age.
-type Place = (Reverse<i16>, usize, Option<DateTime<Utc>>, DateTime<Utc>, ExperimentId);
+type Place = (Reverse<i16>, u32, Option<DateTime<Utc>>, DateTime<Utc>, ExperimentId);
 
-/// The queue as it stood at one moment.
+/// The queue as it stood at one moment. There may be tens of thousands, and two of these at a time: nothing stands in it
+/// twice.
 #[derive(Debug)]
 pub struct Turns {
     queue: Vec<Waiting>,
-    places: HashMap<ExperimentId, usize>,
-    people: HashMap<UserId, Person>,
+    /// Places in `queue`, by the experiments' ids.
+    by_id: Vec<u32>,
+    people: People,
     kinds: Vec<Kind>,
     /// Wells of the first so many.
     wells_before: Vec<u64>,
@@ -61,16 +63,63 @@ pub struct Turns {
 
 #[derive(Debug)]
 struct Waiting {
-    queued: Queued,
-    place: Place,
-    kind: usize,
+    experiment: ExperimentId,
+    created_at: DateTime<Utc>,
+    robot_id: Option<RobotId>,
+    person: u32,
+    /// The how manieth of its owner's it is, from 1.
+    turn: u32,
+    kind: u32,
+    wells: u32,
+    priority: i16,
 }
 
-/// Somebody who has experiments in the queue.
+impl Waiting {
+    const fn own_place(&self) -> OwnPlace {
+        (Reverse(self.priority), self.created_at, self.experiment)
+    }
+}
+
+/// Those who have experiments in the queue.
 #[derive(Debug, Default)]
+struct People {
+    numbers: HashMap<UserId, u32>,
+    by_number: Vec<Person>,
+}
+
+#[derive(Debug)]
 struct Person {
+    id: UserId,
     last_served_at: Option<DateTime<Utc>>,
-    own: Vec<OwnPlace>,
+    /// Places in the queue, in order.
+    own: Vec<u32>,
+}
+
+impl People {
+    fn number(&mut self, id: UserId) -> u32 {
+        *self.numbers.entry(id).or_insert_with(|| {
+            self.by_number.push(Person { id, last_served_at: None, own: Vec::new() });
+            number(self.by_number.len() - 1)
+        })
+    }
+
+    fn of(&self, waiting: &Waiting) -> &Person {
+        &self.by_number[waiting.person as usize]
+    }
+
+    fn find(&self, id: UserId) -> Option<&Person> {
+        self.by_number.get(*self.numbers.get(&id)? as usize)
+    }
+
+    fn place(&self, waiting: &Waiting) -> Place {
+        let (priority, created_at, id) = waiting.own_place();
+        (priority, waiting.turn, self.of(waiting).last_served_at, created_at, id)
+    }
+}
+
+/// As it is kept of what there are less than four thousand million of.
+fn number(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
 }
 
 /// What an experiment asks of a deck, as it is stored; nothing where that wasn't written down yet. There are as many as
@@ -106,8 +155,13 @@ pub struct Ahead {
 
 impl Turns {
     /// In the order in which lanes take them.
-    pub fn iter(&self) -> impl Iterator<Item = &Queued> {
-        self.queue.iter().map(|waiting| &waiting.queued)
+    pub fn iter(&self) -> impl Iterator<Item = Queued> {
+        self.queue.iter().map(|waiting| Queued {
+            experiment: waiting.experiment,
+            user_id: self.people.of(waiting).id,
+            wells: waiting.wells,
+            robot_id: waiting.robot_id,
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -127,9 +181,9 @@ impl Turns {
     pub(crate) fn for_lane<'a>(&'a self, robot: RobotId, deck: &Deck) -> impl Iterator<Item = ExperimentId> + 'a {
         let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.is_for(deck)).collect();
         let fits = move |waiting: &&Waiting| {
-            waiting.queued.robot_id.is_none_or(|bound| bound == robot) && kinds.get(waiting.kind) == Some(&true)
+            waiting.robot_id.is_none_or(|bound| bound == robot) && kinds.get(waiting.kind as usize) == Some(&true)
         };
-        self.queue.iter().filter(fits).map(|waiting| waiting.queued.experiment)
+        self.queue.iter().filter(fits).map(|waiting| waiting.experiment)
     }
 
     /// Those bound to this robot, or to none, that no lane with one of these decks can mix, in order.
@@ -140,23 +194,26 @@ impl Turns {
     ) -> impl Iterator<Item = ExperimentId> + 'a {
         let kinds: Vec<_> =
             self.kinds.iter().map(|kind| kind.0.is_some() && !decks.iter().any(|deck| kind.is_for(deck))).collect();
-        let lost = move |waiting: &&Waiting| waiting.queued.robot_id == robot && kinds.get(waiting.kind) == Some(&true);
-        self.queue.iter().filter(lost).map(|waiting| waiting.queued.experiment)
+        let lost =
+            move |waiting: &&Waiting| waiting.robot_id == robot && kinds.get(waiting.kind as usize) == Some(&true);
+        self.queue.iter().filter(lost).map(|waiting| waiting.experiment)
     }
 
     /// What goes before one that waits, and that this reading saw.
     fn seen(&self, id: ExperimentId) -> Option<Ahead> {
-        self.places.get(&id).map(|place| self.ahead(*place))
+        let found = self.by_id.binary_search_by_key(&id, |place| self.queue[*place as usize].experiment).ok()?;
+        Some(self.ahead(self.by_id[found] as usize))
     }
 
     /// What goes before one that came after this reading, if it had been there. It moves nobody who goes before it: of its
     /// owner's others only those count a turn more that stand behind it anyway.
     fn would_be(&self, experiment: &Experiment, last_served_at: Option<DateTime<Utc>>) -> Ahead {
         let own = (Reverse(experiment.priority), experiment.created_at, experiment.id);
-        let person = self.people.get(&experiment.user_id);
-        let turn = 1 + person.map_or(0, |person| person.own.partition_point(|other| *other < own));
+        let person = self.people.find(experiment.user_id);
+        let before = |place: &u32| self.queue[*place as usize].own_place() < own;
+        let turn = 1 + person.map_or(0, |person| number(person.own.partition_point(before)));
         let place = (own.0, turn, last_served_at, own.1, own.2);
-        self.ahead(self.queue.partition_point(|waiting| waiting.place < place))
+        self.ahead(self.queue.partition_point(|waiting| self.people.place(waiting) < place))
     }
 
     fn ahead(&self, place: usize) -> Ahead {
@@ -174,58 +231,58 @@ impl Turns {
 
     fn of(read: Reading, changes: u64, read_at: Instant) -> Self {
         let Reading { mut people, kinds, mut queue } = read;
-        for person in people.values_mut() {
-            person.own.sort_unstable();
+        queue.shrink_to_fit();
+        queue.sort_unstable_by_key(|waiting| (waiting.person, waiting.own_place()));
+        for own in queue.chunk_by_mut(|one, next| one.person == next.person) {
+            for (waiting, turn) in own.iter_mut().zip(1..) {
+                waiting.turn = turn;
+            }
         }
-        for waiting in &mut queue {
-            let (priority, _, _, created_at, id) = waiting.place;
-            let own = people.get(&waiting.queued.user_id).map(|person| person.own.as_slice()).unwrap_or_default();
-            waiting.place.1 = 1 + own.partition_point(|other| *other < (priority, created_at, id));
+        queue.sort_unstable_by_key(|waiting| people.place(waiting));
+        for (waiting, place) in queue.iter().zip(0..) {
+            people.by_number[waiting.person as usize].own.push(place);
         }
-        queue.sort_unstable_by_key(|waiting| waiting.place);
-        let places = queue.iter().enumerate().map(|(place, waiting)| (waiting.queued.experiment, place)).collect();
+        let mut by_id: Vec<_> = (0..number(queue.len())).collect();
+        by_id.sort_unstable_by_key(|place| queue[*place as usize].experiment);
         let mut wells = 0;
-        let mut wells_before = vec![0];
-        wells_before.extend(queue.iter().map(|waiting| {
-            wells += u64::from(waiting.queued.wells);
+        let wells_before = std::iter::once(0).chain(queue.iter().map(|waiting| {
+            wells += u64::from(waiting.wells);
             wells
         }));
+        let wells_before = wells_before.collect();
         let mut by_number: Vec<_> = kinds.into_iter().collect();
         by_number.sort_unstable_by_key(|(_, number)| *number);
         let kinds = by_number.into_iter().map(|(kind, _)| kind).collect();
-        Self { queue, places, people, kinds, wells_before, changes, read_at, took: read_at.elapsed() }
+        Self { queue, by_id, people, kinds, wells_before, changes, read_at, took: read_at.elapsed() }
     }
 }
 
 /// Who waits, row by row, in no order.
 #[derive(Default)]
 struct Reading {
-    people: HashMap<UserId, Person>,
-    kinds: HashMap<Kind, usize>,
+    people: People,
+    kinds: HashMap<Kind, u32>,
     queue: Vec<Waiting>,
 }
 
 impl Reading {
     fn add(&mut self, row: &Row) -> Result<()> {
-        let queued = read_queued(row)?;
-        let own = (Reverse(row.get::<i16>("priority")?), row.get("created_at")?, queued.experiment);
-        let person = self.people.entry(queued.user_id).or_default();
-        person.last_served_at = row.get("last_served_at")?;
-        person.own.push(own);
-        let next = self.kinds.len();
+        let person = self.people.number(row.get("user_id")?);
+        self.people.by_number[person as usize].last_served_at = row.get("last_served_at")?;
+        let next = number(self.kinds.len());
         let kind = *self.kinds.entry(Kind::read(row)?).or_insert(next);
-        self.queue.push(Waiting { queued, place: (own.0, 0, person.last_served_at, own.1, own.2), kind });
+        self.queue.push(Waiting {
+            experiment: row.get("id")?,
+            created_at: row.get("created_at")?,
+            robot_id: row.get("robot_id")?,
+            person,
+            turn: 0,
+            kind,
+            wells: u32::try_from(row.get::<i64>("wells")?).unwrap_or(u32::MAX),
+            priority: row.get("priority")?,
+        });
         Ok(())
     }
-}
-
-fn read_queued(row: &Row) -> Result<Queued> {
-    Ok(Queued {
-        experiment: row.get("id")?,
-        user_id: row.get("user_id")?,
-        wells: u32::try_from(row.get::<i64>("wells")?).unwrap_or(u32::MAX),
-        robot_id: row.get("robot_id")?,
-    })
 }
 
 /// The newest reading, and the one who makes the next.
@@ -247,7 +304,7 @@ impl SharedTurns {
 
 impl Store {
     /// The queue as it stood a moment ago. What this process changed in a short one is in it; of a long one it is at most
-    /// ten times as old as reading it takes, or two seconds.
+    /// twenty times as old as reading it takes, or two seconds.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -310,7 +367,7 @@ impl Store {
         if let Some(ahead) = turns.seen(experiment.id) {
             return Ok(ahead);
         }
-        let last_served_at = match turns.people.get(&experiment.user_id) {
+        let last_served_at = match turns.people.find(experiment.user_id) {
             Some(person) => person.last_served_at,
             None => {
                 let text = "SELECT last_served_at FROM users WHERE id = $1";
@@ -327,7 +384,7 @@ impl Store {
     /// Those of any read: see [`StoreError`].
     #[boxed]
     pub async fn queue(&self, limit: u32) -> Result<Vec<Queued>> {
-        Ok(self.turns().await?.iter().take(limit as usize).cloned().collect())
+        Ok(self.turns().await?.iter().take(limit as usize).collect())
     }
 
     /// How many experiments wait, as of [`Store::turns`].
@@ -345,15 +402,20 @@ mod tests {
     use super::*;
 
     fn reading(length: usize, took: Duration) -> Turns {
-        let waiting = || {
-            let (experiment, user_id) = (ExperimentId::new(), UserId::new());
-            let queued = Queued { experiment, user_id, wells: 1, robot_id: None };
-            Waiting { queued, place: (Reverse(0), 1, None, Utc::now(), experiment), kind: 0 }
+        let waiting = || Waiting {
+            experiment: ExperimentId::new(),
+            created_at: Utc::now(),
+            robot_id: None,
+            person: 0,
+            turn: 1,
+            kind: 0,
+            wells: 1,
+            priority: 0,
         };
         Turns {
             queue: (0..length).map(|_| waiting()).collect(),
-            places: HashMap::new(),
-            people: HashMap::new(),
+            by_id: Vec::new(),
+            people: People::default(),
             kinds: Vec::new(),
             wells_before: Vec::new(),
             changes: 7,

@@ -12,6 +12,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use domain::Attendance;
+use free_port::free_port;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -125,10 +126,11 @@ impl Lab {
         for index in 0..plan.robots {
             benches.push(Arc::new(Bench::start(&maker, plan, index, timeline).await?));
         }
-        let mut server_recipe = maker.recipe("serve", &["serve", "--listen", "127.0.0.1:0"]);
+        // It comes back to the port that it had, however long it was gone.
+        let listen = format!("127.0.0.1:{}", free_port());
+        let server_recipe = maker.recipe("serve", &["serve", "--listen", &listen]);
         let (process, lines) = server_recipe.start(&["is ready"]).await?;
         let server = address_in(lines.first(), "http://")?;
-        server_recipe.arguments = ["serve", "--listen", &server.to_string()].map(str::to_owned).to_vec();
         for bench in &benches {
             let (robot, sensor) =
                 (format!("http://{}", bench.robot.address()), format!("tcp://{}", bench.sensor.address()));

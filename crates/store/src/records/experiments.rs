@@ -128,16 +128,14 @@ impl NewExperiment {
             plate_id: None,
             control: None,
             fault: None,
-            created_at: self.created_at.trunc_subsecs(6),
+            created_at: self.kept_at(),
             started_at: None,
             completed_at: None,
             metadata: self.metadata.clone(),
-            needs: Some(Needs::of(self.wells.iter().map(|(_, recipe)| recipe))),
+            needs: Some(self.needs()),
         };
-        let paid = self.wells.len().saturating_sub(self.gives_back.len());
-        let makes_up_for = std::iter::repeat_n(None, paid).chain(self.gives_back.iter().copied().map(Some));
-        let wells = self.wells.iter().zip(makes_up_for).zip(0..).map(|(((id, recipe), makes_up_for), position)| Well {
-            id: *id,
+        let wells = self.places().map(|(position, id, recipe, makes_up_for)| Well {
+            id,
             experiment_id: self.id,
             position,
             well_id: None,
@@ -149,6 +147,23 @@ impl NewExperiment {
             fault: None,
         });
         ExperimentDetail { experiment, wells: wells.map(|well| (well, None)).collect() }
+    }
+
+    /// When it was asked for, as it is kept.
+    pub(crate) fn kept_at(&self) -> DateTime<Utc> {
+        self.created_at.trunc_subsecs(6)
+    }
+
+    pub(crate) fn needs(&self) -> Needs {
+        Needs::of(self.wells.iter().map(|(_, recipe)| recipe))
+    }
+
+    /// Its wells, each with its position and the well that it makes up for.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (i32, WellId, &Recipe, Option<WellId>)> {
+        let paid = self.wells.len().saturating_sub(self.gives_back.len());
+        let makes_up_for = std::iter::repeat_n(None, paid).chain(self.gives_back.iter().copied().map(Some));
+        let wells = self.wells.iter().zip(makes_up_for).zip(0..);
+        wells.map(|(((id, recipe), makes_up_for), position)| (position, *id, recipe, makes_up_for))
     }
 }
 

@@ -4,9 +4,9 @@
 //! PostgreSQL insists on.
 
 use super::SERVER_VARIABLE;
+use free_port::free_port;
 use std::{
     env, fs,
-    net::{Ipv4Addr, TcpListener},
     os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -343,15 +343,6 @@ pub fn command(program: &Path) -> Command {
 /// When there is no such file.
 pub fn give(path: &Path) {
     Account::for_server().give(path);
-}
-
-/// A port of 127.0.0.1 that nobody has now.
-///
-/// # Panics
-/// When there is none.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// PostgreSQL refuses to run as root, so root lends it the account that Debian's package made.

@@ -3,7 +3,8 @@
 //! Debian's packages `patroni` and `etcd-server`. Everything is in one directory and on free ports of this machine, replicates
 //! synchronously, and ends with this value.
 
-use super::cluster::{ROLE, command, free_port, give};
+use super::cluster::{ROLE, command, give};
+use free_port::free_port;
 use std::{
     fs,
     path::{Path, PathBuf},

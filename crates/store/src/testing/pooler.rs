@@ -27,7 +27,7 @@ impl Bouncer {
     /// # Panics
     /// When pgbouncer isn't installed or doesn't start.
     pub fn before(server: Cluster, roles: &[&str]) -> Self {
-        let (port, home) = (cluster::free_port(), server.directory());
+        let (port, home) = (free_port::free_port(), server.directory());
         let to = server.port().expect("a port");
         let users = home.join("users.txt");
         let list: String = roles.iter().map(|role| format!("\"{role}\" \"\"\n")).collect();

@@ -214,6 +214,9 @@ pub async fn a_replacement_costs_its_owner_nothing(database: TestDatabase) {
     assert_eq!((quarantined.status, quarantined.fault.clone()), (WellStatus::Quarantined, Some(fault())));
     assert_eq!((placed.id, placed.status, placed.well_id), (fresh, WellStatus::Pending, Some(well("B1"))));
     assert_eq!((placed.replaces, placed.position, placed.recipe.clone()), (Some(old), 0, red(60)));
+    let second = "UPDATE wells SET replaces = (SELECT w.replaces FROM wells w WHERE w.replaces IS NOT NULL)";
+    let refused = store.try_sql(second).await.expect_err("a well is replaced once");
+    assert!(refused.to_lowercase().contains("unique"), "{refused}");
     let told: Vec<_> = events(store, id).await.into_iter().skip(3).map(|event| event.data).collect();
     let left = json!({ "id": old, "position": 0, "well_id": "A1", "status": "quarantined", "fault": fault() });
     let came = json!({ "id": fresh, "position": 0, "well_id": "B1", "status": "pending", "replaces": old });
