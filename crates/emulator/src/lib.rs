@@ -6,12 +6,14 @@
 
 mod labware;
 mod robot_server;
+mod scenario;
 pub mod sensor;
 pub mod world;
 
 use domain::PipetteModel;
 use mqtt::{Brokers, Target};
 use robot_server::{Analyser, Options, Power, Robot};
+pub use scenario::Scenario;
 use sensor::Chip;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -45,6 +47,8 @@ pub struct Config {
     pub analysis_patience: Duration,
     /// Light that reaches the sensor past the well, as a fraction of the white signal, 0–0.2.
     pub stray_light: f64,
+    /// What befalls it.
+    pub scenario: Option<Scenario>,
 }
 
 /// Where a sensor hangs on a broker, and how its process reaches brokers.
@@ -75,6 +79,7 @@ impl Default for Config {
             opentrons: None,
             analysis_patience: Duration::from_secs(120),
             stray_light: 0.0,
+            scenario: None,
         }
     }
 }
@@ -88,6 +93,8 @@ pub enum StartError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("can't use the state directory {path}: {source}")]
     StateDir { path: PathBuf, source: io::Error },
+    #[error("the scenario's first steps: {0}")]
+    Scenario(String),
     #[error(transparent)]
     World(#[from] WorldError),
 }
@@ -140,6 +147,11 @@ pub async fn start(config: Config) -> Result<Emulator, StartError> {
     };
     let robot = Robot::new(options)
         .map_err(|source| StartError::StateDir { path: config.state_dir.unwrap_or_default(), source })?;
+    if let Some(mut scenario) = config.scenario {
+        let routes = Robot::routes(&robot);
+        scenario.begin(&routes).await.map_err(StartError::Scenario)?;
+        power.run(scenario.go_on(routes, SharedWorld::clone(&world)));
+    }
     let address = |listener: &TcpListener, asked| {
         listener.local_addr().map_err(|source| StartError::Listen { address: asked, source })
     };

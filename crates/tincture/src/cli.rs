@@ -169,6 +169,9 @@ pub struct Emulator {
     /// Take Python protocols too: the interpreter of an environment with the package `opentrons` (8.8.2 is known to work)
     #[arg(long, value_name = "PYTHON")]
     pub opentrons: Option<PathBuf>,
+    /// What befalls the virtual lab: a JSON file of requests to /emulator and when they are made (docs/emulator.md)
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -1,9 +1,11 @@
-//! Faults on demand: answers that come late, torn, or not at all, by route. What a network and a tired robot do to clients.
+//! Faults on demand: answers that come late, torn, or not at all, by route, and commands that fail ([`failures`]). What a network
+//! and a tired robot do to clients.
 
 use super::{
     Robot,
     body::Fields,
     error::{ApiError, FieldProblem},
+    failures::{self, Failure},
     lock,
 };
 use axum::{
@@ -65,31 +67,52 @@ enum Harm {
 #[derive(Clone, Copy, Debug)]
 pub struct Lost;
 
-/// Reads `{"faults": [{"method": "POST", "path": "/runs/*/commands", "skip": 2, "times": 1, "delay_ms": 500, "harm": "lost-answer"}]}`.
-pub fn read(body: &Value) -> Result<Vec<Fault>, Vec<FieldProblem>> {
+/// What was asked for.
+#[derive(Debug, Default)]
+pub struct Faults {
+    pub of_requests: Vec<Fault>,
+    pub of_commands: Vec<Failure>,
+}
+
+/// Reads `{"faults": [{"method": "POST", "path": "/runs/*/commands", "skip": 2, "times": 1, "delay_ms": 500, "harm": "lost-answer"}]}`,
+/// and among them those of commands ([`failures::read`]).
+pub fn read(body: &Value) -> Result<Faults, Vec<FieldProblem>> {
     let problem = |at: &str, detail: &str| vec![FieldProblem { at: at.to_owned(), detail: detail.to_owned() }];
     let list = body.get("faults").and_then(Value::as_array).ok_or_else(|| problem("faults", "a list is needed"))?;
     if list.len() > MOST_FAULTS {
         return Err(problem("faults", "at most 100 at a time"));
     }
-    list.iter().enumerate().map(|(index, value)| read_one(value, &format!("faults/{index}"))).collect()
+    let mut faults = Faults::default();
+    for (index, value) in list.iter().enumerate() {
+        let mut fields = Fields::of(value, format!("faults/{index}"));
+        let (skip, times) = (count(&mut fields, "skip", 0), count(&mut fields, "times", 1));
+        if value.get("command").is_some() {
+            faults.of_commands.push(failures::read(&mut fields, skip, times));
+        } else {
+            faults.of_requests.push(read_one(&mut fields, skip, times));
+        }
+        fields.finish()?;
+    }
+    Ok(faults)
 }
 
-fn read_one(value: &Value, at: &str) -> Result<Fault, Vec<FieldProblem>> {
-    let mut fields = Fields::of(value, at);
+fn count(fields: &mut Fields<'_>, name: &str, usual: u64) -> u64 {
+    if fields.raw(name).is_none() {
+        return usual;
+    }
+    u64::try_from(fields.whole(name)).unwrap_or_else(|_| {
+        fields.complain(name, "must not be negative");
+        0
+    })
+}
+
+fn read_one(fields: &mut Fields<'_>, skip: u64, times: u64) -> Fault {
     let harm = match fields.optional_choice("harm", &["none", "status", "lost-request", "lost-answer", "half-answer"]) {
         Some("status") => Harm::Status,
         Some("lost-request") => Harm::LostRequest,
         Some("lost-answer") => Harm::LostAnswer,
         Some("half-answer") => Harm::HalfAnswer,
         _ => Harm::None,
-    };
-    let count = |fields: &mut Fields<'_>, name: &str, usual: u64| match fields.raw(name) {
-        None => usual,
-        Some(_) => u64::try_from(fields.whole(name)).unwrap_or_else(|_| {
-            fields.complain(name, "must not be negative");
-            0
-        }),
     };
     let status = fields.raw("status").map(|_| fields.whole("status"));
     let known = status.and_then(|status| u16::try_from(status).ok()).filter(|status| (400..=599).contains(status));
@@ -100,17 +123,15 @@ fn read_one(value: &Value, at: &str) -> Result<Fault, Vec<FieldProblem>> {
     if !(0.0..=LONGEST_DELAY_MS).contains(&delay_ms) {
         fields.complain("delay_ms", "must be from 0 to 600000");
     }
-    let fault = Fault {
+    Fault {
         method: fields.optional_text("method").map(|method| method.to_uppercase()),
         path: fields.text("path"),
-        skip: count(&mut fields, "skip", 0),
-        times: count(&mut fields, "times", 1),
+        skip,
+        times,
         delay_ms,
         harm,
         status: known,
-    };
-    fields.finish()?;
-    Ok(fault)
+    }
 }
 
 impl Fault {

@@ -1,6 +1,10 @@
 //! The robot behind the API: it takes real time for what it does, and does one thing at a time.
 
-use super::engine::{Mounted, Nozzles, Step};
+use super::{
+    engine::{CommandError, Mounted, Nozzles, Step},
+    failures::{self, Failure, When},
+    lock,
+};
 use crate::{
     labware::Point,
     world::{self, Action, SharedWorld},
@@ -25,6 +29,8 @@ pub struct Hardware {
     wait_speed: f64,
     gantry: Mutex<()>,
     lights: AtomicBool,
+    /// The commands that are to fail.
+    failures: std::sync::Mutex<Vec<Failure>>,
     power: Power,
 }
 
@@ -69,7 +75,8 @@ pub struct Stuck(String);
 impl Hardware {
     /// `speed` is how many times faster than an OT-2 things move, `wait_speed` the same for timed waits.
     pub fn new(world: SharedWorld, speed: f64, wait_speed: f64, power: Power) -> Self {
-        Self { world, speed, wait_speed, gantry: Mutex::new(()), lights: AtomicBool::new(false), power }
+        let (gantry, lights, failures) = (Mutex::new(()), AtomicBool::new(false), std::sync::Mutex::default());
+        Self { world, speed, wait_speed, gantry, lights, failures, power }
     }
 
     pub const fn power(&self) -> &Power {
@@ -91,6 +98,21 @@ impl Hardware {
 
     pub fn switch_lights(&self, on: bool) {
         self.lights.store(on, Ordering::Relaxed);
+    }
+
+    /// The failures still to come.
+    pub fn failures(&self) -> Vec<Failure> {
+        lock(&self.failures).clone()
+    }
+
+    /// These instead of those before.
+    pub fn fail(&self, failures: Vec<Failure>) {
+        *lock(&self.failures) = failures;
+    }
+
+    /// When the next command of this kind fails, and with what, if it does.
+    pub fn failure_of(&self, command: &str) -> Option<(When, CommandError)> {
+        failures::of(&mut lock(&self.failures), command)
     }
 
     /// Waits for the gantry; who holds it moves alone.

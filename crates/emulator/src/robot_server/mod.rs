@@ -9,6 +9,7 @@ mod boot;
 mod command;
 mod engine;
 mod error;
+mod failures;
 mod faults;
 mod hardware;
 mod origin;
@@ -84,10 +85,15 @@ impl Robot {
         }))
     }
 
+    /// All that it answers.
+    pub fn routes(self: &Arc<Self>) -> axum::Router {
+        routes::router(Arc::clone(self))
+    }
+
     /// Answers until the machine is switched off.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let power = self.hardware.power().clone();
-        server::serve(listener, routes::router(self), power.off()).await;
+        server::serve(listener, self.routes(), power.off()).await;
     }
 
     fn runs(&self) -> MutexGuard<'_, Runs> {

@@ -1,6 +1,7 @@
 //! Faults on demand.
 
-use super::Lab;
+use super::{Lab, anywhere};
+use emulator::{Config, Scenario, StartError};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -65,8 +66,86 @@ async fn faults_that_make_no_sense_are_refused() {
         json!({"faults": [{"path": "/runs", "status": 500}]}),
         json!({"faults": [{"path": "/runs", "delay_ms": -1}]}),
         json!({"faults": [{"path": "/runs", "times": -1}]}),
+        json!({"faults": [{"command": "fly"}]}),
+        json!({"faults": [{"command": "home", "when": "never"}]}),
+        json!({"faults": [{"command": "home", "detail": "x".repeat(501)}]}),
     ] {
         let answer = lab.send(Method::POST, "/emulator/faults", None, Some(wrong.to_string())).await;
         assert_eq!(answer.status, 422, "{wrong}: {}", answer.body);
     }
+}
+
+impl Lab {
+    /// How often something of this kind has happened.
+    async fn count(&self, kind: &str) -> usize {
+        self.ledger().await.iter().filter(|entry| entry["kind"] == kind).count()
+    }
+
+    /// Whether a comment or another command succeeds, and what is said if it doesn't.
+    async fn outcome(&self, command_type: &str, params: Value) -> (String, String) {
+        let answer = self.command(command_type, params).await;
+        (
+            answer.text("/data/status").to_owned(),
+            answer.at("/data/error/detail").as_str().unwrap_or_default().to_owned(),
+        )
+    }
+}
+
+#[tokio::test]
+async fn commands_fail_as_asked_before_or_after_they_are_done() {
+    let lab = Lab::open().await;
+    lab.load().await;
+    let tip = |well: &str| json!({"pipetteId": "p", "labwareId": "tips", "wellName": well});
+    let stall = json!({"command": "pickUpTip", "detail": "The motor stalled."});
+    lab.ask_for(json!([stall, {"command": "home", "skip": 1}, {"command": "dropTipInPlace", "when": "after"}])).await;
+    assert_eq!(lab.get("/emulator/faults").await.at("/data/0/command"), &json!("pickUpTip"));
+
+    let failed = ("failed".to_owned(), "The motor stalled.".to_owned());
+    assert_eq!(lab.outcome("pickUpTip", tip("A1")).await, failed);
+    assert_eq!(lab.count("pick_up_tip").await, 0, "nothing was done");
+    lab.done("pickUpTip", tip("A1")).await;
+    assert_eq!(lab.count("pick_up_tip").await, 1, "it fails once");
+
+    lab.done("home", json!({})).await;
+    assert_eq!(lab.outcome("home", json!({})).await.0, "failed", "the first was spared");
+    assert_eq!(lab.outcome("dropTipInPlace", json!({"pipetteId": "p"})).await.0, "failed");
+    assert_eq!(lab.count("drop_tip").await, 1, "it was done, whatever was said");
+    assert_eq!(lab.get("/emulator/faults").await.at("/data"), &json!([]), "all have struck");
+}
+
+#[tokio::test]
+async fn a_scenario_comes_about_as_the_robot_goes_on() {
+    let steps = json!({"steps": [
+        {"post": "/emulator/vials/A1", "body": {"dye": "red", "volume_ul": 120}},
+        {"after": 3, "post": "/emulator/faults", "body": {"faults": [{"path": "/health", "harm": "status", "status": 500}]}},
+    ]});
+    let scenario = Scenario::read(&steps.to_string()).expect("a scenario");
+    let lab = Lab::with(Config { scenario: Some(scenario), ..anywhere() }).await;
+    assert_eq!(lab.count("refill").await, 1);
+    assert_eq!(lab.get("/health").await.status, 200, "nothing has moved yet");
+    lab.load().await;
+    for well in ["A1", "B1", "C1"] {
+        lab.done("moveToWell", json!({"pipetteId": "p", "labwareId": "plate", "wellName": well})).await;
+    }
+    lab.until("the fault", async || {
+        !lab.get("/emulator/faults").await.at("/data").as_array().is_none_or(Vec::is_empty)
+    })
+    .await;
+    assert_eq!(lab.get("/health").await.status, 500);
+}
+
+#[tokio::test]
+async fn a_scenario_that_makes_no_sense_is_refused_at_the_start() {
+    for (wrong, said) in [
+        ("{}", "missing field"),
+        (r#"{"steps": [{"post": "/runs"}]}"#, "'/runs' is no path under /emulator/"),
+        (r#"{"steps": [{"after": 2, "post": "/emulator/tips"}, {"post": "/emulator/tips"}]}"#, "in the order"),
+        (r#"{"steps": [{"post": "/emulator/tips", "later": 1}]}"#, "unknown field"),
+    ] {
+        let error = Scenario::read(wrong).expect_err(wrong);
+        assert!(error.contains(said), "{error}");
+    }
+    let scenario = Scenario::read(r#"{"steps": [{"post": "/emulator/sensor", "body": {"light": -1}}]}"#).expect("read");
+    let error = emulator::start(Config { scenario: Some(scenario), ..anywhere() }).await.expect_err("refused");
+    assert!(matches!(&error, StartError::Scenario(said) if said.contains("'light'")), "{error}");
 }

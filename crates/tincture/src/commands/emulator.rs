@@ -1,11 +1,13 @@
 //! `tincture emulator`: a virtual OT-2 and colour sensor, for any program that speaks their protocols.
 
 use crate::{banner::reachable, cli, settings::Settings, shutdown, virtual_lab};
+use anyhow::{Context, anyhow};
 use domain::PipetteModel;
-use emulator::Config;
+use emulator::{Config, Scenario};
 use std::{
     io::{self, Write},
     net::SocketAddr,
+    path::Path,
     time::Duration,
 };
 
@@ -24,6 +26,7 @@ pub async fn run(settings: &Settings, flags: &cli::Emulator) -> anyhow::Result<(
         boot: Duration::from_secs_f64(flags.boot),
         left_pipette: Some(if flags.with_p20 { PipetteModel::P20SingleGen2 } else { PipetteModel::P300SingleGen2 }),
         opentrons: flags.opentrons.clone(),
+        scenario: flags.scenario.as_deref().map(scenario).transpose()?,
         ..Config::default()
     };
     let emulator = virtual_lab::start(config, "--listen").await?;
@@ -31,6 +34,11 @@ pub async fn run(settings: &Settings, flags: &cli::Emulator) -> anyhow::Result<(
     shutdown.cancelled().await;
     emulator.shutdown().await;
     Ok(())
+}
+
+fn scenario(file: &Path) -> anyhow::Result<Scenario> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+    Scenario::read(&text).map_err(|wrong| anyhow!("{} is no scenario: {wrong}. See docs/emulator.md.", file.display()))
 }
 
 fn announce(robot: SocketAddr, sensor: SocketAddr, on_broker: Option<&str>) {

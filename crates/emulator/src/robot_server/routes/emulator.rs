@@ -6,7 +6,8 @@ use crate::{
         Robot,
         body::Fields,
         error::{ApiError, FieldProblem},
-        faults, lock,
+        faults::{self, Faults},
+        lock,
     },
     world::{self, Effect, Entry, PLATE_SLOT, SensorFaults, Slot, TIPS_300_SLOT, VIALS_SLOT, World, WorldError},
 };
@@ -201,15 +202,22 @@ async fn nozzles(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) 
 
 /// The faults still to come.
 async fn faults(State(robot): State<Arc<Robot>>) -> Json<Value> {
-    Json(json!({"data": *lock(&robot.faults)}))
+    let of_requests = lock(&robot.faults).clone();
+    Json(told(&Faults { of_requests, of_commands: robot.hardware.failures() }))
 }
 
 /// `{"faults": […]}` ([`faults::read`]) instead of those before; an empty list ends them all.
 async fn set_faults(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) -> Result<Json<Value>, Problem> {
     let faults = faults::read(&read(body)?).map_err(unreadable)?;
-    let told = Json(json!({"data": faults}));
-    *lock(&robot.faults) = faults;
-    Ok(told)
+    let told = told(&faults);
+    *lock(&robot.faults) = faults.of_requests;
+    robot.hardware.fail(faults.of_commands);
+    Ok(Json(told))
+}
+
+fn told(faults: &Faults) -> Value {
+    let of_requests = faults.of_requests.iter().map(|fault| json!(fault));
+    json!({"data": of_requests.chain(faults.of_commands.iter().map(|failure| json!(failure))).collect::<Vec<_>>()})
 }
 
 /// An operator's hands aren't at the deck long after they were asked for: with a `sequence`, an act is refused when

@@ -195,12 +195,12 @@ impl State {
         }
     }
 
-    pub(super) fn begin(&mut self, index: usize) -> Option<(Params, String)> {
+    pub(super) fn begin(&mut self, index: usize) -> Option<(&'static str, Params, String)> {
         let command = self.commands.get_mut(index)?;
         command.status = Status::Running;
         command.started_at = Some(timestamp());
         self.running = Some(index);
-        Some((command.params.clone(), command.key.clone()))
+        Some((command.command_type, command.params.clone(), command.key.clone()))
     }
 
     pub(super) fn finish(&mut self, index: usize, outcome: Result<Value, CommandError>) {

@@ -9,6 +9,7 @@ use crate::{
         command::{Asked, Command, timestamp},
         engine::{CommandError, Engine, ErrorOccurrence, Params, Plan, Step},
         error::ApiError,
+        failures::When,
         hardware::{Hardware, Stuck},
         protocols::Script,
     },
@@ -238,15 +239,23 @@ impl Run {
     }
 
     async fn execute(&self, index: usize) {
-        let Some((params, key)) = self.state().begin(index) else { return };
+        let Some((command, params, key)) = self.state().begin(index) else { return };
         self.tell_change();
         let outcome = tokio::select! {
             biased;
-            outcome = self.carry_out(&params, &key) => outcome,
+            outcome = self.carry_out_or_fail(command, &params, &key) => outcome,
             () = self.halt.notified() => Err(CommandError::cancelled()),
         };
         self.state().finish(index, outcome);
         self.tell_change();
+    }
+
+    async fn carry_out_or_fail(&self, command: &str, params: &Params, key: &str) -> Result<Value, CommandError> {
+        let Some((when, error)) = self.hardware.failure_of(command) else { return self.carry_out(params, key).await };
+        if when == When::After {
+            self.carry_out(params, key).await?;
+        }
+        Err(error)
     }
 
     async fn carry_out(&self, params: &Params, key: &str) -> Result<Value, CommandError> {
