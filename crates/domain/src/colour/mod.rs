@@ -1,6 +1,5 @@
 //! Colour as people compare it: CIE XYZ, Lab and sRGB, the difference ΔE2000, and the estimate a colour sensor allows.
 
-mod difference;
 mod estimate;
 mod observer;
 mod prediction;
