@@ -7,7 +7,7 @@ mod spaces;
 mod srgb;
 
 pub(crate) use estimate::of_ratios;
-pub use estimate::{ColourError, Estimate, estimate, estimate_reading};
+pub use estimate::{ColourError, Estimate, METHOD, estimate};
 pub(crate) use prediction::expected;
 pub use prediction::{predict, prediction_weights};
 pub use spaces::{Lab, WHITE, Xyz};
