@@ -17,13 +17,18 @@ fn assert_read_there(ledger: &[Value], wells: &[&Value]) {
         read.entry(entry["well"].as_str().unwrap_or_default()).or_default().push(&entry["channels"]);
     }
     for well in wells {
-        let (at, told) = (well["well_id"].as_str().expect("allotted"), &well["result"]["channels"]);
-        assert_eq!((&told["clear"], &told["nir"]), (&Value::Null, &Value::Null), "this firmware tells eight bands");
-        let is_it = |seen: &&&Value| {
-            told.as_object().is_some_and(|told| told.iter().all(|(name, count)| seen[name.as_str()] == *count))
-        };
+        let (at, result) = (well["well_id"].as_str().expect("allotted"), &well["result"]);
         let seen = read.get(at).map(Vec::as_slice).unwrap_or_default();
-        assert!(seen.iter().any(|seen| is_it(&seen)), "{at} has {told}, and there was seen {seen:?}");
+        let reads = result["reads"].as_array().expect("readings");
+        assert_eq!(reads.len(), 4);
+        for told in reads {
+            assert_eq!((&told["clear"], &told["nir"]), (&Value::Null, &Value::Null), "this firmware tells eight bands");
+            let is_it = |seen: &&&Value| {
+                told.as_object().is_some_and(|told| told.iter().all(|(name, count)| seen[name.as_str()] == *count))
+            };
+            assert!(seen.iter().any(|seen| is_it(&seen)), "{at} has {told}, and there was seen {seen:?}");
+        }
+        assert_eq!(result["dark_reference"], Value::Null, "its light can't be switched");
     }
 }
 

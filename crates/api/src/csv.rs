@@ -31,6 +31,12 @@ fn header(dyes: &BTreeSet<&DyeName>) -> String {
     columns.extend(BANDS.iter().map(|band| format!("transmittance_{:.0}", band.centre_nm)));
     columns.extend(["L", "a", "b", "srgb", "measured_at", "experiment_name"].map(str::to_owned));
     columns.extend(["predicted_L", "predicted_a", "predicted_b", "delta_e", "doubtful", "doubt"].map(str::to_owned));
+    columns.extend(
+        ["reads", "scatter", "gain", "integration_ms", "led_ma", "dark_over", "white_age_s"].map(str::to_owned),
+    );
+    columns.extend(BANDS.iter().map(|band| format!("basic_{:.0}", band.centre_nm)));
+    columns.extend(BANDS.iter().map(|band| format!("absorbance_{:.0}", band.centre_nm)));
+    columns.extend(["X", "Y", "Z"].map(str::to_owned));
     columns.join(",")
 }
 
@@ -66,5 +72,22 @@ fn line(
     fields.push(result.map_or("", |_| if doubt.is_some() { "yes" } else { "no" }).to_owned());
     let why = doubt.map_or_else(String::new, |doubt| format!("{doubt} {shared}"));
     fields.push(csv_field(why.trim_end()).into_owned());
+    fields.extend(how(&data));
     fields.join(",")
+}
+
+/// How it was measured; empty fields where an earlier release kept less.
+fn how(data: &Value) -> Vec<String> {
+    let number = |pointer: &str| data.pointer(pointer).filter(|value| value.is_number()).map(Value::to_string);
+    let reads = data.get("reads").and_then(Value::as_array).map(|reads| reads.len().to_string());
+    let over = data.pointer("/dark_reference/over").and_then(Value::as_str);
+    let mut fields = vec![reads, number("/scatter")];
+    fields.extend(["gain", "integration_ms", "led_ma"].map(|setting| number(&format!("/settings/{setting}"))));
+    fields.push(over.map(|over| csv_field(over).into_owned()));
+    fields.push(number("/white_reference/age_seconds"));
+    for of_band in ["/basic_counts/bands", "/absorbance"] {
+        fields.extend((0..BANDS.len()).map(|band| number(&format!("{of_band}/{band}"))));
+    }
+    fields.extend(["x", "y", "z"].map(|axis| number(&format!("/xyz/{axis}"))));
+    fields.into_iter().map(Option::unwrap_or_default).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Collection, DyeName, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, OperationId, PlateId, ResultId, Slot,
-    Tool, Volume, WellId, WellName, WellStatus,
+    Tool, Volume, WellId, WellName, WellStatus, doubt::Doubt,
 };
 use serde_json::Value;
 
@@ -36,6 +36,13 @@ pub enum Change {
         id: ResultId,
         well: WellId,
         measurement_data: Value,
+    },
+    /// What an experiment measured against this white reference isn't to be believed any more. A result that is doubted already
+    /// keeps its own doubt.
+    Doubted {
+        experiment: ExperimentId,
+        white: OperationId,
+        doubt: Doubt,
     },
     Tool(Tool),
     Run(Option<String>),

@@ -5,10 +5,10 @@
 
 use crate::{
     Deck, DyeName, Recipe, WellName,
-    colour::{ColourError, Estimate, estimate_reading, expected, of_ratios},
+    colour::{ColourError, Estimate, Lab, expected, of_ratios},
     dye::{self, Dye},
     pipetting::{BIAS_SHARE, BIAS_UL},
-    reading::Reading,
+    reading::Average,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,22 @@ use std::{collections::BTreeSet, fmt};
 
 /// Standard deviations that an honest well may be off. Four, since colours have three dimensions and a plate 96 wells.
 const SIGMAS: f64 = 4.0;
-/// Noise of a band's count in proportion to it, besides shot noise (the lab's simulation study: LED and amplifier).
+/// Noise of a band's count in proportion to it, besides shot noise, for LED and amplifier. A guess, the lab's simulation study's.
 const PROPORTIONAL_NOISE: f64 = 0.005;
 /// An empty well further off the white reference than this (ΔE2000), and than the sensor's noise explains (about 5 at the
 /// usual settings), isn't empty: 20 µL of any dye of the library is 8 off.
 const BLANK_DELTA_E: f64 = 3.0;
+/// By another light than a white LED's, one of twenty mixtures is further than this from its prediction (ΔE2000, of the library's
+/// dyes in even light, in daylight and by a warm white LED).
+const UNKNOWN_LIGHT_DELTA_E: f64 = 3.1;
+/// Exposures of one well further apart than this (standard deviation, ΔE2000) weren't all of the same: twice what is just
+/// noticeable side by side…
+const SCATTER_DELTA_E: f64 = 2.0;
+/// …and than so many standard deviations of the sensor's noise. Of four exposures the deviation is estimated to about a third.
+const SCATTER_SIGMAS: f64 = 2.5;
+/// A white that is further than this (ΔE2000) from what it was isn't the white of the wells between: what a perfect recipe's
+/// well stays below in 92 of 100 cases (the lab's simulation study), and 4 % of the light.
+const DRIFT_DELTA_E: f64 = 1.0;
 
 /// A measured well, and what is to be thought of it.
 #[derive(Clone, Debug)]
@@ -36,7 +47,8 @@ pub struct Judgement {
 /// Why a measured well isn't to be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// ΔE2000 from the prediction, where there is one…
+    /// How far off, ΔE2000, where that can be told: from the prediction, of the exposures among themselves, or of the white
+    /// reference from itself…
     pub delta_e: Option<f64>,
     /// …and how much of it this lab's errors explain.
     pub limit: Option<f64>,
@@ -48,8 +60,13 @@ pub struct Doubt {
 pub enum Why {
     /// The colour is further from the prediction than the lab's errors explain.
     FarFromPrediction,
-    /// A band reached the sensor's full scale: its count is a lower bound.
+    /// A band reached the sensor's full scale: its count is a lower bound. Only of results of earlier releases: such a reading
+    /// isn't kept any more.
     Saturated,
+    /// The exposures of the well are further apart than noise explains.
+    Unsteady,
+    /// The white reference, read again after the well, isn't what it was before.
+    Drifted,
 }
 
 impl fmt::Display for Doubt {
@@ -60,27 +77,87 @@ impl fmt::Display for Doubt {
                 write!(f, "It is ΔE00 {delta_e:.1} from its prediction; this lab's errors explain at most {limit:.1}.")
             }
             (Why::FarFromPrediction, ..) => f.write_str("It is far from its prediction."),
+            (Why::Unsteady, Some(delta_e), Some(limit)) => write!(
+                f,
+                "Its readings, taken one after the other, are ΔE00 {delta_e:.1} apart; the sensor's noise explains at most {limit:.1}."
+            ),
+            (Why::Unsteady, ..) => f.write_str("Its readings, taken one after the other, are far apart."),
+            (Why::Drifted, Some(delta_e), Some(limit)) => write!(
+                f,
+                "The white reference was ΔE00 {delta_e:.1} off when it was read again after this well; at most {limit:.1} is usual."
+            ),
+            (Why::Drifted, ..) => {
+                f.write_str("The white reference was another when it was read again after this well.")
+            }
             (Why::Saturated, ..) => f.write_str("A band reached the sensor's full scale, so the colour is a guess."),
         }
     }
 }
 
 /// The colour of one well by its reading and its plate's white reference, held against what its recipe should give.
-pub fn judge(recipe: &Recipe, deck: &Deck, sample: &Reading, white: &Reading) -> Result<Judgement, ColourError> {
-    let measured = estimate_reading(sample, white)?;
+pub fn judge(recipe: &Recipe, deck: &Deck, sample: &Average, white: &Average) -> Result<Judgement, ColourError> {
+    let measured = white.estimate(sample)?;
     let mixture = Mixture::of(recipe, deck);
     let predicted = mixture.as_ref().map(|mixture| expected(&mixture.amounts()));
     let delta_e = predicted.map(|predicted| measured.lab.delta_e_2000(predicted.lab));
-    let limit = mixture.map(|mixture| deck.doubt_delta_e.max(SIGMAS * mixture.repeatability(white)));
-    let is_far = delta_e.zip(limit).is_some_and(|(delta_e, limit)| delta_e > limit);
-    let why = if sample.saturated { Some(Why::Saturated) } else { is_far.then_some(Why::FarFromPrediction) };
-    Ok(Judgement { measured, predicted, delta_e, doubt: why.map(|why| Doubt { delta_e, limit, why }) })
+    let limit = mixture.map(|mixture| {
+        let allowed = deck.doubt_delta_e.max(SIGMAS * mixture.repeatability(white));
+        if sample.reading.settings.is_lit() { allowed } else { allowed + UNKNOWN_LIGHT_DELTA_E }
+    });
+    let far = delta_e.zip(limit).filter(|(delta_e, limit)| delta_e > limit).map(|_| Why::FarFromPrediction);
+    let doubt = if sample.reading.saturated {
+        Some(Doubt { delta_e, limit, why: Why::Saturated })
+    } else if let Some(unsteady) = unsteady(sample, white)? {
+        Some(unsteady)
+    } else {
+        far.map(|why| Doubt { delta_e, limit, why })
+    };
+    Ok(Judgement { measured, predicted, delta_e, doubt })
+}
+
+/// Whether the exposures of one reading are further apart than the sensor's noise explains. Of a white, hand it in twice.
+pub fn unsteady(sample: &Average, white: &Average) -> Result<Option<Doubt>, ColourError> {
+    let Some(scatter) = white.scatter(sample)? else { return Ok(None) };
+    let colour = white.estimate(sample)?;
+    let noise = noise(&colour, white, |sample, _, dark| of_exposure(sample, dark));
+    let limit = SCATTER_DELTA_E.max(SCATTER_SIGMAS * noise.sqrt());
+    Ok((scatter > limit).then_some(Doubt { delta_e: Some(scatter), limit: Some(limit), why: Why::Unsteady }))
+}
+
+/// How far a white that was read again is from what it was, and whether that is too far: in lightness, of which the strong bands
+/// tell more than the violet's noise hides, or else in colour.
+pub fn drift(again: &Average, white: &Average) -> Result<Drift, ColourError> {
+    let water = expected(&[]);
+    let seen = white.estimate(again)?.lab;
+    let lightness = Drift { delta_e: Lab { l: seen.l, ..water.lab }.delta_e_2000(water.lab), limit: DRIFT_DELTA_E };
+    if lightness.delta_e > lightness.limit {
+        return Ok(lightness);
+    }
+    let limit = DRIFT_DELTA_E.max(SIGMAS * sensor_spread(&water, white).sqrt());
+    Ok(Drift { delta_e: seen.delta_e_2000(water.lab), limit })
+}
+
+/// What became of a white reference between two looks at the same empty well.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// ΔE2000 between the two.
+    pub delta_e: f64,
+    /// How much of it noise explains, or doesn't matter.
+    pub limit: f64,
+}
+
+impl Drift {
+    /// What is to be thought of the wells between, if it is too far.
+    pub fn doubt(&self) -> Option<Doubt> {
+        let (delta_e, limit) = (Some(self.delta_e), Some(self.limit));
+        (self.delta_e > self.limit).then_some(Doubt { delta_e, limit, why: Why::Drifted })
+    }
 }
 
 /// Whether a well that should be empty looks like the white reference; if not, how far off it is.
-pub fn check_blank(sample: &Reading, white: &Reading) -> Result<Option<f64>, ColourError> {
+pub fn check_blank(sample: &Average, white: &Average) -> Result<Option<f64>, ColourError> {
     let water = expected(&[]);
-    let delta_e = estimate_reading(sample, white)?.lab.delta_e_2000(water.lab);
+    let delta_e = white.estimate(sample)?.lab.delta_e_2000(water.lab);
     let limit = BLANK_DELTA_E.max(SIGMAS * sensor_spread(&water, white).sqrt());
     Ok((delta_e > limit).then_some(delta_e))
 }
@@ -116,7 +193,7 @@ impl<'a> Mixture<'a> {
 
     /// Root mean square of ΔE2000 between this recipe's wells and its prediction: each error (one stroke's spread, the
     /// instrument's bias, each band's noise) alone, by one standard deviation, squared and added.
-    fn repeatability(&self, white: &Reading) -> f64 {
+    fn repeatability(&self, white: &Average) -> f64 {
         let nominal = expected(&self.amounts());
         let off = |amounts: &[(&Dye, f64)]| expected(amounts).lab.delta_e_2000(nominal.lab).powi(2);
         let strokes: f64 = (0..self.parts.len())
@@ -134,17 +211,30 @@ impl<'a> Mixture<'a> {
     }
 }
 
-/// Mean square of ΔE2000 that the sensor's noise makes of this colour, when it is read against this white.
-fn sensor_spread(colour: &Estimate, white: &Reading) -> f64 {
-    let counts = white.channels.bands();
+/// Mean square of ΔE2000 that the sensor's noise makes of this colour, when it is read as often as this white and against it.
+fn sensor_spread(colour: &Estimate, white: &Average) -> f64 {
+    let reads = white.reads().len() as f64;
+    // The dark is read once.
+    let of_mean = |lit: f64, dark: f64| of_exposure(lit, dark) / reads + dark / lit.powi(2);
+    noise(colour, white, |sample, white, dark| of_mean(sample, dark) + of_mean(white, dark))
+}
+
+/// Relative variance of what one exposure counts by the sensor's light: shot noise, and what is in proportion, of all that it counts.
+fn of_exposure(lit: f64, dark: f64) -> f64 {
+    let all = lit + dark;
+    (all + (PROPORTIONAL_NOISE * all).powi(2)) / lit.powi(2)
+}
+
+/// Mean square of ΔE2000 where the relative variance of a band's ratio is what `variance` says of the counts of sample, white
+/// and dark.
+fn noise(colour: &Estimate, white: &Average, variance: impl Fn(f64, f64, f64) -> f64) -> f64 {
+    let counts = white.lit_and_dark_counts();
     (0..colour.transmittance.len())
         .map(|band| {
             let mut ratios = colour.transmittance;
-            let white = f64::from(counts[band]).max(1.0);
+            let (white, dark) = (counts[band].0.max(1.0), counts[band].1.max(0.0));
             let sample = (ratios[band] * white).max(1.0);
-            // Shot noise of both readings, and what is in proportion to them.
-            let relative = (1.0 / sample + 1.0 / white + 2.0 * PROPORTIONAL_NOISE.powi(2)).sqrt();
-            ratios[band] += ratios[band].max(1.0 / white) * relative;
+            ratios[band] += ratios[band].max(1.0 / white) * variance(sample, white, dark).sqrt();
             of_ratios(ratios).lab.delta_e_2000(colour.lab).powi(2)
         })
         .sum()
@@ -260,7 +350,7 @@ mod tests {
     use super::*;
     use crate::{
         Volume,
-        reading::{Channels, SensorSettings},
+        reading::{Channels, Reading, SensorSettings},
     };
     use chrono::TimeDelta;
     use proptest::prelude::*;
@@ -273,16 +363,25 @@ mod tests {
         Recipe::new(amounts.iter().map(|(name, ul)| (dye(name), Volume::from_whole_ul(*ul))))
     }
 
-    const WHITE: [u16; 8] = [3_641, 40_322, 25_729, 32_368, 45_000, 39_782, 25_892, 6_099];
+    const WHITE: [u16; 8] = [197, 4_597, 6_165, 15_553, 31_741, 40_529, 45_000, 9_615];
 
-    fn reading(ratios: [f64; 8]) -> Reading {
+    fn exposure(ratios: [f64; 8]) -> Reading {
         let bands = std::array::from_fn(|band| (f64::from(WHITE[band]) * ratios[band]).round() as u16);
-        Reading::new(Channels::new(bands, 30_000, 900), SensorSettings::default())
+        Reading::new(Channels::new(bands, 30_000, 900), SensorSettings::default().by_led())
+    }
+
+    /// Four exposures without noise.
+    fn reading(ratios: [f64; 8]) -> Average {
+        Average::of(&[exposure(ratios); 4]).expect("the same")
+    }
+
+    fn judge_by_white(asked: &Recipe, deck: &Deck, sample: &Average) -> Judgement {
+        judge(asked, deck, sample, &reading([1.0; 8])).expect("a colour")
     }
 
     fn judged(asked: &Recipe, is: &Recipe) -> Judgement {
         let sample = reading(crate::colour::predict(is).transmittance);
-        judge(asked, &Deck::default(), &sample, &reading([1.0; 8])).expect("a colour")
+        judge_by_white(asked, &Deck::default(), &sample)
     }
 
     #[test]
@@ -301,7 +400,7 @@ mod tests {
     fn dyes_unlike_the_librarys_are_allowed_for_or_not_judged() {
         let asked = recipe(&[("red", 60)]);
         let sample = reading(crate::colour::predict(&recipe(&[("red", 100)])).transmittance);
-        let judge_on = |deck: &Deck, asked: &Recipe| judge(asked, deck, &sample, &reading([1.0; 8])).expect("a colour");
+        let judge_on = |deck: &Deck, asked: &Recipe| judge_by_white(asked, deck, &sample);
         assert!(judge_on(&Deck::default(), &asked).doubt.is_some());
         let tolerant = Deck { doubt_delta_e: 40.0, ..Deck::default() };
         assert_eq!(judge_on(&tolerant, &asked).doubt, None);
@@ -313,22 +412,59 @@ mod tests {
     fn a_saturated_reading_is_doubtful_wherever_it_lies() {
         let mut bands = WHITE;
         bands[4] = u16::MAX;
-        let saturated = Reading::new(Channels::new(bands, 30_000, 900), SensorSettings::default());
-        let verdict = judge(&Recipe::default(), &Deck::default(), &saturated, &reading([1.0; 8])).expect("a colour");
+        let saturated = Reading::new(Channels::new(bands, 30_000, 900), SensorSettings::default().by_led()).into();
+        let verdict = judge_by_white(&Recipe::default(), &Deck::default(), &saturated);
         assert_eq!(verdict.doubt.map(|doubt| doubt.why), Some(Why::Saturated));
     }
 
     #[test]
     fn twenty_microlitres_of_any_dye_are_seen_in_a_well_that_should_be_empty() {
         let white = reading([1.0; 8]);
-        assert_eq!(check_blank(&white, &white), Ok(None));
+        let check = |sample: &Average, white: &Average| check_blank(sample, white).expect("a colour");
+        assert_eq!(check(&white, &white), None);
         for name in ["red", "yellow", "blue"] {
             let used = reading(crate::colour::predict(&recipe(&[(name, 20)])).transmittance);
-            let off = check_blank(&used, &white).expect("a colour").expect("not empty");
+            let off = check(&used, &white).expect("not empty");
             assert!(off > 8.0, "{name}: {off}");
             // And where the white was read over the used well instead, the clean one shows.
-            assert!(check_blank(&white, &used).expect("a colour").is_some(), "{name}");
+            assert!(check(&white, &used).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn exposures_that_are_far_apart_make_a_well_doubtful() {
+        let dim =
+            |share: f64| exposure(crate::colour::predict(&recipe(&[("red", 60)])).transmittance.map(|t| t * share));
+        let sample = Average::of(&[dim(1.0), dim(0.8), dim(1.0), dim(0.8)]).expect("the same settings");
+        let asked = recipe(&[("mauve", 60)]);
+        let doubt = judge_by_white(&asked, &Deck::default(), &sample).doubt.expect("a doubt");
+        assert_eq!(doubt.why, Why::Unsteady);
+        assert!(doubt.delta_e > doubt.limit && doubt.to_string().starts_with("Its readings"), "{doubt}");
+        let steady = Average::of(&[dim(1.0), dim(0.99), dim(1.0), dim(0.99)]).expect("the same settings");
+        assert_eq!(judge_by_white(&asked, &Deck::default(), &steady).doubt, None);
+    }
+
+    #[test]
+    fn a_white_that_changed_is_a_drift_and_noise_is_none() {
+        let white = reading([1.0; 8]);
+        let off = |share: f64| drift(&reading([share; 8]), &white).expect("a colour");
+        assert_eq!(off(0.98).doubt(), None);
+        let doubt = [off(0.95), off(1.05)].map(|drift| drift.doubt().map(|doubt| doubt.why));
+        assert_eq!(doubt, [Some(Why::Drifted); 2]);
+    }
+
+    #[test]
+    fn in_a_light_that_nobody_knows_more_is_allowed() {
+        let asked = recipe(&[("red", 60)]);
+        let in_light = |settings: SensorSettings, ul: u32| {
+            let of = |ratios| Average::of(&[Reading { settings, ..exposure(ratios) }; 4]).expect("the same");
+            let sample = of(crate::colour::predict(&recipe(&[("red", ul)])).transmittance);
+            judge(&asked, &Deck::default(), &sample, &of([1.0; 8])).expect("a colour").doubt
+        };
+        let known = SensorSettings::default().by_led();
+        let first = (60..300).find(|ul| in_light(known, *ul).is_some()).expect("too much red is seen");
+        assert_eq!((in_light(known.with_unknown_led(), first), in_light(known.without_led(), first)), (None, None));
+        assert!(in_light(known.with_unknown_led(), 300).is_some(), "but not everything");
     }
 
     fn witness(index: usize, is_doubtful: bool, dyes: &[&str]) -> Witness {

@@ -90,3 +90,26 @@ identifiers! {
     /// One change of somebody's quota.
     QuotaChangeId,
 }
+
+impl OperationId {
+    /// The id under which one exposure of a reading is asked for, so that a late answer to one isn't taken for another's: the first
+    /// bears the operation's own, the others differ from it in the last byte.
+    #[must_use]
+    pub fn exposure(self, index: u8) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128() ^ u128::from(index)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exposure_has_an_id_of_its_own_and_the_first_has_the_operations() {
+        let operation = OperationId::new();
+        assert_eq!(operation.exposure(0), operation);
+        let ids: std::collections::BTreeSet<_> = (0..=u8::MAX).map(|index| operation.exposure(index)).collect();
+        assert_eq!(ids.len(), 256);
+        assert!(ids.iter().all(|id| id.to_string()[..34] == operation.to_string()[..34]));
+    }
+}

@@ -55,7 +55,8 @@ pub enum Step {
         mount: Mount,
         over: WellName,
     },
-    /// Reads the sensor. `well` is nothing for the white reference, taken over an empty well.
+    /// Reads the sensor. `well` is nothing for the white reference, taken over an empty well; over the same one again after the
+    /// samples, to see whether it is still what it was.
     Read {
         over: WellName,
         well: Option<WellId>,

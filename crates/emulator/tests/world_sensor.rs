@@ -2,7 +2,7 @@
 
 use domain::Mount;
 use emulator::{
-    sensor,
+    sensor::{self, firmware},
     world::{
         Action, DOCK_SLOT, DOCK_WELL, Event, PLATE_SLOT, SensorFaults, SharedWorld, Travel, World, WorldConfig, lock,
     },
@@ -97,12 +97,12 @@ async fn a_read_answers_with_its_own_ids_and_is_in_the_ledger() {
     assert_eq!(answer["saturated"], false);
     assert_eq!(
         answer["sensor_settings"],
-        json!({"gain": 64.0, "again_code": 7, "atime": 100, "astep": 999, "integration_ms": 280.78})
+        json!({"gain": 64.0, "again_code": 7, "atime": 100, "astep": 999, "integration_ms": 280.78, "led_ma": 12})
     );
     let bands = answer["sensor_data"].as_object().expect("bands");
     assert_eq!(bands.len(), 8);
     let brightest = bands.values().filter_map(Value::as_u64).max().expect("counts");
-    assert!((21_000..24_000).contains(&brightest), "half the gain is half the light: {answer}");
+    assert!((22_500..25_500).contains(&brightest), "half the gain is half the light: {answer}");
 
     let entries = lock(&bench.world).ledger(None, 100).expect("the ledger");
     let read = serde_json::to_value(entries.last().expect("an entry")).expect("json");
@@ -128,9 +128,35 @@ async fn a_broken_sensor_is_dark_or_stays_in_its_dock_until_it_is_mended() {
 
     lock(&bench.world).break_sensor(SensorFaults { light: 0.0, ..SensorFaults::default() });
     hold_over_a1(&bench.world);
-    assert!(line.ask(&read).await["clear"].as_u64() < Some(30), "its lamp is off");
+    let by_room = line.ask(&read).await["clear"].as_u64().expect("a count");
+    assert!((2_500..4_000).contains(&by_room), "its lamp is broken, and the room's light is left: {by_room}");
+    lock(&bench.world).break_sensor(SensorFaults { light: 0.0, room: 0.0, ..SensorFaults::default() });
+    assert!(line.ask(&read).await["clear"].as_u64() < Some(30), "it is night");
     lock(&bench.world).break_sensor(SensorFaults::default());
     assert!(line.ask(&read).await["clear"].as_u64() > Some(40_000), "it is mended");
+}
+
+#[tokio::test]
+async fn the_led_shines_unless_it_is_told_not_to_and_on_a_broker_it_never_does() {
+    let bench = Bench::new().await;
+    hold_over_a1(&bench.world);
+    let mut line = bench.connect().await;
+    let with = |led_ma: u16| json!({"command": "read", "operation_id": "op-1", "settings": {"led_ma": led_ma}});
+    let (lit, half, dark) = (line.ask(&with(12)).await, line.ask(&with(6)).await, line.ask(&with(0)).await);
+    let seen = |answer: &Value| answer["sensor_data"]["ch620"].as_f64().expect("a count");
+    assert_eq!((&lit["sensor_settings"]["led_ma"], &dark["sensor_settings"]["led_ma"]), (&json!(12), &json!(0)));
+    assert!((2_000.0..3_500.0).contains(&seen(&dark)), "the room's light: {dark}");
+    assert!(((seen(&half) - seen(&dark)) / (seen(&lit) - seen(&dark)) - 0.5).abs() < 0.05, "{lit} {half} {dark}");
+    assert!(line.ask(&with(5)).await["error"].is_string(), "no such current");
+
+    let request = firmware::parse(json!({"experiment_id": "e"}).to_string().as_bytes()).expect("a request");
+    let on_a_broker = |faults: SensorFaults| {
+        let mut world = lock(&bench.world);
+        world.break_sensor(faults);
+        seen(&request.answer(&mut world, chrono::Utc::now()))
+    };
+    assert!((2_000.0..3_500.0).contains(&on_a_broker(SensorFaults { light: 0.0, ..SensorFaults::default() })));
+    assert!(on_a_broker(SensorFaults { room: 0.0, ..SensorFaults::default() }) < 20.0);
 }
 
 #[tokio::test]

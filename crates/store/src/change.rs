@@ -13,7 +13,7 @@ use crate::{
     sql::{Sql, now, row_values, sql},
     wells,
 };
-use domain::*;
+use domain::{doubt::Doubt, *};
 use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 
@@ -222,6 +222,7 @@ impl Effects {
                 self.events.extend(wells::replace(tx, *quarantined, *fresh, *at, fault).await?);
             }
             Change::Result { id, well, measurement_data } => self.measure(tx, *id, *well, measurement_data).await?,
+            Change::Doubted { experiment, white, doubt } => self.doubt(tx, *experiment, *white, doubt).await?,
             Change::Event { experiment, event } => {
                 self.events.push(NewEvent { experiment: *experiment, event: event.clone() });
             }
@@ -267,18 +268,37 @@ impl Effects {
         )
         .execute(tx)
         .await?;
-        let part = |key: &str| data.get(key).cloned();
-        let event = ExperimentEvent::Result {
-            well,
-            position: place.position,
-            well_id: place.well_id,
-            srgb: part("srgb"),
-            lab: part("lab"),
-            doubt: part("doubt"),
-        };
         self.events.push(place.event(WellStatus::Measured, None));
-        self.events.push(NewEvent { experiment: place.experiment, event });
+        self.events.push(place.result(data));
         Ok(())
+    }
+
+    /// Puts the doubt into the results that were made with this white and have none, and tells of them anew.
+    async fn doubt(
+        &mut self,
+        tx: &DatabaseTransaction,
+        experiment: ExperimentId,
+        white: OperationId,
+        doubt: &Doubt,
+    ) -> Result<()> {
+        let white = white.to_string();
+        let mut doubted = Vec::new();
+        for (result, place, mut data) in wells::results(tx, experiment).await? {
+            let by_white = data.pointer("/white_reference/operation_id").and_then(Value::as_str) == Some(&white);
+            let Some(fields) = data.as_object_mut().filter(|fields| by_white && !fields.contains_key("doubt")) else {
+                continue;
+            };
+            fields.insert("doubt".to_owned(), serde_json::to_value(doubt).unwrap_or_default());
+            self.events.push(place.result(&data));
+            doubted.push(row_values![result, data]);
+        }
+        if doubted.is_empty() {
+            return Ok(());
+        }
+        // `column1` and `column2` are what both databases call the columns of a VALUES list.
+        let keep = "UPDATE results SET measurement_data = doubted.column2 FROM (VALUES";
+        let whose = ") AS doubted WHERE results.id = doubted.column1";
+        Sql::with_rows(keep, Vec::new(), doubted, whose).execute(tx).await.map(drop)
     }
 }
 

@@ -7,8 +7,9 @@ use crate::{
     sql::{Row, Sql, now, row_values, sql},
 };
 use async_recursion::async_recursion as boxed;
-use domain::{ExperimentEvent, ExperimentId, Fault, PlateId, UserId, WellId, WellName, WellStatus};
+use domain::{ExperimentEvent, ExperimentId, Fault, PlateId, ResultId, UserId, WellId, WellName, WellStatus};
 use sea_orm::DatabaseTransaction;
+use serde_json::Value;
 
 /// A well as its events show it.
 #[derive(Clone, Debug)]
@@ -38,11 +39,39 @@ impl Place {
         self.event_in_place_of(None, status, fault)
     }
 
+    /// That it was measured, and what of the measurement its followers are told.
+    pub fn result(&self, data: &Value) -> NewEvent {
+        let part = |key: &str| data.get(key).cloned();
+        let event = ExperimentEvent::Result {
+            well: self.id,
+            position: self.position,
+            well_id: self.well_id,
+            srgb: part("srgb"),
+            lab: part("lab"),
+            doubt: part("doubt"),
+        };
+        NewEvent { experiment: self.experiment, event }
+    }
+
     fn event_in_place_of(&self, replaces: Option<WellId>, status: WellStatus, fault: Option<&Fault>) -> NewEvent {
         let (position, fault) = (self.position, fault.cloned());
         let event = ExperimentEvent::Well { id: self.id, position, well_id: self.well_id, status, fault, replaces };
         NewEvent { experiment: self.experiment, event }
     }
+}
+
+/// The results of an experiment, each with the place of its well.
+pub(crate) async fn results(
+    tx: &DatabaseTransaction,
+    experiment: ExperimentId,
+) -> Result<Vec<(ResultId, Place, Value)>> {
+    let rows = sql!(
+        "SELECT r.id AS result_id, r.measurement_data, w.id, w.experiment_id, w.position, w.well_id
+         FROM results r JOIN wells w ON w.id = r.well_id WHERE r.experiment_id = $1 ORDER BY w.position",
+        experiment,
+    );
+    let read = |row: &Row| Ok((row.get("result_id")?, Place::read(row)?, row.get("measurement_data")?));
+    rows.all(tx).await?.iter().map(read).collect()
 }
 
 /// Names as an SQL list. They are constants of the domain, never input.

@@ -14,7 +14,7 @@ pub use steer::{Act, By, Experiment, Language, ProtocolOf, Seen, Which, WhichExp
 
 use crate::settings::{Flag, LogFormat, Secret};
 use clap::{Args, Parser, Subcommand};
-use domain::{BlankCheck, Deck, RobotKind, Role, Scope, ServiceKind};
+use domain::{BlankCheck, Deck, MOST_READS, RobotKind, Role, Scope, ServiceKind};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A self-driving colour lab in one binary: ask for a mixture, a robot makes it, you hold the measured colour.
@@ -399,6 +399,9 @@ pub enum Robot {
         /// dyes are unlike the library's
         #[arg(long, default_value_t = Deck::default().doubt_delta_e, value_parser = delta_e)]
         doubt_delta_e: f64,
+        /// How often each well is read; the mean counts. Each reading takes 0.6 s
+        #[arg(long, default_value_t = Deck::default().reads, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_READS)))]
+        reads: u8,
     },
     /// List robots and what they do
     List,

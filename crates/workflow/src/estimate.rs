@@ -13,18 +13,19 @@ fn nominal_seconds(step: &Step) -> f64 {
         Step::ReturnTip { .. } | Step::ParkSensor { .. } | Step::MoveSensorToDock { .. } => 4.0,
         Step::MoveToTrash { .. } | Step::MoveSensor { .. } => 2.0,
         Step::DropInPlace { .. } => 1.5,
-        Step::Read { .. } | Step::CheckBlank { .. } => 0.6,
+        // Four exposures of 0.6 s, and mostly one in the dark.
+        Step::Read { .. } | Step::CheckBlank { .. } => 3.0,
     }
 }
 
-/// The look at a new plate: the sensor fetched and parked, five readings.
-const NEW_PLATE_SECONDS: f64 = 22.0;
+/// The look at a new plate: the sensor fetched and parked, five looks.
+const NEW_PLATE_SECONDS: f64 = 34.0;
 
 /// Nominal seconds for `experiments` of together `wells` wells, each well of about three dyes.
 pub fn experiment_seconds(wells: u64, experiments: usize) -> f64 {
     let wells = wells as f64;
     let plates = wells / domain::PLATE_WELLS as f64;
-    wells * 18.0 + plates * NEW_PLATE_SECONDS + experiments as f64 * 60.0
+    wells * 20.4 + plates * NEW_PLATE_SECONDS + experiments as f64 * 60.0
 }
 
 /// Learns a robot's pace from the steps it carries out.

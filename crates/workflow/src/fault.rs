@@ -74,9 +74,14 @@ pub fn of_reading(step: &Step, error: &SensorError) -> Fault {
 /// A reading that was taken and is worth nothing.
 pub fn of_flaw(step: &Step, flaw: &Flaw) -> Fault {
     let (code, next) = match flaw {
-        Flaw::Glaring { .. } | Flaw::White(WhiteFlaw::Saturated { .. }) => {
-            (FaultCode::SensorSaturated, "Shade the sensor from the room's light, then resume the robot.")
-        }
+        Flaw::Glaring { .. } | Flaw::Saturated { .. } | Flaw::White(WhiteFlaw::Saturated { .. }) => (
+            FaultCode::SensorSaturated,
+            "Shade the sensor from the room's light, or lower the gain where its address fixes one; then resume the robot.",
+        ),
+        Flaw::Unsteady { .. } => (
+            FaultCode::SensorError,
+            "Look whether the sensor hangs firmly and nothing in the room flickers or moves, then resume the robot.",
+        ),
         Flaw::White(WhiteFlaw::Dimmed { .. }) => (
             FaultCode::SensorDark,
             "Look at the sensor's light and window, and whether the plate is new. After a resume the next white reference is taken as it comes.",

@@ -63,8 +63,8 @@ impl Tips {
 /// Where the white reference of this experiment comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reference {
-    /// It has been read.
-    Known,
+    /// It has been read, over this well where that is still empty.
+    Known(Option<WellName>),
     /// Over this empty well, when the sensor is picked up to measure.
     Over(WellName),
     /// The plate has no well to spare: over this one, before anything is dispensed into it.
@@ -81,7 +81,20 @@ impl Reference {
         }
         mixtures.iter().find(|mixture| mixture.is_untouched()).map_or(Self::Last, |mixture| Self::First(mixture.at))
     }
+
+    /// The empty well where it can be read again.
+    const fn again_over(self) -> Option<WellName> {
+        match self {
+            Self::Over(well) | Self::Known(Some(well)) => Some(well),
+            Self::Known(None) | Self::First(_) | Self::Last => None,
+        }
+    }
 }
+
+/// After so many wells the white is read again, to see whether it is still what it was…
+const WELLS_BETWEEN_WHITES: usize = 24;
+/// …but not after fewer than these: it costs five seconds, and nothing changes in half a minute.
+const LEAST_WELLS_BETWEEN_WHITES: usize = 8;
 
 /// Wells of one plate that are looked at before it is believed to be new.
 const SAMPLE: usize = 4;
@@ -126,8 +139,10 @@ pub fn steps(
         if let Reference::Over(over) = reference {
             plan.extend(read(deck.sensor_mount, over, None));
         }
-        for mixture in mixtures {
-            plan.extend(read(deck.sensor_mount, mixture.at, Some(mixture)));
+        for wells in mixtures.chunks(WELLS_BETWEEN_WHITES) {
+            plan.extend(wells.iter().flat_map(|mixture| read(deck.sensor_mount, mixture.at, Some(mixture))));
+            let again = reference.again_over().filter(|_| wells.len() >= LEAST_WELLS_BETWEEN_WHITES);
+            plan.extend(again.into_iter().flat_map(|over| read(deck.sensor_mount, over, None)));
         }
         plan.push(Step::ParkSensor { mount: deck.sensor_mount });
     }
@@ -139,7 +154,7 @@ fn look(mount: Mount, reference: Reference, unseen: &[WellName]) -> Vec<Step> {
     let white = match reference {
         Reference::First(over) => Some(over),
         Reference::Over(over) if !unseen.is_empty() => Some(over),
-        Reference::Over(_) | Reference::Known | Reference::Last => None,
+        Reference::Over(_) | Reference::Known(_) | Reference::Last => None,
     };
     if white.is_none() && unseen.is_empty() {
         return Vec::new();
@@ -236,7 +251,7 @@ pub fn check_supplies(
             return Err(Shortage::Dye { dye: vial.name.clone(), vial: vial.vial, wanted, held, reserve });
         }
     }
-    steps(deck, mixtures, &mut Tips::new(&inventory.tips), Reference::Known, &[]).map(drop)
+    steps(deck, mixtures, &mut Tips::new(&inventory.tips), Reference::Known(None), &[]).map(drop)
 }
 
 /// The plate's wells that nobody was ever allotted, in plate order.
@@ -342,7 +357,7 @@ mod tests {
         fn every_well_gets_exactly_its_recipe_and_is_read_once(asked in amounts(200)) {
             let deck = Deck::default();
             let mixtures = mixtures(&asked);
-            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known, &[]).expect("a plan");
+            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("a plan");
             let given = carry_out(&deck, &plan);
             for mixture in &mixtures {
                 let wanted: BTreeMap<_, _> = mixture.recipe.iter().map(|(dye, volume)| (dye.clone(), volume)).collect();
@@ -358,7 +373,7 @@ mod tests {
         fn small_amounts_take_the_small_pipette(asked in amounts(10)) {
             let deck = Deck::with_p20();
             let mixtures = mixtures(&asked);
-            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known, &[]).expect("a plan");
+            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("a plan");
             let given = carry_out(&deck, &plan);
             prop_assert_eq!(given.len(), mixtures.len());
         }
@@ -367,13 +382,13 @@ mod tests {
         fn a_plan_after_an_interruption_gives_just_the_rest(asked in amounts(200), cut in 0usize..400) {
             let deck = Deck::default();
             let mut wells = mixtures(&asked);
-            let plan = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known, &[]).expect("a plan");
+            let plan = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("a plan");
             for step in plan.iter().take(cut) {
                 if let Step::Dispense { dye, well, volume, .. } = step {
                     wells.iter_mut().find(|mixture| mixture.well == *well).expect("a well").give(dye, *volume);
                 }
             }
-            let rest = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known, &[]).expect("the rest");
+            let rest = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("the rest");
             let given = carry_out(&deck, &rest);
             for mixture in &wells {
                 for (dye, wanted) in mixture.recipe.iter() {

@@ -369,20 +369,42 @@ fn is_its_reading(case: &Case<'_>, well: &Well, result: &Measurement) -> Result<
     let acts = case.by_place.get(&place).map(Vec::as_slice).unwrap_or_default();
     let last_drop =
         acts.iter().filter(|act| matches!(act.entry.event, Event::Dispense { .. })).map(|act| act.entry.sequence).max();
-    let told_channels = data.get("channels").cloned().unwrap_or_default();
-    let is_it = |act: &&Act<'_>| match &act.entry.event {
-        Event::Read { channels, .. } => {
-            key(act.entry) == Some(id)
-                && Some(act.entry.sequence) > last_drop
-                && serde_json::to_value(channels).is_ok_and(|channels| is_told(channels, &told_channels))
-        }
-        _ => false,
+    // Each exposure of the operation has an id of its own.
+    let exposures: HashSet<OperationId> = (0..=u8::MAX).map(|index| id.exposure(index)).collect();
+    let is_exposure = |act: &&Act<'_>| {
+        matches!(act.entry.event, Event::Read { .. })
+            && key(act.entry).is_some_and(|key| exposures.contains(&key))
+            && Some(act.entry.sequence) > last_drop
     };
-    if acts.iter().any(|act| is_it(&act)) {
+    let mut counted: Vec<Value> =
+        acts.iter().filter(is_exposure).filter_map(|act| channels_of(&act.entry.event)).collect();
+    let reads = data.get("reads").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let are_all = !reads.is_empty()
+        && reads.iter().all(|read| {
+            let at = counted.iter().position(|channels| is_told(channels.clone(), read));
+            at.map(|at| counted.swap_remove(at)).is_some()
+        });
+    if are_all && is_their_mean(data.get("channels"), reads) {
         return check_white(case, place, data).map(|()| id);
     }
     let really: Vec<_> = case.acts(id).iter().map(|(_, act)| told(act.entry)).collect();
     Err(format!("its reading {id} isn't a reading of {place:?} after its last drop; the ledger has {really:?}"))
+}
+
+fn channels_of(event: &Event) -> Option<Value> {
+    match event {
+        Event::Read { channels, .. } => serde_json::to_value(channels).ok(),
+        _ => None,
+    }
+}
+
+fn is_their_mean(channels: Option<&Value>, reads: &[Value]) -> bool {
+    let Some(channels) = channels.and_then(Value::as_object) else { return false };
+    channels.iter().all(|(name, mean)| {
+        let counts: Option<Vec<f64>> = reads.iter().map(|read| read.get(name)?.as_f64()).collect();
+        let exact = counts.map(|counts| counts.iter().sum::<f64>() / reads.len() as f64);
+        exact.zip(mean.as_f64()).is_some_and(|(exact, mean)| (exact - mean).abs() <= 0.5)
+    })
 }
 
 /// Whether a result has what the sensor counted. A firmware may tell the eight bands alone.

@@ -1,6 +1,5 @@
 //! Colour as people compare it: CIE XYZ, Lab and sRGB, the difference ΔE2000, and the estimate a colour sensor allows.
 
-mod difference;
 mod estimate;
 mod observer;
 mod prediction;
@@ -8,7 +7,7 @@ mod spaces;
 mod srgb;
 
 pub(crate) use estimate::of_ratios;
-pub use estimate::{ColourError, Estimate, estimate, estimate_reading};
+pub use estimate::{ColourError, Estimate, METHOD, estimate};
 pub(crate) use prediction::expected;
 pub use prediction::{predict, prediction_weights};
 pub use spaces::{Lab, WHITE, Xyz};

@@ -1,6 +1,8 @@
-//! The spaces a colour is told in, all of them under D65: CIE XYZ, L*a*b*, and the screen's sRGB.
+//! The spaces a colour is told in, all of them under D65: CIE XYZ, L*a*b* and the screen's sRGB; and how different two
+//! colours look. The mathematics is the crate `palette`'s, held against published figures below.
 
 use super::srgb::Srgb;
+use palette::{FromColor, color_difference::Ciede2000, convert::FromColorUnclamped, white_point::D65};
 use serde::{Deserialize, Serialize};
 
 /// CIE 1931 tristimulus values under D65, relative to Y = 1 for white.
@@ -24,49 +26,49 @@ pub struct Lab {
 
 impl Xyz {
     pub fn to_lab(self) -> Lab {
-        let [x, y, z] = [self.x / WHITE.x, self.y / WHITE.y, self.z / WHITE.z].map(lightness_curve);
-        Lab { l: 116.0 * y - 16.0, a: 500.0 * (x - y), b: 200.0 * (y - z) }
+        palette::Lab::from_color_unclamped(palette::Xyz::from(self)).into()
     }
 
     /// Colours no screen can show are brought to the nearest edge, channel by channel.
     pub fn to_srgb(self) -> Srgb {
-        let Self { x, y, z } = self;
-        Srgb([
-            encoded(3.240_454_2 * x - 1.537_138_5 * y - 0.498_531_4 * z),
-            encoded(-0.969_266_0 * x + 1.876_010_8 * y + 0.041_556_0 * z),
-            encoded(0.055_643_4 * x - 0.204_025_9 * y + 1.057_225_2 * z),
-        ])
+        let screen = palette::Srgb::<f64>::from_color(palette::Xyz::from(self)).into_format::<u8>();
+        Srgb([screen.red, screen.green, screen.blue])
     }
 }
 
 impl Lab {
     pub fn to_xyz(self) -> Xyz {
-        let y = (self.l + 16.0) / 116.0;
-        let [x, y, z] = [y + self.a / 500.0, y, y - self.b / 200.0].map(ratio_of_lightness);
-        Xyz { x: x * WHITE.x, y: y * WHITE.y, z: z * WHITE.z }
+        let palette::Xyz { x, y, z, .. } = palette::Xyz::from_color_unclamped(palette::Lab::from(self));
+        Xyz { x, y, z }
     }
 
     pub fn to_srgb(self) -> Srgb {
         self.to_xyz().to_srgb()
     }
+
+    /// ΔE2000: how different two colours look. 1 is just noticeable side by side.
+    pub fn delta_e_2000(self, other: Self) -> f64 {
+        // Of two colours that are all but the same, rounding can make it the root of a negative number.
+        palette::Lab::from(self).difference(other.into()).max(0.0)
+    }
 }
 
-/// CIE's f(t): a cube root, straight near black.
-fn lightness_curve(ratio: f64) -> f64 {
-    const DELTA: f64 = 6.0 / 29.0;
-    if ratio > DELTA.powi(3) { ratio.cbrt() } else { ratio / (3.0 * DELTA * DELTA) + 4.0 / 29.0 }
+impl From<Xyz> for palette::Xyz<D65, f64> {
+    fn from(Xyz { x, y, z }: Xyz) -> Self {
+        Self::new(x, y, z)
+    }
 }
 
-fn ratio_of_lightness(value: f64) -> f64 {
-    const DELTA: f64 = 6.0 / 29.0;
-    if value > DELTA { value.powi(3) } else { 3.0 * DELTA * DELTA * (value - 4.0 / 29.0) }
+impl From<Lab> for palette::Lab<D65, f64> {
+    fn from(Lab { l, a, b }: Lab) -> Self {
+        Self::new(l, a, b)
+    }
 }
 
-/// sRGB's transfer curve, to eight bits.
-fn encoded(linear: f64) -> u8 {
-    let linear = linear.clamp(0.0, 1.0);
-    let curved = if linear <= 0.003_130_8 { 12.92 * linear } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 };
-    (curved * 255.0).round() as u8
+impl From<palette::Lab<D65, f64>> for Lab {
+    fn from(palette::Lab { l, a, b, .. }: palette::Lab<D65, f64>) -> Self {
+        Self { l, a, b }
+    }
 }
 
 #[cfg(test)]
@@ -86,5 +88,55 @@ mod tests {
         }
         // IEC 61966-2-1: mid grey, L* 53.585 is #808080.
         assert_eq!(Lab { l: 53.585, a: 0.0, b: 0.0 }.to_srgb().to_string(), "#808080");
+    }
+
+    #[test]
+    fn delta_e_agrees_with_the_published_pairs() {
+        // Sharma, Wu and Dalal, "The CIEDE2000 color-difference formula: implementation notes, supplementary test data, and
+        // mathematical observations", Color Research & Application 30(1), 2005, table 1: all 34 pairs, in its order.
+        let pairs = [
+            ([50.0, 2.6772, -79.7751], [50.0, 0.0, -82.7485], 2.0425),
+            ([50.0, 3.1571, -77.2803], [50.0, 0.0, -82.7485], 2.8615),
+            ([50.0, 2.8361, -74.0200], [50.0, 0.0, -82.7485], 3.4412),
+            ([50.0, -1.3802, -84.2814], [50.0, 0.0, -82.7485], 1.0000),
+            ([50.0, -1.1848, -84.8006], [50.0, 0.0, -82.7485], 1.0000),
+            ([50.0, -0.9009, -85.5211], [50.0, 0.0, -82.7485], 1.0000),
+            ([50.0, 0.0, 0.0], [50.0, -1.0, 2.0], 2.3669),
+            ([50.0, -1.0, 2.0], [50.0, 0.0, 0.0], 2.3669),
+            ([50.0, 2.4900, -0.0010], [50.0, -2.4900, 0.0009], 7.1792),
+            ([50.0, 2.4900, -0.0010], [50.0, -2.4900, 0.0010], 7.1792),
+            ([50.0, 2.4900, -0.0010], [50.0, -2.4900, 0.0011], 7.2195),
+            ([50.0, 2.4900, -0.0010], [50.0, -2.4900, 0.0012], 7.2195),
+            ([50.0, -0.0010, 2.4900], [50.0, 0.0009, -2.4900], 4.8045),
+            ([50.0, -0.0010, 2.4900], [50.0, 0.0010, -2.4900], 4.8045),
+            ([50.0, -0.0010, 2.4900], [50.0, 0.0011, -2.4900], 4.7461),
+            ([50.0, 2.5, 0.0], [50.0, 0.0, -2.5], 4.3065),
+            ([50.0, 2.5, 0.0], [73.0, 25.0, -18.0], 27.1492),
+            ([50.0, 2.5, 0.0], [61.0, -5.0, 29.0], 22.8977),
+            ([50.0, 2.5, 0.0], [56.0, -27.0, -3.0], 31.9030),
+            ([50.0, 2.5, 0.0], [58.0, 24.0, 15.0], 19.4535),
+            ([50.0, 2.5, 0.0], [50.0, 3.1736, 0.5854], 1.0000),
+            ([50.0, 2.5, 0.0], [50.0, 3.2972, 0.0], 1.0000),
+            ([50.0, 2.5, 0.0], [50.0, 1.8634, 0.5757], 1.0000),
+            ([50.0, 2.5, 0.0], [50.0, 3.2592, 0.3350], 1.0000),
+            ([60.2574, -34.0099, 36.2677], [60.4626, -34.1751, 39.4387], 1.2644),
+            ([63.0109, -31.0961, -5.8663], [62.8187, -29.7946, -4.0864], 1.2630),
+            ([61.2901, 3.7196, -5.3901], [61.4292, 2.2480, -4.9620], 1.8731),
+            ([35.0831, -44.1164, 3.7933], [35.0232, -40.0716, 1.5901], 1.8645),
+            ([22.7233, 20.0904, -46.6940], [23.0331, 14.9730, -42.5619], 2.0373),
+            ([36.4612, 47.8580, 18.3852], [36.2715, 50.5065, 21.2231], 1.4146),
+            ([90.8027, -2.0831, 1.4410], [91.1528, -1.6435, 0.0447], 1.4441),
+            ([90.9257, -0.5406, -0.9208], [88.6381, -0.8985, -0.7239], 1.5381),
+            ([6.7747, -0.2908, -2.4247], [5.8714, -0.0985, -2.2286], 0.6377),
+            ([2.0776, 0.0795, -1.1350], [0.9033, -0.0636, -0.5514], 0.9082),
+        ];
+        assert_eq!(pairs.len(), 34);
+        let lab = |[l, a, b]: [f64; 3]| Lab { l, a, b };
+        for (first, second, published) in pairs {
+            for (from, to) in [(first, second), (second, first)] {
+                let difference = lab(from).delta_e_2000(lab(to));
+                assert!((difference - published).abs() < 5e-5, "{from:?} {to:?}: {difference} for {published}");
+            }
+        }
     }
 }

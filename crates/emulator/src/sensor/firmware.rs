@@ -5,7 +5,8 @@
 //! ← the request, and "sensor_data":{"ch410":…,…,"ch670":…}, and where settings came "sensor_settings":{…}
 //! ← {"experiment_id":"…","error":"…"}
 //! ```
-//! It knows nothing of operations and leases, echoes whatever it is sent, and answers each request as often as it gets it.
+//! It has no way to switch its LED on: it reads by the room's light, and refuses settings that it doesn't know. It knows nothing of
+//! operations and leases, echoes whatever it is sent, and answers each request as often as it gets it.
 
 use super::protocol::{measure, reading_time};
 use crate::world::World;
@@ -13,6 +14,9 @@ use chrono::{DateTime, Utc};
 use domain::reading::{BANDS, Gain, SensorSettings};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, time::Duration};
+
+/// The settings that a request may have. Only the gain is heeded.
+const SETTINGS: [&str; 3] = ["gain", "atime", "astep"];
 
 /// A request that was understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +28,12 @@ pub struct Request {
 /// Parses one request. The error is the answer to send, if there is one.
 pub fn parse(payload: &[u8]) -> Result<Request, Option<Value>> {
     let Ok(Value::Object(asked)) = serde_json::from_slice(payload) else { return Err(None) };
+    let settings = asked.get("settings").and_then(Value::as_object);
+    let unknown = settings.and_then(|settings| settings.keys().find(|key| !SETTINGS.contains(&key.as_str())));
+    if let Some(key) = unknown {
+        let key: String = key.chars().take(20).collect();
+        return Err(Some(refusal(&asked, &format!("there is no setting '{key}'"))));
+    }
     let gain = match asked.get("settings").and_then(|settings| settings.get("gain")) {
         None => None,
         Some(gain) => {
@@ -40,7 +50,7 @@ fn refusal(asked: &Map<String, Value>, error: &str) -> Value {
 
 impl Request {
     fn settings(&self) -> SensorSettings {
-        let usual = SensorSettings::default();
+        let usual = SensorSettings::default().without_led();
         self.gain.map_or(usual, |gain| usual.with_gain(gain))
     }
 
@@ -102,5 +112,7 @@ mod tests {
         let refused = answer(&json!({"experiment_id": "e", "settings": {"gain": 100}}));
         assert_eq!(refused, json!({"experiment_id": "e", "error": "100 is no gain of an AS7341"}));
         assert_eq!(parse(b"no json"), Err(None));
+        let refused = answer(&json!({"experiment_id": "e", "settings": {"gain": 64, "led_ma": 12}}));
+        assert_eq!(refused, json!({"experiment_id": "e", "error": "there is no setting 'led_ma'"}));
     }
 }

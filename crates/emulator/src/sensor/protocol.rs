@@ -1,7 +1,7 @@
 //! What the sensor understands and answers, whatever carries it.
 //!
 //! ```text
-//! → {"command":"read","operation_id":"…","experiment_id":"…"?,"lease_epoch":n?,"settings":{"gain":128,"atime":100,"astep":999}?}
+//! → {"command":"read","operation_id":"…","experiment_id":"…"?,"lease_epoch":n?,"settings":{"gain":128,"atime":100,"astep":999,"led_ma":12}?}
 //! ← {"operation_id":"…",…,"sensor_data":{"ch410":…},"clear":…,"nir":…,"saturated":false,"sensor_settings":{…}}
 //! → {"command":"identify"}
 //! ← {"model":"AS7341","serial":"…","firmware":"…"}
@@ -96,7 +96,7 @@ impl Request {
     pub fn answer(&self, world: &mut World, at: DateTime<Utc>) -> Value {
         match &self.command {
             Command::Identify {} => with_ids(&self.ids, identity(world)),
-            Command::Read { settings } => match measure(world, *settings, self.ids.operation_id.as_deref(), at) {
+            Command::Read { settings } => match measure(world, lit(*settings), self.ids.operation_id.as_deref(), at) {
                 Ok(reading) => with_ids(&self.ids, reading_body(&reading)),
                 Err(error) => {
                     tracing::error!(%error, "a reading couldn't be recorded");
@@ -105,6 +105,11 @@ impl Request {
             },
         }
     }
+}
+
+/// Its LED shines unless it is told not to, and it says so.
+fn lit(settings: SensorSettings) -> SensorSettings {
+    if settings.led_ma().is_some() { settings } else { settings.by_led() }
 }
 
 /// How long a reading takes: two passes and a little.

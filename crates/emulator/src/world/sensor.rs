@@ -25,10 +25,14 @@ pub enum View {
 /// What is broken about the sensor. Not part of the ledger: a restart mends it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SensorFaults {
-    /// The LED's light as a share of what it should be: 0 is off; above 1, light from elsewhere comes in.
+    /// The LED's light as a share of what it should be: 0 is off.
     pub light: f64,
-    /// Every second reading gets this share of the light less.
+    /// The room's light as a share of the usual: 0 is night, and thousands are the sun.
+    pub room: f64,
+    /// Readings that get this share of the LED's light less…
     pub flicker: f64,
+    /// …are every second, or every so-manieth.
+    pub flicker_every: u64,
     /// A band, by its name, that counts nothing.
     pub dead_band: Option<String>,
     /// It sticks in its dock: the nozzle presses on it and comes away empty.
@@ -37,7 +41,7 @@ pub struct SensorFaults {
 
 impl Default for SensorFaults {
     fn default() -> Self {
-        Self { light: 1.0, flicker: 0.0, dead_band: None, is_stuck: false }
+        Self { light: 1.0, room: 1.0, flicker: 0.0, flicker_every: 2, dead_band: None, is_stuck: false }
     }
 }
 

@@ -86,7 +86,7 @@ impl World {
     /// What is broken about it in the reading that is taken now.
     pub(crate) fn faults_of_next_reading(&mut self) -> SensorFaults {
         self.readings += 1;
-        let is_dimmed = self.readings.is_multiple_of(2);
+        let is_dimmed = self.readings.is_multiple_of(self.sensor_faults.flicker_every);
         let flicker = if is_dimmed { self.sensor_faults.flicker } else { 0.0 };
         SensorFaults { light: self.sensor_faults.light * (1.0 - flicker), ..self.sensor_faults.clone() }
     }

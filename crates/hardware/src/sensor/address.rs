@@ -1,7 +1,27 @@
 //! What may follow `?` in a sensor's address.
 
 use crate::AddressError;
-use domain::reading::Gain;
+use domain::reading::{Gain, SensorSettings};
+
+/// The settings that an address fixes, whatever a request says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fixed {
+    pub gain: Option<Gain>,
+    /// The current of the light, where it shines.
+    pub led_ma: Option<u16>,
+}
+
+impl Fixed {
+    pub fn take(options: &mut Options) -> Result<Self, AddressError> {
+        Ok(Self { gain: options.take_gain()?, led_ma: options.take_led()? })
+    }
+
+    pub fn put_into(self, settings: SensorSettings) -> SensorSettings {
+        let settings = self.gain.map_or(settings, |gain| settings.with_gain(gain));
+        let led_ma = self.led_ma.filter(|_| settings.is_lit());
+        led_ma.and_then(|led_ma| settings.with_led(Some(led_ma)).ok()).unwrap_or(settings)
+    }
+}
 
 /// Those not yet asked for.
 #[derive(Debug)]
@@ -32,13 +52,21 @@ impl Options {
         gain.map(Some).ok_or(AddressError::Sensor(wrong))
     }
 
+    /// The current of the sensor's light, mA.
+    pub fn take_led(&mut self) -> Result<Option<u16>, AddressError> {
+        let Some(text) = self.take("led") else { return Ok(None) };
+        let led = text.parse().ok().filter(|ma| *ma != 0);
+        let known = led.filter(|ma| SensorSettings::default().with_led(Some(*ma)).is_ok());
+        known.map(Some).ok_or(AddressError::Sensor("the current of a sensor's light is an even number of mA, 4 to 258"))
+    }
+
     /// A misspelt one that is silently ignored costs an afternoon.
     pub fn end(self) -> Result<(), AddressError> {
         if self.0.is_empty() {
             return Ok(());
         }
         Err(AddressError::Sensor(
-            "a sensor's address has an option that isn't known, or twice: there are gain and, of a serial port, baud",
+            "a sensor's address has an option that isn't known, or twice: there are gain, led and, of a serial port, baud",
         ))
     }
 }

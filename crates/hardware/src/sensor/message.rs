@@ -4,7 +4,7 @@
 use super::{ReadRequest, SensorError};
 use domain::{
     ExperimentId, OperationId,
-    reading::{Channels, Gain, Reading, SensorSettings},
+    reading::{Channels, Gain, Reading, SensorSettings, SettingsError},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ struct Settings {
     gain: f64,
     atime: u8,
     astep: u16,
+    /// 0 is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    led_ma: Option<u16>,
 }
 
 /// What the field's devices understand. They echo every key of it.
@@ -33,7 +36,7 @@ struct Settings {
 struct Question {
     command: NoColours,
     experiment_id: String,
-    settings: GainAlone,
+    settings: GainAndLight,
 }
 
 /// The volumes that were mixed, which the devices only repeat.
@@ -45,9 +48,12 @@ struct NoColours {
     b: u8,
 }
 
+/// The light only where the device's address says that it can be switched: the field's firmware refuses settings it doesn't know.
 #[derive(Serialize)]
-struct GainAlone {
+struct GainAndLight {
     gain: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    led_ma: Option<u16>,
 }
 
 /// Which request a reply answers.
@@ -75,14 +81,16 @@ struct Content {
     sensor_settings: Option<Told>,
 }
 
-/// The settings that were used. What is missing is as it was asked for.
-#[derive(Deserialize)]
+/// The settings that were used. What is missing is as it was asked for, but for the light.
+#[derive(Default, Deserialize)]
 struct Told {
     gain: Option<f64>,
     /// What the chip itself was told, which counts where the two differ.
     again_code: Option<u8>,
     atime: Option<u8>,
     astep: Option<u16>,
+    /// Left out by firmware that doesn't switch the light, whatever it was asked.
+    led_ma: Option<u16>,
     #[serde(default)]
     analog_saturated: bool,
 }
@@ -102,7 +110,12 @@ struct Bands {
 /// The request's line.
 pub(super) fn request_line(request: &ReadRequest) -> Vec<u8> {
     let ReadRequest { operation, experiment, lease_epoch, settings } = *request;
-    let settings = Settings { gain: settings.gain().factor(), atime: settings.atime(), astep: settings.astep() };
+    let settings = Settings {
+        gain: settings.gain().factor(),
+        atime: settings.atime(),
+        astep: settings.astep(),
+        led_ma: settings.led_ma(),
+    };
     let command =
         Command { command: "read", operation_id: operation, experiment_id: experiment, lease_epoch, settings };
     let mut line = serde_json::to_vec(&command).unwrap_or_default();
@@ -127,7 +140,7 @@ pub(super) fn reply_to(request: &ReadRequest, line: &[u8]) -> Option<Result<Read
 
 /// What is published. Devices that know nothing of operations and leases carry both back in `experiment_id`.
 pub(super) fn question(request: &ReadRequest) -> Vec<u8> {
-    let settings = GainAlone { gain: request.settings.gain().factor() };
+    let settings = GainAndLight { gain: request.settings.gain().factor(), led_ma: request.settings.led_ma() };
     let question = Question { command: NoColours { r: 0, y: 0, b: 0 }, experiment_id: subject(request), settings };
     serde_json::to_vec(&question).unwrap_or_default()
 }
@@ -180,7 +193,8 @@ fn ten_channels(content: &Content) -> Result<Channels, SensorError> {
 }
 
 fn reading(content: &Content, channels: Channels, asked: SensorSettings) -> Result<Reading, SensorError> {
-    let settings = settings(content, asked)?;
+    let told = content.sensor_settings.as_ref();
+    let settings = settings(told, asked)?;
     if channels.bands() == [0; 8] {
         return Err(implausible("all channels are zero, as from a chip that isn't connected"));
     }
@@ -189,18 +203,28 @@ fn reading(content: &Content, channels: Channels, asked: SensorSettings) -> Resu
     }
     let mut reading = Reading::new(channels, settings);
     reading.saturated |= content.saturated;
-    reading.saturated |= content.sensor_settings.as_ref().is_some_and(|told| told.analog_saturated);
+    reading.saturated |= told.is_some_and(|told| told.analog_saturated);
+    reading.settings_assumed = !told.is_some_and(Told::has_gain);
     Ok(reading)
 }
 
-/// Older firmware doesn't say its settings; it uses the ones asked for.
-fn settings(content: &Content, asked: SensorSettings) -> Result<SensorSettings, SensorError> {
-    let Some(Told { gain, again_code, atime, astep, .. }) = content.sensor_settings else { return Ok(asked) };
+impl Told {
+    const fn has_gain(&self) -> bool {
+        self.gain.is_some() || self.again_code.is_some()
+    }
+}
+
+/// Older firmware doesn't say its settings; it is believed to use the ones asked for. Only the light is nobody's to believe: a
+/// dark that was read in the light would be taken off everything.
+fn settings(told: Option<&Told>, asked: SensorSettings) -> Result<SensorSettings, SensorError> {
+    let wrong = |error: SettingsError| implausible(&error.to_string());
+    let nothing = Told::default();
+    let Told { gain, again_code, atime, astep, led_ma, .. } = *told.unwrap_or(&nothing);
     let gain = match (again_code.and_then(Gain::from_code), gain) {
         (Some(gain), _) => gain,
-        (None, Some(factor)) => Gain::from_factor(factor).map_err(|error| implausible(&error.to_string()))?,
+        (None, Some(factor)) => Gain::from_factor(factor).map_err(wrong)?,
         (None, None) => asked.gain(),
     };
-    SensorSettings::new(gain, atime.unwrap_or(asked.atime()), astep.unwrap_or(asked.astep()))
-        .map_err(|error| implausible(&error.to_string()))
+    let settings = SensorSettings::new(gain, atime.unwrap_or(asked.atime()), astep.unwrap_or(asked.astep()));
+    settings.and_then(|settings| settings.with_led(led_ma)).map_err(wrong)
 }

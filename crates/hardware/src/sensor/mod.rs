@@ -22,10 +22,12 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 /// One reading to take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadRequest {
+    /// The id of this one exposure: [`OperationId::exposure`].
     pub operation: OperationId,
     pub experiment: Option<ExperimentId>,
     /// The fencing token of the lane's lease: replies under another are dropped.
     pub lease_epoch: i64,
+    /// A gain or a light that the sensor's address fixes comes before these.
     pub settings: SensorSettings,
 }
 
@@ -70,8 +72,8 @@ impl SensorError {
 /// | address | what is there |
 /// |---|---|
 /// | `tcp://host:port` | JSON lines over TCP |
-/// | `serial:///dev/ttyACM0?baud=115200&gain=128` | the same lines on a serial port |
-/// | `mqtts://host:8883/PICO_ID?gain=128`, `mqtt://host:1883/PICO_ID` | a device on an MQTT broker |
+/// | `serial:///dev/ttyACM0?baud=115200&gain=128&led=12` | the same lines on a serial port |
+/// | `mqtts://host:8883/PICO_ID?gain=128&led=12`, `mqtt://host:1883/PICO_ID` | a device on an MQTT broker |
 ///
 /// # Errors
 /// Says what is wrong with the address.

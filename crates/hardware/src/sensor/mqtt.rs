@@ -4,9 +4,13 @@
 //! connection that breaks during a reading is no end of it: the question is put again on the next, since reading moves
 //! nothing. The first answer to it counts, and any later one finds nobody who waits for it.
 
-use super::{ColourSensor, PendingReading, ReadRequest, SensorError, address::Options, message};
+use super::{
+    ColourSensor, PendingReading, ReadRequest, SensorError,
+    address::{Fixed, Options},
+    message,
+};
 use crate::{AddressError, Patience};
-use domain::reading::{Gain, Reading};
+use domain::reading::Reading;
 use mqtt::{Broker, Brokers, Listener, Session, Target, Trouble};
 use tokio::time::timeout;
 
@@ -19,29 +23,30 @@ pub(super) struct MqttSensor {
     broker: Broker,
     ask_on: String,
     answers_on: String,
-    gain: Option<Gain>,
+    fixed: Fixed,
     patience: Patience,
 }
 
 impl MqttSensor {
-    /// `mqtts://host:8883/PICO_ID?gain=64`.
+    /// `mqtts://host:8883/PICO_ID?gain=64&led=12`.
     pub fn new(url: &str, brokers: &Brokers, patience: Patience) -> Result<Self, AddressError> {
         let Target { broker, device, options } = Target::parse(url)?;
         let mut options = Options::from(options);
-        let gain = options.take_gain()?;
+        let fixed = Fixed::take(&mut options)?;
         options.end()?;
         Ok(Self {
             broker: brokers.at(&broker, patience.connect),
             ask_on: format!("command/picow/{device}/as7341/read"),
             answers_on: format!("color-mixing/picow/{device}/as7341"),
-            gain,
+            fixed,
             patience,
         })
     }
 
     async fn take(&self, mut request: ReadRequest) -> Result<Reading, SensorError> {
-        if let Some(gain) = self.gain {
-            request.settings = request.settings.with_gain(gain);
+        request.settings = self.fixed.put_into(request.settings);
+        if self.fixed.led_ma.is_none() {
+            request.settings = request.settings.with_unknown_led();
         }
         let mut answers = self.broker.listen(&self.answers_on).map_err(blocked)?;
         loop {

@@ -3,9 +3,13 @@
 //! The port is opened for each reading, so that a device that was unplugged and plugged in again is met afresh; what it said
 //! before it was asked is thrown away.
 
-use super::{ColourSensor, PendingReading, ReadRequest, SensorError, address::Options, lines};
+use super::{
+    ColourSensor, PendingReading, ReadRequest, SensorError,
+    address::{Fixed, Options},
+    lines,
+};
 use crate::{AddressError, Patience};
-use domain::reading::{Gain, Reading};
+use domain::reading::Reading;
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -27,12 +31,12 @@ const USUAL_BAUD: u32 = 115_200;
 pub(super) struct SerialSensor {
     port: PathBuf,
     baud: u32,
-    gain: Option<Gain>,
+    fixed: Fixed,
     patience: Patience,
 }
 
 impl SerialSensor {
-    /// `serial:///dev/ttyACM0?baud=115200&gain=128`.
+    /// `serial:///dev/ttyACM0?baud=115200&gain=128&led=12`.
     pub fn new(url: &str, patience: Patience) -> Result<Self, AddressError> {
         let wrong = AddressError::Sensor("a sensor on a serial port is at serial:///dev/PORT?baud=115200");
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
@@ -48,15 +52,13 @@ impl SerialSensor {
                     AddressError::Sensor("a serial port's baud is a number from 300 to 4000000, mostly 115200"),
                 )?,
             };
-        let gain = options.take_gain()?;
+        let fixed = Fixed::take(&mut options)?;
         options.end()?;
-        Ok(Self { port: path.into(), baud, gain, patience })
+        Ok(Self { port: path.into(), baud, fixed, patience })
     }
 
     async fn take(&self, mut request: ReadRequest) -> Result<Reading, SensorError> {
-        if let Some(gain) = self.gain {
-            request.settings = request.settings.with_gain(gain);
-        }
+        request.settings = self.fixed.put_into(request.settings);
         let port = open(&self.port, self.baud).map_err(|error| self.cannot_open(error))?;
         lines::ask(&mut BufReader::new(port), &request, |error| self.gone(&error)).await
     }

@@ -216,6 +216,28 @@ async fn gain_saturation_and_errors_are_what_the_device_says() {
     }
 }
 
+/// The field's firmware refuses a setting that it doesn't know.
+#[tokio::test]
+async fn a_light_is_spoken_of_only_where_the_address_says_that_there_is_one() {
+    let broker = Mosquitto::start();
+    let mut pico = Pico::on(&broker).await;
+    let (lit, dark) = (SensorSettings::default().by_led(), SensorSettings::default().without_led());
+    for (options, settings, asked_for) in [
+        ("", lit, json!({"gain": 128.0})),
+        ("", dark, json!({"gain": 128.0})),
+        ("?led=20", lit, json!({"gain": 128.0, "led_ma": 20})),
+        ("?led=20", dark, json!({"gain": 128.0, "led_ma": 0})),
+    ] {
+        let url = format!("mqtt://127.0.0.1:{}/{PICO}{options}", broker.port());
+        let sensor = connect_sensor(&url, patience()).expect("an address");
+        let reading = start_reading(&sensor, ReadRequest { settings, ..request() });
+        let asked = pico.asked().await;
+        assert_eq!(asked["settings"], asked_for, "{options}");
+        pico.say(&with(&asked, json!({"sensor_data": bands(1)}))).await;
+        assert_eq!(done(reading).await.settings.led_ma(), None, "it doesn't say so");
+    }
+}
+
 #[tokio::test]
 async fn a_broker_that_restarts_between_and_during_readings_costs_no_reading() {
     let mut broker = Mosquitto::start();
@@ -461,6 +483,8 @@ fn an_address_on_a_broker_names_a_device_and_no_password() {
         "mqtts://me:s3cret@host/a",
         "mqtt://host/a?gain=3",
         "mqtt://host/a?gian=64",
+        "mqtt://host/a?led=5",
+        "mqtt://host/a?led=0",
         "mqtt://host/a?gain=64&gain=64",
         "mqtt://host/a?password=s3cret",
         "amqp://host/a",

@@ -84,6 +84,42 @@ async fn a_reading_carries_every_channel_and_the_settings_the_device_used() {
 }
 
 #[tokio::test]
+async fn what_a_device_says_of_gain_and_light_is_believed_and_what_it_does_not_say_is_not() {
+    let lit = ReadRequest { settings: SensorSettings::default().by_led(), ..request() };
+    let told = take(lit.clone(), false, |asked| {
+        assert_eq!(asked["settings"]["led_ma"], 12);
+        marked(&with(asked, json!({"sensor_settings": {"gain": 64, "led_ma": 12}})))
+    })
+    .await
+    .expect("a reading");
+    assert_eq!((told.settings.led_ma(), told.settings_assumed), (Some(12), false));
+    let silent = take(lit.clone(), false, |asked| marked(&with(asked, json!({"sensor_settings": null})))).await;
+    let silent = silent.expect("a reading");
+    assert_eq!((silent.settings.led_ma(), silent.settings_assumed), (None, true), "nobody knows whether it shines");
+    assert_eq!(silent.settings.gain(), lit.settings.gain());
+    let wrong =
+        take(lit, false, |asked| marked(&with(asked, json!({"sensor_settings": {"gain": 64, "led_ma": 5}})))).await;
+    assert!(matches!(wrong, Err(SensorError::Implausible { .. })), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn an_answer_to_one_exposure_of_an_operation_is_none_to_the_next() {
+    let first = request();
+    let second = ReadRequest { operation: first.operation.exposure(1), ..first.clone() };
+    let late = first.operation;
+    let dark =
+        json!({"ch410": 99, "ch440": 99, "ch470": 99, "ch510": 99, "ch550": 99, "ch583": 99, "ch620": 99, "ch670": 99});
+    let reading = take(second, false, move |asked| {
+        let mut said = marked(&with(asked, json!({"operation_id": late, "sensor_data": dark})));
+        said.extend(marked(&good(asked)));
+        said
+    })
+    .await
+    .expect("its own");
+    assert_eq!(reading.channels.ch410, 1);
+}
+
+#[tokio::test]
 async fn other_peoples_late_and_garbled_lines_are_passed_over_and_duplicates_do_no_harm() {
     let reading = take(request(), false, |asked| {
         let dark = json!({"ch410": 99, "ch440": 99, "ch470": 99, "ch510": 99, "ch550": 99, "ch583": 99, "ch620": 99, "ch670": 99});

@@ -1,7 +1,10 @@
 //! The journal: nothing half written, nothing written by the wrong hand, nothing counted twice.
 
 use crate::given::*;
-use domain::*;
+use domain::{
+    doubt::{Doubt, Why},
+    *,
+};
 use serde_json::json;
 use store::{testing::TestDatabase, *};
 
@@ -298,6 +301,48 @@ pub async fn consumables_follow_the_journal(database: TestDatabase) {
     assert!(inventory.waste.is_zero() && inventory.tips.is_empty());
     let row = store.robot(robot.id).await.expect("an answer").expect("the robot");
     assert_eq!((row.run_id, row.plate_id, row.white_reference.is_some()), (None, Some(plate), true));
+}
+
+/// A white that drifted makes doubtful what was measured against it, and nothing else.
+pub async fn results_by_one_white_are_doubted_and_told_anew(database: TestDatabase) {
+    let store = database.store.clone();
+    let owner = user(&store, 10).await;
+    let (robot, lease) = lane(&store, "ot2").await;
+    let detail = running(&store, owner, 3, &robot, &lease).await;
+    let id = detail.experiment.id;
+    let (white, later) = (OperationId::new(), OperationId::new());
+    let own = Doubt { delta_e: Some(9.0), limit: Some(3.0), why: Why::FarFromPrediction };
+    let data = |white: OperationId, doubt: Option<Doubt>| {
+        let mut data = json!({ "srgb": "#aa3344", "white_reference": { "operation_id": white } });
+        if let Some(doubt) = doubt {
+            data["doubt"] = json!(doubt);
+        }
+        data
+    };
+    let all = [data(white, None), data(white, Some(own)), data(later, None)];
+    for ((well, _), measurement_data) in detail.wells.iter().zip(all) {
+        for to in [WellStatus::Dispensing, WellStatus::Mixed] {
+            store.commit(&lease, changes([to_status(well.id, to)])).await.expect("a commit");
+        }
+        let result = Change::Result { id: ResultId::new(), well: well.id, measurement_data };
+        store.commit(&lease, changes([result])).await.expect("a commit");
+    }
+    let before = events(&store, id).await.len();
+    let doubt = Doubt { delta_e: Some(4.5), limit: Some(1.0), why: Why::Drifted };
+    store.commit(&lease, changes([Change::Doubted { experiment: id, white, doubt }])).await.expect("a commit");
+    let kept = store.experiment(id).await.expect("an answer").expect("the experiment");
+    let doubts: Vec<_> = kept
+        .wells
+        .iter()
+        .map(|(_, result)| result.as_ref().expect("a result").measurement_data.get("doubt").cloned())
+        .collect();
+    assert_eq!(doubts, [Some(json!(doubt)), Some(json!(own)), None]);
+    let told = events(&store, id).await.split_off(before);
+    assert_eq!(told.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["result"], "of the one that changed");
+    assert_eq!(told[0].data["doubt"], json!(doubt));
+    // Nothing is left to doubt.
+    store.commit(&lease, changes([Change::Doubted { experiment: id, white, doubt }])).await.expect("a commit");
+    assert_eq!(events(&store, id).await.len(), before + 1);
 }
 
 pub async fn events_have_no_gaps_however_many_write(database: TestDatabase) {

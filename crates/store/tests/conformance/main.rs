@@ -221,6 +221,7 @@ on_both! {
         a_replacement_costs_its_owner_nothing,
         an_end_ends_the_wells_and_frees_the_lane,
         consumables_follow_the_journal,
+        results_by_one_white_are_doubted_and_told_anew,
         events_have_no_gaps_however_many_write,
         events_of_many_experiments_are_read_at_once,
         events_are_found_by_key_however_long_the_history,

@@ -3,7 +3,11 @@
 use crate::settings::Settings;
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
-use domain::{OperationId, reading::Reading, reading::SensorSettings};
+use domain::{
+    OperationId,
+    doubt::Drift,
+    reading::{Average, Reading, SensorSettings},
+};
 use hardware::{Connect, Finding, Network, Ot2, Patience, ReadRequest, SensorError};
 use serde::Deserialize;
 use std::{
@@ -70,7 +74,7 @@ async fn sensor(network: &Network, robot: &Robot) -> Vec<Finding> {
             return vec![Finding::lacks(WHAT, error.to_string(), "give it an address that docs/sensors.md names")];
         }
     };
-    let settings = SensorSettings::default();
+    let settings = SensorSettings::default().by_led();
     let request =
         ReadRequest { operation: OperationId::new(), experiment: None, lease_epoch: robot.lease_epoch, settings };
     vec![match device.read(request).await {
@@ -93,14 +97,23 @@ fn seen(reading: &Reading) -> String {
     let brightest = reading.channels.bands().into_iter().max().unwrap_or_default();
     let full = reading.settings.full_scale();
     let where_it_is = if reading.is_dark() { ", dark as in its dock" } else { "" };
-    format!("it answers: brightest band {brightest} of {full}{where_it_is}")
+    let light = match reading.settings.led_ma() {
+        Some(ma) => format!("its light at {ma} mA"),
+        None => "its light can't be switched, so that the room's counts too".to_owned(),
+    };
+    format!("it answers: brightest band {brightest} of {full}{where_it_is}; {light}")
 }
 
 /// What the robot keeps of its last white.
 #[derive(Deserialize)]
 struct White {
     at: DateTime<Utc>,
-    reading: Reading,
+    reading: Average,
+    drift: Option<Drift>,
+}
+
+fn drifted(drift: Option<Drift>) -> String {
+    drift.map_or_else(String::new, |drift| format!(", ΔE00 {:.1} from the one before it", drift.delta_e))
 }
 
 fn white(robot: &Robot) -> Finding {
@@ -110,8 +123,8 @@ fn white(robot: &Robot) -> Finding {
     };
     let remedy = "clean the sensor's window, charge it, and look at the light: the next experiment reads a new one";
     match serde_json::from_value::<White>(kept) {
-        Ok(White { at, reading }) => match reading.check_white(None) {
-            Ok(()) => Finding::fine(WHAT, format!("of {}", at.format("%Y-%m-%d %H:%M UTC"))),
+        Ok(White { at, reading, drift }) => match reading.check_white(None) {
+            Ok(()) => Finding::fine(WHAT, format!("of {}{}", at.format("%Y-%m-%d %H:%M UTC"), drifted(drift))),
             Err(flaw) => Finding::lacks(WHAT, flaw.to_string(), remedy),
         },
         Err(error) => Finding::lacks(WHAT, format!("it can't be read: {error}"), remedy),

@@ -4,6 +4,7 @@
 //! swaps in parts of this very page, so that what is shown is rendered in one place.
 
 mod detail;
+mod how;
 mod retry;
 mod timeline;
 mod waiting;

@@ -10,7 +10,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use domain::{
     Change, Collection, Control, Ending, ExperimentEvent, ExperimentId, Fault, FaultCode, Inventory, JournalEvent,
-    Mount, Operation, Report, ResultId, Slot, Step, WellId, WellStatus, reading::Reading,
+    Mount, Operation, Report, ResultId, Slot, Step, WellId, WellStatus, reading::Average,
 };
 use serde_json::{Value, json};
 use store::{Ended, Entry, Intended, Purpose, StoreError};
@@ -133,7 +133,7 @@ impl Lane {
         hand: &mut Hand,
         operation: &Operation,
         answer: Value,
-        reading: Option<Reading>,
+        reading: Option<Average>,
     ) -> Conclusion {
         let mut done = Conclusion::of(operation, JournalEvent::Succeeded, answer);
         done.robot = self.robot_consequences(&operation.step, Ending::Done);
@@ -289,7 +289,7 @@ impl Lane {
     }
 
     /// A reading's document, and the result or the white reference that it is.
-    fn reading_changes(&mut self, hand: &Hand, operation: &Operation, reading: &Reading) -> Vec<Change> {
+    fn reading_changes(&mut self, hand: &Hand, operation: &Operation, reading: &Average) -> Vec<Change> {
         let at = Utc::now();
         let (over, well) = match operation.step {
             Step::Read { over, well } => (over, well),
@@ -308,15 +308,21 @@ impl Lane {
         }
         let Some(well) = well else {
             let last = self.white_reference().filter(|white| white.plate == hand.plate);
+            let drift = last.as_ref().and_then(|last| last.drift_to(reading, hand.experiment, over));
+            if let (Some(last), Some(doubt)) = (&last, drift.and_then(|drift| drift.doubt())) {
+                tracing::warn!(robot = self.robot.name, drift = doubt.delta_e, "the white reference has drifted");
+                changes.push(Change::Doubted { experiment: hand.experiment, white: last.operation, doubt });
+            }
             let white = WhiteReference {
                 operation: operation.id,
                 experiment: hand.experiment,
                 plate: hand.plate,
                 over,
                 at,
-                reading: *reading,
+                reading: reading.clone(),
                 blank: last.map(|white| white.blank).unwrap_or_default(),
                 is_outdated: false,
+                drift,
             };
             changes.push(self.keep_white(&white));
             return changes;
@@ -343,7 +349,7 @@ impl Lane {
         &self,
         hand: &Hand,
         operation: &Operation,
-        (well, reading): (WellId, &Reading),
+        (well, reading): (WellId, &Average),
         at: DateTime<Utc>,
     ) -> Result<Value, String> {
         let mixture = hand.mixtures.iter().find(|mixture| mixture.well == well);

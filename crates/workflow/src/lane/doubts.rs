@@ -6,7 +6,7 @@ use crate::{
     measure::{self, WhiteReference},
     plan::Shortage,
 };
-use domain::{Attendance, Change, ExperimentEvent, ExperimentId, Fault, FaultCode, Step, reading::Reading};
+use domain::{Attendance, Change, ExperimentEvent, ExperimentId, Fault, FaultCode, Step, reading::Average};
 use serde_json::Value;
 
 /// Plans in a row that ended at a blind sensor, each with its readings asked for again, after which somebody is asked.
@@ -71,14 +71,14 @@ impl Lane {
     }
 
     /// A well that should be empty and isn't.
-    pub(super) fn stain(&self, step: &Step, reading: Option<&Reading>) -> Option<Shortage> {
+    pub(super) fn stain(&self, step: &Step, reading: Option<&Average>) -> Option<Shortage> {
         let (Step::CheckBlank { over }, Some(reading)) = (step, reading) else { return None };
         let delta_e = measure::stain(reading, &self.white_reference()?)?;
         Some(Shortage::UsedPlate { well: *over, delta_e })
     }
 
     /// What the look at a well that should be empty leaves behind: one well more that is known to be, or doubt about all.
-    pub(super) fn looked(&mut self, over: domain::WellName, reading: &Reading) -> Option<Change> {
+    pub(super) fn looked(&mut self, over: domain::WellName, reading: &Average) -> Option<Change> {
         let mut white = self.white_reference()?;
         match measure::stain(reading, &white) {
             Some(_) => white.blank.clear(),

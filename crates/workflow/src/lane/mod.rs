@@ -1,7 +1,8 @@
 //! A lane: one robot, one lease, one experiment at a time.
 //!
 //! Read it in this order: [`Lane::drive`] here is the loop; `begin` takes an experiment and has the deck made ready; `work`
-//! carries it on to whatever end; `carry` is the journal's heart (intend, send, record) and `step` the sending; `recovery`
+//! carries it on to whatever end; `carry` is the journal's heart (intend, send, record) and `step` the sending (`look` of
+//! what the sensor carries out); `recovery`
 //! is the one way into work. Whatever goes wrong, the lane drops what it believes, reads the journal and starts from
 //! there: a lost connection, a restarted robot and a killed worker are one case. So are people's acts: an intent made
 //! before one is refused ([`StoreError::Held`]), and the lane looks again.
@@ -10,6 +11,7 @@ mod begin;
 mod carry;
 mod doubts;
 mod holders;
+mod look;
 mod lost;
 mod recovery;
 mod step;

@@ -2,8 +2,11 @@
 
 use super::Lane;
 use crate::{fault, measure};
-use domain::{Ending, ExperimentId, Fault, FaultCode, JournalEvent, Operation, Step, reading::Reading};
-use hardware::{PerformError, ReadRequest, RobotError};
+use domain::{
+    Ending, ExperimentId, Fault, FaultCode, JournalEvent, Operation, Step,
+    reading::{Average, Reading},
+};
+use hardware::{PerformError, RobotError};
 use serde_json::{Value, json};
 use telemetry::names;
 use tokio::time::Instant;
@@ -11,7 +14,7 @@ use tracing::Instrument;
 
 /// What became of one step.
 pub(super) enum Outcome {
-    Done(Value, Option<Reading>),
+    Done(Value, Option<Average>),
     /// It certainly ended so; to be recorded.
     Not(JournalEvent, Ending, Fault),
     /// The sensor gave no reading, or none that can be used. It may be asked again.
@@ -51,43 +54,36 @@ impl Lane {
     }
 
     async fn read(&self, operation: &Operation, experiment: Option<ExperimentId>) -> Outcome {
-        let request = ReadRequest {
-            operation: operation.id,
-            experiment,
-            lease_epoch: self.lease.epoch,
-            settings: Default::default(),
-        };
-        match self.sensor.read(request).await {
-            Ok(reading) => self.confirmed(operation, reading).await,
+        let white = self.white_reference();
+        let reading = match self.look(operation, experiment, white.as_ref()).await {
+            Ok(reading) => reading,
             Err(error) => {
                 tracing::warn!(%error, "no reading");
-                Outcome::Missed(fault::of_reading(&operation.step, &error))
+                return Outcome::Missed(fault::of_reading(&operation.step, &error));
+            }
+        };
+        if let Err(error) = self.confirm().await {
+            let fault = fault::of_command(&operation.step, &PerformError::LostControl(error));
+            return Outcome::Not(JournalEvent::NotReceived, Ending::NotDone, fault);
+        }
+        match measure::check(&operation.step, experiment, &reading, white.as_ref()) {
+            Ok(()) => {
+                let Reading { channels, saturated, .. } = reading.reading;
+                Outcome::Done(json!({ "channels": channels, "saturated": saturated }), Some(reading))
+            }
+            Err(flaw) => {
+                let fault = fault::of_flaw(&operation.step, &flaw);
+                tracing::warn!(code = %fault.code, cause = fault.cause, "a reading can't be used");
+                Outcome::Missed(fault)
             }
         }
     }
 
     /// The sensor says what it saw, not where it was: a reading counts only if nobody took the robot until it was taken.
-    async fn confirmed(&self, operation: &Operation, reading: Reading) -> Outcome {
-        let held = match &self.run {
+    async fn confirm(&self) -> Result<(), RobotError> {
+        match &self.run {
             Some(run) => run.confirm().await,
             None => Err(no_run()),
-        };
-        match held {
-            Ok(()) => match measure::check(&operation.step, &reading, self.white_reference().as_ref()) {
-                Ok(()) => Outcome::Done(
-                    json!({ "channels": reading.channels, "saturated": reading.saturated }),
-                    Some(reading),
-                ),
-                Err(flaw) => {
-                    let fault = fault::of_flaw(&operation.step, &flaw);
-                    tracing::warn!(code = %fault.code, cause = fault.cause, "a reading can't be used");
-                    Outcome::Missed(fault)
-                }
-            },
-            Err(error) => {
-                let fault = fault::of_command(&operation.step, &PerformError::LostControl(error));
-                Outcome::Not(JournalEvent::NotReceived, Ending::NotDone, fault)
-            }
         }
     }
 

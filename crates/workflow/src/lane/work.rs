@@ -73,7 +73,9 @@ impl Lane {
         let free: Vec<_> = hand.free.iter().copied().collect();
         let white = self.white_reference().filter(|white| white.plate == hand.plate);
         let reference = match &white {
-            Some(white) if white.experiment == hand.experiment && !white.is_outdated => Reference::Known,
+            Some(white) if white.experiment == hand.experiment && !white.is_outdated => {
+                Reference::Known(Some(white.over).filter(|over| hand.free.contains(over)))
+            }
             _ => Reference::choose(&free, &hand.mixtures, tries as usize),
         };
         let deck = &self.robot.deck;

@@ -155,11 +155,17 @@ async fn a_virtual_lab_lays_a_new_plate_where_the_old_one_was_taken_for_new() {
     lab.check_measured_wells(&done).await;
 }
 
+/// Every well is read once.
+fn one_by_one() -> Deck {
+    Deck { reads: 1, ..Deck::default() }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sensor_that_takes_every_plate_for_a_used_one_does_not_have_them_all() {
-    let mut lab = TestLab::new(TestDatabase::sqlite().await, f64::INFINITY).await;
-    // The white reference is bright, the first look at a well dim, time after time.
-    lab.tell("/emulator/sensor", json!({ "flicker": 0.5 })).await;
+    let database = TestDatabase::sqlite().await;
+    let mut lab = TestLab::on_deck(database, f64::INFINITY, Attendance::Virtual, one_by_one()).await;
+    // The white reference is bright (and so is nothing without light), the first look at a well dim, time after time.
+    lab.tell("/emulator/sensor", json!({ "flicker": 0.5, "flicker_every": 3, "room": 0 })).await;
     lab.start_worker();
     let id = lab.submit(&EIGHT).await;
     let failed = lab.wait_for(id, ExperimentStatus::Failed).await;
@@ -171,16 +177,94 @@ async fn a_sensor_that_takes_every_plate_for_a_used_one_does_not_have_them_all()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sensor_that_flickers_judges_nothing_and_blames_no_plate() {
+    let mut lab = TestLab::new(TestDatabase::sqlite().await, f64::INFINITY).await;
+    lab.tell("/emulator/sensor", json!({ "flicker": 0.5 })).await;
+    lab.start_worker();
+    let id = lab.submit(&EIGHT).await;
+    let failed = lab.wait_for(id, ExperimentStatus::Failed).await;
+    let fault = failed.experiment.fault.expect("a fault");
+    assert!(fault.cause.contains("one after the other"), "{fault:?}");
+    assert_eq!((lab.quota().await, dispenses(&lab).await), (500, 0));
+    assert!(!lab.ledger().await.iter().any(|entry| entry["kind"] == "new_plate"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_look_into_glaring_light_takes_no_plate_for_a_used_one() {
-    let mut lab = attended(TestDatabase::sqlite().await, BlankCheck::Sample).await;
-    // Every second reading glares: the white reference is as it should be, the first look at a well isn't.
-    lab.tell("/emulator/sensor", json!({ "flicker": -3 })).await;
+    let database = TestDatabase::sqlite().await;
+    let mut lab = TestLab::on_deck(database, f64::INFINITY, Attendance::Operator, one_by_one()).await;
+    // Every second reading glares, not enough to saturate anything: the white is as it should be, the second look at a well isn't.
+    lab.tell("/emulator/sensor", json!({ "flicker": -0.3, "room": 0 })).await;
+    lab.start_worker();
     let id = lab.submit(&EIGHT).await;
     let done = lab.wait_for(id, ExperimentStatus::Completed).await;
-    let whys = done.wells.iter().filter_map(|(_, result)| doubt_of(result.as_ref()?)).map(|doubt| doubt.why);
-    let whys: Vec<_> = whys.collect();
-    assert!(!whys.is_empty() && whys.iter().all(|why| *why == Why::Saturated), "{whys:?}");
+    assert!(done.wells.iter().all(|(well, _)| well.status == WellStatus::Measured));
+    assert!(!lab.ledger().await.iter().any(|entry| entry["kind"] == "new_plate"));
     lab.check_left_safe().await;
+    lab.stop_worker().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_much_light_is_read_with_less_gain_and_nothing_saturated_is_kept() {
+    let mut lab = TestLab::new(TestDatabase::sqlite().await, f64::INFINITY).await;
+    lab.tell("/emulator/sensor", json!({ "light": 2 })).await;
+    lab.start_worker();
+    let id = lab.submit(&EIGHT).await;
+    let done = lab.wait_for(id, ExperimentStatus::Completed).await;
+    assert!(lab.lab.doubts(&done).await.expect("a database").is_none());
+    for (_, result) in &done.wells {
+        let data = &result.as_ref().expect("a result").measurement_data;
+        assert_eq!((&data["saturated"], &data["settings"]["gain"]), (&json!(false), &json!(32.0)), "{data}");
+        assert_eq!(data["white_reference"]["settings"]["gain"], json!(32.0));
+        assert_eq!(
+            data["reads"].as_array().map(Vec::len),
+            Some(4),
+            "those before the gain was right aren't among them"
+        );
+        assert!(data["scatter"].as_f64().is_some_and(|scatter| scatter > 0.0));
+        assert_eq!((&data["dark_reference"]["over"], &data["settings"]["led_ma"]), (&json!("sample"), &json!(12)));
+    }
+    let saturated = lab.ledger().await.iter().filter(|entry| entry["saturated"] == true).count();
+    assert!(saturated > 0, "it was seen and read again");
+    lab.check_reads(&done).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_night_one_look_in_the_dark_is_enough() {
+    let mut lab = TestLab::new(TestDatabase::sqlite().await, f64::INFINITY).await;
+    lab.tell("/emulator/sensor", json!({ "room": 0 })).await;
+    lab.start_worker();
+    let id = lab.submit(&EIGHT[..2]).await;
+    let done = lab.wait_for(id, ExperimentStatus::Completed).await;
+    for (_, result) in &done.wells {
+        let data = &result.as_ref().expect("a result").measurement_data;
+        assert_eq!(data["dark_reference"]["over"], "white", "{data}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wells_between_two_whites_that_differ_are_doubtful() {
+    let mut lab = TestLab::on_deck(
+        TestDatabase::sqlite().await,
+        60.0,
+        Attendance::Operator,
+        Deck { blank_check: BlankCheck::None, ..Deck::default() },
+    )
+    .await;
+    lab.start_worker();
+    let id = lab.submit(&EIGHT).await;
+    while !lab.experiment(id).await.wells.iter().any(|(_, result)| result.is_some()) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    lab.tell("/emulator/sensor", json!({ "light": 0.9 })).await;
+    let done = lab.wait_for(id, ExperimentStatus::Completed).await;
+    let whys: Vec<_> = done.wells.iter().filter_map(|(_, result)| Some(doubt_of(result.as_ref()?)?.why)).collect();
+    assert_eq!(whys.len(), 8, "{whys:?}");
+    assert!(whys.contains(&Why::Drifted), "{whys:?}");
+    assert_eq!(lab.wait_for_question().await.code, FaultCode::PlateDoubtful);
+    // Who follows the experiment is told anew of each.
+    let told = lab.store().latest_event(id, EventKind::Result).await.expect("a database").expect("an event");
+    assert!(told.data["doubt"].is_object(), "{told:?}");
     lab.stop_worker().await;
 }
 
@@ -231,7 +315,7 @@ async fn a_dead_band_judges_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sensor_in_glaring_light_judges_nothing() {
-    breaks_and_goes_on(json!({ "light": 3 }), FaultCode::SensorSaturated).await;
+    breaks_and_goes_on(json!({ "room": 10_000 }), FaultCode::SensorSaturated).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -412,7 +412,7 @@ impl Inner {
         let moves = self
             .held
             .as_ref()
-            .is_some_and(|held| !(held.intended.contains(&key) || held.may_put_down && puts_down(step)));
+            .is_some_and(|held| !(is_of(&held.intended, key) || held.may_put_down && puts_down(step)));
         if moves {
             self.world.violation(format!("{} while nothing may move", step.name()));
         }
@@ -568,6 +568,11 @@ impl Hold for BenchHold {
             Ok(())
         })
     }
+}
+
+/// Whether a key is one of these operations', or that of one of their exposures.
+pub fn is_of<'a>(operations: impl IntoIterator<Item = &'a OperationId>, key: OperationId) -> bool {
+    operations.into_iter().any(|operation| (0..=u8::MAX).any(|index| operation.exposure(index) == key))
 }
 
 impl ColourSensor for Bench {

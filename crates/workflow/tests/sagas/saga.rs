@@ -2,7 +2,7 @@
 //! is killed, and the people, who answer truthfully from what they see.
 
 use crate::{
-    bench::{Act, Bench, Due, Moment},
+    bench::{Act, Bench, Due, Moment, is_of},
     case::Case,
     judge::{self, Hold, Stood},
     template::{self, Furnished},
@@ -198,7 +198,7 @@ impl<'a> People<'a> {
     /// Intent before motion: what the bench is at must be open in the journal.
     async fn check_intended(&self, store: &Store, key: OperationId) -> Result<(), String> {
         let open = open(store, &self.robot).await.map_err(|error| error.to_string())?;
-        if open.contains(&key) { Ok(()) } else { Err(format!("{key} was sent without an intent; open are {open:?}")) }
+        if is_of(&open, key) { Ok(()) } else { Err(format!("{key} was sent without an intent; open are {open:?}")) }
     }
 
     /// Carries out what is due at a call; whether the worker is gone with it.

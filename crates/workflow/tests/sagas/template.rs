@@ -119,7 +119,8 @@ async fn furnish(store: &Store, attendance: Attendance, lacking: Lacking) -> Fur
         url: "http://nowhere.invalid:31950".to_owned(),
         sensor_url: "tcp://nowhere.invalid:9".to_owned(),
         attendance,
-        deck: Deck::default(),
+        // Enough for a fault to come between two exposures of one look.
+        deck: Deck { reads: 2, ..Deck::default() },
     };
     let robot = store.ensure_robot(robot).await.expect("a robot");
     let user = NewUser {

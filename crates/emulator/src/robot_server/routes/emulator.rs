@@ -30,6 +30,8 @@ const MOST_ENTRIES: usize = 1_000_000;
 const FULL_VIAL_UL: f64 = 15_000.0;
 /// The brightest that light on the sensor may be made, as a share of what it should be.
 const MOST_LIGHT: f64 = 10.0;
+/// The same of the room's light. The sensor's lowest gain can't bear it.
+const MOST_ROOM_LIGHT: f64 = 10_000.0;
 
 pub fn router() -> Router<Arc<Robot>> {
     Router::new()
@@ -162,18 +164,28 @@ async fn vial(
     Ok(entries(effect))
 }
 
-/// `{"light": 0, "flicker": 0.2, "dead_band": "ch440", "stuck": true}` breaks the colour sensor; what is left out works, `{}` mends it.
+/// `{"light": 0, "room": 5, "flicker": 0.2, "dead_band": "ch440", "stuck": true}` breaks the colour sensor; what is left out works, `{}` mends it.
 async fn sensor(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) -> Result<Json<Value>, Problem> {
     let body = read(body)?;
     let usual = SensorFaults::default();
     let mut fields = Fields::of(&body, "");
     let light = fields.optional_number("light").unwrap_or(usual.light);
+    let room = fields.optional_number("room").unwrap_or(usual.room);
     let flicker = fields.optional_number("flicker").unwrap_or(usual.flicker);
+    let every = fields.optional_number("flicker_every").unwrap_or(usual.flicker_every as f64);
     let dead_band = fields.optional_text("dead_band");
     let is_stuck = fields.optional_truth("stuck").unwrap_or(usual.is_stuck);
     fields.finish().map_err(unreadable)?;
     if !(0.0..=MOST_LIGHT).contains(&light) {
         return Err(Problem::bad(format!("'light' must be from 0 (off) to {MOST_LIGHT}; 1 is as it should be")));
+    }
+    if !(0.0..=MOST_ROOM_LIGHT).contains(&room) {
+        return Err(Problem::bad(format!(
+            "'room' must be from 0 (night) to {MOST_ROOM_LIGHT} (the sun); 1 is as usual"
+        )));
+    }
+    if !(1.0..=100.0).contains(&every) {
+        return Err(Problem::bad("'flicker_every' must be from 1 (each reading) to 100; it is 2 where it is left out"));
     }
     if !(-9.0..=1.0).contains(&flicker) {
         return Err(Problem::bad(
@@ -185,8 +197,8 @@ async fn sensor(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) -
         let name: String = name.chars().take(20).collect();
         return Err(Problem::bad(format!("'{name}' is no band: the sensor has {known}")));
     }
-    let faults = SensorFaults { light, flicker, dead_band, is_stuck };
-    let data = json!({ "light": faults.light, "flicker": faults.flicker, "dead_band": faults.dead_band, "stuck": faults.is_stuck });
+    let faults = SensorFaults { light, room, flicker, flicker_every: every as u64, dead_band, is_stuck };
+    let data = json!({ "light": faults.light, "room": faults.room, "flicker": faults.flicker, "dead_band": faults.dead_band, "stuck": faults.is_stuck });
     world::lock(robot.hardware.world()).break_sensor(faults);
     Ok(Json(json!({ "data": data })))
 }

@@ -1,12 +1,11 @@
 //! One well in full, and all of them as a table.
 
-use super::{predicted, usual_order};
-use crate::{chart, sentences};
-use domain::{
-    DyeName, Volume, WellId, WellStatus,
-    colour::Lab,
-    reading::{BANDS, Channels},
+use super::{
+    how::{self, How},
+    predicted, usual_order,
 };
+use crate::{chart, sentences};
+use domain::{DyeName, Volume, WellId, WellStatus, colour::Lab, reading::Channels};
 use serde::Deserialize;
 use std::collections::HashMap;
 use store::{ExperimentDetail, Measurement, Well};
@@ -20,13 +19,8 @@ struct Stored {
     channels: Option<Channels>,
     lab: Option<Lab>,
     transmittance: Option<[f64; 8]>,
-    settings: Option<Settings>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Settings {
-    gain: f64,
-    integration_ms: f64,
+    #[serde(flatten)]
+    how: how::Stored,
 }
 
 fn stored(measurement: Option<&Measurement>) -> Stored {
@@ -56,11 +50,9 @@ pub struct Measured {
     /// ΔE2000 from the prediction.
     pub difference: Option<String>,
     pub spectrum: Option<chart::Spectrum>,
-    /// Name, what it sees, and count of each channel.
-    pub counts: Vec<(&'static str, String, u16)>,
+    pub how: Option<How>,
     /// Why it isn't to be believed.
     pub doubt: Option<String>,
-    pub settings: Option<String>,
 }
 
 /// One line of the table.
@@ -116,17 +108,9 @@ fn measured(well: &Well, measurement: Option<&Measurement>) -> Option<Measured> 
         lab: data.lab.map(said),
         difference: difference(well, data.lab).map(|difference| format!("{difference:.1}")),
         spectrum: data.transmittance.map(|shares| chart::spectrum(&shares, &well.recipe)),
-        counts: data.channels.map(|channels| counts(&channels)).unwrap_or_default(),
+        how: data.channels.map(|channels| data.how.told(&channels, data.transmittance.as_ref())),
         doubt: measurement.and_then(doubt_of).map(|doubt| doubt.to_string()),
-        settings: data
-            .settings
-            .map(|settings| format!("gain {}×, {:.1} ms a pass", settings.gain, settings.integration_ms)),
     })
-}
-
-fn counts(channels: &Channels) -> Vec<(&'static str, String, u16)> {
-    let seen = |name: &str| BANDS.iter().find(|band| band.name == name).map(|band| format!("{:.0} nm", band.centre_nm));
-    channels.named().map(|(name, count)| (name, seen(name).unwrap_or_default(), count)).collect()
 }
 
 fn said(lab: Lab) -> [String; 3] {
