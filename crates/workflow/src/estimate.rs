@@ -14,6 +14,8 @@ fn nominal_seconds(step: &Step) -> f64 {
         Step::MoveToTrash { .. } | Step::MoveSensor { .. } => 2.0,
         Step::DropInPlace { .. } => 1.5,
         Step::Read { .. } | Step::CheckBlank { .. } => 0.6,
+        Step::DockSensor { .. } => 4.0,
+        Step::Mix { .. } | Step::PresentSensor { .. } => step.clone().in_strokes().iter().map(nominal_seconds).sum(),
     }
 }
 

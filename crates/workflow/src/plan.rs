@@ -3,9 +3,9 @@
 //! A plan is made from the journal's fold, never from an earlier plan. So the first plan, the plan after a crash,
 //! after a pause and after a quarantined well are one and the same function.
 
-use crate::{forecast::left_in, mixture::Mixture};
+use crate::{forecast::left_in, mixture::Mixture, whole};
 use chrono::{DateTime, Utc};
-use domain::{BlankCheck, Deck, DyeName, Inventory, Mount, Pipette, Slot, Step, Tip, Tool, Volume, WellName};
+use domain::{BlankCheck, Deck, DyeName, Grain, Inventory, Mount, Pipette, Slot, Step, Tip, Tool, Volume, WellName};
 use hardware::Memory;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -220,6 +220,7 @@ const ENOUGH_TO_BEGIN: f64 = 0.9;
 /// enough to begin with; it is refilled on the way.
 pub fn check_supplies(
     deck: &Deck,
+    grain: Grain,
     mixtures: &[Mixture],
     inventory: &Inventory,
     now: DateTime<Utc>,
@@ -236,7 +237,10 @@ pub fn check_supplies(
             return Err(Shortage::Dye { dye: vial.name.clone(), vial: vial.vial, wanted, held, reserve });
         }
     }
-    steps(deck, mixtures, &mut Tips::new(&inventory.tips), Reference::Known, &[]).map(drop)
+    match grain {
+        Grain::Strokes => steps(deck, mixtures, &mut Tips::new(&inventory.tips), Reference::Known, &[]).map(drop),
+        Grain::Mixtures => whole::steps(deck, mixtures, &inventory.tips, Reference::Known, &[]).map(drop),
+    }
 }
 
 /// The plate's wells that nobody was ever allotted, in plate order.
@@ -469,10 +473,10 @@ mod tests {
             ..Inventory::default()
         };
         assert!(matches!(
-            check_supplies(&deck, &[mixture(0, &[("red", 600)])], &inventory, Utc::now()),
+            check_supplies(&deck, Grain::Strokes, &[mixture(0, &[("red", 600)])], &inventory, Utc::now()),
             Err(Shortage::Dye { wanted, .. }) if wanted == Volume::from_whole_ul(60)
         ));
-        assert_eq!(check_supplies(&deck, &[mixture(0, &[("red", 490)])], &inventory, Utc::now()), Ok(()));
+        assert_eq!(check_supplies(&deck, Grain::Strokes, &[mixture(0, &[("red", 490)])], &inventory, Utc::now()), Ok(()));
     }
 
     #[test]

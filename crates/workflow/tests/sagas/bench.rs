@@ -509,7 +509,7 @@ impl Robot for Bench {
         true
     }
 
-    fn hold<'a>(&'a self, _: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
+    fn hold<'a>(&'a self, _: &'a Deck, _: i64) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
         Box::pin(async move {
             self.contact(Contact::Hold).await?;
             let run = self.lock().open_run();
