@@ -6,7 +6,7 @@ use crate::{
     when::When,
 };
 use chrono::Utc;
-use domain::{DeckCondition, DyeVial, Fault, FaultCode, Inventory, PLATE_WELLS, RobotMode, Role, Tool};
+use domain::{DeckCondition, DyeVial, Fault, FaultCode, Inventory, PLATE_WELLS, RobotKind, RobotMode, Role, Tool};
 use store::{Driver, Robot};
 use views::{Attention, FaultView};
 
@@ -96,7 +96,7 @@ impl QuestionView {
         let version = format!("{} {since:?} {hands_off:?} {left} {problem:?}", fault.code);
         Self {
             since: since.map(|since| When::new(since, Utc::now())),
-            looked: looked(fault.code, left),
+            looked: looked(fault.code, left).or_else(|| stands(robot, &fault)),
             forms: Forms::of(robot, typed),
             fault: sentences::fault(fault),
             nozzle,
@@ -168,6 +168,13 @@ const fn looked(code: FaultCode, left: usize) -> Option<&'static str> {
         FaultCode::RobotMistaken => Some("It is the right machine, and only this lab drives it: go on"),
         _ => Some("I have looked; it is safe to go on"),
     }
+}
+
+/// The same of a robot that can't be told to forget: what it was told before has no known end until somebody says that it
+/// stands still, and nobody can say before what hangs on its nozzle.
+fn stands(robot: &Robot, question: &Fault) -> Option<&'static str> {
+    let is_open = question.code == FaultCode::CommandInDoubt && !robot.lets_hands(DeckCondition::Still);
+    (is_open && robot.kind == RobotKind::Script).then_some("It stands still: go on")
 }
 
 /// What may hang on a nozzle of which the journal says this.
