@@ -8,19 +8,26 @@ use crate::{
 };
 use mqtt::{Brokers, testing::Mosquitto};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{
+    collections::BTreeMap,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use store::testing::TestDatabase;
 use tokio::{task::JoinHandle, time::sleep};
 
 const SERIAL: &str = "OT2VIRT1";
 
-/// Says every mixture once more, as a broker may that knows no better. It hears itself, and says nothing a third time.
-fn double(broker: &Mosquitto) -> JoinHandle<()> {
+/// Says a mixture once more, as a broker may that knows no better: the next one, when it is `armed`.
+fn double(broker: &Mosquitto, armed: Arc<AtomicBool>) -> JoinHandle<()> {
     let broker = Brokers::default().at(&broker.address(), Duration::from_secs(5));
     tokio::spawn(async move {
         let on = format!("command/ot2/{SERIAL}/pipette");
         let mut commands = broker.listen(&on).expect("room");
-        let mut said = Vec::new();
         loop {
             let Ok(session) = broker.session().await else { return };
             if session.subscribe(&on).await.is_err() {
@@ -29,8 +36,7 @@ fn double(broker: &Mosquitto) -> JoinHandle<()> {
             tokio::select! {
                 command = commands.hear() => {
                     let is_mixture = String::from_utf8_lossy(&command).contains("\"R\"");
-                    if is_mixture && !said.contains(&command) {
-                        said.push(command.clone());
+                    if is_mixture && armed.swap(false, Ordering::SeqCst) {
                         let _ = session.publish(&on, command).await;
                     }
                 }
@@ -151,7 +157,8 @@ fn strokes(ledger: &[Value]) -> BTreeMap<(String, String), u32> {
 #[tokio::test]
 async fn a_lab_with_its_own_script_survives_its_broker_its_worker_and_what_is_told_twice() {
     let mut lab = Lab::start("40").await;
-    let doubling = double(&lab.broker);
+    let armed = Arc::new(AtomicBool::new(false));
+    let doubling = double(&lab.broker, Arc::clone(&armed));
     let worker = lab.worker();
     let id = lab.client.submit(&wells()).await["id"].as_str().expect("an id").to_owned();
 
@@ -172,7 +179,12 @@ async fn a_lab_with_its_own_script_survives_its_broker_its_worker_and_what_is_to
     lab.answer("command-in-doubt", "may still carry out", "resume", &json!({})).await;
     let seen = json!({ "act": "nozzle_holds", "holds": "sensor" });
     lab.answer("command-in-doubt", "mixing 100 µL of red and 100 µL of yellow", "deck", &seen).await;
+    armed.store(true, Ordering::SeqCst);
     lab.answer("tips-short", "slot 9", "deck", &json!({ "act": "new_tips", "slot": 9 })).await;
+
+    // And what was mixed next came twice to the script, which is heard: it isn't measured before somebody has looked.
+    lab.answer("robot-taken", "something that it wasn't told", "resume", &json!({})).await;
+    assert!(!armed.load(Ordering::SeqCst));
 
     let completed = lab.client.until_completed(&id).await;
     doubling.abort();

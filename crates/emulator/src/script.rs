@@ -8,7 +8,8 @@
 //! ```
 //! It behaves as theirs does, faults included. Commands are carried out one after the other, each as often as it comes, whoever
 //! sent it. Only the two ids come back; of what fails nothing does, and what hung on the nozzle then hangs there. Nothing is
-//! remembered: started anew, it believes that nothing hangs there, and homes. An answer that a broken connection may have
+//! remembered: started anew, it believes that nothing hangs there, and homes. Told to take or let go of what it can't, it goes to the place
+//! first, with whatever hangs there. An answer that a broken connection may have
 //! carried is sent again on the next.
 
 use crate::world::{
@@ -239,20 +240,21 @@ impl Pipette {
     }
 
     async fn pick_up(&mut self, slot: Slot, place: &str, key: &str) -> Result<(), Mishap> {
+        // The robot's software goes there first, and finds out then.
+        self.move_to(self.well(slot, place)?.top(slot), None, key).await?;
         if self.believes.is_some() {
             return Err("cannot pick up a tip with a tip already attached".into());
         }
-        self.move_to(self.well(slot, place)?.top(slot), None, key).await?;
         self.act(Action::PickUpTip { mount: MOUNT }, Some(key)).await?;
         self.believes = Some(self.reach(slot));
         Ok(())
     }
 
     async fn let_go(&mut self, end: Point, key: &str) -> Result<(), Mishap> {
+        self.move_to(end, None, key).await?;
         if self.believes.is_none() {
             return Err("cannot drop a tip without a tip attached".into());
         }
-        self.move_to(end, None, key).await?;
         self.act(Action::DropTip { mount: MOUNT }, Some(key)).await?;
         self.believes = None;
         Ok(())

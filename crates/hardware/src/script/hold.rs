@@ -1,5 +1,5 @@
 //! Our hold on a robot that knows of no holds: one command at a time, and nothing more as soon as the robot tells of what we
-//! didn't ask for.
+//! didn't ask for, or is heard to be told what we didn't tell it.
 
 use super::{
     Script,
@@ -25,6 +25,10 @@ pub(super) struct ScriptHold {
 #[derive(Debug)]
 struct State {
     statuses: Listener,
+    /// What the script is told, by us or by anybody else.
+    commands: Listener,
+    /// What we told it last, until we hear it ourselves.
+    unheard: Option<Vec<u8>>,
     /// Sent, and its end not known: also after its caller went away.
     is_in_doubt: bool,
     /// What fetched the sensor that hangs on the nozzle.
@@ -36,9 +40,10 @@ struct State {
 }
 
 impl ScriptHold {
-    /// Hears on `statuses` what the robot tells.
-    pub fn new(script: Script, epoch: i64, statuses: Listener) -> Self {
-        let state = State { statuses, is_in_doubt: false, fetched_by: None, last: None, strange: None };
+    /// Hears on `statuses` what the robot tells, and on `commands` what it is told.
+    pub fn new(script: Script, epoch: i64, statuses: Listener, commands: Listener) -> Self {
+        let (unheard, fetched_by, last, strange) = (None, None, None, None);
+        let state = State { statuses, commands, unheard, is_in_doubt: false, fetched_by, last, strange };
         Self { id: format!("script-{}", OperationId::new()), script, epoch, state: Mutex::new(state) }
     }
 
@@ -79,9 +84,9 @@ impl ScriptHold {
         command: &Command,
         expected: &Complete,
     ) -> Result<(), Trouble> {
-        if let Err(trouble) =
-            session.publish_once(&self.script.told_on, message::payload(command, &expected.subject)).await
-        {
+        let payload = message::payload(command, &expected.subject);
+        state.unheard = Some(payload.clone());
+        if let Err(trouble) = session.publish_once(&self.script.told_on, payload).await {
             tracing::warn!(hold = self.id, %trouble, "nobody knows whether a command was heard");
         }
         loop {
@@ -100,6 +105,9 @@ impl ScriptHold {
 impl State {
     /// Whether nothing strange was heard so far.
     fn confirm(&mut self) -> Result<(), RobotError> {
+        while let Some(command) = self.commands.heard() {
+            self.overhear(&command);
+        }
         while let Some(message) = self.statuses.heard() {
             self.is_it(&message, None);
         }
@@ -109,9 +117,17 @@ impl State {
         }
     }
 
+    /// What the script was told: once by us, where we are let hear it.
+    fn overhear(&mut self, command: &[u8]) {
+        if self.unheard.take_if(|told| told == command).is_none() {
+            tracing::warn!(text = shown(command), "a robot's script was told something that we didn't tell it, or twice");
+            self.strange = Some("Its script was told something else than what this lab told it, or that twice");
+        }
+    }
+
     /// Whether this is what is waited for. Whatever else it is, is refused.
     fn is_it(&mut self, message: &[u8], expected: Option<&Complete>) -> bool {
-        let text: String = String::from_utf8_lossy(message).chars().take(SHOWN).collect();
+        let text = shown(message);
         let Some(told) = message::complete(message) else {
             tracing::info!(text, "a robot's script says something that is no answer");
             return false;
@@ -128,6 +144,10 @@ impl State {
         self.strange = Some("Its script tells of a command that wasn't given just now: a late one, a doubled one, or somebody else's");
         false
     }
+}
+
+fn shown(message: &[u8]) -> String {
+    String::from_utf8_lossy(message).chars().take(SHOWN).collect()
 }
 
 impl Hold for ScriptHold {

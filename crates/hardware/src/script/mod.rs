@@ -65,11 +65,20 @@ impl Script {
     async fn session_at_last(&self) -> Result<Session, Trouble> {
         loop {
             let session = self.broker.session().await?;
-            match session.subscribe(&self.tells_on).await {
+            match self.listen_on(&session).await {
                 Ok(()) => return Ok(session),
                 Err(trouble) if trouble.is_final => return Err(trouble),
                 Err(trouble) => tracing::debug!(%trouble, "connecting again"),
             }
+        }
+    }
+
+    /// What it tells must be heard. What it is told may be, so that a stranger is found out before the end of what they ask for.
+    async fn listen_on(&self, session: &Session) -> Result<(), Trouble> {
+        session.subscribe(&self.tells_on).await?;
+        match session.subscribe(&self.told_on).await {
+            Err(trouble) if trouble.is_final => Ok(tracing::debug!(%trouble, "what a robot's script is told isn't heard")),
+            heard => heard,
         }
     }
 }
@@ -78,9 +87,10 @@ impl Robot for Script {
     fn hold<'a>(&'a self, deck: &'a Deck, epoch: i64) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
         Box::pin(async move {
             message::check(deck)?;
-            let statuses = self.broker.listen(&self.tells_on).map_err(unreachable)?;
+            let [statuses, commands] = [&self.tells_on, &self.told_on].map(|topic| self.broker.listen(topic));
+            let (statuses, commands) = (statuses.map_err(unreachable)?, commands.map_err(unreachable)?);
             self.session().await.map_err(unreachable)?;
-            Ok(Arc::new(ScriptHold::new(self.clone(), epoch, statuses)) as Arc<dyn Hold>)
+            Ok(Arc::new(ScriptHold::new(self.clone(), epoch, statuses, commands)) as Arc<dyn Hold>)
         })
     }
 

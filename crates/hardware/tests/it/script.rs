@@ -143,6 +143,10 @@ async fn late_foreign_doubled_and_wrong_answers_are_refused_and_the_robot_is_not
             _ => own.clone(),
         };
         script.say(&say).await;
+        if say != own {
+            sleep(SHORT).await;
+            assert!(!step.is_finished(), "{say} was taken for the end");
+        }
         script.say(&own).await;
         end(step).await.expect("its own answer came, too");
         sleep(SHORT).await;
@@ -255,6 +259,15 @@ impl Lab {
         session.publish(&on, message.to_string().into_bytes()).await.expect("said");
     }
 
+    /// What the script says from now on, as long as the broker is held.
+    async fn statuses(&self) -> (Broker, Listener) {
+        let broker = Brokers::default().at(&self.broker.address(), LONG);
+        let on = format!("status/ot2/{SERIAL}/complete");
+        let statuses = broker.listen(&on).expect("room");
+        broker.session().await.expect("a session").subscribe(&on).await.expect("heard");
+        (broker, statuses)
+    }
+
     async fn check_no_accident(&self) {
         let bad = ["air", "spill", "overflow", "touch", "crash", "miss"];
         let accident = self.ledger().await.into_iter().find(|entry| bad.iter().any(|kind| entry["kind"] == *kind));
@@ -284,18 +297,22 @@ async fn the_emulated_script_mixes_holds_the_sensor_and_docks_it() {
 }
 
 #[tokio::test]
-async fn a_command_that_is_doubled_on_the_way_is_found_out_or_does_nothing() {
+async fn a_command_that_is_doubled_on_the_way_is_found_out() {
     let lab = Lab::start().await;
     let hold = held(&lab.broker, LONG).await;
     let mut ears = ByHand::on(&lab.broker).await;
-    // At once: the sensor hangs on the nozzle then, and the script can't begin.
+    // At once: the sensor hangs on the nozzle then, and the script can't begin; but it carries the sensor to the tips.
     let step = start(&hold, mix("C5", &[("red", "B1", 60)]));
     let told = ears.told().await;
     lab.publish(&told).await;
     end(step).await.expect("mixed");
-    end(start(&hold, dock())).await.expect("docked");
+    assert!(matches!(hold.confirm().await, Err(RobotError::NotAlone { .. })));
+    let next = end(start(&hold, dock())).await;
+    assert!(matches!(next, Err(PerformError::LostControl(_))), "{next:?}");
     assert_eq!(lab.drops().await.len(), 1);
-    hold.confirm().await.expect("nothing came of it");
+    // A person has looked.
+    let hold = held(&lab.broker, LONG).await;
+    end(start(&hold, dock())).await.expect("docked");
     // Late: it is mixed twice, and the robot isn't believed any more.
     lab.publish(&told).await;
     while lab.drops().await.len() < 2 {
@@ -311,7 +328,16 @@ async fn a_command_that_is_doubled_on_the_way_is_found_out_or_does_nothing() {
 #[tokio::test]
 async fn the_emulated_script_says_nothing_of_what_it_cannot_do() {
     let lab = Lab::start().await;
-    let hold = held(&lab.broker, SHORT).await;
+    let (_broker, mut statuses) = lab.statuses().await;
+    for (command, status) in [
+        (json!({"R": 0, "Y": 0, "B": 0, "well": "H12"}), "in_place"),
+        (json!({"sensor_status": "read"}), "charging"),
+    ] {
+        let told = json!({"command": command, "experiment_id": "x", "session_id": "y"});
+        lab.publish(&told).await;
+        let said = timeout(LONG, statuses.hear()).await.expect("what can be done is told");
+        assert_eq!(serde_json::from_slice::<Value>(&said).expect("JSON"), complete(&told, status));
+    }
     for command in [
         json!({"R": 200, "Y": 100, "B": 1, "well": "C5"}),
         json!({"sensor_status": "read"}),
@@ -323,13 +349,14 @@ async fn the_emulated_script_says_nothing_of_what_it_cannot_do() {
     lab.publish(&json!({"command": {"sensor_status": "read"}})).await;
     lab.publish(&json!("nonsense")).await;
     sleep(SHORT).await;
-    hold.confirm().await.expect("nothing was said");
+    assert_eq!(statuses.heard(), None);
     assert_eq!(lab.drops().await, []);
     // A well that isn't there is noticed with the dye in the tip, and there it stays.
     lab.publish(&json!({"command": {"R": 60, "Y": 0, "B": 0, "well": "Z9"}, "experiment_id": "x", "session_id": "y"})).await;
     while !lab.ledger().await.iter().any(|entry| entry["kind"] == "aspirate") {
         sleep(Duration::from_millis(10)).await;
     }
+    let hold = held(&lab.broker, SHORT).await;
     let next = end(start(&hold, mix("C5", &[("red", "B1", 60)]))).await;
     assert!(matches!(next, Err(PerformError::Unknown(_))), "{next:?}");
     assert_eq!(lab.drops().await, []);
