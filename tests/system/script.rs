@@ -202,9 +202,10 @@ async fn a_lab_with_its_own_script_survives_its_broker_its_worker_and_what_is_to
         let told = &well["result"]["channels"];
         let is_it = |entry: &&Value| {
             let seen = &entry["channels"];
-            entry["kind"] == "read" && told.as_object().is_some_and(|told| {
-                told.iter().all(|(name, count)| count.is_null() || seen[name.as_str()] == *count)
-            })
+            entry["kind"] == "read"
+                && told.as_object().is_some_and(|told| {
+                    told.iter().all(|(name, count)| count.is_null() || seen[name.as_str()] == *count)
+                })
         };
         let read = ledger.iter().find(is_it).expect("what the sensor really saw");
         assert_eq!(read["well"], well["well_id"]);

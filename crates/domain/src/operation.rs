@@ -327,10 +327,9 @@ impl Tool {
             (Step::PickUpTip { mount, tip, dye }, _) => {
                 Self::Tip { mount: *mount, tip: *tip, dye: dye.clone(), liquid: Volume::ZERO, certain: done }
             }
-            (
-                Step::PickUpSensor { mount } | Step::Mix { mount, .. } | Step::PresentSensor { mount, .. },
-                _,
-            ) => Self::Sensor { mount: *mount, certain: done },
+            (Step::PickUpSensor { mount } | Step::Mix { mount, .. } | Step::PresentSensor { mount, .. }, _) => {
+                Self::Sensor { mount: *mount, certain: done }
+            }
             (Step::DockSensor { mount, .. }, _) if !done => Self::Sensor { mount: *mount, certain: false },
             (Step::Aspirate { volume, .. }, Self::Tip { mount, tip, dye, liquid, certain }) => {
                 Self::Tip { mount, tip, dye, liquid: liquid + *volume, certain }
@@ -342,10 +341,7 @@ impl Tool {
                 Self::Tip { mount, tip, dye, liquid: Volume::ZERO, certain }
             }
             (
-                Step::ReturnTip { .. }
-                | Step::ParkSensor { .. }
-                | Step::DropInPlace { .. }
-                | Step::DockSensor { .. },
+                Step::ReturnTip { .. } | Step::ParkSensor { .. } | Step::DropInPlace { .. } | Step::DockSensor { .. },
                 _,
             ) if done => Self::Nothing,
             (Step::ReturnTip { .. } | Step::DropInPlace { .. }, Self::Tip { mount, tip, dye, liquid, .. }) => {

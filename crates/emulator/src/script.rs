@@ -220,9 +220,11 @@ struct Pipette {
 impl Pipette {
     async fn transfer(&mut self, place: &str, well: &str, volume_ul: f64, key: &str) -> Result<(), Mishap> {
         self.pick_up(TIPS_300_SLOT, place, key).await?;
-        self.move_to(self.well(VIALS_SLOT, place)?.bottom(VIALS_SLOT).raised(ASPIRATE_ABOVE_BOTTOM_MM), None, key).await?;
+        self.move_to(self.well(VIALS_SLOT, place)?.bottom(VIALS_SLOT).raised(ASPIRATE_ABOVE_BOTTOM_MM), None, key)
+            .await?;
         self.act(Action::Aspirate { mount: MOUNT, volume_ul, flow_ul_s: FLOW_UL_S }, Some(key)).await?;
-        self.move_to(self.well(PLATE_SLOT, well)?.bottom(PLATE_SLOT).raised(DISPENSE_ABOVE_BOTTOM_MM), None, key).await?;
+        self.move_to(self.well(PLATE_SLOT, well)?.bottom(PLATE_SLOT).raised(DISPENSE_ABOVE_BOTTOM_MM), None, key)
+            .await?;
         self.act(Action::Dispense { mount: MOUNT, volume_ul, flow_ul_s: FLOW_UL_S }, Some(key)).await?;
         let over_waste = self.well(VIALS_SLOT, WASTE)?.top(VIALS_SLOT).raised(-BLOW_OUT_BELOW_TOP_MM);
         self.move_to(over_waste, Some(CAREFUL_MM_S), key).await?;

@@ -192,10 +192,15 @@ mod tests {
         assert!(matches!(done.intending(&step)[..], [Change::Well { to: WellStatus::Dispensing, .. }]));
         assert!(matches!(done.ended(&step, Ending::Done)[..], [Change::Well { to: WellStatus::Mixed, .. }]));
         let mut unsure = with_its_well();
-        assert!(matches!(unsure.ended(&step, Ending::Unsure)[..], [Change::Replace { quarantined, .. }] if quarantined == well));
+        assert!(
+            matches!(unsure.ended(&step, Ending::Unsure)[..], [Change::Replace { quarantined, .. }] if quarantined == well)
+        );
         let robot = |ending| robot_changes(&Tool::Nothing, &step, ending, |_| Some(Slot(9)));
         assert!(matches!(robot(Ending::Done)[..], [Change::Tool(_), Change::VialDrawn { .. }]));
-        assert!(matches!(robot(Ending::Unsure)[..], [Change::Tool(_), Change::VialDrawn { .. }, Change::TipLost { .. }]));
+        assert!(matches!(
+            robot(Ending::Unsure)[..],
+            [Change::Tool(_), Change::VialDrawn { .. }, Change::TipLost { .. }]
+        ));
         assert!(robot(Ending::NotDone).is_empty());
     }
 

@@ -476,7 +476,10 @@ mod tests {
             check_supplies(&deck, Grain::Strokes, &[mixture(0, &[("red", 600)])], &inventory, Utc::now()),
             Err(Shortage::Dye { wanted, .. }) if wanted == Volume::from_whole_ul(60)
         ));
-        assert_eq!(check_supplies(&deck, Grain::Strokes, &[mixture(0, &[("red", 490)])], &inventory, Utc::now()), Ok(()));
+        assert_eq!(
+            check_supplies(&deck, Grain::Strokes, &[mixture(0, &[("red", 490)])], &inventory, Utc::now()),
+            Ok(())
+        );
     }
 
     #[test]

@@ -58,7 +58,8 @@ fn portion(deck: &Deck, dye: &DyeVial, mixture: &Mixture, known_tips: &[Tip]) ->
     let measures = |pipette: &&Pipette| volume >= pipette.model.least() && volume <= pipette.model.most();
     let pipette = deck.pipette(deck.sensor_mount).filter(measures);
     let pipette = pipette.ok_or_else(|| Shortage::Pipette { dye: name.clone(), volume })?;
-    let is_other = |known: &Tip| known.slot == pipette.tip_slot && known.tip == *tip && known.dye.as_ref() != Some(name);
+    let is_other =
+        |known: &Tip| known.slot == pipette.tip_slot && known.tip == *tip && known.dye.as_ref() != Some(name);
     if known_tips.iter().any(is_other) {
         return Err(Shortage::Tips { slot: pipette.tip_slot, dye: name.clone() });
     }

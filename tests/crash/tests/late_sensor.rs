@@ -233,7 +233,9 @@ async fn suffer(lab: Lab, timings: u32, fault: impl Fn(u32) -> SensorFault) -> u
 async fn no_late_or_lost_reply_falsifies_a_result() {
     let mut labs: JoinSet<u64> = JoinSet::new();
     for index in 0..LABS {
-        labs.spawn(async move { suffer(Lab::on_a_line().await, TIMINGS, |number| timing(index + number * LABS)).await });
+        labs.spawn(
+            async move { suffer(Lab::on_a_line().await, TIMINGS, |number| timing(index + number * LABS)).await },
+        );
     }
     let mut timings = 0;
     while let Some(faults) = labs.join_next().await {

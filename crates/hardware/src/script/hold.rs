@@ -120,7 +120,10 @@ impl State {
     /// What the script was told: once by us, where we are let hear it.
     fn overhear(&mut self, command: &[u8]) {
         if self.unheard.take_if(|told| told == command).is_none() {
-            tracing::warn!(text = shown(command), "a robot's script was told something that we didn't tell it, or twice");
+            tracing::warn!(
+                text = shown(command),
+                "a robot's script was told something that we didn't tell it, or twice"
+            );
             self.strange = Some("Its script was told something else than what this lab told it, or that twice");
         }
     }
@@ -141,7 +144,9 @@ impl State {
             return false;
         }
         tracing::warn!(text, "refused an answer of a robot's script to something else");
-        self.strange = Some("Its script tells of a command that wasn't given just now: a late one, a doubled one, or somebody else's");
+        self.strange = Some(
+            "Its script tells of a command that wasn't given just now: a late one, a doubled one, or somebody else's",
+        );
         false
     }
 }

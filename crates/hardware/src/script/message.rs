@@ -40,7 +40,9 @@ pub(super) enum Command {
         blue: Volume,
         well: WellName,
     },
-    Dock { sensor_status: &'static str },
+    Dock {
+        sensor_status: &'static str,
+    },
 }
 
 /// Whole ones as whole numbers, as the labs' hub says them.
@@ -85,7 +87,8 @@ impl Command {
 }
 
 fn mix(step: &Step, well: WellName, portions: &[Portion]) -> Result<Command, RobotError> {
-    let of = |vial: WellName| portions.iter().filter(|portion| portion.vial == vial).map(|portion| portion.volume).sum();
+    let of =
+        |vial: WellName| portions.iter().filter(|portion| portion.vial == vial).map(|portion| portion.volume).sum();
     let [red, yellow, blue]: [Volume; 3] = VIALS.map(of);
     if portions.iter().any(|portion| !VIALS.contains(&portion.vial) || portion.tip != portion.vial) {
         return Err(unsafe_step(step, "a robot's script knows the vials and tips B1, B2 and B3 alone"));
@@ -106,7 +109,8 @@ pub(super) fn check(deck: &Deck) -> Result<(), RobotError> {
     match deck.dyes.iter().find(|dye| !is_known(dye)) {
         None => Ok(()),
         Some(dye) => {
-            let detail = format!("a robot's script has dyes in B1, B2 and B3 with tips of those places, not {}", dye.name);
+            let detail =
+                format!("a robot's script has dyes in B1, B2 and B3 with tips of those places, not {}", dye.name);
             Err(RobotError::DeckMismatch { detail })
         }
     }

@@ -77,7 +77,9 @@ impl Script {
     async fn listen_on(&self, session: &Session) -> Result<(), Trouble> {
         session.subscribe(&self.tells_on).await?;
         match session.subscribe(&self.told_on).await {
-            Err(trouble) if trouble.is_final => Ok(tracing::debug!(%trouble, "what a robot's script is told isn't heard")),
+            Err(trouble) if trouble.is_final => {
+                Ok(tracing::debug!(%trouble, "what a robot's script is told isn't heard"))
+            }
             heard => heard,
         }
     }

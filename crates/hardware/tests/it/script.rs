@@ -207,7 +207,9 @@ async fn a_broker_that_is_restarted_meanwhile_carries_the_answer_and_not_the_com
 
 #[test]
 fn an_address_that_is_none_says_so() {
-    for wrong in ["http://10.0.0.1:31950", "mqtt://broker", "mqtts://me:s3cret@broker/OT2", "mqtts://broker/OT2?gain=64"] {
+    for wrong in
+        ["http://10.0.0.1:31950", "mqtt://broker", "mqtts://me:s3cret@broker/OT2", "mqtts://broker/OT2?gain=64"]
+    {
         let error = Network::default().robot(RobotKind::Script, wrong).expect_err(wrong).to_string();
         assert!(error.contains("script") && !error.contains("s3cret"), "{error}");
     }
@@ -292,7 +294,9 @@ async fn the_emulated_script_mixes_holds_the_sensor_and_docks_it() {
     let present = Operation::new(Step::PresentSensor { mount: MOUNT, over: well("H12") });
     end(start(&hold, present)).await.expect("held there");
     assert!(looks_at().contains("H12") && lab.drops().await.len() == 3);
-    end(start(&hold, Operation::new(Step::DockSensor { mount: MOUNT, after: Docking::Trouble }))).await.expect("docked");
+    end(start(&hold, Operation::new(Step::DockSensor { mount: MOUNT, after: Docking::Trouble })))
+        .await
+        .expect("docked");
     lab.check_no_accident().await;
 }
 
@@ -329,10 +333,9 @@ async fn a_command_that_is_doubled_on_the_way_is_found_out() {
 async fn the_emulated_script_says_nothing_of_what_it_cannot_do() {
     let lab = Lab::start().await;
     let (_broker, mut statuses) = lab.statuses().await;
-    for (command, status) in [
-        (json!({"R": 0, "Y": 0, "B": 0, "well": "H12"}), "in_place"),
-        (json!({"sensor_status": "read"}), "charging"),
-    ] {
+    for (command, status) in
+        [(json!({"R": 0, "Y": 0, "B": 0, "well": "H12"}), "in_place"), (json!({"sensor_status": "read"}), "charging")]
+    {
         let told = json!({"command": command, "experiment_id": "x", "session_id": "y"});
         lab.publish(&told).await;
         let said = timeout(LONG, statuses.hear()).await.expect("what can be done is told");
@@ -352,7 +355,8 @@ async fn the_emulated_script_says_nothing_of_what_it_cannot_do() {
     assert_eq!(statuses.heard(), None);
     assert_eq!(lab.drops().await, []);
     // A well that isn't there is noticed with the dye in the tip, and there it stays.
-    lab.publish(&json!({"command": {"R": 60, "Y": 0, "B": 0, "well": "Z9"}, "experiment_id": "x", "session_id": "y"})).await;
+    lab.publish(&json!({"command": {"R": 60, "Y": 0, "B": 0, "well": "Z9"}, "experiment_id": "x", "session_id": "y"}))
+        .await;
     while !lab.ledger().await.iter().any(|entry| entry["kind"] == "aspirate") {
         sleep(Duration::from_millis(10)).await;
     }

@@ -379,7 +379,8 @@ impl Lane {
 
 /// Whether a well got on by a step that was done.
 fn gets_a_well_on(step: &Step, done: &Conclusion) -> bool {
-    matches!(step, Step::Dispense { .. } | Step::Mix { .. }) || done.wells.iter().any(|change| matches!(change, Change::Result { .. }))
+    matches!(step, Step::Dispense { .. } | Step::Mix { .. })
+        || done.wells.iter().any(|change| matches!(change, Change::Result { .. }))
 }
 
 /// What a step draws: of which dye, from which vial, how much.
