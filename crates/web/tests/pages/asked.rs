@@ -145,6 +145,7 @@ async fn a_robot_that_cannot_be_told_to_forget_is_said_to_stand_still_before_its
         site.commit(&lease, Change::Ask(trouble(FaultCode::CommandInDoubt, "It may still do it"))).await;
         let page = olga.page(&format!("/robots/{name}")).await;
         assert_eq!(page.contains("It stands still: go on"), is_said, "{name}");
+        assert_eq!(page.contains("What hangs on the nozzle?"), !is_said, "{name}: nobody can say yet");
     }
     olga.post("/robots/scripted/resume", &[]).await;
     assert_eq!(site.asked("scripted").await, None);

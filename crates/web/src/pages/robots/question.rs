@@ -88,7 +88,9 @@ impl QuestionView {
         let problem = Some(typed.problem.clone()).filter(|problem| !problem.is_empty());
         let typed = if typed.act == form && problem.is_some() { typed } else { guess(robot, &fault, form) };
         let checklist = if asks_for_everything(fault.code) { checklist(robot, inventory) } else { Vec::new() };
-        let nozzle = if fault.code == FaultCode::CommandInDoubt { nozzle(&robot.tool) } else { Vec::new() };
+        let stands = stands(robot, &fault);
+        let asks_for_nozzle = fault.code == FaultCode::CommandInDoubt && stands.is_none();
+        let nozzle = if asks_for_nozzle { nozzle(&robot.tool) } else { Vec::new() };
         let condition = if nozzle.is_empty() { DeckCondition::HandsFree } else { DeckCondition::Still };
         let has_acts = !form.is_empty() || !checklist.is_empty() || !nozzle.is_empty();
         let hands_off = hands_off(robot, condition, driver).filter(|_| has_acts);
@@ -96,7 +98,7 @@ impl QuestionView {
         let version = format!("{} {since:?} {hands_off:?} {left} {problem:?}", fault.code);
         Self {
             since: since.map(|since| When::new(since, Utc::now())),
-            looked: looked(fault.code, left).or_else(|| stands(robot, &fault)),
+            looked: looked(fault.code, left).or(stands),
             forms: Forms::of(robot, typed),
             fault: sentences::fault(fault),
             nozzle,
