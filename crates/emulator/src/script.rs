@@ -82,13 +82,12 @@ impl Script {
             Err(trouble) => return trouble,
         };
         tokio::select! {
-            () = self.stay_connected() => {}
-            () = self.work(commands, pipette) => {}
+            never = self.stay_connected() => never,
+            never = self.work(commands, pipette) => never,
         }
-        unreachable!("neither ends")
     }
 
-    async fn stay_connected(&self) {
+    async fn stay_connected(&self) -> ! {
         loop {
             let trouble = match self.broker.session().await {
                 Ok(session) => match session.subscribe(&self.told_on).await {
@@ -107,7 +106,7 @@ impl Script {
         }
     }
 
-    async fn work(&self, mut commands: Listener, mut pipette: Pipette) {
+    async fn work(&self, mut commands: Listener, mut pipette: Pipette) -> ! {
         if let Err(Mishap(why)) = pipette.act(Action::Home, None).await {
             tracing::error!(why, "the robot's script can't begin");
         }

@@ -78,7 +78,8 @@ impl Script {
         session.subscribe(&self.tells_on).await?;
         match session.subscribe(&self.told_on).await {
             Err(trouble) if trouble.is_final => {
-                Ok(tracing::debug!(%trouble, "what a robot's script is told isn't heard"))
+                tracing::debug!(%trouble, "what a robot's script is told isn't heard");
+                Ok(())
             }
             heard => heard,
         }
