@@ -8,6 +8,26 @@ named_states! {
     RobotKind {
         /// An Opentrons OT-2, by its own HTTP API.
         Ot2 = "ot2",
+        /// An OT-2 by the script that training labs run on it, which hangs on an MQTT broker.
+        Script = "script",
+    }
+}
+
+/// How finely a robot is told what to do, and so the grain of its journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// Stroke by stroke and move by move.
+    Strokes,
+    /// No less than a whole mixture, with the sensor held over it at the end.
+    Mixtures,
+}
+
+impl RobotKind {
+    pub const fn grain(self) -> Grain {
+        match self {
+            Self::Ot2 => Grain::Strokes,
+            Self::Script => Grain::Mixtures,
+        }
     }
 }
 

@@ -39,6 +39,8 @@ Examples:
   tincture emulator                      only a virtual OT-2 at its usual port, for other programs
   tincture emulator --mqtt mqtt://127.0.0.1:1883/virtual-1
                                          … with its sensor on a broker too
+  tincture emulator --mqtt mqtt://127.0.0.1:1883/virtual-1 --script OT2VIRT1
+                                         … and moved by a training lab's script there
   tincture config                        what is configured, and where each value comes from
 
 For an institution, with PostgreSQL and real robots:
@@ -172,6 +174,9 @@ pub struct Emulator {
     /// What befalls the virtual lab: a JSON file of requests to /emulator and when they are made (docs/emulator.md)
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// Move the robot on the sensor's broker too, as the training labs' script does: the serial of its topics. Needs --mqtt
+    #[arg(long, value_name = "SERIAL")]
+    pub script: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -369,6 +374,7 @@ pub enum Keys {
 Examples:
   tincture robot add bench-1 --url http://10.0.0.21:31950 --sensor tcp://10.0.0.31:5000
   tincture robot add bench-2 --url http://10.0.0.22:31950 --sensor mqtts://broker:8883/e66130100f8c9928
+  tincture robot add bench-3 --kind script --url mqtts://broker:8883/OT2CEP20240218R04 --sensor mqtts://broker:8883/e66130100f8c9928
   tincture robot add sim --url http://127.0.0.1:31950 --sensor tcp://127.0.0.1:31951 --virtual
   tincture robot pause bench-1 --as olga@example.org
   tincture robot act bench-1 refill B1 --batch R-2024-07
@@ -377,13 +383,13 @@ pub enum Robot {
     /// Add a robot with the default deck, or change the addresses of one
     Add {
         name: String,
-        /// Of the OT-2's HTTP API
+        /// Of the OT-2's HTTP API, or of its script: mqtts://broker:8883/OT2_SERIAL (or mqtt://)
         #[arg(long)]
         url: String,
         /// Of the colour sensor: mqtts://broker:8883/PICO_ID (or mqtt://), serial:///dev/ttyACM0?baud=115200, tcp://host:port
         #[arg(long)]
         sensor: String,
-        /// How it is spoken to: ot2
+        /// How it is spoken to: ot2, by its own HTTP API, or script, by the training labs' script on an MQTT broker
         #[arg(long, default_value_t = RobotKind::Ot2)]
         kind: RobotKind,
         /// It is a `tincture emulator`: plates, tips and dyes renew themselves, nobody has to answer its questions

@@ -1,7 +1,7 @@
 //! From an accepted experiment to true results: plan → journal → execute → recover.
 //!
 //! [`Lab`] is what people's requests come to; [`run_worker`] is what drives robots. The two meet only in the store.
-//! Below: `plan` turns what wells lack into steps, `lane` carries them out under the journal, `hand` and `mixture` are
+//! Below: `plan` turns what wells lack into steps (`whole`, for robots that are told whole mixtures), `lane` carries them out under the journal, `hand` and `mixture` are
 //! the lane's picture of its experiment, `measure` makes results of readings, `doubts` says which aren't to be believed, `fault` says what went wrong,
 //! `waiting` why nobody goes on with an experiment.
 
@@ -23,6 +23,7 @@ mod retry;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 mod waiting;
+mod whole;
 mod worker;
 
 pub use attend::{AttendError, CommandLabError, DeckAct, NotTold, NozzleContent, answers, emergency, is_in_need};

@@ -29,10 +29,28 @@ impl Mixture {
         self.given.is_empty()
     }
 
+    /// Counts what a step that is known to have been done put into it.
+    pub fn take_in(&mut self, step: &Step) {
+        for (dye, volume) in given_by(step).into_iter().map(|(_, dye, volume)| (dye, volume)) {
+            self.give(dye, volume);
+        }
+    }
+
     /// Counts a dispense that is known to have happened.
     pub fn give(&mut self, dye: &DyeName, volume: Volume) {
         let given = self.given.entry(dye.clone()).or_default();
         *given = *given + volume;
+    }
+}
+
+/// What a step puts into which well.
+fn given_by(step: &Step) -> Vec<(WellId, &DyeName, Volume)> {
+    match step {
+        Step::Dispense { dye, well, volume, .. } => vec![(*well, dye, *volume)],
+        Step::Mix { well, portions, .. } => {
+            portions.iter().map(|portion| (*well, &portion.dye, portion.volume)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -56,9 +74,9 @@ pub async fn journal(store: &Store, id: ExperimentId) -> Result<Vec<JournalledOp
 pub fn unfinished(experiment: &ExperimentDetail, journal: &[JournalledOperation]) -> Vec<Mixture> {
     let mut given: HashMap<WellId, BTreeMap<DyeName, Volume>> = HashMap::new();
     for entry in journal.iter().filter(|entry| entry.state == JournalEvent::Succeeded) {
-        if let Step::Dispense { dye, well, volume, .. } = &entry.operation.step {
-            let total = given.entry(*well).or_default().entry(dye.clone()).or_default();
-            *total = *total + *volume;
+        for (well, dye, volume) in given_by(&entry.operation.step) {
+            let total = given.entry(well).or_default().entry(dye.clone()).or_default();
+            *total = *total + volume;
         }
     }
     let mut mixtures: Vec<_> = experiment

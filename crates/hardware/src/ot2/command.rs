@@ -93,6 +93,9 @@ pub(super) fn command(deck: &Deck, places: &Places, step: &Step, memory: Memory)
         Step::Read { .. } | Step::CheckBlank { .. } => {
             return Err(unsafe_step(step, "the sensor carries it out, not the robot"));
         }
+        Step::Mix { .. } | Step::PresentSensor { .. } | Step::DockSensor { .. } => {
+            return Err(unsafe_step(step, "this robot is told strokes and moves"));
+        }
     })
 }
 

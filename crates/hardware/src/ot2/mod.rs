@@ -101,7 +101,7 @@ impl Robot for Ot2 {
         true
     }
 
-    fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
+    fn hold<'a>(&'a self, deck: &'a Deck, _epoch: i64) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
         Box::pin(async move { Ok(Arc::new(self.open_run(deck).await?) as Arc<dyn Hold>) })
     }
 

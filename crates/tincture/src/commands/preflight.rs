@@ -4,11 +4,11 @@ use crate::settings::Settings;
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use domain::{
-    OperationId,
+    OperationId, RobotKind,
     doubt::Drift,
     reading::{Average, Reading, SensorSettings},
 };
-use hardware::{Connect, Finding, Network, Ot2, Patience, ReadRequest, SensorError};
+use hardware::{Connect, Finding, Network, Ot2, Patience, ReadRequest, Script, SensorError};
 use serde::Deserialize;
 use std::{
     io::{self, Write},
@@ -37,15 +37,34 @@ pub async fn check(settings: &Settings, store: &Store, name: &str, deck: DeckIs)
     if let (DeckIs::Loaded, Driver::Drives(worker)) = (deck, robot.driver(Utc::now())) {
         bail!("{worker} drives {name}: stop that worker before the deck is loaded, or check without --load-deck");
     }
+    let mut findings = match robot.kind {
+        RobotKind::Ot2 => machine(&robot, deck).await?,
+        RobotKind::Script => vec![script(settings, &robot).await?],
+    };
+    findings.extend(sensor(&settings.network(), &robot).await);
+    findings.push(white(&robot));
+    tell(name, &findings)
+}
+
+async fn machine(robot: &Robot, deck: DeckIs) -> anyhow::Result<Vec<Finding>> {
     let patience = Patience { connect: PATIENCE, answer: PATIENCE, ..Patience::default() };
     let machine = Ot2::new(&robot.url, patience)?;
     let mut findings = machine.preflight(&robot.deck).await;
     if deck == DeckIs::Loaded && findings.iter().all(Finding::is_fine) {
         findings.push(machine.preflight_deck(&robot.deck).await);
     }
-    findings.extend(sensor(&settings.network(), &robot).await);
-    findings.push(white(&robot));
-    tell(name, &findings)
+    Ok(findings)
+}
+
+/// A script answers nothing but what moves the robot.
+async fn script(settings: &Settings, robot: &Robot) -> anyhow::Result<Finding> {
+    const WHAT: &str = "script";
+    let patience = Patience { connect: PATIENCE, ..Patience::default() };
+    let script = Script::new(&robot.url, &settings.brokers(), patience)?;
+    Ok(match script.reach().await {
+        Ok(()) => Finding::fine(WHAT, "its broker lets us hear it; whether it runs shows at its first mixture"),
+        Err(trouble) => Finding::lacks(WHAT, trouble.what, trouble.remedy),
+    })
 }
 
 fn tell(name: &str, findings: &[Finding]) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{cli::Robot, database, machines, settings::Settings};
 use anyhow::{Context, bail};
-use domain::{Attendance, Deck, text};
+use domain::{Attendance, Deck, RobotKind, text};
 use hardware::{Connect, Network};
 use std::io::{self, Write};
 use store::{NewRobot, Store};
@@ -24,7 +24,10 @@ async fn carry_out(settings: &Settings, store: &Store, command: &Robot) -> anyho
     match command {
         Robot::Add { name, kind, url, sensor, is_virtual, with_p20, blank_check, doubt_delta_e, reads } => {
             text::name(name, text::LONGEST_ROBOT_NAME).with_context(|| format!("'{name}' can't be a robot's name"))?;
-            check_scheme(url, "http://", "--url")?;
+            match kind {
+                RobotKind::Ot2 => check_scheme(url, "http://", "--url")?,
+                RobotKind::Script => check_script(url, *is_virtual, *with_p20)?,
+            }
             // Never with the address itself, in which somebody may have put a password.
             Network::default().sensor(sensor).context("--sensor can't be used")?;
             check_one_robot(store, name, url).await?;
@@ -52,6 +55,19 @@ async fn carry_out(settings: &Settings, store: &Store, command: &Robot) -> anyho
         Robot::Stop(which) => steer::command(store, which, RobotCommand::Stop).await,
         Robot::Act { name, act, by } => steer::act(store, name, act, by).await,
     }
+}
+
+/// What a robot's script can't be.
+fn check_script(url: &str, is_virtual: bool, with_p20: bool) -> anyhow::Result<()> {
+    // Never with the address itself, in which somebody may have put a password.
+    Network::default().robot(RobotKind::Script, url).context("--url can't be used")?;
+    if is_virtual {
+        bail!("--virtual isn't for a script: people serve its deck and answer its questions, an emulator's too");
+    }
+    if with_p20 {
+        bail!("--with-p20 isn't for a script: it mixes with the p300 on the right mount alone");
+    }
+    Ok(())
 }
 
 fn check_scheme(url: &str, scheme: &str, flag: &str) -> anyhow::Result<()> {

@@ -38,7 +38,10 @@ impl Lane {
         let mixtures = to_mix(&next, &journal, &stranded);
         let shortage = match (inventory.plate, free.len() < wanted) {
             (None, _) | (_, true) => Some(Shortage::Plate { wanted, free: free.len() }),
-            _ => plan::check_supplies(&self.robot.deck, &mixtures, &inventory, Utc::now()).err(),
+            _ => {
+                let grain = self.robot.kind.grain();
+                plan::check_supplies(&self.robot.deck, grain, &mixtures, &inventory, Utc::now()).err()
+            }
         };
         if let Some(shortage) = shortage {
             return self.supply(&shortage).await;

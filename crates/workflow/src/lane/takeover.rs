@@ -114,7 +114,7 @@ impl Lane {
     async fn shut_out(&mut self) -> Result<String, LaneError> {
         self.store.renew(&self.lease, self.time_to_live).await?;
         tracing::info!(robot = self.robot.name, "the robot is taken and asked what it was told");
-        match self.machine.hold(&self.robot.deck).await {
+        match self.machine.hold(&self.robot.deck, self.lease.epoch).await {
             Ok(hold) => {
                 // Whoever had it before is asked about next.
                 self.holders.took(hold.id(), &*self.machine).await?;
@@ -170,6 +170,10 @@ impl Lane {
 
     /// What was done on the deck that the journal doesn't know of, if anything was.
     async fn unknown_history(&self, identity: &Identity) -> Result<Option<Strange>, LaneError> {
+        if self.robot.may_be_ahead() && !self.machine.fences() {
+            // It remembers nothing that could be asked for.
+            return Ok(Some(Strange { question: self.unknown_deck(), accounted: None }));
+        }
         let accounted = self.robot.accounted.as_deref();
         let newest = match &identity.virtual_deck {
             Some(deck) => deck.last_key.clone().filter(|key| Some(key.as_str()) != accounted),

@@ -9,9 +9,11 @@ use crate::{
     hand::Hand,
     mixture,
     plan::{self, Reference, Shortage, Tips},
+    whole,
 };
 use domain::{
-    Attendance, Change, Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode, Step, WellStatus,
+    Attendance, Change, Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode, Grain, Step,
+    WellStatus,
 };
 use hardware::Memory;
 use std::collections::VecDeque;
@@ -80,7 +82,10 @@ impl Lane {
         };
         let deck = &self.robot.deck;
         let unseen = plan::unseen(deck, &hand.mixtures, &white.map(|white| white.blank).unwrap_or_default());
-        Ok(plan::steps(deck, &hand.mixtures, &mut Tips::new(&inventory.tips), reference, &unseen))
+        Ok(match self.robot.kind.grain() {
+            Grain::Strokes => plan::steps(deck, &hand.mixtures, &mut Tips::new(&inventory.tips), reference, &unseen),
+            Grain::Mixtures => whole::steps(deck, &hand.mixtures, &inventory.tips, reference, &unseen),
+        })
     }
 
     pub(super) async fn hand(&self, experiment: &ExperimentDetail) -> Result<Hand, LaneError> {
