@@ -4,13 +4,12 @@
 //! on its serial cable, and on an MQTT broker where there is one. The world knows nothing of either; what really happened is in its ledger, told by
 //! `GET /emulator/ledger`.
 
-mod labware;
 mod robot_server;
 mod scenario;
 pub mod sensor;
 pub mod world;
 
-use domain::PipetteModel;
+use domain::{PipetteModel, labware};
 use mqtt::{Brokers, Target};
 use robot_server::{Analyser, Options, Power, Robot};
 pub use scenario::Scenario;
