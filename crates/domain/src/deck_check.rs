@@ -381,7 +381,8 @@ mod tests {
 
     #[test]
     fn each_reason_is_named() {
-        let cases: &[(fn(&mut Deck), &str)] = &[
+        type Case = (fn(&mut Deck), &'static str);
+        let cases: &[Case] = &[
             (|deck| deck.vial_slot = Slot(1), "slot 1: the plate and the rack of vials are both in it"),
             (|deck| deck.plate_slot = Slot(12), "slot 12: the plate can't be there: the trash is"),
             (|deck| deck.plate_slot = Slot(0), "slot 0: the plate can't be there: slots are 1 to 11"),
