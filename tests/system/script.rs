@@ -229,8 +229,8 @@ fn a_script_that_cannot_be_is_refused_with_what_to_do() {
     for (more, says) in [
         (&["--url", "http://10.0.0.1:31950"][..], "the address of a robot's script can't be used"),
         (&["--url", "mqtts://me:s3cret@broker/OT2"], "set mqtt_user and mqtt_password"),
-        (&[&good[..], &["--virtual"]].concat(), "people serve its deck"),
-        (&[&good[..], &["--with-p20"]].concat(), "mixes with the p300"),
+        (&[&good[..], &["--virtual"]].concat(), "people serve the deck"),
+        (&[&good[..], &["--with-p20"]].concat(), "the sensor mount's pipette alone"),
     ] {
         let said = add(more);
         assert!(!said.status.success() && said.stderr.contains(says), "{more:?}: {}", said.stderr);

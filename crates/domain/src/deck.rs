@@ -1,7 +1,8 @@
 //! What stands on a robot's deck: plate, vials, tips, sensor dock, pipettes. The planner's picture of the world.
 
-use crate::{Change, DyeName, Volume, WellName, experiment::named_states};
+use crate::{Change, DyeName, Volume, WellName, experiment::named_states, labware::OwnLabware};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where a pipette hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -109,6 +110,22 @@ pub struct Deck {
     /// Height of the tip's end above the well's bottom when dispensing, so that it touches no other colour. mm.
     /// The training lab's 8 mm dips into a well that is filled to 300 µL: 8.12 mm in a well 6.86 mm wide.
     pub dispense_height_mm: f64,
+    /// Definitions of pieces on it that are neither Opentrons' nor every lab's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labware: Vec<OwnLabware>,
+    /// By how much pieces stand off where their definitions have them, as a labware position check found it. Passed to each
+    /// run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub offsets: BTreeMap<Slot, LabwareOffset>,
+}
+
+/// A piece's offset from where its definition has it, mm.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabwareOffset {
+    pub x: f64,
+    pub y: f64,
+    pub z: f64,
 }
 
 named_states! {
@@ -191,6 +208,8 @@ impl Default for Deck {
             blank_check: BlankCheck::default(),
             reads: usual_reads(),
             dispense_height_mm: 8.5,
+            labware: Vec::new(),
+            offsets: BTreeMap::new(),
         }
     }
 }
@@ -216,6 +235,17 @@ impl Deck {
         let nothing_left = Volume::from_nanolitres(u32::MAX);
         changes.extend(self.dyes.iter().map(|dye| Change::VialDrawn { vial: dye.vial, volume: nothing_left }));
         changes
+    }
+
+    /// Every piece on it: its slot, what it is, and what for.
+    pub fn pieces(&self) -> Vec<(Slot, &str, &'static str)> {
+        let mut pieces = vec![
+            (self.plate_slot, self.plate.as_str(), "plate"),
+            (self.vial_slot, self.vial_rack.as_str(), "rack of vials"),
+            (self.sensor_slot, self.sensor_dock.as_str(), "sensor's dock"),
+        ];
+        pieces.extend(self.pipettes.iter().map(|pipette| (pipette.tip_slot, pipette.tip_rack.as_str(), "tip rack")));
+        pieces
     }
 
     pub fn dye(&self, name: &DyeName) -> Option<&DyeVial> {

@@ -4,14 +4,13 @@
 //! on its serial cable, and on an MQTT broker where there is one; there `script` moves the robot, too, as the training labs' own does. The world knows nothing of either; what really happened is in its ledger, told by
 //! `GET /emulator/ledger`.
 
-mod labware;
 mod robot_server;
 mod scenario;
 mod script;
 pub mod sensor;
 pub mod world;
 
-use domain::PipetteModel;
+use domain::{PipetteModel, labware};
 use mqtt::{Brokers, Target};
 use robot_server::{Analyser, Options, Power, Robot};
 pub use scenario::Scenario;

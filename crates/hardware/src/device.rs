@@ -9,7 +9,7 @@ use crate::{
     script::{Nobody, Script},
     sensor::connect_over,
 };
-use domain::{Deck, DyeName, Operation, OperationId, RobotKind, Slot, Volume, WellName};
+use domain::{Deck, DyeName, MountsSeen, Operation, OperationId, RobotKind, Slot, Volume, WellName};
 use mqtt::{Access, Brokers};
 use serde_json::Value;
 use std::{fmt, pin::Pin, sync::Arc};
@@ -22,6 +22,11 @@ pub trait Robot: fmt::Debug + Send + Sync {
     /// Who answers at this address. Asks once.
     fn identify(&self) -> Pending<'_, Result<Identity, RobotError>> {
         Box::pin(async { Ok(Identity { serial: None, virtual_deck: None }) })
+    }
+
+    /// What hangs on its mounts; nothing where it can't say.
+    fn mounts(&self) -> Pending<'_, Result<Option<MountsSeen>, RobotError>> {
+        Box::pin(async { Ok(None) })
     }
 
     /// What was done on it since the newest hold that is one of `known` began, that one's among it; newest first.

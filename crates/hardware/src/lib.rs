@@ -21,7 +21,7 @@ pub use device::{Attendant, Connect, Hold, Network, Pending, Robot};
 pub use error::{CommandFailure, PerformError, RobotError};
 pub use facts::{Aim, Identity, Lookup, Memory, RunEntry, RunTrace, TracedCommand, VirtualDeck};
 pub use mqtt::{Access, Secret};
-pub use ot2::{Finding, Health, Lack, Ot2, Run, VirtualAttendant};
+pub use ot2::{Finding, Health, Lack, Ot2, Preflight, Run, VirtualAttendant};
 pub use patience::{AddressError, Patience};
 pub use script::Script;
 pub use sensor::{ColourSensor, PendingReading, ReadRequest, SensorError, connect_sensor};

@@ -6,6 +6,8 @@ mod asked;
 mod factors;
 #[path = "pages/groups.rs"]
 mod groups;
+#[path = "pages/records.rs"]
+mod records;
 #[path = "pages/single_sign_on.rs"]
 mod single_sign_on;
 

@@ -9,6 +9,7 @@
 
 mod attend;
 mod breaker;
+mod check;
 mod doubts;
 mod estimate;
 mod fault;
@@ -31,7 +32,7 @@ pub use domain::RobotCommand;
 pub use doubts::{Doubts, doubt_of};
 pub use fault::restored;
 pub use forecast::{RunsOut, Supply};
-pub use hardware::{Patience, ot2::Protocol};
+pub use hardware::{Finding, Patience, ot2::Protocol};
 pub use lab::*;
 pub use retry::{Retried, RetryError};
 pub use tasks::Tasks;

@@ -2,9 +2,8 @@
 //!
 //! Heights are those the training lab uses; flow rates are Opentrons' defaults for GEN2 pipettes.
 
-use super::labware::SENSOR_REACH_MM;
 use crate::{Memory, RobotError};
-use domain::{Deck, Mount, PipetteModel, Step, Volume, WellName};
+use domain::{Deck, Mount, PipetteModel, Step, Volume, WellName, labware::SENSOR_REACH_MM};
 use serde_json::{Value, json};
 
 /// How far above a vial's bottom the tip draws. A vial's floor is never quite flat. mm.

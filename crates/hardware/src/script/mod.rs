@@ -11,7 +11,7 @@
 mod hold;
 mod message;
 
-use crate::{AddressError, Attendant, Hold, Lookup, Patience, Pending, Robot, RobotError};
+use crate::{AddressError, Attendant, Hold, Identity, Lookup, Patience, Pending, Robot, RobotError};
 use domain::{Deck, DyeName, OperationId, Slot, Volume, WellName};
 use hold::ScriptHold;
 use mqtt::{Broker, Brokers, Session, Target, Trouble};
@@ -43,14 +43,6 @@ impl Script {
             tells_on: format!("status/ot2/{device}/complete"),
             patience,
         })
-    }
-
-    /// Whether its broker lets us hear it. Of the script itself nothing can be known before it is told something.
-    ///
-    /// # Errors
-    /// What stands between.
-    pub async fn reach(&self) -> Result<(), Trouble> {
-        self.session().await.map(drop)
     }
 
     /// A connection on which the robot is heard, within [`Patience::connect`].
@@ -94,6 +86,14 @@ impl Robot for Script {
             let (statuses, commands) = (statuses.map_err(unreachable)?, commands.map_err(unreachable)?);
             self.session().await.map_err(unreachable)?;
             Ok(Arc::new(ScriptHold::new(self.clone(), epoch, statuses, commands)) as Arc<dyn Hold>)
+        })
+    }
+
+    /// Nobody can be named; but it is known whether its broker lets us hear it.
+    fn identify(&self) -> Pending<'_, Result<Identity, RobotError>> {
+        Box::pin(async {
+            self.session().await.map_err(unreachable)?;
+            Ok(Identity { serial: None, virtual_deck: None })
         })
     }
 

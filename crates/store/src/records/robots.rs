@@ -1,7 +1,9 @@
 //! Robots, and the right to drive one.
 
 use chrono::{DateTime, Utc};
-use domain::{Attendance, Control, Deck, DeckCondition, Fault, PlateId, RobotId, RobotKind, RobotMode, Tool};
+use domain::{
+    Attendance, Control, Deck, DeckCondition, Fault, MountsSeen, PlateId, RobotId, RobotKind, RobotMode, Tool,
+};
 use serde_json::Value;
 
 /// A robot as it is added or configured.
@@ -61,6 +63,10 @@ pub struct Robot {
     pub history: Option<String>,
     /// The database's history in which the last lease was taken.
     pub lease_history: Option<String>,
+    /// What its mounts carried when it was last asked.
+    pub mounts: Option<MountsSeen>,
+    /// Set of one that is no more; it is in no list then.
+    pub removed_at: Option<DateTime<Utc>>,
 }
 
 impl Robot {

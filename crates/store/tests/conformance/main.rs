@@ -20,6 +20,7 @@ mod outages;
 mod person;
 mod purge;
 mod queue;
+mod records;
 mod robots;
 mod turns;
 mod upgrades;
@@ -197,6 +198,14 @@ on_both! {
         of_many_workers_one_gets_the_lane,
         a_lease_runs_out_and_can_be_seized,
         an_operators_acts_change_the_deck_and_are_logged,
+    }
+    records {
+        a_robot_is_changed_in_one_act_and_stays_itself,
+        what_gives_way_takes_its_count_along_and_the_rest_is_kept,
+        a_deck_gives_way_only_where_nothing_has_begun_on_it,
+        a_removed_robot_is_out_of_sight_and_what_it_did_stays,
+        what_the_mounts_carry_is_remembered,
+        a_change_is_made_for_what_was_seen,
     }
     holds {
         no_intent_commits_after_a_hold_has,

@@ -64,6 +64,10 @@ impl Lab {
         let needs = Needs::of(detail.wells.iter().map(|(well, _)| &well.recipe));
         let robots = self.store().robots_lately().await?;
         let own = robots.iter().find(|robot| Some(robot.id) == detail.experiment.robot_id);
+        if let (None, Some(id)) = (own, detail.experiment.robot_id) {
+            // One that was removed is in no list, and what it did was done on its deck.
+            return Ok(self.store().robot(id).await?.map(|robot| (robot.deck, robot.kind.grain())));
+        }
         let found = own.or_else(|| robots.iter().find(|robot| robot.deck.lacks(&needs).is_none()));
         Ok(found.map(|robot| (robot.deck.clone(), robot.kind.grain())))
     }

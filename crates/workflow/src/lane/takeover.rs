@@ -33,6 +33,7 @@ impl Lane {
             }
         };
         let mut strange = self.check_identity(&identity).await?;
+        self.see_mounts().await?;
         if strange.is_none() {
             strange = self.check_mark().await?;
         }
@@ -156,6 +157,28 @@ impl Lane {
             Err(error) => return Err(error.into()),
         }
         Ok(before.map(|before| Strange { question: fault::another_machine(&before, name), accounted: None }))
+    }
+
+    /// Writes down what hangs on the mounts. A pipette that the deck counts on and isn't there is found now, not by a step.
+    async fn see_mounts(&mut self) -> Result<(), LaneError> {
+        let lacks = match self.machine.mounts().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(mounts)) => {
+                self.store.note_mounts(self.lease.robot_id, &mounts).await?;
+                mounts.lacks(&self.robot.deck)
+            }
+            Err(error) => {
+                self.complain(&error).await?;
+                return Err(error.into());
+            }
+        };
+        if lacks.is_empty() {
+            return Ok(());
+        }
+        let detail = lacks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let error = RobotError::DeckMismatch { detail };
+        self.complain(&error).await?;
+        Err(error.into())
     }
 
     async fn check_mark(&mut self) -> Result<Option<Strange>, LaneError> {
