@@ -99,7 +99,7 @@ PLATES = [
 RACKS = [("opentrons_96_tiprack_300ul", 1), ("opentrons_96_tiprack_20ul", 1), ("opentrons_96_filtertiprack_200ul", 1)]
 AREAS = ["1", "5", "11", "12", "fixedTrash", "shortFixedTrash", "movableTrashA3", "D1", "gripperWasteChute", "nowhere"]
 # In place of a value, now and then.
-STRANGE = [None, "", "x", -1, 0, 1e9, 3.5, True, [], {}, ["a"], "5", "Infinity"]
+STRANGE = [None, "", "x", -1, 0, 1e9, 3.5, True, [], {}, ["a"], "5"]
 
 
 class Client:

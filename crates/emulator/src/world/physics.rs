@@ -49,7 +49,7 @@ pub(super) struct Scene<'a> {
 pub(crate) fn happen(scene: &Scene<'_>, action: &Action, noise: &mut ChaCha8Rng) -> Outcome {
     let events = match *action {
         Action::Home => scene.home(),
-        Action::RaiseMount { .. } => Vec::new(),
+        Action::RaiseMount { .. } | Action::HomeAxis { .. } => Vec::new(),
         Action::MoveNozzle { to, .. } if !to.is_finite() => {
             return Outcome { events: Vec::new(), gantry: scene.state.gantry() };
         }

@@ -162,8 +162,8 @@ impl Gantry {
 /// How high the bare nozzle of each mount is when the mount is at its end switch, mm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tops {
-    left_mm: f64,
-    right_mm: f64,
+    pub left_mm: f64,
+    pub right_mm: f64,
 }
 
 impl Tops {

@@ -3,7 +3,7 @@
 use super::{
     belief::{CurrentWell, Engine, Labware, Pipette, Side},
     error::CommandError,
-    location::Location,
+    location::{Location, SLOTS},
     params::WellLocation,
     way::reach,
 };
@@ -184,6 +184,11 @@ impl Engine {
             let detail = format!("Cannot move pipette to {}, labware is off-deck.", labware.definition.load_name);
             return Err(CommandError::new("LocationNotAccessibleByPipetteError", detail));
         }
+        self.check_uncovered(labware)
+    }
+
+    /// Refuses labware on which other labware stands.
+    pub(super) fn check_uncovered(&self, labware: &Labware) -> Result<(), CommandError> {
         let on_top = Location::Labware { labware_id: labware.id.clone() };
         if self.labware.iter().any(|other| other.location == on_top) {
             let detail = format!("Cannot move to labware {}, labware has other labware stacked on top.", labware.id);
@@ -225,6 +230,11 @@ pub(super) fn area_width(name: &str) -> f64 {
 
 fn not_on_deck(area: &str) -> CommandError {
     CommandError::new("AreaNotInDeckConfigurationError", format!("{area} not provided by deck configuration."))
+}
+
+/// Whether an addressable area is a slot, of an OT-2 or a Flex.
+pub(super) fn is_slot_name(area: &str) -> bool {
+    SLOTS.contains(&area)
 }
 
 pub(super) fn slot_number(name: &str) -> Option<Slot> {

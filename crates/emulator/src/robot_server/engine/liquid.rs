@@ -147,7 +147,8 @@ impl Engine {
         Ok(Plan::telling(json!({})))
     }
 
-    /// An OT-2's pipettes can't feel liquid; before that is told, all is checked that a Flex would check.
+    /// An OT-2's pipettes can't feel liquid, and have no settings for it by tip; before that is told, all is checked that a Flex
+    /// would check.
     pub(super) fn liquid_probe(&self, probe: &WellAction, nozzles: Nozzles) -> Result<Plan, CommandError> {
         let pipette = self.find_pipette(&probe.pipette_id)?;
         if pipette.tip.is_none() {
@@ -165,7 +166,8 @@ impl Engine {
             }
             Some(_) => {
                 let way = self.way_to_well(&probe.pipette_id, &probe.well, nozzles)?;
-                Ok(way.plan.ending(Err(CommandError::flex_only())))
+                let tip = pipette.tip.map_or(0.0, |tip| tip.volume);
+                Ok(way.plan.ending(Err(CommandError::no_such_key(&format!("t{tip}")))))
             }
         }
     }
@@ -183,8 +185,9 @@ impl Engine {
 
     pub(super) fn prepare_to_aspirate(&self, pipette_id: &str) -> Result<Plan, CommandError> {
         let pipette = self.find_pipette(pipette_id)?;
-        if pipette.tip.is_none() {
-            return Err(CommandError::no_tip());
+        if pipette.carried.is_none() {
+            let detail = "Cannot perform PREPARE_ASPIRATE without a tip attached.";
+            return Err(CommandError::coded("UnexpectedTipRemovalError", "3005", detail));
         }
         let ready = Some(pipette.aspirated.unwrap_or(0.0));
         Ok(Plan::telling(json!({})).believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: ready }))

@@ -1,6 +1,7 @@
 //! Labware and pipettes that a run says it has.
 
 use super::{
+    deck,
     belief::{Engine, Labware, LabwareOffset, MAX_LOADED, Pipette, Update},
     error::CommandError,
     location::{Location, OffsetLocation},
@@ -15,8 +16,17 @@ use serde_json::json;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// The one addressable area beside slots to which labware may go, on a Flex.
+const GRIPPER_WASTE_CHUTE: &str = "gripperWasteChute";
+
 impl Engine {
     pub(super) fn load_labware(&self, load: &LoadLabware) -> Result<Plan, CommandError> {
+        if let Location::Area { addressable_area_name: area } = &load.location
+            && !deck::is_slot_name(area)
+        {
+            let detail = format!("Cannot load {} onto addressable area {area}", load.load_name);
+            return Err(CommandError::new("LabwareIsNotAllowedInLocationError", detail));
+        }
         self.check_location(&load.location)?;
         if self.labware().len() >= MAX_LOADED {
             let detail = format!("This emulator keeps at most {MAX_LOADED} labware a run.");
@@ -81,14 +91,27 @@ impl Engine {
             let detail = format!("Cannot move fixed trash labware '{}'.", labware.definition.load_name);
             return Err(CommandError::new("LabwareMovementNotAllowedError", detail));
         }
+        if let Location::Area { addressable_area_name: area } = &movement.new_location
+            && area != GRIPPER_WASTE_CHUTE
+            && !deck::is_slot_name(area)
+        {
+            let detail = format!("Cannot move {} to addressable area {area}", labware.definition.load_name);
+            return Err(CommandError::new("LabwareMovementNotAllowedError", detail));
+        }
         self.check_location(&movement.new_location)?;
-        if let Some(occupant) = self.occupant(&movement.new_location).filter(|occupant| occupant.id != labware.id) {
+        if let Some(occupant) = self.occupant(&movement.new_location) {
             return Err(occupied(occupant, &movement.new_location));
+        }
+        self.check_uncovered(labware)?;
+        if let Location::Labware { labware_id } = &movement.new_location {
+            let below = self.find_labware(labware_id)?;
+            self.check_uncovered(below)?;
+            check_stacking(&labware.definition, below)?;
         }
         if movement.strategy == "usingGripper" {
             return Err(CommandError::coded(
                 "NotSupportedOnRobotType",
-                "4000",
+                "4003",
                 "Labware movement using a gripper is not supported on the OT-2",
             ));
         }
@@ -111,6 +134,12 @@ impl Engine {
                 return Err(CommandError::new("InvalidLoadPipetteSpecsError", detail));
             }
         };
+        if let Some(version) = load.tip_overlap_not_after_version.as_deref()
+            && !is_tip_overlap_version(version)
+        {
+            let detail = format!("Tip overlap version specification {version} is invalid.");
+            return Err(CommandError::new("InvalidLoadPipetteSpecsError", detail));
+        }
         let wrong = |found: &str| {
             let side = load.mount.to_uppercase();
             let detail = format!("mount {side}: expected instrument {} but got {found}", load.pipette_name);
@@ -120,10 +149,18 @@ impl Engine {
         if known_pipette(load.pipette_name) != Some(model) {
             return Err(wrong(facts(model).model));
         }
-        let id = load.pipette_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-        let pipette = Pipette { id: id.clone(), mount, model, tip: None, aspirated: None };
+        let asked = load.pipette_id.clone().filter(|id| !id.is_empty());
+        let id = asked.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let pipette = Pipette { id: id.clone(), mount, model, tip: None, carried: None, aspirated: None };
         Ok(Plan::telling(json!({"pipetteId": id})).believing(Update::PipetteLoaded(pipette)))
     }
+}
+
+/// `v` and a number.
+fn is_tip_overlap_version(version: &str) -> bool {
+    version.strip_prefix('v').is_some_and(|number| {
+        !number.is_empty() && number.chars().all(|digit| digit.is_ascii_digit())
+    })
 }
 
 /// Refuses labware on what it wasn't made to stand on.

@@ -10,6 +10,8 @@ pub struct PipetteFacts {
     pub serial: &'static str,
     pub min_volume: f64,
     pub max_volume: f64,
+    /// The tips it knows, by what they hold.
+    tip_volumes: [f64; 2],
     /// How far a usual tip slides over the nozzle.
     usual_tip_overlap: f64,
     /// The same for those of racks with their own, by load name (Opentrons' pipette definitions, version 2).
@@ -17,6 +19,11 @@ pub struct PipetteFacts {
 }
 
 impl PipetteFacts {
+    /// Whether it knows tips that hold so much.
+    pub fn knows_tip_of(&self, volume: f64) -> bool {
+        self.tip_volumes.contains(&volume)
+    }
+
     /// How far a tip of that rack slides over the nozzle.
     pub fn tip_overlap(&self, rack: &str) -> f64 {
         let own = self.tip_overlaps.iter().find(|(load_name, _)| *load_name == rack);
@@ -33,6 +40,7 @@ pub const fn facts(model: PipetteModel) -> PipetteFacts {
             serial: "P3HSV2120230101",
             min_volume: 20.0,
             max_volume: 300.0,
+            tip_volumes: [200.0, 300.0],
             usual_tip_overlap: 8.2,
             tip_overlaps: &[],
         },
@@ -42,6 +50,7 @@ pub const fn facts(model: PipetteModel) -> PipetteFacts {
             serial: "P20SV2220230101",
             min_volume: 1.0,
             max_volume: 20.0,
+            tip_volumes: [10.0, 20.0],
             usual_tip_overlap: 8.25,
             tip_overlaps: &[("eppendorf_96_tiprack_10ul_eptips", 8.4), ("geb_96_tiprack_10ul", 8.3)],
         },
