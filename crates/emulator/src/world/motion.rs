@@ -112,7 +112,9 @@ pub(crate) fn gantry_after(state: &State, action: &Action) -> Gantry {
     let tops = state.tops();
     match *action {
         Action::Home => Gantry::home(tops),
-        Action::HomeAxis { axis: GantryAxis::X } => Gantry { right_x_mm: Gantry::home(tops).right_x_mm, ..state.gantry() },
+        Action::HomeAxis { axis: GantryAxis::X } => {
+            Gantry { right_x_mm: Gantry::home(tops).right_x_mm, ..state.gantry() }
+        }
         Action::HomeAxis { axis: GantryAxis::Y } => Gantry { y_mm: Gantry::home(tops).y_mm, ..state.gantry() },
         Action::RaiseMount { mount } | Action::PickUpTip { mount } => match mount {
             Mount::Left => Gantry { left_z_mm: tops.left_mm, ..state.gantry() },

@@ -310,6 +310,10 @@ impl State {
             Event::Miss { actor, .. } => self.stand(*actor),
             Event::Read { .. } => {}
             Event::NewPlate { slot, .. } | Event::NewTipRack { slot, .. } => self.replace(*slot),
+            Event::Gone { spot, portion, .. } => {
+                self.draw(spot, portion);
+                self.removed.add(&portion.components);
+            }
             Event::Refill { spot, portion } => self.refill(spot, portion),
             Event::SensorRestored { spot } => self.restore_sensor(spot),
             Event::NozzleCleared { mount, .. } => self.clear_nozzle(*mount),

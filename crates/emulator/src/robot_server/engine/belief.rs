@@ -239,7 +239,8 @@ impl Engine {
             }
             Update::PipetteLoaded(pipette) => {
                 // One pipette may go by several names; what hangs on it doesn't depend on them.
-                let carried = self.pipettes.iter().find(|loaded| loaded.mount == pipette.mount).and_then(|one| one.carried);
+                let carried =
+                    self.pipettes.iter().find(|loaded| loaded.mount == pipette.mount).and_then(|one| one.carried);
                 self.pipettes.retain(|loaded| loaded.id != pipette.id);
                 self.pipettes.push(Pipette { carried, ..pipette });
             }
@@ -271,7 +272,10 @@ impl Engine {
     }
 
     fn carry(&mut self, mount: Option<Mount>, tip: Option<Tip>) {
-        self.pipettes.iter_mut().filter(|pipette| Some(pipette.mount) == mount).for_each(|pipette| pipette.carried = tip);
+        self.pipettes
+            .iter_mut()
+            .filter(|pipette| Some(pipette.mount) == mount)
+            .for_each(|pipette| pipette.carried = tip);
     }
 
     fn change(&mut self, pipette_id: &str, change: impl FnOnce(&mut Pipette)) {

@@ -1,8 +1,8 @@
 //! Labware and pipettes that a run says it has.
 
 use super::{
-    deck,
     belief::{Engine, Labware, LabwareOffset, MAX_LOADED, Pipette, Update},
+    deck,
     error::CommandError,
     location::{Location, OffsetLocation},
     params::{LoadLabware, LoadPipette, MoveLabware},
@@ -158,9 +158,9 @@ impl Engine {
 
 /// `v` and a number.
 fn is_tip_overlap_version(version: &str) -> bool {
-    version.strip_prefix('v').is_some_and(|number| {
-        !number.is_empty() && number.chars().all(|digit| digit.is_ascii_digit())
-    })
+    version
+        .strip_prefix('v')
+        .is_some_and(|number| !number.is_empty() && number.chars().all(|digit| digit.is_ascii_digit()))
 }
 
 /// Refuses labware on what it wasn't made to stand on.

@@ -19,9 +19,9 @@ pub struct PipetteFacts {
 }
 
 impl PipetteFacts {
-    /// Whether it knows tips that hold so much.
+    /// Whether it knows tips that hold so much. One that holds more than the pipette is as good as one that it fills.
     pub fn knows_tip_of(&self, volume: f64) -> bool {
-        self.tip_volumes.contains(&volume)
+        self.tip_volumes.contains(&volume.min(self.max_volume))
     }
 
     /// How far a tip of that rack slides over the nozzle.
