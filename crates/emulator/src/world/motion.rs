@@ -116,10 +116,7 @@ pub(crate) fn gantry_after(state: &State, action: &Action) -> Gantry {
             Gantry { right_x_mm: Gantry::home(tops).right_x_mm, ..state.gantry() }
         }
         Action::HomeAxis { axis: GantryAxis::Y } => Gantry { y_mm: Gantry::home(tops).y_mm, ..state.gantry() },
-        Action::RaiseMount { mount } | Action::PickUpTip { mount } => match mount {
-            Mount::Left => Gantry { left_z_mm: tops.left_mm, ..state.gantry() },
-            Mount::Right => Gantry { right_z_mm: tops.right_mm, ..state.gantry() },
-        },
+        Action::RaiseMount { mount } | Action::PickUpTip { mount } => state.gantry().with_raised(mount, tops),
         Action::MoveNozzle { mount, to, .. } => Gantry::with_nozzle_at(mount, to, tops),
         _ => state.gantry(),
     }

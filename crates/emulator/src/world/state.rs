@@ -145,6 +145,14 @@ impl Gantry {
         }
     }
 
+    /// With `mount` drawn up.
+    pub(crate) const fn with_raised(self, mount: Mount, tops: Tops) -> Self {
+        match mount {
+            Mount::Left => Self { left_z_mm: tops.left_mm, ..self },
+            Mount::Right => Self { right_z_mm: tops.right_mm, ..self },
+        }
+    }
+
     /// With `mount`'s nozzle at `place` and the other mount drawn up.
     pub(crate) fn with_nozzle_at(mount: Mount, place: Point, tops: Tops) -> Self {
         match mount {
@@ -162,8 +170,8 @@ impl Gantry {
 /// How high the bare nozzle of each mount is when the mount is at its end switch, mm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Tops {
-    pub left_mm: f64,
-    pub right_mm: f64,
+    left_mm: f64,
+    right_mm: f64,
 }
 
 impl Tops {
@@ -307,7 +315,10 @@ impl State {
                 self.stand(*actor);
                 self.crashes += 1;
             }
-            Event::Miss { actor, .. } => self.stand(*actor),
+            Event::Miss { actor, .. } => {
+                self.stand(*actor);
+                self.gantry = self.gantry.with_raised(actor.mount, self.tops);
+            }
             Event::Read { .. } => {}
             Event::NewPlate { slot, .. } | Event::NewTipRack { slot, .. } => self.replace(*slot),
             Event::Gone { spot, portion, .. } => {
@@ -346,6 +357,7 @@ impl State {
 
     fn pick_up(&mut self, actor: Actor, spot: &Spot) {
         self.stand(actor);
+        self.gantry = self.gantry.with_raised(actor.mount, self.tops);
         let Some(placed) = self.slots.get_mut(&spot.slot) else { return };
         if placed.sensor_in.as_ref() == Some(&spot.well) {
             placed.sensor_in = None;

@@ -151,11 +151,8 @@ async fn a_scenario_that_makes_no_sense_is_refused_at_the_start() {
 }
 
 impl Lab {
-    /// Draws 100 µL of red, if there is any; what really was in the tip then.
+    /// Draws 100 µL out of the plate's first well; what really is in the tip then.
     async fn drawn(&self) -> f64 {
-        let params = json!({"location": {"slotName": "3"}, "loadName": "opentrons_10_tuberack_falcon_4x50ml_6x15ml_conical",
-                            "namespace": "opentrons", "version": 1, "labwareId": "vials"});
-        self.command("loadLabware", params).await;
         self.done("pickUpTip", json!({"pipetteId": "p", "labwareId": "tips", "wellName": "A1"})).await;
         let over = json!({"pipetteId": "p", "labwareId": "plate", "wellName": "A1",
                           "wellLocation": {"origin": "bottom", "offset": {"z": 1}}, "volume": 100, "flowRate": 90});

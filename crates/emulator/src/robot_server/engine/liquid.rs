@@ -112,6 +112,11 @@ impl Engine {
             return plan.ending(Err(CommandError::new("InvalidPushOutVolumeError", detail)));
         }
         let volume_ul = asked.min(held);
+        let pushes_out = dispense.push_out.is_some_and(|push_out| push_out != 0.0);
+        if pushes_out && held - volume_ul > VOLUME_TOLERANCE {
+            let detail = "Cannot push_out on a dispense that does not leave the pipette empty";
+            return plan.ending(Err(CommandError::coded("CommandPreconditionViolated", "4004", detail)));
+        }
         let action = Action::Dispense { mount: pipette.mount, volume_ul, flow_ul_s: dispense.transfer.flow_rate };
         plan.then(Step::Act(action))
             .believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: Some(held - volume_ul) })
@@ -189,8 +194,8 @@ impl Engine {
             let detail = "Cannot perform PREPARE_ASPIRATE without a tip attached.";
             return Err(CommandError::coded("UnexpectedTipRemovalError", "3005", detail));
         }
-        let ready = Some(pipette.aspirated.unwrap_or(0.0));
-        Ok(Plan::telling(json!({})).believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: ready }))
+        // Whatever was in the tip, the real engine takes it for empty.
+        Ok(Plan::telling(json!({})).believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: Some(0.0) }))
     }
 }
 

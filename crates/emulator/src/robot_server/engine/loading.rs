@@ -12,7 +12,7 @@ use super::{
 };
 use crate::labware::{Definition, standard, uri};
 use domain::Mount;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -27,7 +27,10 @@ impl Engine {
             let detail = format!("Cannot load {} onto addressable area {area}", load.load_name);
             return Err(CommandError::new("LabwareIsNotAllowedInLocationError", detail));
         }
-        self.check_location(&load.location)?;
+        let stands_on_something = matches!(load.location, Location::Labware { .. } | Location::Module { .. });
+        if !stands_on_something {
+            self.check_location(&load.location)?;
+        }
         if self.labware().len() >= MAX_LOADED {
             let detail = format!("This emulator keeps at most {MAX_LOADED} labware a run.");
             return Err(CommandError::new("TooManyLabwareError", detail));
@@ -36,6 +39,9 @@ impl Engine {
             return Err(occupied(occupant, &load.location));
         }
         let definition = self.definition(load)?;
+        if stands_on_something {
+            self.check_location(&load.location)?;
+        }
         if let Location::Labware { labware_id } = &load.location {
             check_stacking(&definition, self.find_labware(labware_id)?)?;
         }
@@ -119,6 +125,16 @@ impl Engine {
         let plan = Plan::doing(pauses.then_some(Step::AwaitResume).into_iter().collect());
         let location = movement.new_location.clone();
         Ok(plan.believing(Update::LabwareMoved { labware_id: labware.id.clone(), location }))
+    }
+
+    /// There is none to load; where labware stands that is found out first.
+    pub(super) fn no_module(&self, given: &Map<String, Value>) -> CommandError {
+        let slot_name = given.get("location").and_then(|location| location["slotName"].as_str()).unwrap_or_default();
+        let location = Location::Slot { slot_name: slot_name.to_owned() };
+        match self.occupant(&location) {
+            Some(occupant) => occupied(occupant, &location),
+            None => CommandError::new("ModuleNotAttachedError", "No available module found."),
+        }
     }
 
     pub(super) fn load_pipette(&self, load: &LoadPipette) -> Result<Plan, CommandError> {

@@ -37,7 +37,7 @@ impl Engine {
             }
             Params::MoveLabware(movement) => self.move_labware(movement),
             Params::LoadPipette(load) => self.load_pipette(load),
-            Params::LoadModule(_) => Err(CommandError::new("ModuleNotAttachedError", "No available module found.")),
+            Params::LoadModule(given) => Err(self.no_module(given)),
             Params::LoadLiquid(load) => self.load_liquid(load),
             Params::PickUpTip(pick_up) => self.pick_up_tip(pick_up, nozzles),
             Params::DropTip(drop) => self.drop_tip(drop, nozzles),

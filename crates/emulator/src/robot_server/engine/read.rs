@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     labware::Point,
-    robot_server::body::{Fields, not_permitted},
+    robot_server::body::{Fields, as_object, not_permitted},
 };
 use serde_json::{Map, Value, json};
 
@@ -56,7 +56,7 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
         }),
         "configureNozzleLayout" => Params::ConfigureNozzleLayout(ConfigureNozzleLayout {
             pipette_id: fields.text("pipetteId"),
-            configuration_params: fields.object("configurationParams", nozzle_layout),
+            configuration_params: nozzle_layout(fields),
         }),
         "moveToWell" => Params::MoveToWell(MoveToWell {
             movement: movement(fields),
@@ -108,16 +108,24 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
             fields.whole("sampleWavelength");
             Params::Module(as_given(fields, &["moduleId"]))
         }
+        "temperatureModule/setTargetTemperature"
+        | "heaterShaker/setTargetTemperature"
+        | "thermocycler/setTargetBlockTemperature"
+        | "thermocycler/setTargetLidTemperature" => module(fields, "celsius"),
+        "magneticModule/engage" => module(fields, "height"),
+        "heaterShaker/setAndWaitForShakeSpeed" => module(fields, "rpm"),
         name if name.contains("Module/") || name.starts_with("heaterShaker/") || name.starts_with("thermocycler/") => {
             Params::Module(as_given(fields, &["moduleId"]))
         }
         "unsafe/dropTipInPlace" => {
             fields.optional_truth("homeAfter");
-            Params::FlexOnly(as_given(fields, &["pipetteId"]))
+            fields.text("pipetteId");
+            Params::FlexOnly(as_given(fields, &[]))
         }
         "unsafe/blowOutInPlace" => {
             fields.positive("flowRate");
-            Params::FlexOnly(as_given(fields, &["pipetteId"]))
+            fields.text("pipetteId");
+            Params::FlexOnly(as_given(fields, &[]))
         }
         "unsafe/updatePositionEstimators" | "unsafe/engageAxes" => {
             if fields.raw("axes").is_none() {
@@ -150,9 +158,24 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
     }
 }
 
+/// A command that sets a module to a number.
+fn module(fields: &mut Fields<'_>, number: &str) -> Params {
+    fields.number(number);
+    Params::Module(as_given(fields, &["moduleId"]))
+}
+
 /// Which nozzles are to be used; without a style, all. It is one of five shapes; when it fits none, pydantic tells what is wrong
 /// with each of them.
 fn nozzle_layout(fields: &mut Fields<'_>) -> Map<String, Value> {
+    const NAME: &str = "configurationParams";
+    if fields.raw(NAME).is_some_and(|asked| as_object(asked).is_none()) {
+        (0..5).for_each(|_| fields.complain(NAME, "value is not a valid dict"));
+        return Map::new();
+    }
+    fields.object(NAME, fitting_layout)
+}
+
+fn fitting_layout(fields: &mut Fields<'_>) -> Map<String, Value> {
     const SHAPES: &[(&str, &[&str])] = &[
         ("ALL", &[]),
         ("SINGLE", &["primaryNozzle"]),

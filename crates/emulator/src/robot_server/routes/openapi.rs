@@ -96,7 +96,8 @@ fn document() -> Value {
             "title": "Virtual OT-2",
             "version": "8.1.0",
             "description": "Tincture's virtual OT-2: what it answers of the HTTP API of robot-server 8.1.0. For the shapes of requests \
-                and answers see that server's own document; here are only the paths and methods that are served.",
+                and answers see that server's own document; here are only the paths and methods that are served. The emulator's own, \
+                below /emulator, aren't a robot's.",
         },
         "paths": OPERATIONS.iter().map(path).collect::<Map<_, _>>(),
     })
