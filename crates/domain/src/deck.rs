@@ -1,6 +1,6 @@
 //! What stands on a robot's deck: plate, vials, tips, sensor dock, pipettes. The planner's picture of the world.
 
-use crate::{Change, DyeName, Volume, WellName, experiment::named_states};
+use crate::{Change, DyeName, PipetteModel, Volume, WellName, experiment::named_states};
 use serde::{Deserialize, Serialize};
 
 /// Where a pipette hangs.
@@ -9,40 +9,6 @@ use serde::{Deserialize, Serialize};
 pub enum Mount {
     Left,
     Right,
-}
-
-/// A pipette model by its Opentrons name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PipetteModel {
-    P300SingleGen2,
-    P20SingleGen2,
-}
-
-impl PipetteModel {
-    /// Its name in the robot's API.
-    pub const fn load_name(self) -> &'static str {
-        match self {
-            Self::P300SingleGen2 => "p300_single_gen2",
-            Self::P20SingleGen2 => "p20_single_gen2",
-        }
-    }
-
-    /// The least it measures to its stated error (Opentrons' data sheet).
-    pub const fn least(self) -> Volume {
-        match self {
-            Self::P300SingleGen2 => Volume::from_whole_ul(20),
-            Self::P20SingleGen2 => Volume::from_whole_ul(1),
-        }
-    }
-
-    /// The most it takes in one stroke.
-    pub const fn most(self) -> Volume {
-        match self {
-            Self::P300SingleGen2 => Volume::from_whole_ul(300),
-            Self::P20SingleGen2 => Volume::from_whole_ul(20),
-        }
-    }
 }
 
 /// A pipette on a mount with the tip rack that fits it.
@@ -140,6 +106,9 @@ const fn usual_reads() -> u8 {
 /// The most that a well is read; each reading takes 0.6 s.
 pub const MOST_READS: u8 = 16;
 
+/// Where a second rack of the same tips stands.
+const SECOND_RACK: Slot = Slot(5);
+
 const A1: WellName = place(0, 0);
 const B1: WellName = place(1, 0);
 const B2: WellName = place(1, 1);
@@ -198,14 +167,22 @@ impl Default for Deck {
 impl Deck {
     /// The default deck with a p20 on the left mount as well.
     pub fn with_p20() -> Self {
-        let mut deck = Self::default();
-        deck.pipettes.push(Pipette {
-            mount: Mount::Left,
-            model: PipetteModel::P20SingleGen2,
-            tip_slot: Slot(6),
-            tip_rack: "opentrons_96_tiprack_20ul".to_owned(),
-        });
-        deck
+        Self::with_pipettes(Some(PipetteModel::P20SingleGen2), Some(PipetteModel::P300SingleGen2))
+    }
+
+    /// The default deck with these pipettes, each with its usual tips in their usual slot, as the emulator has it. The sensor
+    /// hangs on a p300's nozzle where there is one, else on the right mount's.
+    pub fn with_pipettes(left: Option<PipetteModel>, right: Option<PipetteModel>) -> Self {
+        let of = |model: Option<PipetteModel>, mount| model.map(|model| Pipette::usual(mount, model));
+        let mut pipettes: Vec<_> = [of(right, Mount::Right), of(left, Mount::Left)].into_iter().flatten().collect();
+        if let [first, second] = &mut pipettes[..]
+            && first.tip_slot == second.tip_slot
+        {
+            second.tip_slot = SECOND_RACK;
+        }
+        let carrier = pipettes.iter().find(|pipette| pipette.model.carries_sensor()).or(pipettes.first());
+        let sensor_mount = carrier.map_or(Mount::Right, |pipette| pipette.mount);
+        Self { pipettes, sensor_mount, ..Self::default() }
     }
 
     /// That nobody knows what is on it: the plate is lifted on record, no tip is new, what may be left in a vial counts for
@@ -226,10 +203,13 @@ impl Deck {
         self.pipettes.iter().find(|pipette| pipette.mount == mount)
     }
 
-    /// The pipette that measures this volume best: the one that needs fewest strokes, then the smallest.
+    /// The pipette that measures this volume best: of those that need fewest strokes the one with the smallest error
+    /// ([`Pipette::error_ul`]). An amount that one of them gives in a stroke isn't split.
     pub fn pipette_for(&self, volume: Volume) -> Option<&Pipette> {
-        self.pipettes.iter().filter(|pipette| volume >= pipette.model.least()).min_by_key(|pipette| {
-            (volume.nanolitres().div_ceil(pipette.model.most().nanolitres()), pipette.model.most())
+        let able = self.pipettes.iter().filter(|pipette| volume >= pipette.model.least());
+        able.min_by(|one, other| {
+            let strokes = one.strokes(volume).cmp(&other.strokes(volume));
+            strokes.then(one.error_ul(volume).total_cmp(&other.error_ul(volume)))
         })
     }
 

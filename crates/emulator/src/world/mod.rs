@@ -36,7 +36,9 @@ mod truth;
 
 pub use action::{Action, Effect, Travel};
 pub use config::WorldConfig;
-pub use deck::{DOCK_SLOT, PLATE_SLOT, TIPS_20_SLOT, TIPS_300_SLOT, TRASH_SLOT, VIALS_SLOT, default_deck};
+pub use deck::{
+    DOCK_SLOT, PLATE_SLOT, TIPS_20_SLOT, TIPS_300_SLOT, TIPS_1000_SLOT, TRASH_SLOT, VIALS_SLOT, default_deck,
+};
 pub use dock::{DOCK_WELL, SENSOR_LENGTH_MM, SENSOR_OVERLAP_MM};
 pub use domain::pipetting::StatedError;
 pub use error::WorldError;
