@@ -13,7 +13,7 @@ use crate::{
     wells::{self, check_untaken},
 };
 use async_recursion::async_recursion as boxed;
-use domain::{Control, Deck, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, RobotId, WellId, WellName};
+use domain::{Control, Deck, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, RobotId, WellId, WellName};
 use sea_orm::DatabaseTransaction;
 use std::collections::{HashMap, HashSet};
 
@@ -221,22 +221,24 @@ impl Store {
     /// # Errors
     /// Those of any read: see [`StoreError`].
     #[boxed]
-    pub async fn demand(&self, robot: RobotId) -> Result<Vec<(ExperimentId, Vec<Recipe>)>> {
+    pub async fn demand(&self, robot: RobotId) -> Result<Vec<Demand>> {
         let turns = self.turns().await?;
         let bound_elsewhere = |queued: &Queued| queued.robot_id.is_some_and(|bound| bound != robot);
         let first = turns.iter().filter(|queued| !bound_elsewhere(queued)).take(MOST_ROWS as usize);
-        let mut demand: Vec<_> = first.map(|queued| (queued.experiment, Vec::new())).collect();
+        let mut demand: Vec<_> = first.map(|queued| Demand::of(queued.experiment)).collect();
         if demand.is_empty() {
             return Ok(demand);
         }
-        let places: HashMap<_, _> = demand.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
-        let ids = demand.iter().map(|(id, _)| row_values![*id]).collect();
+        let places: HashMap<_, _> = demand.iter().enumerate().map(|(place, of)| (of.experiment, place)).collect();
+        let ids = demand.iter().map(|of| row_values![of.experiment]).collect();
         let waiting =
-            "SELECT w.experiment_id, w.recipe FROM wells w WHERE w.status = 'pending' AND w.experiment_id IN (VALUES";
+            "SELECT w.experiment_id, w.recipe, e.metadata FROM wells w JOIN experiments e ON e.id = w.experiment_id
+             WHERE w.status = 'pending' AND w.experiment_id IN (VALUES";
         for row in Sql::with_rows(waiting, Vec::new(), ids, ")").all(self.reader()).await? {
             let place = places.get(&row.get::<ExperimentId>("experiment_id")?);
-            if let Some((_, recipes)) = place.and_then(|place| demand.get_mut(*place)) {
-                recipes.push(row.get("recipe")?);
+            if let Some(demand) = place.and_then(|place| demand.get_mut(*place)) {
+                demand.recipes.push(row.get("recipe")?);
+                demand.metadata = row.get("metadata")?;
             }
         }
         Ok(demand)

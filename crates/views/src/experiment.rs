@@ -1,12 +1,12 @@
 //! An experiment, in full and as a line of a list.
 
-use crate::{DoubtsView, FaultView, WaitingView, WellView, result::colour};
+use crate::{DoubtsView, FaultView, HandlingView, WaitingView, WellView, result::colour};
 use chrono::{DateTime, Utc};
 use domain::{Control, ExperimentId, ExperimentStatus, Role, UserId, WellStatus};
 use serde::Serialize;
 use store::{ExperimentDetail, ExperimentSummary, Well};
 use utoipa::ToSchema;
-use workflow::{Doubts, Progress, doubt_of};
+use workflow::{Doubts, Progress, Travel, doubt_of, handling_of};
 
 /// The values of an experiment's status.
 #[derive(Clone, Copy, Debug, ToSchema)]
@@ -49,6 +49,24 @@ impl ProgressView {
     }
 }
 
+/// The sensor's way over the wells, in the order in which it goes least.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct TravelView {
+    /// Without the heights, which are the same in any order.
+    #[schema(example = 3.4)]
+    pub seconds: f64,
+    /// How much less that is than in the order of the plate.
+    #[schema(example = 1.6)]
+    pub seconds_saved: f64,
+}
+
+impl From<Travel> for TravelView {
+    fn from(travel: Travel) -> Self {
+        let rounded = |seconds: f64| (seconds * 100.0).round() / 100.0;
+        Self { seconds: rounded(travel.seconds), seconds_saved: rounded(travel.saved()) }
+    }
+}
+
 /// An experiment with its wells.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ExperimentView {
@@ -69,6 +87,12 @@ pub struct ExperimentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     pub retry_of: Option<ExperimentId>,
+    /// How its liquids are handled, where that isn't as usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handling: Option<HandlingView>,
+    /// The sensor's way, while the experiment wasn't begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub travel: Option<TravelView>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
@@ -87,7 +111,10 @@ impl ExperimentView {
     pub fn of(detail: ExperimentDetail, progress: Progress, doubts: Option<Doubts>, reader: Role) -> Self {
         let experiment = detail.experiment;
         let trouble = progress.trouble(&experiment, reader);
+        let handling = HandlingView::of(handling_of(&experiment));
         Self {
+            handling,
+            travel: None,
             id: experiment.id,
             user_id: experiment.user_id,
             name: experiment.name,

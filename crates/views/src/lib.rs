@@ -13,6 +13,7 @@ mod experiment;
 mod fault;
 mod forgotten;
 mod group;
+mod handling;
 mod result;
 mod robot;
 mod service_token;
@@ -26,13 +27,14 @@ pub use acts::{Commands, Controls, Retry};
 pub use api_token::{ApiTokenView, ScopeName};
 pub use csv::csv_field;
 pub use doubts::DoubtsView;
-pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally, charged};
+pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally, TravelView, charged};
 pub use fault::FaultView;
 pub use forgotten::forgotten;
 pub use group::{
     DecidedRequestView, GroupLineView, GroupView, MemberView, QuotaCauseName, QuotaChangeView, QuotaOfGroup,
     QuotaRequestView, QuotaView, StandingName,
 };
+pub use handling::{BlowOutName, HandlingBody, HandlingView, MixingBody, TipPolicyName};
 pub use result::{ResultSchema, measured_colour, result};
 pub use robot::{Attention, InventoryView, LimitsView, RobotStatus, RobotView, VialView};
 pub use service_token::{DisplayLine, ServiceName, ServiceTokenView};

@@ -1,6 +1,6 @@
 //! Faults as people meet them: what happened, why, what was done about it, what to do next.
 
-use crate::{doubts::Doubts, measure::Flaw, plan::Shortage};
+use crate::{doubts::Doubts, measure::Flaw, mixture::Mixture, plan::Shortage};
 use chrono::{DateTime, Utc};
 use domain::{Fault, FaultCode, Lack, Step, reading::WhiteFlaw};
 use hardware::{PerformError, RobotError, SensorError};
@@ -187,6 +187,18 @@ pub fn in_doubt(step: &Step, cause: &str) -> Fault {
         cause: cause.to_owned(),
         done: "The well, if one was concerned, is quarantined and mixed again in a fresh one. Nothing is repeated blindly.".to_owned(),
         next: "At a real robot: look what hangs on the nozzle, then resume the robot.".to_owned(),
+    }
+}
+
+/// Of a well from which something was drawn to mix it when the robot was interrupted.
+pub fn not_mixed(mixture: &Mixture) -> Fault {
+    let (at, drawn) = (mixture.at, mixture.drawn);
+    Fault {
+        code: FaultCode::CommandInDoubt,
+        what: format!("The robot was interrupted while it mixed {at}."),
+        cause: format!("{drawn} had been drawn from the well and can't be given back for certain."),
+        done: "The well is quarantined and mixed again in a fresh one.".to_owned(),
+        next: "Nothing.".to_owned(),
     }
 }
 

@@ -22,6 +22,7 @@ mod plan;
 mod retry;
 #[cfg(feature = "sabotage")]
 mod sabotage;
+mod travel;
 mod waiting;
 mod worker;
 
@@ -34,5 +35,25 @@ pub use hardware::{Patience, ot2::Protocol};
 pub use lab::*;
 pub use retry::{Retried, RetryError};
 pub use tasks::Tasks;
+pub use travel::Travel;
 pub use waiting::{Hindered, Hindrance, Waiting, WaitsFor};
 pub use worker::{WorkerConfig, run_worker};
+
+use domain::Handling;
+use store::Experiment;
+
+/// How an experiment's liquids are handled, as it was asked for.
+pub fn handling_of(experiment: &Experiment) -> Handling {
+    handling_in(&experiment.metadata)
+}
+
+/// Kept in the experiment's metadata under this name; not there where it is the usual.
+const HANDLING: &str = "handling";
+
+fn handling_in(metadata: &serde_json::Value) -> Handling {
+    let Some(stored) = metadata.get(HANDLING) else { return Handling::default() };
+    serde_json::from_value(stored.clone()).unwrap_or_else(|error| {
+        tracing::error!(%error, "how an experiment's liquids are handled can't be read; they are handled as usual");
+        Handling::default()
+    })
+}

@@ -116,7 +116,7 @@ impl Lab {
             volumes: BTreeMap::from([("red".to_owned(), f64::from(red)), ("blue".to_owned(), f64::from(blue))]),
         };
         let wells = vec![well(20 + 4 * number, 150), well(150, 20 + 4 * number)];
-        let request = ExperimentRequest { name: None, wells };
+        let request = ExperimentRequest { name: None, wells, ..Default::default() };
         let lab = workflow::Lab::new(self.database.store().clone());
         lab.submit(user, request, None, None).await.expect("accepted").experiment.experiment.id
     }

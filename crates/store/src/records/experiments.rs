@@ -115,6 +115,22 @@ pub struct NewExperiment {
     pub retried: Option<super::NewActivity>,
 }
 
+/// What an experiment that waits for a robot will use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Demand {
+    pub experiment: ExperimentId,
+    /// Of its wells that nothing was done for yet.
+    pub recipes: Vec<Recipe>,
+    /// The experiment's.
+    pub metadata: Value,
+}
+
+impl Demand {
+    pub(crate) const fn of(experiment: ExperimentId) -> Self {
+        Self { experiment, recipes: Vec::new(), metadata: Value::Null }
+    }
+}
+
 impl NewExperiment {
     /// What is stored when it is accepted.
     pub fn detail(&self) -> ExperimentDetail {

@@ -19,7 +19,14 @@ async fn now(store: &Store, robot: &Robot) -> Robot {
 }
 
 fn a_tip() -> Tool {
-    Tool::Tip { mount: Mount::Right, tip: well("B1"), dye: dye("red"), liquid: Volume::ZERO, certain: true }
+    Tool::Tip {
+        mount: Mount::Right,
+        tip: well("B1"),
+        dye: dye("red"),
+        liquid: Volume::ZERO,
+        certain: true,
+        used_in: None,
+    }
 }
 
 /// Many times, a hold and an intent at the same moment: one of them is first, and if that is the hold, the intent is

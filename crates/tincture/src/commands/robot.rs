@@ -22,14 +22,30 @@ pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
 
 async fn carry_out(settings: &Settings, store: &Store, command: &Robot) -> anyhow::Result<()> {
     match command {
-        Robot::Add { name, kind, url, sensor, is_virtual, with_p20, blank_check, doubt_delta_e, reads } => {
+        Robot::Add {
+            name,
+            kind,
+            url,
+            sensor,
+            is_virtual,
+            with_p20,
+            left,
+            right,
+            blank_check,
+            doubt_delta_e,
+            reads,
+        } => {
             text::name(name, text::LONGEST_ROBOT_NAME).with_context(|| format!("'{name}' can't be a robot's name"))?;
             check_scheme(url, "http://", "--url")?;
             // Never with the address itself, in which somebody may have put a password.
             Network::default().sensor(sensor).context("--sensor can't be used")?;
             check_one_robot(store, name, url).await?;
             let attendance = if *is_virtual { Attendance::Virtual } else { Attendance::Operator };
-            let deck = if *with_p20 { Deck::with_p20() } else { Deck::default() };
+            let deck = match (left, right) {
+                _ if *with_p20 => Deck::with_p20(),
+                (None, None) => Deck::default(),
+                (left, right) => Deck::with_pipettes(*left, *right),
+            };
             let deck = Deck { blank_check: *blank_check, doubt_delta_e: *doubt_delta_e, reads: *reads, ..deck };
             let (name, url, sensor_url) = (name.clone(), url.clone(), sensor.clone());
             let robot = store.ensure_robot(NewRobot { name, kind: *kind, url, sensor_url, attendance, deck }).await?;

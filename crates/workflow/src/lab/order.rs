@@ -1,11 +1,13 @@
 //! Asking for an experiment: what a request must be, and how it becomes a charged and durable experiment.
 
 use super::Lab;
+use crate::HANDLING;
 use async_recursion::async_recursion as boxed;
 use chrono::Utc;
 use data_encoding::HEXLOWER;
 use domain::{
-    Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Permission, Recipe, RecipeError, UserId, Volume, WellId, text,
+    Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Handling, Permission, Recipe, RecipeError, UserId, Volume,
+    WellId, text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -34,6 +36,8 @@ pub struct ExperimentRequest {
     pub name: Option<String>,
     /// 1–96 wells.
     pub wells: Vec<WellRequest>,
+    #[serde(default, skip_serializing_if = "is_usual_handling")]
+    pub handling: Handling,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -133,7 +137,10 @@ impl Lab {
     ) -> Result<Accepted, SubmitError> {
         let recipes = check(&order.request, &self.decks().await?)?;
         let wanted = recipes.len();
-        let metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
+        let mut metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
+        if order.request.handling != Handling::default() {
+            metadata[HANDLING] = json!(order.request.handling);
+        }
         let asked = NewExperiment {
             id,
             user_id: order.owner,
@@ -208,6 +215,10 @@ const fn is_usual(priority: &i16) -> bool {
     *priority == USUAL_PRIORITY
 }
 
+fn is_usual_handling(handling: &Handling) -> bool {
+    *handling == Handling::default()
+}
+
 fn check_priority(user: &User, priority: i16) -> Result<(), SubmitError> {
     let refuse = |code, detail: String| {
         Err(SubmitError::Invalid { code, objections: vec![Objection { pointer: "/priority".to_owned(), detail }] })
@@ -244,6 +255,13 @@ fn check(request: &ExperimentRequest, decks: &[Deck]) -> Result<Vec<Recipe>, Sub
             request.wells.len()
         );
         return refuse(FaultCode::TooManyWells, "/wells", detail);
+    }
+    let mistakes = request.handling.objections().into_iter();
+    let objections: Vec<_> = mistakes
+        .map(|mistake| Objection { pointer: format!("/handling{}", mistake.pointer), detail: mistake.detail })
+        .collect();
+    if !objections.is_empty() {
+        return Err(SubmitError::Invalid { code: FaultCode::InvalidRequest, objections });
     }
     let mut refusals = Vec::new();
     for deck in decks {
@@ -333,7 +351,7 @@ mod tests {
         let well = |amounts: &&[(&str, f64)]| WellRequest {
             volumes: amounts.iter().map(|(dye, ul)| ((*dye).to_owned(), *ul)).collect(),
         };
-        ExperimentRequest { name: None, wells: wells.iter().map(well).collect() }
+        ExperimentRequest { name: None, wells: wells.iter().map(well).collect(), ..Default::default() }
     }
 
     fn pointers(request: &ExperimentRequest) -> Vec<String> {

@@ -2,13 +2,14 @@
 
 use super::Lab;
 use crate::{
+    Travel, handling_of,
     mixture::{self, Mixture},
     plan::{self, Reference, Shortage, Tips},
 };
 use async_recursion::async_recursion as boxed;
 use domain::{Deck, JournalEvent, Needs, Step, WellName};
 use hardware::ot2::{Line, Protocol};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use store::{Experiment, ExperimentDetail, JournalledOperation, StoreError};
 
 /// Which way to see an experiment.
@@ -58,6 +59,25 @@ impl Lab {
         Ok(Protocol { title, origin: format!("{how} (experiment {id})"), deck, lines })
     }
 
+    /// How far the sensor will go for an experiment that wasn't begun yet, on the deck of its robot or of the first that can
+    /// mix it; nothing where none can, and for any other.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn travel(&self, detail: &ExperimentDetail) -> Result<Option<Travel>, StoreError> {
+        if detail.experiment.started_at.is_some() || detail.experiment.status.is_final() {
+            return Ok(None);
+        }
+        let Some(deck) = self.deck_for(detail).await? else { return Ok(None) };
+        let Ok(lines) = planned(&deck, detail) else { return Ok(None) };
+        let step = |line| match line {
+            Line::Do(step) => Some(step),
+            Line::Note(_) => None,
+        };
+        Ok(Some(Travel::of(&deck, &lines.into_iter().filter_map(step).collect::<Vec<_>>())))
+    }
+
     /// The deck of its robot, or of the first that can mix it.
     async fn deck_for(&self, detail: &ExperimentDetail) -> Result<Option<Deck>, StoreError> {
         let needs = Needs::of(detail.wells.iter().map(|(well, _)| &well.recipe));
@@ -81,13 +101,14 @@ fn planned(deck: &Deck, detail: &ExperimentDetail) -> Result<Vec<Line>, Shortage
             continue;
         }
         let status = domain::WellStatus::Pending;
-        mixtures.push(Mixture { well: well.id, at, status, recipe: well.recipe.clone(), given: BTreeMap::new() });
+        mixtures.push(Mixture::new(well.id, at, status, well.recipe.clone()));
     }
     mixtures.sort_by_key(|mixture| mixture.at);
     let free: Vec<_> = free.collect();
     let reference = Reference::choose(&free, &mixtures, 0);
     let unseen = plan::unseen(deck, &mixtures, &[]);
-    let steps = plan::steps(deck, &mixtures, &mut Tips::new(&[]), reference, &unseen)?;
+    let steps =
+        plan::steps(deck, &handling_of(&detail.experiment), &mixtures, &mut Tips::new(&[]), reference, &unseen)?;
     Ok(std::iter::once(Step::Home).chain(steps).map(Line::Do).collect())
 }
 

@@ -2,7 +2,7 @@
 
 use super::{BETWEEN_INSPECTIONS, Lane, LaneError};
 use crate::{
-    attend, fault,
+    attend, fault, handling_of,
     mixture::{self, Mixture},
     plan::{self, Shortage},
 };
@@ -36,9 +36,10 @@ impl Lane {
         let wanted = unplaced.len() + stranded.len();
         let journal = self.journal(id).await?;
         let mixtures = to_mix(&next, &journal, &stranded);
+        let handling = handling_of(&next.experiment);
         let shortage = match (inventory.plate, free.len() < wanted) {
             (None, _) | (_, true) => Some(Shortage::Plate { wanted, free: free.len() }),
-            _ => plan::check_supplies(&self.robot.deck, &mixtures, &inventory, Utc::now()).err(),
+            _ => plan::check_supplies(&self.robot.deck, &handling, &mixtures, &inventory, Utc::now()).err(),
         };
         if let Some(shortage) = shortage {
             return self.supply(&shortage).await;
@@ -141,16 +142,11 @@ fn to_mix(experiment: &ExperimentDetail, journal: &[JournalledOperation], strand
     let wells = experiment.wells.iter().map(|(well, _)| well).filter(|well| !well.status.is_final());
     wells
         .zip(WellName::all())
-        .map(|(well, anywhere)| Mixture {
-            well: well.id,
-            at: well.well_id.unwrap_or(anywhere),
-            status: well.status,
-            recipe: well.recipe.clone(),
-            given: given
-                .iter()
-                .find(|mixture| mixture.well == well.id && !stranded.contains(&well.id))
-                .map(|mixture| mixture.given.clone())
-                .unwrap_or_default(),
+        .map(|(well, anywhere)| {
+            let here = given.iter().find(|mixture| mixture.well == well.id && !stranded.contains(&well.id));
+            here.cloned().unwrap_or_else(|| {
+                Mixture::new(well.id, well.well_id.unwrap_or(anywhere), well.status, well.recipe.clone())
+            })
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     fault,
     hand::Hand,
-    mixture,
+    handling_of, mixture,
     plan::{self, Reference, Shortage, Tips},
 };
 use domain::{
@@ -32,6 +32,11 @@ impl Lane {
                 return Ok(());
             }
             let mut hand = self.hand(&experiment).await?;
+            let robbed = hand.condemn_robbed();
+            if !robbed.is_empty() {
+                self.record(robbed).await?;
+                continue;
+            }
             if hand.mixtures.is_empty() {
                 return self.finish(&experiment).await;
             }
@@ -80,7 +85,7 @@ impl Lane {
         };
         let deck = &self.robot.deck;
         let unseen = plan::unseen(deck, &hand.mixtures, &white.map(|white| white.blank).unwrap_or_default());
-        Ok(plan::steps(deck, &hand.mixtures, &mut Tips::new(&inventory.tips), reference, &unseen))
+        Ok(plan::steps(deck, &hand.handling, &hand.mixtures, &mut Tips::new(&inventory.tips), reference, &unseen))
     }
 
     pub(super) async fn hand(&self, experiment: &ExperimentDetail) -> Result<Hand, LaneError> {
@@ -92,6 +97,7 @@ impl Lane {
             experiment: experiment.experiment.id,
             plate,
             mixtures: mixture::unfinished(experiment, &journal),
+            handling: handling_of(&experiment.experiment),
             free: if lies_here { plan::free_wells(&inventory).into() } else { VecDeque::new() },
         })
     }
