@@ -67,6 +67,10 @@ LIMITED = {
     "DELETE /api/v1/groups/{id}/members/{user}",
     "POST /api/v1/quota-requests/{id}/grant",
     "POST /api/v1/quota-requests/{id}/refuse",
+    # A robot to spare, which may be called otherwise or gone by then; and a new one's name and address are free once.
+    "POST /api/v1/robots",
+    "PATCH /api/v1/robots/{id}",
+    "DELETE /api/v1/robots/{id}",
 }
 OCHRE = {"volumes": {"red": 60, "yellow": 30, "blue": 60}}
 # A role's run takes some 15 s; what is still at it when its token has ended learns nothing more.
@@ -138,6 +142,11 @@ class Lab:
         wish = {"wells": 5, "reason": "more", "group_id": group}
         return group, self.ask("/me/quota/request", wish, token)["id"]
 
+    def spare_robot(self):
+        """One that isn't there, last in the list."""
+        robot = {"name": "zz-spare", "url": "http://127.0.0.1:9", "sensor": "tcp://127.0.0.1:9"}
+        return self.ask("/robots", robot, self.administrator)["name"]
+
     def experiment(self, token, wells=1):
         return self.ask("/experiments", {"wells": wells * [OCHRE]}, token)["id"]
 
@@ -206,8 +215,8 @@ def for_operators(operation):
         "/api/v1/lab/", "/api/v1/users", "/api/v1/activity", "/api/v1/service-tokens", "/api/v1/display",
         "/api/v1/invitations", "/api/v1/registrations",
     )
-    return path.startswith(of_operators) or (
-        method == "POST" and path.startswith("/api/v1/robots/")
+    return path.startswith(of_operators) or path == "/api/v1/robots/{id}/setup" or (
+        method != "GET" and path.startswith("/api/v1/robots")
     ) or (
         method != "GET" and path.startswith("/api/v1/groups")
     )
@@ -248,6 +257,7 @@ def furnish(lab, ada, ada_token, eve_token):
         "FUZZ_PAUSED": lab.wait(paused, "paused", ada_token),
         "FUZZ_FOREIGN": lab.experiment(eve_token),
         "FUZZ_ROBOT": lab.ask("/robots", token=ada_token)["data"][0]["name"],
+        "FUZZ_SPARE": lab.spare_robot(),
         "FUZZ_USER": ada,
         "FUZZ_INVITATION": lab.ask("/invitations", {}, lab.administrator)["id"],
     }

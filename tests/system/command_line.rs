@@ -461,7 +461,17 @@ async fn a_robot_is_checked_line_by_line() {
     add("bench", &url, &[]);
     let ready = check(&["bench", "--load-deck"]);
     assert!(ready.status.success() && ready.stdout.contains("bench is ready."), "{ready:?}");
-    for what in ["reachable", "software", "identity", "right pipette", "free", "deck", "sensor", "white reference"] {
+    for what in [
+        "reachable",
+        "software",
+        "identity",
+        "right pipette",
+        "free",
+        "deck",
+        "loaded deck",
+        "sensor",
+        "white reference",
+    ] {
         assert!(ready.stdout.contains(&format!("  fine  {what:<15} ")), "{what}: {ready:?}");
     }
     assert!(ready.stdout.contains("dark as in its dock"), "{ready:?}");
@@ -478,7 +488,7 @@ async fn a_robot_is_checked_line_by_line() {
     post(&format!("/runs/{run_id}/actions"), serde_json::json!({"data": {"actionType": "play"}})).await;
     let taken = check(&["bench", "--load-deck"]);
     assert!(!taken.status.success() && taken.stdout.contains("  FIX   free "), "{taken:?}");
-    assert!(!taken.stdout.contains("deck"), "it isn't taken from them: {taken:?}");
+    assert!(!taken.stdout.contains("loaded deck"), "it isn't taken from them: {taken:?}");
     drop(emulator);
 
     let gone = check(&["bench"]);

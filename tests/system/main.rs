@@ -25,6 +25,7 @@ mod process;
 mod proxied;
 mod refusals;
 mod restarts;
+mod script;
 mod separate;
 mod single_sign_on;
 mod slow_clients;

@@ -1,7 +1,8 @@
 //! What stands on a robot's deck: plate, vials, tips, sensor dock, pipettes. The planner's picture of the world.
 
-use crate::{Change, DyeName, PipetteModel, Volume, WellName, experiment::named_states};
+use crate::{Change, DyeName, PipetteModel, Volume, WellName, experiment::named_states, labware::OwnLabware};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where a pipette hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,6 +76,22 @@ pub struct Deck {
     /// Height of the tip's end above the well's bottom when dispensing, so that it touches no other colour. mm.
     /// The training lab's 8 mm dips into a well that is filled to 300 µL: 8.12 mm in a well 6.86 mm wide.
     pub dispense_height_mm: f64,
+    /// Definitions of pieces on it that are neither Opentrons' nor every lab's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labware: Vec<OwnLabware>,
+    /// By how much pieces stand off where their definitions have them, as a labware position check found it. Passed to each
+    /// run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub offsets: BTreeMap<Slot, LabwareOffset>,
+}
+
+/// A piece's offset from where its definition has it, mm.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabwareOffset {
+    pub x: f64,
+    pub y: f64,
+    pub z: f64,
 }
 
 named_states! {
@@ -105,6 +122,9 @@ const fn usual_reads() -> u8 {
 
 /// The most that a well is read; each reading takes 0.6 s.
 pub const MOST_READS: u8 = 16;
+
+/// It can't be moved.
+const TRASH: Slot = Slot(12);
 
 /// Where a second rack of the same tips stands.
 const SECOND_RACK: Slot = Slot(5);
@@ -160,6 +180,8 @@ impl Default for Deck {
             blank_check: BlankCheck::default(),
             reads: usual_reads(),
             dispense_height_mm: 8.5,
+            labware: Vec::new(),
+            offsets: BTreeMap::new(),
         }
     }
 }
@@ -185,6 +207,24 @@ impl Deck {
         Self { pipettes, sensor_mount, ..Self::default() }
     }
 
+    /// Hangs a pipette on a mount in place of what is there, with its usual tips in their usual slot where that is free, else
+    /// in another. One that hangs there already keeps its tips.
+    pub fn hang(&mut self, mount: Mount, model: PipetteModel) {
+        if self.pipette(mount).is_some_and(|pipette| pipette.model == model) {
+            return;
+        }
+        let mut pipette = Pipette::usual(mount, model);
+        let place = self.pipettes.iter().position(|other| other.mount == mount);
+        let place = place.map_or(self.pipettes.len(), |place| {
+            self.pipettes.remove(place);
+            place
+        });
+        let is_free = |slot: &Slot| self.pieces().iter().all(|(taken, ..)| taken != slot);
+        let slots = [pipette.tip_slot, SECOND_RACK].into_iter().chain((1..TRASH.0).map(Slot));
+        pipette.tip_slot = slots.into_iter().find(is_free).unwrap_or(pipette.tip_slot);
+        self.pipettes.insert(place, pipette);
+    }
+
     /// That nobody knows what is on it: the plate is lifted on record, no tip is new, what may be left in a vial counts for
     /// nothing.
     pub fn unknown(&self) -> Vec<Change> {
@@ -193,6 +233,17 @@ impl Deck {
         let nothing_left = Volume::from_nanolitres(u32::MAX);
         changes.extend(self.dyes.iter().map(|dye| Change::VialDrawn { vial: dye.vial, volume: nothing_left }));
         changes
+    }
+
+    /// Every piece on it: its slot, what it is, and what for.
+    pub fn pieces(&self) -> Vec<(Slot, &str, &'static str)> {
+        let mut pieces = vec![
+            (self.plate_slot, self.plate.as_str(), "plate"),
+            (self.vial_slot, self.vial_rack.as_str(), "rack of vials"),
+            (self.sensor_slot, self.sensor_dock.as_str(), "sensor's dock"),
+        ];
+        pieces.extend(self.pipettes.iter().map(|pipette| (pipette.tip_slot, pipette.tip_rack.as_str(), "tip rack")));
+        pieces
     }
 
     pub fn dye(&self, name: &DyeName) -> Option<&DyeVial> {
@@ -222,6 +273,23 @@ impl Deck {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pipette_is_hung_in_place_of_another_or_beside_it() {
+        use PipetteModel::{P20SingleGen2, P300SingleGen2, P1000SingleGen2};
+        let mut deck = Deck::default();
+        deck.hang(Mount::Left, P20SingleGen2);
+        assert_eq!(deck, Deck::with_p20());
+        deck.hang(Mount::Left, P300SingleGen2);
+        assert_eq!(deck, Deck::with_pipettes(Some(P300SingleGen2), Some(P300SingleGen2)));
+        deck.hang(Mount::Right, P300SingleGen2);
+        assert_eq!(deck.pipettes[0].tip_slot, Slot(9), "it hangs there already");
+        deck.plate_slot = Slot(8);
+        deck.hang(Mount::Right, P1000SingleGen2);
+        let slots: Vec<_> = deck.pipettes.iter().map(|pipette| (pipette.mount, pipette.tip_slot)).collect();
+        assert_eq!(slots, [(Mount::Right, Slot(1)), (Mount::Left, Slot(5))], "8 and 5 are taken");
+        assert_eq!(deck.flaws(), Vec::new());
+    }
 
     #[test]
     fn a_deck_that_was_stored_before_it_knew_its_waste_vial_is_read() {

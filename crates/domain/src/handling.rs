@@ -88,6 +88,8 @@ pub struct HandlingError {
 }
 
 impl Handling {
+    /// Under which an experiment's metadata keeps it; not there where it is the usual.
+    pub const KEPT_AS: &str = "handling";
     pub const MOST_AIR: Volume = Volume::from_whole_ul(20);
 
     /// Everything that is wrong with it.

@@ -7,7 +7,7 @@ use crate::{DyeName, Mount, OperationId, Volume, WellId, WellName, experiment::n
 use serde::{Deserialize, Serialize};
 
 /// One physical step. One robot command a variant, except [`Step::Read`] and
-/// [`Step::CheckBlank`], which the sensor carries out.
+/// [`Step::CheckBlank`], which the sensor carries out. The last three are for robots that are told no less than a mixture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Step {
@@ -108,6 +108,44 @@ pub enum Step {
     MoveSensorToDock {
         mount: Mount,
     },
+    /// A whole mixture into a well, by a robot that is told no less ([`crate::Grain::Mixtures`]). Such a robot then holds the sensor over
+    /// that well.
+    Mix {
+        /// Whose pipette mixes and carries the sensor.
+        mount: Mount,
+        well: WellId,
+        at: WellName,
+        portions: Vec<Portion>,
+    },
+    /// Such a robot fetches the sensor and holds it over a plate well.
+    PresentSensor {
+        mount: Mount,
+        over: WellName,
+    },
+    /// Such a robot puts the sensor into its dock.
+    DockSensor {
+        mount: Mount,
+        after: Docking,
+    },
+}
+
+/// What goes into a mixture of one dye, and by which tip.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Portion {
+    pub dye: DyeName,
+    pub vial: WellName,
+    pub tip: WellName,
+    pub volume: Volume,
+}
+
+named_states! {
+    /// Why a sensor goes back into its dock.
+    Docking {
+        /// It has been read.
+        Reading = "reading",
+        /// It gave no reading, or nobody knows how it came to hang there.
+        Trouble = "trouble",
+    }
 }
 
 impl Step {
@@ -134,15 +172,37 @@ impl Step {
             Self::CheckBlank { .. } => "check_blank",
             Self::ParkSensor { .. } => "park_sensor",
             Self::MoveSensorToDock { .. } => "move_sensor_to_dock",
+            Self::Mix { .. } => "mix",
+            Self::PresentSensor { .. } => "present_sensor",
+            Self::DockSensor { .. } => "dock_sensor",
         }
     }
 
     /// The experiment's well that this step changes or reads.
     pub const fn well(&self) -> Option<WellId> {
         match self {
-            Self::Dispense { well, .. } | Self::MixDraw { well, .. } | Self::MixGive { well, .. } => Some(*well),
+            Self::Dispense { well, .. }
+            | Self::MixDraw { well, .. }
+            | Self::MixGive { well, .. }
+            | Self::Mix { well, .. } => Some(*well),
             Self::Read { well, .. } => *well,
             _ => None,
+        }
+    }
+
+    /// The same in strokes and moves: what a robot that is told whole mixtures does by itself. Itself, where it is one.
+    pub fn in_strokes(self) -> Vec<Self> {
+        let present = |mount, over| vec![Self::PickUpSensor { mount }, Self::MoveSensor { mount, over }];
+        match self {
+            Self::Mix { mount, well, at, portions } => {
+                let mut steps: Vec<_> =
+                    portions.into_iter().flat_map(|portion| portion.in_strokes(mount, well, at)).collect();
+                steps.extend(present(mount, at));
+                steps
+            }
+            Self::PresentSensor { mount, over } => present(mount, over),
+            Self::DockSensor { mount, .. } => vec![Self::ParkSensor { mount }],
+            step => vec![step],
         }
     }
 
@@ -170,7 +230,26 @@ impl Step {
             Self::CheckBlank { over } => format!("looking whether {over} is empty"),
             Self::ParkSensor { .. } => "parking the sensor".to_owned(),
             Self::MoveSensorToDock { .. } => "bringing the sensor to its dock".to_owned(),
+            Self::Mix { at, portions, .. } => {
+                let amounts = portions.iter().map(|Portion { dye, volume, .. }| format!("{volume} of {dye}"));
+                format!("mixing {} in {at}", amounts.collect::<Vec<_>>().join(" and "))
+            }
+            Self::PresentSensor { over, .. } => format!("holding the sensor over {over}"),
+            Self::DockSensor { .. } => "docking the sensor".to_owned(),
         }
+    }
+}
+
+impl Portion {
+    fn in_strokes(self, mount: Mount, well: WellId, at: WellName) -> [Step; 5] {
+        let Self { dye, vial, tip, volume } = self;
+        [
+            Step::PickUpTip { mount, tip, dye: dye.clone() },
+            Step::Aspirate { mount, dye: dye.clone(), vial, volume },
+            Step::Dispense { mount, dye, well, at, volume },
+            Step::BlowOut { mount },
+            Step::ReturnTip { mount, tip },
+        ]
     }
 }
 
@@ -308,17 +387,19 @@ impl Tool {
                 certain: done,
                 used_in: None,
             },
-            (Step::PickUpSensor { mount }, _) => Self::Sensor { mount: *mount, certain: done },
+            (Step::PickUpSensor { mount } | Step::Mix { mount, .. } | Step::PresentSensor { mount, .. }, _) => {
+                Self::Sensor { mount: *mount, certain: done }
+            }
+            (Step::DockSensor { mount, .. }, _) if !done => Self::Sensor { mount: *mount, certain: false },
+            (
+                Step::ReturnTip { .. } | Step::ParkSensor { .. } | Step::DropInPlace { .. } | Step::DockSensor { .. },
+                _,
+            ) if done => Self::Nothing,
             (step, Self::Tip { mount, tip, dye, liquid, certain, used_in }) => {
-                let gone = matches!(step, Step::ReturnTip { .. } | Step::ParkSensor { .. } | Step::DropInPlace { .. });
-                if gone && done {
-                    return Self::Nothing;
-                }
                 let certain = certain && !matches!(step, Step::ReturnTip { .. } | Step::DropInPlace { .. });
                 let used_in = contact(step).or(used_in);
                 Self::Tip { mount, tip, dye, liquid: liquid_after(liquid, step, done), certain, used_in }
             }
-            (Step::ReturnTip { .. } | Step::ParkSensor { .. } | Step::DropInPlace { .. }, _) if done => Self::Nothing,
             (Step::ParkSensor { .. } | Step::DropInPlace { .. }, Self::Sensor { mount, .. }) => {
                 Self::Sensor { mount, certain: false }
             }
@@ -374,5 +455,45 @@ mod tests {
         ));
         assert_eq!(held.after(&Step::ReturnTip { mount, tip }, Ending::Done), Tool::Nothing);
         assert_eq!(Tool::Nothing.after(&pick, Ending::NotDone), Tool::Nothing);
+    }
+
+    fn mix() -> Step {
+        let portion = |dye: &str, vial: &str, ul| Portion {
+            dye: dye.parse().expect("dye"),
+            vial: vial.parse().expect("vial"),
+            tip: vial.parse().expect("tip"),
+            volume: Volume::from_whole_ul(ul),
+        };
+        Step::Mix {
+            mount: Mount::Right,
+            well: WellId::new(),
+            at: "C5".parse().expect("well"),
+            portions: vec![portion("red", "B1", 60), portion("blue", "B3", 90)],
+        }
+    }
+
+    #[test]
+    fn whoever_mixes_whole_mixtures_holds_the_sensor_then_and_docks_it() {
+        let (mount, mix) = (Mount::Right, mix());
+        assert_eq!(mix.sentence(), "mixing 60 µL of red and 90 µL of blue in C5");
+        let docked = Step::DockSensor { mount, after: Docking::Reading };
+        for certain in [true, false] {
+            let ending = if certain { Ending::Done } else { Ending::Unsure };
+            let held = Tool::Nothing.after(&mix, ending);
+            assert_eq!(held, Tool::Sensor { mount, certain });
+            assert_eq!(held.clone().after(&docked, Ending::Done), Tool::Nothing);
+            assert_eq!(held.after(&docked, Ending::Unsure), Tool::Sensor { mount, certain: false });
+        }
+    }
+
+    #[test]
+    fn a_whole_mixture_in_strokes_comes_to_the_same() {
+        let strokes = mix().in_strokes();
+        let names: Vec<_> = strokes.iter().map(Step::name).collect();
+        let portion = ["pick_up_tip", "aspirate", "dispense", "blow_out", "return_tip"];
+        assert_eq!(names, [&portion[..], &portion[..], &["pick_up_sensor", "move_sensor"][..]].concat());
+        let held = strokes.iter().fold(Tool::Nothing, |tool, step| tool.after(step, Ending::Done));
+        assert_eq!(held, Tool::Nothing.after(&mix(), Ending::Done));
+        assert_eq!(Step::Home.in_strokes(), [Step::Home]);
     }
 }

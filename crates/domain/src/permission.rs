@@ -107,6 +107,8 @@ pub enum Permission {
     AskForQuota,
     Prioritise,
     Operate,
+    /// Add, change, rename and remove robots; what stands on their decks.
+    SetUpRobots,
     TakeDataHome,
     ChangePassword,
     /// Say again, in a session, who they are.
@@ -157,6 +159,7 @@ impl Permission {
         Self::AskForQuota,
         Self::Prioritise,
         Self::Operate,
+        Self::SetUpRobots,
         Self::TakeDataHome,
         Self::ChangePassword,
         Self::ProveOneself,
@@ -206,6 +209,12 @@ impl Permission {
             Self::Operate => {
                 rule("hold robots, answer them, tend decks; the robots’ pages", Operator, None, Some(Scope::Operate))
             }
+            Self::SetUpRobots => rule(
+                "add, change, rename and remove robots: where they are, and what stands on their decks",
+                Admin,
+                None,
+                None,
+            ),
             Self::TakeDataHome => rule("download all that is stored of them", Student, Some(Admin), None),
             Self::ChangePassword => rule("change their password", Student, None, None),
             Self::ProveOneself => rule("prove anew who they are", Student, None, None),
@@ -234,7 +243,7 @@ impl Permission {
     /// asks: holding and stopping robots, cancelling, revoking a token that somebody has found.
     pub const fn is_grave(self) -> bool {
         match self {
-            Self::ManageFactors | Self::MakeTokens | Self::GrantQuota | Self::Administer => true,
+            Self::ManageFactors | Self::MakeTokens | Self::GrantQuota | Self::SetUpRobots | Self::Administer => true,
             Self::SeeOneself
             | Self::SeeLab
             | Self::SeeExperiments

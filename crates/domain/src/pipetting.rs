@@ -110,6 +110,11 @@ impl PipetteModel {
         }
     }
 
+    /// What the largest tip takes that fits its nozzle.
+    pub(crate) fn largest_tip(self) -> Volume {
+        self.racks().iter().map(|(_, tip)| Volume::from_whole_ul(*tip)).max().unwrap_or_default()
+    }
+
     /// Whether the sensor's collar fits its nozzle: it was made for a p300's.
     pub const fn carries_sensor(self) -> bool {
         matches!(self, Self::P300Single | Self::P300SingleGen2)

@@ -1,6 +1,7 @@
 //! What people and workers say of a robot: who answers its questions, what it was told, when hands may go to it.
 
-use crate::experiment::named_states;
+use crate::{Deck, Flaw, Mount, experiment::named_states};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 named_states! {
@@ -8,6 +9,26 @@ named_states! {
     RobotKind {
         /// An Opentrons OT-2, by its own HTTP API.
         Ot2 = "ot2",
+        /// An OT-2 by the script that training labs run on it, which hangs on an MQTT broker.
+        Script = "script",
+    }
+}
+
+/// How finely a robot is told what to do, and so the grain of its journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// Stroke by stroke and move by move.
+    Strokes,
+    /// No less than a whole mixture, with the sensor held over it at the end.
+    Mixtures,
+}
+
+impl RobotKind {
+    pub const fn grain(self) -> Grain {
+        match self {
+            Self::Ot2 => Grain::Strokes,
+            Self::Script => Grain::Mixtures,
+        }
     }
 }
 
@@ -75,6 +96,49 @@ impl RobotCommand {
     /// Whether this answers what a robot asks.
     pub const fn answers(self) -> bool {
         matches!(self, Self::Resume)
+    }
+}
+
+/// A pipette as the robot says that it hangs there. All text is the robot's, cut and without control characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipetteSeen {
+    /// Opentrons' name, like `p300_single_gen2`; one that this lab doesn't know is here, too.
+    pub name: String,
+    /// Like `p300_single_v2.1`.
+    pub model: String,
+    /// Its serial number; empty where it has none.
+    pub serial: String,
+}
+
+/// What a robot's mounts carried when it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountsSeen {
+    pub at: DateTime<Utc>,
+    pub left: Option<PipetteSeen>,
+    pub right: Option<PipetteSeen>,
+}
+
+impl MountsSeen {
+    pub const fn on(&self, mount: Mount) -> Option<&PipetteSeen> {
+        match mount {
+            Mount::Left => self.left.as_ref(),
+            Mount::Right => self.right.as_ref(),
+        }
+    }
+
+    /// What a deck needs and doesn't hang there; a pipette that the deck has no use for is in nobody's way.
+    pub fn lacks(&self, deck: &Deck) -> Vec<Flaw> {
+        let lack = |pipette: &crate::Pipette| {
+            let wanted = pipette.model.load_name();
+            let there = self.on(pipette.mount).map(|seen| seen.name.as_str());
+            let side = match pipette.mount {
+                Mount::Left => "left mount",
+                Mount::Right => "right mount",
+            };
+            let what = there.unwrap_or("nothing");
+            (there != Some(wanted)).then(|| Flaw::new(side, format!("{what} hangs there, and the deck has {wanted}")))
+        };
+        deck.pipettes.iter().filter_map(lack).collect()
     }
 }
 

@@ -1,16 +1,16 @@
 //! A virtual OT-2 with a colour sensor: API-faithful outside, strict physics inside.
 //!
 //! Two servers over one [`world`]: `robot_server` answers as the OT-2's own HTTP API does, [`sensor`] as the AS7341
-//! on its serial cable, and on an MQTT broker where there is one. The world knows nothing of either; what really happened is in its ledger, told by
+//! on its serial cable, and on an MQTT broker where there is one; there `script` moves the robot, too, as the training labs' own does. The world knows nothing of either; what really happened is in its ledger, told by
 //! `GET /emulator/ledger`.
 
-mod labware;
 mod robot_server;
 mod scenario;
+mod script;
 pub mod sensor;
 pub mod world;
 
-use domain::PipetteModel;
+use domain::{PipetteModel, labware};
 use mqtt::{Brokers, Target};
 use robot_server::{Analyser, Options, Power, Robot};
 pub use scenario::Scenario;
@@ -28,6 +28,8 @@ pub struct Config {
     pub sensor_listen: SocketAddr,
     /// The broker where the sensor hangs too.
     pub sensor_on: Option<OnBroker>,
+    /// The broker where the training labs' script moves the robot.
+    pub script_on: Option<OnBroker>,
     /// How many times faster than the real machines things go: above 0, infinity included.
     pub speed: f64,
     /// The same for `waitForDuration` alone; `None` is as [`Config::speed`].
@@ -51,11 +53,11 @@ pub struct Config {
     pub scenario: Option<Scenario>,
 }
 
-/// Where a sensor hangs on a broker, and how its process reaches brokers.
+/// Where a device hangs on a broker, and how its process reaches brokers.
 #[derive(Clone, Debug)]
 pub struct OnBroker {
     pub brokers: Brokers,
-    /// Its options aren't the sensor's own business.
+    /// Its options aren't the device's own business.
     pub target: Target,
 }
 
@@ -69,6 +71,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 31_950)),
             sensor_listen: SocketAddr::from(([127, 0, 0, 1], 31_951)),
             sensor_on: None,
+            script_on: None,
             speed: 1.0,
             wait_speed: None,
             seed: None,
@@ -108,13 +111,13 @@ pub struct Emulator {
     power: Power,
     robot: JoinHandle<()>,
     sensor: JoinHandle<io::Result<()>>,
-    sensor_on_broker: Option<JoinHandle<()>>,
+    on_brokers: Vec<JoinHandle<()>>,
 }
 
 /// How long a shutdown waits for requests in flight.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// For the sensor's connection to a broker to come about.
+/// For a device's connection to a broker to come about.
 const BROKER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Starts both servers; when this returns they listen.
@@ -157,17 +160,24 @@ pub async fn start(config: Config) -> Result<Emulator, StartError> {
     };
     let (sensor_power, broker_power) = (power.clone(), power.clone());
     let chip = Arc::new(Chip::new(SharedWorld::clone(&world), config.speed));
-    let on_broker = config.sensor_on.map(|OnBroker { brokers, target }| {
+    let sensor_on_broker = config.sensor_on.map(|OnBroker { brokers, target }| {
         let broker = brokers.at(&target.broker, BROKER_PATIENCE);
         let chip = Arc::clone(&chip);
         tokio::spawn(async move { sensor::serve_on(broker, target.device, chip, broker_power.off()).await })
+    });
+    let (script_power, script_world) = (power.clone(), SharedWorld::clone(&world));
+    let script_on_broker = config.script_on.map(|OnBroker { brokers, target }| {
+        let broker = brokers.at(&target.broker, BROKER_PATIENCE);
+        tokio::spawn(async move {
+            script::serve(broker, target.device, script_world, config.speed, script_power.off()).await;
+        })
     });
     Ok(Emulator {
         robot_addr: address(&robot_listener, config.listen)?,
         sensor_addr: address(&sensor_listener, config.sensor_listen)?,
         robot: tokio::spawn(robot.serve(robot_listener)),
         sensor: tokio::spawn(sensor::serve(sensor_listener, chip, async move { sensor_power.off().await })),
-        sensor_on_broker: on_broker,
+        on_brokers: sensor_on_broker.into_iter().chain(script_on_broker).collect(),
         world,
         power,
     })
@@ -200,8 +210,8 @@ impl Emulator {
         self.power.still().await;
         end(&mut self.robot).await;
         end(&mut self.sensor).await;
-        if let Some(sensor) = &mut self.sensor_on_broker {
-            end(sensor).await;
+        for device in &mut self.on_brokers {
+            end(device).await;
         }
     }
 }

@@ -6,9 +6,10 @@
 use crate::{
     AddressError, ColourSensor, Identity, Lookup, Memory, Patience, PerformError, RobotError, RunTrace,
     ot2::{Ot2, VirtualAttendant},
+    script::{Nobody, Script},
     sensor::connect_over,
 };
-use domain::{Deck, DyeName, Operation, OperationId, RobotKind, Slot, Volume, WellName};
+use domain::{Deck, DyeName, MountsSeen, Operation, OperationId, RobotKind, Slot, Volume, WellName};
 use mqtt::{Access, Brokers};
 use serde_json::Value;
 use std::{fmt, pin::Pin, sync::Arc};
@@ -21,6 +22,11 @@ pub trait Robot: fmt::Debug + Send + Sync {
     /// Who answers at this address. Asks once.
     fn identify(&self) -> Pending<'_, Result<Identity, RobotError>> {
         Box::pin(async { Ok(Identity { serial: None, virtual_deck: None }) })
+    }
+
+    /// What hangs on its mounts; nothing where it can't say.
+    fn mounts(&self) -> Pending<'_, Result<Option<MountsSeen>, RobotError>> {
+        Box::pin(async { Ok(None) })
     }
 
     /// What was done on it since the newest hold that is one of `known` began, that one's among it; newest first.
@@ -49,9 +55,9 @@ pub trait Robot: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Takes the robot, with this deck. If it fences, nothing that was sent under an earlier hold can be carried out from
+    /// Takes the robot under the lease of this epoch, with this deck. If it fences, nothing that was sent under an earlier hold can be carried out from
     /// then on. Waits, within [`Patience`], while the robot boots or still carries out an earlier hold's command.
-    fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>>;
+    fn hold<'a>(&'a self, deck: &'a Deck, epoch: i64) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>>;
 
     /// What became of the command that was sent in `hold` under `key`. Take the robot first, so that
     /// [`Lookup::Absent`] can't be overtaken, if it fences.
@@ -93,11 +99,11 @@ pub trait Connect: fmt::Debug + Send + Sync {
     fn robot(&self, kind: RobotKind, url: &str) -> Result<Arc<dyn Robot>, AddressError>;
     /// The sensor at `url`. Connects to nothing yet.
     fn sensor(&self, url: &str) -> Result<Arc<dyn ColourSensor>, AddressError>;
-    /// The attendant of the virtual robot at `url`. Connects to nothing yet.
+    /// The attendant of the virtual robot at `url`; of one on a broker nobody, who can do nothing. Connects to nothing yet.
     fn attendant(&self, url: &str) -> Result<Arc<dyn Attendant>, AddressError>;
 }
 
-/// Devices over the network: OT-2s by their HTTP API, sensors by their address's scheme. A process has one, so that it has one
+/// Devices over the network: OT-2s by their HTTP API or by their script on a broker, sensors by their address's scheme. A process has one, so that it has one
 /// connection to a broker, however many sensors hang there.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
@@ -120,6 +126,7 @@ impl Connect for Network {
     fn robot(&self, kind: RobotKind, url: &str) -> Result<Arc<dyn Robot>, AddressError> {
         match kind {
             RobotKind::Ot2 => Ok(Arc::new(Ot2::new(url, self.patience)?)),
+            RobotKind::Script => Ok(Arc::new(Script::new(url, &self.brokers, self.patience)?)),
         }
     }
 
@@ -128,6 +135,9 @@ impl Connect for Network {
     }
 
     fn attendant(&self, url: &str) -> Result<Arc<dyn Attendant>, AddressError> {
-        Ok(Arc::new(VirtualAttendant::new(url, self.patience)?))
+        if url.starts_with("http") {
+            return Ok(Arc::new(VirtualAttendant::new(url, self.patience)?));
+        }
+        Ok(Arc::new(Nobody))
     }
 }

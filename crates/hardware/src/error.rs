@@ -19,6 +19,9 @@ pub enum RobotError {
     HistoryLost { run: String },
     #[error("another client has taken the robot: {detail}")]
     RunStopped { detail: String },
+    /// It told of something that nobody under this hold asked for.
+    #[error("the robot does more than it is told here: {detail}")]
+    NotAlone { detail: String },
     #[error("the robot is busy with another client's work: {detail}")]
     Busy { detail: String },
     #[error("what stands on the robot isn't what the deck says: {detail}")]
@@ -42,7 +45,7 @@ impl RobotError {
             Self::TimedOut { .. } => FaultCode::CommandTimedOut,
             Self::Booting => FaultCode::RobotBooting,
             Self::HistoryLost { .. } => FaultCode::RobotRestarted,
-            Self::RunStopped { .. } => FaultCode::RobotTaken,
+            Self::RunStopped { .. } | Self::NotAlone { .. } => FaultCode::RobotTaken,
             Self::Busy { .. } => FaultCode::RobotBusy,
             Self::DeckMismatch { .. } => FaultCode::DeckMismatch,
             Self::Mistaken { .. } => FaultCode::RobotMistaken,

@@ -59,6 +59,10 @@ impl Patience {
 pub enum AddressError {
     #[error("a robot's address is http://host:port, without user name or path")]
     Robot,
+    #[error("the address of a robot's script can't be used: {0}")]
+    Script(mqtt::AddressError),
+    #[error("the address of a robot's script has no options")]
+    ScriptOptions,
     /// Says what it should be.
     #[error("{0}")]
     Sensor(&'static str),

@@ -122,6 +122,11 @@ impl Broker {
         }
     }
 
+    /// That it doesn't answer.
+    pub fn silence(&self) -> Trouble {
+        Trouble::silent(&self.0.shared.address)
+    }
+
     /// Why there is no connection now.
     pub fn trouble(&self) -> Option<Trouble> {
         match &*self.0.shared.link.borrow() {
@@ -175,8 +180,20 @@ impl Session {
     /// # Errors
     /// When the connection broke: nobody knows then whether the broker has it.
     pub async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), Trouble> {
+        self.publish_at(QoS::AtLeastOnce, topic, payload).await
+    }
+
+    /// The same at QoS 2, for what mustn't be carried out twice: whoever has subscribed so gets it once.
+    ///
+    /// # Errors
+    /// As [`Session::publish`].
+    pub async fn publish_once(&self, topic: &str, payload: Vec<u8>) -> Result<(), Trouble> {
+        self.publish_at(QoS::ExactlyOnce, topic, payload).await
+    }
+
+    async fn publish_at(&self, qos: QoS, topic: &str, payload: Vec<u8>) -> Result<(), Trouble> {
         let had = async {
-            let sent = self.client.publish_tracked(topic, QoS::AtLeastOnce, false, payload).await;
+            let sent = self.client.publish_tracked(topic, qos, false, payload).await;
             let acknowledged = sent.map_err(|_| self.broken())?.wait_completion_async().await;
             acknowledged.map_err(|_| self.broken())
         };
@@ -223,6 +240,11 @@ impl Listener {
             // The other end goes only when this one does.
             None => std::future::pending().await,
         }
+    }
+
+    /// A message that has come already, if one has.
+    pub fn heard(&mut self) -> Option<Vec<u8>> {
+        self.messages.try_recv().ok()
     }
 }
 

@@ -21,8 +21,8 @@ pub enum Access {
 use Access::{Needs, Open};
 use Permission::{
     Administer, AskForExperiments, AskForQuota, ChangePassword, GrantQuota, MakeTokens, ManageFactors, ManageTokens,
-    Operate, ProveOneself, SeeDisplay, SeeExperiments, SeeGroups, SeeLab, SeeMonitoring, SeeOneself, SteerExperiments,
-    TakeDataHome,
+    Operate, ProveOneself, SeeDisplay, SeeExperiments, SeeGroups, SeeLab, SeeMonitoring, SeeOneself, SetUpRobots,
+    SteerExperiments, TakeDataHome,
 };
 
 /// Method, template of the path, what it takes. `GET` stands for `HEAD` too.
@@ -88,6 +88,11 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/queue", Needs(SeeLab)),
     ("GET", "/api/v1/robots", Needs(SeeLab)),
     ("GET", "/api/v1/robots/{id}", Needs(SeeLab)),
+    ("POST", "/api/v1/robots", Needs(SetUpRobots)),
+    ("PATCH", "/api/v1/robots/{id}", Needs(SetUpRobots)),
+    ("DELETE", "/api/v1/robots/{id}", Needs(SetUpRobots)),
+    ("GET", "/api/v1/robots/{id}/setup", Needs(SetUpRobots)),
+    ("POST", "/api/v1/robots/{id}/check", Needs(Operate)),
     ("POST", "/api/v1/robots/{id}/deck", Needs(Operate)),
     ("POST", "/api/v1/robots/{id}/pause", Needs(Operate)),
     ("POST", "/api/v1/robots/{id}/resume", Needs(Operate)),
@@ -150,6 +155,12 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/robots", Needs(Operate)),
     ("GET", "/robots/{name}", Needs(Operate)),
     ("POST", "/robots/{name}/deck", Needs(Operate)),
+    ("POST", "/robots/{name}/check", Needs(Operate)),
+    ("GET", "/robots/new", Needs(SetUpRobots)),
+    ("POST", "/robots/new", Needs(SetUpRobots)),
+    ("GET", "/robots/{name}/setup", Needs(SetUpRobots)),
+    ("POST", "/robots/{name}/setup", Needs(SetUpRobots)),
+    ("POST", "/robots/{name}/remove", Needs(SetUpRobots)),
     ("POST", "/robots/{name}/{command}", Needs(Operate)),
     ("POST", "/lab/{command}", Needs(Operate)),
     ("GET", "/users", Needs(Administer)),

@@ -432,7 +432,13 @@ impl From<StoreError> for Problem {
                 FaultCode::IllegalTransition,
                 "the robot is held: resume it first, since it would have to move for that",
             ),
-            StoreError::AtWork | StoreError::PlateInUse => Self::new(FaultCode::IllegalTransition, error.to_string()),
+            StoreError::AtWork
+            | StoreError::PlateInUse
+            | StoreError::RobotNameTaken
+            | StoreError::AddressTaken(_)
+            | StoreError::IdentityTaken(_)
+            | StoreError::RobotChanged
+            | StoreError::RobotInUse { .. } => Self::new(FaultCode::IllegalTransition, error.to_string()),
             _ => Self::internal(&error),
         }
     }

@@ -101,8 +101,22 @@ pub enum StoreError {
     #[error("an experiment that is under way has its wells on this plate: wait for it, or cancel it first")]
     PlateInUse,
     /// Nothing was written.
-    #[error("the machine at this address is another robot's: {0}")]
+    #[error("the machine at this address is {0} already, and one machine is one robot")]
     IdentityTaken(String),
+    /// Nothing was written.
+    #[error("there is a robot of this name already")]
+    RobotNameTaken,
+    /// Nothing was written.
+    #[error("this is the address of {0} already, and one machine is one robot")]
+    AddressTaken(String),
+    /// Nothing was written.
+    #[error("somebody changed the robot meanwhile: look at it again")]
+    RobotChanged,
+    /// Nothing was written.
+    #[error(
+        "{experiments} of the experiments that have begun on this robot haven't ended: wait for them, or cancel them first"
+    )]
+    RobotInUse { experiments: i64 },
     #[error("{what} can't go from {from} to {to}")]
     IllegalTransition { what: &'static str, from: String, to: String },
     #[error("the plate's well {0} is taken already")]

@@ -69,7 +69,7 @@ pub(crate) fn query(backend: Backend) -> String {
             COUNT(*) FILTER (WHERE mode = 'stopped' OR attention IS NOT NULL) AS asking,
             COUNT(*) FILTER (WHERE notice IS NOT NULL) AS unusable,
             COUNT(*) FILTER (WHERE lease_expires_at IS NULL OR lease_expires_at <= {now}) AS undriven
-        FROM robots",
+        FROM robots WHERE removed_at IS NULL",
         now = backend.clock(2),
     )
 }

@@ -21,10 +21,10 @@ use uuid::Uuid;
 
 /// A robot with the plate that lies on it, and whether it stands still. Under a stop or an open question nothing is begun,
 /// whatever hangs on the nozzle; under a pause it is still put down.
-const ROBOTS: &str = "
+pub(crate) const ROBOTS: &str = "
     SELECT r.id, r.name, r.identity, r.kind, r.url, r.sensor_url, r.attendance, r.deck, r.mode, r.mode_by, r.mode_at, r.attention,
         r.attention_at, r.notice, r.notice_at, r.acts, r.accounted, r.run_id, r.tool, r.white_reference, r.lease_holder,
-        r.lease_epoch, r.lease_expires_at, r.history, r.lease_history, p.id AS plate_id,
+        r.lease_epoch, r.lease_expires_at, r.history, r.lease_history, r.mounts, r.removed_at, p.id AS plate_id,
         (r.mode = 'stopped' OR r.attention IS NOT NULL OR (r.mode = 'paused' AND r.tool ->> 'tool' = 'nothing'))
         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.robot_id = r.id AND o.state = 'intended') AS stands_still
     FROM robots r LEFT JOIN plates p ON p.robot_id = r.id AND p.removed_at IS NULL";
@@ -88,17 +88,26 @@ impl Store {
         self.kept_robots().get(|| self.robot_changes(), async || self.robots().await).await
     }
 
+    /// A robot that wasn't there, in `tx`.
+    pub(crate) async fn insert_robot(&self, tx: &DatabaseTransaction, id: RobotId, robot: &NewRobot) -> Result<()> {
+        if upsert(tx, id, robot, None).await? != Some(id) {
+            return Err(StoreError::RobotNameTaken);
+        }
+        set_vials(tx, id, &robot.deck).await?;
+        place_plate(tx, id, PlateId::new()).await
+    }
+
     /// All of them, by name.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
     #[boxed]
     pub async fn robots(&self) -> Result<Vec<Robot>> {
-        let rows = sql!(format!("{ROBOTS} ORDER BY r.name")).all(self.reader()).await?;
+        let rows = sql!(format!("{ROBOTS} WHERE r.removed_at IS NULL ORDER BY r.name")).all(self.reader()).await?;
         rows.iter().map(read_robot).collect()
     }
 
-    /// The robot of this id, as it is now.
+    /// The robot of this id, as it is now; also one that was removed.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
@@ -132,7 +141,7 @@ impl Store {
         let text = format!(
             "UPDATE robots SET lease_holder = $2, lease_epoch = lease_epoch + 1, lease_expires_at = {end},
                  lease_history = {history}
-             WHERE id = $1{free} RETURNING lease_epoch",
+             WHERE id = $1 AND removed_at IS NULL{free} RETURNING lease_epoch",
             history = self.backend().history(),
             end = lease_end(self.backend()),
         );
@@ -443,7 +452,7 @@ async fn upsert(
 }
 
 /// A vial that stands where it stood, with the same dye, keeps its count.
-async fn set_vials(tx: &DatabaseTransaction, robot: RobotId, deck: &Deck) -> Result<()> {
+pub(crate) async fn set_vials(tx: &DatabaseTransaction, robot: RobotId, deck: &Deck) -> Result<()> {
     if deck.dyes.is_empty() {
         return Ok(());
     }
@@ -465,7 +474,7 @@ async fn set_vials(tx: &DatabaseTransaction, robot: RobotId, deck: &Deck) -> Res
     Ok(())
 }
 
-fn read_robot(row: &Row) -> Result<Robot> {
+pub(crate) fn read_robot(row: &Row) -> Result<Robot> {
     Ok(Robot {
         id: row.get("id")?,
         name: row.get("name")?,
@@ -494,5 +503,7 @@ fn read_robot(row: &Row) -> Result<Robot> {
         lease_expires_at: row.get("lease_expires_at")?,
         history: row.get("history")?,
         lease_history: row.get("lease_history")?,
+        mounts: row.get("mounts")?,
+        removed_at: row.get("removed_at")?,
     })
 }

@@ -301,7 +301,7 @@ name_columns!(
     RobotMode,
     ServiceKind
 );
-json_columns!(Deck, Fault, Recipe, Step, Tool);
+json_columns!(Deck, Fault, MountsSeen, Recipe, Step, Tool);
 
 impl Bind for Value {
     fn bind(self) -> Value {

@@ -13,6 +13,7 @@ use axum::Router;
 use mail::Mailer;
 use oidc::RelyingParty;
 use request::{AppState, Changes, SingleSignOn};
+use std::sync::Arc;
 use store::Store;
 use tasks::Tasks;
 use tokio::net::TcpListener;
@@ -62,7 +63,8 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
         Some(password) => Some(WayIn { password, link: first_link(&store, &auth, &site).await? }),
         None => None,
     };
-    let state = AppState::new(store.clone(), auth, Lab::new(store)).with_documents(documents).with_site(site);
+    let lab = Lab::new(store.clone()).reaching(Arc::new(settings.network()));
+    let state = AppState::new(store, auth, lab).with_documents(documents).with_site(site);
     let state =
         state.with_changes(Changes::per_minute(settings.changes_per_minute)).with_retention(settings.retention());
     let state = state.with_onward(settings.onward());

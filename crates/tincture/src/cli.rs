@@ -10,11 +10,11 @@ pub use audit::{Audit, WhichLines};
 pub use backup::{Backup, BackupAct, BackupKind, Configure, Restore};
 pub use database::{Database, RoleNames};
 pub use group::Group;
-pub use steer::{Act, By, Experiment, Language, ProtocolOf, Seen, Which, WhichExperiment};
+pub use steer::{Act, By, Experiment, Language, ProtocolOf, RobotEdit, Seen, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat, Secret};
 use clap::{Args, Parser, Subcommand};
-use domain::{BlankCheck, Deck, MOST_READS, PipetteModel, RobotKind, Role, Scope, ServiceKind};
+use domain::{BlankCheck, MOST_READS, PipetteModel, RobotKind, Role, Scope, ServiceKind};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A self-driving colour lab in one binary: ask for a mixture, a robot makes it, you hold the measured colour.
@@ -39,6 +39,8 @@ Examples:
   tincture emulator                      only a virtual OT-2 at its usual port, for other programs
   tincture emulator --mqtt mqtt://127.0.0.1:1883/virtual-1
                                          … with its sensor on a broker too
+  tincture emulator --mqtt mqtt://127.0.0.1:1883/virtual-1 --script OT2VIRT1
+                                         … and moved by a training lab's script there
   tincture config                        what is configured, and where each value comes from
 
 For an institution, with PostgreSQL and real robots:
@@ -178,6 +180,9 @@ pub struct Emulator {
     /// What befalls the virtual lab: a JSON file of requests to /emulator and when they are made (docs/emulator.md)
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// Move the robot on the sensor's broker too, as the training labs' script does: the serial of its topics. Needs --mqtt
+    #[arg(long, value_name = "SERIAL")]
+    pub script: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -375,7 +380,11 @@ pub enum Keys {
 Examples:
   tincture robot add bench-1 --url http://10.0.0.21:31950 --sensor tcp://10.0.0.31:5000
   tincture robot add bench-2 --url http://10.0.0.22:31950 --sensor mqtts://broker:8883/e66130100f8c9928
+  tincture robot add bench-3 --kind script --url mqtts://broker:8883/OT2CEP20240218R04 --sensor mqtts://broker:8883/e66130100f8c9928
   tincture robot add sim --url http://127.0.0.1:31950 --sensor tcp://127.0.0.1:31951 --virtual
+  tincture robot export bench-1 > bench-1.toml
+  tincture robot apply bench-1.toml --dry-run
+  tincture robot rename bench-1 window-bench
   tincture robot pause bench-1 --as olga@example.org
   tincture robot act bench-1 refill B1 --batch R-2024-07
   tincture robot resume bench-1")]
@@ -383,13 +392,13 @@ pub enum Robot {
     /// Add a robot with the default deck, or change the addresses of one
     Add {
         name: String,
-        /// Of the OT-2's HTTP API
+        /// Of the OT-2's HTTP API, or of its script: mqtts://broker:8883/OT2_SERIAL (or mqtt://)
         #[arg(long)]
         url: String,
         /// Of the colour sensor: mqtts://broker:8883/PICO_ID (or mqtt://), serial:///dev/ttyACM0?baud=115200, tcp://host:port
         #[arg(long)]
         sensor: String,
-        /// How it is spoken to: ot2
+        /// How it is spoken to: ot2, by its own HTTP API, or script, by the training labs' script on an MQTT broker
         #[arg(long, default_value_t = RobotKind::Ot2)]
         kind: RobotKind,
         /// It is a `tincture emulator`: plates, tips and dyes renew themselves, nobody has to answer its questions
@@ -405,15 +414,64 @@ pub enum Robot {
         #[arg(long, value_name = "MODEL")]
         right: Option<PipetteModel>,
         /// Which wells of a new plate are looked at before the first drop: none, sample (up to four of each plate) or all
-        #[arg(long, default_value_t, value_parser = blank_check)]
-        blank_check: BlankCheck,
+        /// [default: sample]
+        #[arg(long, value_parser = blank_check)]
+        blank_check: Option<BlankCheck>,
         /// How far from its prediction a measured well may be before it is called doubtful, ΔE2000. Raise it where the
-        /// dyes are unlike the library's
-        #[arg(long, default_value_t = Deck::default().doubt_delta_e, value_parser = delta_e)]
-        doubt_delta_e: f64,
-        /// How often each well is read; the mean counts. Each reading takes 0.6 s
-        #[arg(long, default_value_t = Deck::default().reads, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_READS)))]
-        reads: u8,
+        /// dyes are unlike the library's [default: 3]
+        #[arg(long, value_parser = delta_e)]
+        doubt_delta_e: Option<f64>,
+        /// How often each well is read; the mean counts. Each reading takes 0.6 s [default: 4]
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_READS)))]
+        reads: Option<u8>,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Change a robot's addresses, or who answers its questions
+    Edit {
+        name: String,
+        #[command(flatten)]
+        edit: RobotEdit,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Call a robot otherwise: history, experiments and its worker stay with it
+    Rename {
+        name: String,
+        to: String,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Take a robot out of the lab: what it did stays
+    Remove {
+        name: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Make a robot what a file says (TOML, or JSON if it is called so): shows what changes, and does it in one go
+    Apply {
+        file: PathBuf,
+        /// Show only what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// Another plate, rack or dye may take the place of one that is counted, and experiments may be left that no robot can mix
+        #[arg(long)]
+        replace: bool,
+        /// The robot's name now, where the file has a new one
+        #[arg(long, value_name = "NAME")]
+        robot: Option<String>,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Write a robot as a file that `apply` takes
+    Export {
+        name: String,
+        /// JSON instead of TOML
+        #[arg(long)]
+        json: bool,
     },
     /// List robots and what they do
     List,

@@ -18,9 +18,3 @@ pub async fn who_is_at(url: &str) -> Option<String> {
         }
     }
 }
-
-/// Whether two addresses are spelt for the same place.
-pub fn is_same_address(one: &str, other: &str) -> bool {
-    let plain = |url: &str| url.trim_end_matches('/').to_ascii_lowercase();
-    plain(one) == plain(other)
-}

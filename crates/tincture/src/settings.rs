@@ -516,6 +516,11 @@ impl Settings {
         WorkerConfig { lease, patience, connect: Some(connect), ..WorkerConfig::default() }
     }
 
+    /// By which this process reaches MQTT brokers, beside [`Settings::network`].
+    pub fn brokers(&self) -> Brokers {
+        Brokers::new(self.broker_access())
+    }
+
     /// Who this process is to MQTT brokers.
     fn broker_access(&self) -> Access {
         Access {
@@ -532,7 +537,18 @@ impl Settings {
     pub fn sensor_on(&self) -> anyhow::Result<Option<OnBroker>> {
         let Some(url) = &self.sensor_mqtt else { return Ok(None) };
         let target = Target::parse(url).context("sensor_mqtt (--mqtt) can't be used")?;
-        Ok(Some(OnBroker { brokers: Brokers::new(self.broker_access()), target }))
+        Ok(Some(OnBroker { brokers: self.brokers(), target }))
+    }
+
+    /// Where the virtual robot's script hangs, under this serial: on the broker of its sensor.
+    ///
+    /// # Errors
+    /// Says what is wrong with the serial, or that there is no broker.
+    pub fn script_on(&self, serial: &str) -> anyhow::Result<OnBroker> {
+        let on_sensors = self.sensor_on()?.context("--script needs --mqtt, the broker on which its sensor hangs")?;
+        let url = format!("{}/{serial}", on_sensors.target.broker);
+        let target = Target::parse(&url).context("--script can't be used")?;
+        Ok(OnBroker { target, ..on_sensors })
     }
 
     /// The provider of identity that people may sign in with, where there is one.

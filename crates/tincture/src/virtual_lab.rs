@@ -27,6 +27,8 @@ pub async fn join(store: &Store, emulator: &Emulator, sensor: Option<&str>) -> a
     let identity = emulator.identity();
     let robots = store.robots().await?;
     let own = robots.iter().find(|robot| robot.identity.as_deref() == Some(&identity));
+    // A deck that somebody has set up stays what it is.
+    let deck = own.map_or_else(Deck::default, |own| own.deck.clone());
     let names = match own {
         Some(own) => vec![own.name.clone()],
         None => (1..=MOST_ROBOTS).map(|number| format!("virtual-{number}")).collect(),
@@ -35,7 +37,7 @@ pub async fn join(store: &Store, emulator: &Emulator, sensor: Option<&str>) -> a
         if is_anothers(robots.iter().find(|robot| robot.name == name), &identity).await {
             continue;
         }
-        let joined = store.ensure_machine(robot(name, emulator, sensor), &identity).await;
+        let joined = store.ensure_machine(robot(name, deck.clone(), emulator, sensor), &identity).await;
         if let Some(robot) = joined.context("the virtual robot can't be added")? {
             return Ok(robot);
         }
@@ -53,13 +55,13 @@ async fn is_anothers(known: Option<&Robot>, identity: &str) -> bool {
     }
 }
 
-fn robot(name: String, emulator: &Emulator, sensor: Option<&str>) -> NewRobot {
+fn robot(name: String, deck: Deck, emulator: &Emulator, sensor: Option<&str>) -> NewRobot {
     NewRobot {
         name,
         kind: RobotKind::Ot2,
         url: format!("http://{}", emulator.robot_addr()),
         sensor_url: sensor.map_or_else(|| format!("tcp://{}", emulator.sensor_addr()), str::to_owned),
         attendance: Attendance::Virtual,
-        deck: Deck::default(),
+        deck,
     }
 }

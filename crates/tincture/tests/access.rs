@@ -97,15 +97,7 @@ impl Fixture {
         let auth = auth.with_account_policy(policy).expect("a policy");
         let state = AppState::new(store.clone(), auth, Lab::new(store.clone()));
         let state = state.with_changes(Changes::per_minute(100_000));
-        let robot = NewRobot {
-            name: "bench".to_owned(),
-            kind: RobotKind::Ot2,
-            url: "http://127.0.0.1:9".to_owned(),
-            sensor_url: "tcp://127.0.0.1:9".to_owned(),
-            attendance: Attendance::Virtual,
-            deck: Deck::default(),
-        };
-        store.ensure_robot(robot).await.expect("a robot");
+        store.ensure_robot(bench()).await.expect("a robot");
         let router = api::router(ApiState::new(state.clone())).merge(web::router(state.clone()));
         let target = account(&state, "target", Role::Student).await.id;
         let mut fixture = Self { state, router, database, people: BTreeMap::new(), pupil: None, target };
@@ -308,12 +300,26 @@ impl Fixture {
         let request = request.body(Body::from(body)).expect("a request");
         let before = Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, false);
         let answer = self.router.clone().oneshot(request).await.expect("an answer");
+        if (method, path) == ("DELETE", "/api/v1/robots/bench") || path == "/robots/bench/remove" {
+            self.database.store.ensure_robot(bench()).await.expect("there again");
+        }
         if ["/api/v1/sessions/end-others", "/account/sessions/others"].contains(&path) {
             // Each person asks with two sessions by turns.
             let again = format!("UPDATE sessions SET revoked_at = NULL WHERE revoked_at >= '{before}'");
             self.database.store.run_sql(&again).await;
         }
         answer
+    }
+}
+
+fn bench() -> NewRobot {
+    NewRobot {
+        name: "bench".to_owned(),
+        kind: RobotKind::Ot2,
+        url: "http://127.0.0.1:9".to_owned(),
+        sensor_url: "tcp://127.0.0.1:9".to_owned(),
+        attendance: Attendance::Virtual,
+        deck: Deck::default(),
     }
 }
 

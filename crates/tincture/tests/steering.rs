@@ -142,3 +142,131 @@ async fn experiments_are_seen_and_steered_by_those_who_may() {
     assert!(list.contains("queued") && list.contains("cancelled"), "{list}");
     assert!(lab.refused(&["experiment", "show", "x"]).contains("invalid value"));
 }
+
+impl Lab {
+    async fn robot(&self, name: &str) -> store::Robot {
+        let robots = self.store.robots().await.expect("robots");
+        robots.into_iter().find(|robot| robot.name == name).expect("the robot")
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    }
+}
+
+#[tokio::test]
+async fn a_robot_is_renamed_edited_and_removed_with_its_history() {
+    let lab = Lab::new().await;
+    lab.person("root", "admin").await;
+    lab.person("olga", "operator").await;
+    let ada = lab.person("ada", "student").await;
+    let id = lab.robot("bench-1").await.id;
+    let refused = lab.refused(&["robot", "rename", "bench-1", "window", "--as", "olga@example.org"]);
+    assert!(refused.contains("needs an administrator"), "{refused}");
+    assert!(lab.refused(&["robot", "rename", "bench-1", " "]).contains("name: it is empty"));
+    let said = lab.done(&["robot", "rename", "bench-1", "window"]);
+    assert!(said.contains("~ name: bench-1 → window") && said.contains("--robot bench-1"), "{said}");
+    assert_eq!(lab.robot("window").await.id, id);
+
+    let said = lab.done(&["robot", "edit", "window", "--url", "http://127.0.0.1:2/", "--attendance", "virtual"]);
+    assert!(
+        said.contains("~ url: http://127.0.0.1:1 → http://127.0.0.1:2") && said.contains("no robot answers"),
+        "{said}"
+    );
+    for (wrong, why) in [
+        (["--url", "http://127.0.0.1:2/path"], "url: a robot's address is http://host:port"),
+        (["--sensor", "http://nowhere"], "sensor: "),
+        (["--kind", "ot3"], "is no RobotKind"),
+    ] {
+        let said = lab.refused(&[&["robot", "edit", "window"][..], &wrong].concat());
+        assert!(said.contains(why), "{said}");
+    }
+    assert!(lab.refused(&["robot", "edit", "window"]).contains("required"), "something must be said");
+    lab.done(&["robot", "add", "bench-2", "--url", "http://127.0.0.1:3", "--sensor", "tcp://127.0.0.1:1"]);
+    let taken = lab.refused(&["robot", "edit", "bench-2", "--url", "http://127.0.0.1:2"]);
+    assert!(taken.contains("address of window already"), "{taken}");
+
+    let waiting = lab.experiment(&ada).await;
+    assert!(lab.refused(&["robot", "remove", "bench-2"]).contains("say --yes"), "nobody answers in a test");
+    lab.done(&["robot", "remove", "bench-2", "--yes"]);
+    let needed = lab.refused(&["robot", "remove", "window", "--yes"]);
+    assert!(needed.contains("experiments wait that no other robot can mix (1 of them)"), "{needed}");
+    lab.done(&["experiment", "cancel", &waiting.to_string()]);
+    lab.done(&["robot", "remove", "window", "--yes"]);
+    assert_eq!(lab.done(&["robot", "list"]), "");
+    let log = lab.store.activity(None, None, 100).await.expect("a page").data;
+    let actions: Vec<_> =
+        log.iter().rev().map(|line| line.action.as_str()).filter(|act| act.starts_with("robot")).collect();
+    let expected = ["robot_added", "robot_renamed", "robot_changed", "robot_added", "robot_removed", "robot_removed"];
+    assert_eq!(actions, expected);
+}
+
+#[tokio::test]
+async fn what_is_exported_is_applied_and_a_robot_is_so_already() {
+    let lab = Lab::new().await;
+    lab.person("root", "admin").await;
+    let deck = lab.robot("bench-1").await.deck;
+    assert_eq!(deck, domain::Deck::default(), "an export is of what there is");
+    for json in [&[][..], &["--json"]] {
+        let text = lab.done(&[&["robot", "export", "bench-1"][..], json].concat());
+        let file = lab.file(if json.is_empty() { "bench-1.toml" } else { "bench-1.json" }, &text);
+        let acts = lab.robot("bench-1").await.acts;
+        assert_eq!(lab.done(&["robot", "apply", &file]), "bench-1 is so already\n");
+        assert_eq!((lab.robot("bench-1").await.acts, lab.robot("bench-1").await.deck), (acts, deck.clone()));
+    }
+
+    let text = lab.done(&["robot", "export", "bench-1"]);
+    let with_left = format!(
+        "{text}\n[[deck.pipettes]]\nmount = \"left\"\nmodel = \"p20_single_gen2\"\n\n\
+         [[deck.slots]]\nslot = 6\nrole = \"tips\"\nmount = \"left\"\nlabware = \"opentrons_96_tiprack_20ul\"\n"
+    );
+    let file = lab.file("left.toml", &with_left);
+    let shown = lab.done(&["robot", "apply", &file, "--dry-run"]);
+    assert!(shown.contains("+ left mount: p20_single_gen2") && shown.contains("+ slot 6:"), "{shown}");
+    assert!(shown.contains("Nothing was changed"), "{shown}");
+    assert_eq!(lab.robot("bench-1").await.deck, deck);
+    lab.done(&["robot", "apply", &file]);
+    assert_eq!(lab.robot("bench-1").await.deck, domain::Deck::with_p20());
+
+    // A dye that gives way takes its count along: not without a word.
+    let green = with_left.replace("\"blue\"", "\"green\"");
+    let file = lab.file("green.toml", &green);
+    let refused = lab.refused(&["robot", "apply", &file]);
+    assert!(
+        refused.contains("what is counted would be forgotten (vial B3)") && refused.contains("--replace"),
+        "{refused}"
+    );
+    assert_eq!(lab.robot("bench-1").await.deck, domain::Deck::with_p20());
+    lab.done(&["robot", "apply", &file, "--replace"]);
+    assert!(lab.robot("bench-1").await.deck.dye(&"green".parse().expect("a dye")).is_some());
+
+    // Every reason at once, and nothing is changed.
+    let wrong = green
+        .replace("opentrons_96_tiprack_20ul", "opentrons_96_tiprack_300ul")
+        .replace("corning_96_wellplate_360ul_flat", "corning_24_wellplate_3.4ml_flat");
+    let refused = lab.refused(&["robot", "apply", &lab.file("wrong.toml", &wrong)]);
+    assert!(
+        refused.contains("slot 6: tips of 300 µL don't fit") && refused.contains("slot 1: a piece of 24 wells"),
+        "{refused}"
+    );
+
+    // A new robot, and one with the lab's own rack beside the file.
+    let new = green.replace("bench-1", "bench-2").replace("127.0.0.1:1\"", "127.0.0.1:9\"");
+    let mut rack = deck.own_definition("ac_6_tuberack_15000ul").expect("the lab's");
+    rack["namespace"] = "our_lab".into();
+    rack["parameters"]["loadName"] = "our_rack".into();
+    lab.file("rack.json", &rack.to_string());
+    let new = new.replace("ac_6_tuberack_15000ul", "our_rack").replacen(
+        "[deck]",
+        "[deck]\ndefinition_files = [\"rack.json\"]",
+        1,
+    );
+    let said = lab.done(&["robot", "apply", &lab.file("new.toml", &new)]);
+    assert!(said.contains("bench-2 is new"), "{said}");
+    let own = lab.robot("bench-2").await.deck;
+    assert_eq!(own.labware_name(&own.vial_rack).to_string(), "our_lab/our_rack/1");
+    let file = lab.file("again.toml", &lab.done(&["robot", "export", "bench-2"]));
+    assert_eq!(lab.done(&["robot", "apply", &file]), "bench-2 is so already\n");
+}

@@ -85,7 +85,7 @@ pub struct RobotView {
     /// `stopped` or `attention` (it waits for an answer).
     #[schema(example = "active")]
     pub status: &'static str,
-    /// How it is spoken to: `ot2`.
+    /// How it is spoken to: `ot2`, by its own HTTP API, or `script`, by the training labs' script on an MQTT broker.
     #[schema(value_type = String, example = "ot2")]
     pub kind: RobotKind,
     /// `virtual` or `operator`: who renews plates, tips and vials.

@@ -127,6 +127,9 @@ impl From<Refusal> for PageError {
             Refusal::Forbidden(Forbidden::Role { permission: Permission::Operate, .. }) => {
                 Self::NotAllowed("robots are for operators and administrators")
             }
+            Refusal::Forbidden(Forbidden::Role { permission: Permission::SetUpRobots, .. }) => {
+                Self::NotAllowed("robots are set up by administrators")
+            }
             Refusal::Forbidden(Forbidden::NeedsFreshProof) => {
                 Self::NotAllowed("this asks again who you are: go back, load the page anew and try again")
             }

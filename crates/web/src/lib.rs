@@ -71,7 +71,11 @@ pages! {
     "/experiments/{id}/{control}": post experiment::control;
     "/robots": get robots::show;
     "/robots/{name}": get robots::show_one;
+    "/robots/new": get robots::show_new, post robots::create;
     "/robots/{name}/deck": post robots::deck;
+    "/robots/{name}/check": post robots::check;
+    "/robots/{name}/setup": get robots::show_setup, post robots::change;
+    "/robots/{name}/remove": post robots::remove;
     "/robots/{name}/{command}": post robots::command;
     "/lab/{command}": post robots::command_all;
     "/users": get users::show, post users::create;

@@ -6,18 +6,20 @@ mod asked;
 mod factors;
 #[path = "pages/groups.rs"]
 mod groups;
+#[path = "pages/records.rs"]
+mod records;
 #[path = "pages/single_sign_on.rs"]
 mod single_sign_on;
 
 use auth::{NewAccount, Password};
 use domain::{
-    Attendance, Change, Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, Mount, RobotKind, RobotMode,
-    Role, Step, Tool, WellStatus,
+    Attendance, Change, Deck, Ending, ExperimentId, ExperimentStatus, Fault, FaultCode, JournalEvent, Mount, Operation,
+    RobotKind, RobotMode, Role, Step, Tool, WellStatus,
 };
 use request::{AppState, Changes};
 use reqwest::{Client, Response, StatusCode, header, redirect};
 use std::{net::SocketAddr, time::Duration};
-use store::{Entry, Lease, LeaseClaim, NewRobot, testing::TestDatabase};
+use store::{Ended, Entry, Intended, Lease, LeaseClaim, NewRobot, Purpose, testing::TestDatabase};
 use workflow::Lab;
 
 const PASSWORD: &str = "a password for tests";
@@ -685,10 +687,14 @@ async fn a_guesser_is_told_how_long_to_wait() {
 impl Site {
     /// A robot whose deck a person keeps.
     async fn bench(&self, name: &str) {
+        self.bench_of(RobotKind::Ot2, name, "http://127.0.0.1:9").await;
+    }
+
+    async fn bench_of(&self, kind: RobotKind, name: &str, url: &str) {
         let robot = NewRobot {
             name: name.to_owned(),
-            kind: RobotKind::Ot2,
-            url: "http://127.0.0.1:9".to_owned(),
+            kind,
+            url: url.to_owned(),
             sensor_url: "tcp://127.0.0.1:9".to_owned(),
             attendance: Attendance::Operator,
             deck: Deck::default(),

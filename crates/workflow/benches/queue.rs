@@ -133,7 +133,7 @@ impl Bench {
             "a lane's look",
             async |_| _ = direct::peek(&self.store, self.robot.id).await,
             async |_| {
-                self.store.peek(&self.lease, &self.robot.deck).await.expect("an answer");
+                self.store.peek(&self.lease, &self.robot.bench()).await.expect("an answer");
             },
         )
         .await;

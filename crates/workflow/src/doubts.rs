@@ -3,7 +3,7 @@
 use crate::{Lab, mixture};
 use async_recursion::async_recursion as boxed;
 use domain::{
-    ExperimentStatus, JournalEvent, Mount, Step, WellId, WellName, WellStatus,
+    ExperimentStatus, JournalEvent, Mount, Portion, Step, WellId, WellName, WellStatus,
     doubt::{Doubt, Shared, TipUse, Witness, shared},
     listed,
 };
@@ -112,6 +112,10 @@ fn tips(journal: &[JournalledOperation]) -> HashMap<WellId, BTreeSet<TipUse>> {
             Step::Dispense { mount, dye, well, .. } => {
                 let used = held.get(mount).map(|tip| TipUse { tip: *tip, dye: dye.clone() });
                 tips.entry(*well).or_default().extend(used);
+            }
+            Step::Mix { well, portions, .. } => {
+                let used = |portion: &Portion| TipUse { tip: portion.tip, dye: portion.dye.clone() };
+                tips.entry(*well).or_default().extend(portions.iter().map(used));
             }
             _ => {}
         }

@@ -19,6 +19,8 @@ fn nominal_seconds(step: &Step) -> f64 {
         Step::DropInPlace { .. } => 1.5,
         // Four exposures of 0.6 s, and mostly one in the dark.
         Step::Read { .. } | Step::CheckBlank { .. } => 3.0,
+        Step::DockSensor { .. } => 4.0,
+        Step::Mix { .. } | Step::PresentSensor { .. } => step.clone().in_strokes().iter().map(nominal_seconds).sum(),
     }
 }
 

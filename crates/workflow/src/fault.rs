@@ -2,7 +2,7 @@
 
 use crate::{doubts::Doubts, measure::Flaw, mixture::Mixture, plan::Shortage};
 use chrono::{DateTime, Utc};
-use domain::{Fault, FaultCode, Lack, Step, reading::WhiteFlaw};
+use domain::{Fault, FaultCode, Lack, Step, Tool, reading::WhiteFlaw};
 use hardware::{PerformError, RobotError, SensorError};
 
 /// What Tincture does about trouble that it can put right by itself.
@@ -18,6 +18,9 @@ pub fn of_command(step: &Step, error: &PerformError) -> Fault {
         PerformError::Refused(cause) => ("The robot refused a command", of(cause), GOES_ON, remedy(cause)),
         PerformError::LostControl(cause @ RobotError::RunStopped { .. }) => {
             ("Another client has taken the robot", of(cause), STANDS, remedy(cause))
+        }
+        PerformError::LostControl(cause @ RobotError::NotAlone { .. }) => {
+            ("The robot did something that it wasn't told just now", of(cause), STANDS, remedy(cause))
         }
         PerformError::LostControl(cause) => ("The robot isn't held any more", of(cause), GOES_ON, remedy(cause)),
         PerformError::Failed(failure) => (
@@ -134,6 +137,7 @@ fn of(error: &RobotError) -> String {
             "The robot's server has restarted, and has forgotten what it was told before.".to_owned()
         }
         RobotError::RunStopped { .. } => "Another program has made its own run current on the robot.".to_owned(),
+        RobotError::NotAlone { detail } => format!("{detail}."),
         RobotError::Busy { .. } => "Another program's run is active on the robot.".to_owned(),
         RobotError::DeckMismatch { detail } => {
             format!("What is on the robot isn't what its deck here says. The robot: {detail}.")
@@ -161,6 +165,10 @@ const fn remedy(error: &RobotError) -> &'static str {
             "Close the Opentrons App, or whatever else drives this robot; then resume the robot. It puts down what it \
              holds and goes on."
         }
+        RobotError::NotAlone { .. } => {
+            "See that nothing else sends commands to this robot's script, wait until it stands still, look what hangs on \
+             its nozzle and whether the plate is as it should be; then resume the robot."
+        }
         RobotError::Busy { .. } => {
             "Finish or cancel the other run, in the Opentrons App for instance. Work goes on by itself then."
         }
@@ -181,12 +189,30 @@ const fn remedy(error: &RobotError) -> &'static str {
 }
 
 pub fn in_doubt(step: &Step, cause: &str) -> Fault {
+    let next = match step {
+        Step::Mix { .. } | Step::PresentSensor { .. } | Step::DockSensor { .. } => BY_A_SCRIPT,
+        _ => "At a real robot: look what hangs on the nozzle, then resume the robot.",
+    };
     Fault {
         code: FaultCode::CommandInDoubt,
         what: format!("Nobody can say whether the robot finished {}.", step.sentence()),
         cause: cause.to_owned(),
         done: "The well, if one was concerned, is quarantined and mixed again in a fresh one. Nothing is repeated blindly.".to_owned(),
-        next: "At a real robot: look what hangs on the nozzle, then resume the robot.".to_owned(),
+        next: next.to_owned(),
+    }
+}
+
+const BY_A_SCRIPT: &str = "Wait until the robot stands still, look what hangs on its nozzle and say so. Whatever isn't the sensor \
+                           is taken off by hand, and after that the robot's script is started anew, with nothing on the nozzle.";
+
+/// Of a robot that can't put down what hangs on its nozzle unless somebody has said what it is.
+pub fn nozzle_unknown(tool: &Tool) -> Fault {
+    Fault {
+        code: FaultCode::CommandInDoubt,
+        what: "It isn't known what hangs on the robot's nozzle.".to_owned(),
+        cause: format!("By the journal it is {}, and nobody has said so.", tool.sentence()),
+        done: "The robot waits; nothing moves.".to_owned(),
+        next: BY_A_SCRIPT.to_owned(),
     }
 }
 
@@ -382,6 +408,7 @@ mod tests {
             RobotError::Booting,
             RobotError::HistoryLost { run: "4f1c".to_owned() },
             RobotError::RunStopped { detail: detail() },
+            RobotError::NotAlone { detail: "its script tells of what wasn't asked".to_owned() },
             RobotError::Busy { detail: detail() },
             RobotError::DeckMismatch { detail: "no p300 on the right".to_owned() },
             RobotError::Refused { status: 422, id: "X".to_owned(), detail: "field required".to_owned() },

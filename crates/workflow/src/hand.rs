@@ -2,7 +2,8 @@
 
 use crate::{fault, mixture::Mixture};
 use domain::{
-    Change, Ending, ExperimentId, Fault, Handling, PlateId, Slot, Step, Tool, Volume, WellId, WellName, WellStatus,
+    Change, Ending, ExperimentId, Fault, Handling, PlateId, Portion, Slot, Step, Tool, Volume, WellId, WellName,
+    WellStatus,
 };
 use std::collections::VecDeque;
 
@@ -24,7 +25,7 @@ impl Hand {
 
     /// What is durable together with the intent to do `step`: a well is "dispensing" from its first intended drop on.
     pub fn intending(&mut self, step: &Step) -> Vec<Change> {
-        let Step::Dispense { well, .. } = step else { return Vec::new() };
+        let (Step::Dispense { well, .. } | Step::Mix { well, .. }) = step else { return Vec::new() };
         match self.mixture(*well) {
             Some(mixture) if mixture.status == WellStatus::Pending => {
                 mixture.status = WellStatus::Dispensing;
@@ -36,7 +37,11 @@ impl Hand {
 
     /// What the end of a step changes for the wells. A drop that may or may not have fallen condemns its well.
     pub fn ended(&mut self, step: &Step, ending: Ending) -> Vec<Change> {
-        let (Step::Dispense { well, .. } | Step::MixDraw { well, .. } | Step::MixGive { well, .. }) = step else {
+        let (Step::Dispense { well, .. }
+        | Step::MixDraw { well, .. }
+        | Step::MixGive { well, .. }
+        | Step::Mix { well, .. }) = step
+        else {
             return Vec::new();
         };
         match ending {
@@ -92,6 +97,14 @@ pub fn robot_changes(
     match (step, tool, ending) {
         (Step::Aspirate { vial, volume, .. }, _, Ending::Done | Ending::Unsure) => {
             changes.push(Change::VialDrawn { vial: *vial, volume: *volume });
+        }
+        (Step::Mix { mount, portions, .. }, _, Ending::Done | Ending::Unsure) => {
+            let drawn = |portion: &Portion| Change::VialDrawn { vial: portion.vial, volume: portion.volume };
+            changes.extend(portions.iter().map(drawn));
+            // Whether a tip is back in its rack can't be told from here.
+            let slot = tip_slot(*mount).filter(|_| ending == Ending::Unsure);
+            let lost = slot.into_iter().flat_map(|slot| portions.iter().map(move |portion| (slot, portion.tip)));
+            changes.extend(lost.map(|(slot, tip)| Change::TipLost { slot, tip }));
         }
         (Step::BlowOut { .. }, Tool::Tip { liquid, .. }, Ending::Done) if *liquid > Volume::ZERO => {
             changes.push(Change::WasteAdded { volume: *liquid });
@@ -166,6 +179,42 @@ mod tests {
         hand.intending(&step);
         assert!(matches!(hand.ended(&step, Ending::Unsure)[..], [Change::Replace { at: None, .. }]));
         assert!(hand.mixtures.is_empty());
+    }
+
+    fn whole_mixture(hand: &Hand) -> Step {
+        let mixture = &hand.mixtures[0];
+        let portion = Portion {
+            dye: "red".parse().expect("dye"),
+            vial: "B1".parse().expect("vial"),
+            tip: "B1".parse().expect("tip"),
+            volume: Volume::from_whole_ul(60),
+        };
+        Step::Mix { mount: Mount::Right, well: mixture.well, at: mixture.at, portions: vec![portion] }
+    }
+
+    #[test]
+    fn a_whole_mixture_fills_its_well_or_condemns_it_with_its_tips() {
+        let step = whole_mixture(&hand(&[]));
+        let Step::Mix { well, .. } = step else { panic!("a mixture") };
+        let with_its_well = || {
+            let mut hand = hand(&["H12"]);
+            hand.mixtures[0].well = well;
+            hand
+        };
+        let mut done = with_its_well();
+        assert!(matches!(done.intending(&step)[..], [Change::Well { to: WellStatus::Dispensing, .. }]));
+        assert!(matches!(done.ended(&step, Ending::Done)[..], [Change::Well { to: WellStatus::Mixed, .. }]));
+        let mut unsure = with_its_well();
+        assert!(
+            matches!(unsure.ended(&step, Ending::Unsure)[..], [Change::Replace { quarantined, .. }] if quarantined == well)
+        );
+        let robot = |ending| robot_changes(&Tool::Nothing, &step, ending, |_| Some(Slot(9)));
+        assert!(matches!(robot(Ending::Done)[..], [Change::Tool(_), Change::VialDrawn { .. }]));
+        assert!(matches!(
+            robot(Ending::Unsure)[..],
+            [Change::Tool(_), Change::VialDrawn { .. }, Change::TipLost { .. }]
+        ));
+        assert!(robot(Ending::NotDone).is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From an accepted experiment to true results: plan → journal → execute → recover.
 //!
 //! [`Lab`] is what people's requests come to; [`run_worker`] is what drives robots. The two meet only in the store.
-//! Below: `plan` turns what wells lack into steps, `lane` carries them out under the journal, `hand` and `mixture` are
+//! Below: `plan` turns what wells lack into steps (`whole`, for robots that are told whole mixtures), `lane` carries them out under the journal, `hand` and `mixture` are
 //! the lane's picture of its experiment, `measure` makes results of readings, `doubts` says which aren't to be believed, `fault` says what went wrong,
 //! `waiting` why nobody goes on with an experiment.
 
@@ -9,6 +9,7 @@
 
 mod attend;
 mod breaker;
+mod check;
 mod doubts;
 mod estimate;
 mod fault;
@@ -24,6 +25,7 @@ mod retry;
 mod sabotage;
 mod travel;
 mod waiting;
+mod whole;
 mod worker;
 
 pub use attend::{AttendError, CommandLabError, DeckAct, NotTold, NozzleContent, answers, emergency, is_in_need};
@@ -31,7 +33,7 @@ pub use domain::RobotCommand;
 pub use doubts::{Doubts, doubt_of};
 pub use fault::restored;
 pub use forecast::{RunsOut, Supply};
-pub use hardware::{Patience, ot2::Protocol};
+pub use hardware::{Finding, Patience, ot2::Protocol};
 pub use lab::*;
 pub use retry::{Retried, RetryError};
 pub use tasks::Tasks;
@@ -39,19 +41,22 @@ pub use travel::Travel;
 pub use waiting::{Hindered, Hindrance, Waiting, WaitsFor};
 pub use worker::{WorkerConfig, run_worker};
 
-use domain::Handling;
-use store::Experiment;
+use domain::{Handling, Needs};
+use store::{Experiment, ExperimentDetail};
 
 /// How an experiment's liquids are handled, as it was asked for.
 pub fn handling_of(experiment: &Experiment) -> Handling {
     handling_in(&experiment.metadata)
 }
 
-/// Kept in the experiment's metadata under this name; not there where it is the usual.
-const HANDLING: &str = "handling";
+/// What an experiment asks of whichever robot is to mix it.
+pub(crate) fn needs_of(experiment: &ExperimentDetail) -> Needs {
+    let recipes = experiment.wells.iter().map(|(well, _)| &well.recipe);
+    Needs::of(recipes).handled(&handling_of(&experiment.experiment))
+}
 
 fn handling_in(metadata: &serde_json::Value) -> Handling {
-    let Some(stored) = metadata.get(HANDLING) else { return Handling::default() };
+    let Some(stored) = metadata.get(Handling::KEPT_AS) else { return Handling::default() };
     serde_json::from_value(stored.clone()).unwrap_or_else(|error| {
         tracing::error!(%error, "how an experiment's liquids are handled can't be read; they are handled as usual");
         Handling::default()

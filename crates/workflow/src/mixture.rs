@@ -49,6 +49,7 @@ impl Mixture {
     pub fn count(&mut self, step: &Step) {
         match step {
             Step::Dispense { dye, volume, .. } => self.give(dye, *volume),
+            Step::Mix { portions, .. } => portions.iter().for_each(|portion| self.give(&portion.dye, portion.volume)),
             Step::MixDraw { volume, .. } => self.drawn = self.drawn + *volume,
             Step::MixGive { volume, .. } => {
                 self.drawn = self.drawn.saturating_sub(*volume);

@@ -3,11 +3,11 @@
 //! A plan is made from the journal's fold, never from an earlier plan. So the first plan, the plan after a crash,
 //! after a pause and after a quarantined well are one and the same function.
 
-use crate::{estimate::Pace, forecast::left_in, mixture::Mixture, travel};
+use crate::{estimate::Pace, forecast::left_in, mixture::Mixture, travel, whole};
 use chrono::{DateTime, Utc};
 use domain::{
-    BlankCheck, BlowOut, Deck, DyeName, DyeVial, Handling, Inventory, Mount, Pipette, Slot, Step, Tip, TipPolicy, Tool,
-    Volume, WellName,
+    BlankCheck, BlowOut, Deck, DyeName, DyeVial, Grain, Handling, Inventory, Mount, Pipette, Slot, Step, Tip,
+    TipPolicy, Tool, Volume, WellName,
 };
 use hardware::Memory;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,7 +99,7 @@ impl Reference {
     }
 
     /// The empty well where it can be read again.
-    const fn again_over(self) -> Option<WellName> {
+    pub(crate) const fn again_over(self) -> Option<WellName> {
         match self {
             Self::Over(well) | Self::Known(Some(well)) => Some(well),
             Self::Known(None) | Self::First(_) | Self::Last => None,
@@ -108,9 +108,9 @@ impl Reference {
 }
 
 /// After so many wells the white is read again, to see whether it is still what it was…
-const WELLS_BETWEEN_WHITES: usize = 24;
+pub(crate) const WELLS_BETWEEN_WHITES: usize = 24;
 /// …but not after fewer than these: it costs five seconds, and nothing changes in half a minute.
-const LEAST_WELLS_BETWEEN_WHITES: usize = 8;
+pub(crate) const LEAST_WELLS_BETWEEN_WHITES: usize = 8;
 
 /// Wells of one plate that are looked at before it is believed to be new.
 const SAMPLE: usize = 4;
@@ -384,6 +384,7 @@ const ENOUGH_TO_BEGIN: f64 = 0.9;
 /// enough to begin with; it is refilled on the way.
 pub fn check_supplies(
     deck: &Deck,
+    grain: Grain,
     handling: &Handling,
     mixtures: &[Mixture],
     inventory: &Inventory,
@@ -401,7 +402,11 @@ pub fn check_supplies(
             return Err(Shortage::Dye { dye: vial.name.clone(), vial: vial.vial, wanted, held, reserve });
         }
     }
-    steps(deck, handling, mixtures, &mut Tips::new(&inventory.tips), Reference::Known(None), &[]).map(drop)
+    let (tips, reference) = (&inventory.tips, Reference::Known(None));
+    match grain {
+        Grain::Strokes => steps(deck, handling, mixtures, &mut Tips::new(tips), reference, &[]).map(drop),
+        Grain::Mixtures => whole::steps(deck, mixtures, tips, reference, &[]).map(drop),
+    }
 }
 
 /// The plate's wells that nobody was ever allotted, in plate order.
@@ -732,10 +737,13 @@ mod tests {
             ..Inventory::default()
         };
         assert!(matches!(
-            check_supplies(&deck, &USUAL, &[mixture(0, &[("red", 600)])], &inventory, Utc::now()),
+            check_supplies(&deck, Grain::Strokes, &USUAL, &[mixture(0, &[("red", 600)])], &inventory, Utc::now()),
             Err(Shortage::Dye { wanted, .. }) if wanted == Volume::from_whole_ul(60)
         ));
-        assert_eq!(check_supplies(&deck, &USUAL, &[mixture(0, &[("red", 490)])], &inventory, Utc::now()), Ok(()));
+        assert_eq!(
+            check_supplies(&deck, Grain::Strokes, &USUAL, &[mixture(0, &[("red", 490)])], &inventory, Utc::now()),
+            Ok(())
+        );
     }
 
     #[test]

@@ -7,7 +7,11 @@ use crate::{
 use chrono::Utc;
 use domain::{Change, Control, ExperimentId, ExperimentStatus, RobotId};
 use hardware::{Connect, Network, Patience};
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 use store::{Entry, Lease, LeaseClaim, Robot, Signal, Store, StoreError};
 use tasks::{Ended, Failure, Pauses, Renewal, Task, Tasks, Turn, under_lease};
 use telemetry::names;
@@ -26,7 +30,8 @@ pub struct WorkerConfig {
     pub claim: LeaseClaim,
     /// A lease's time to live. Renewed at a third of it.
     pub lease: Duration,
-    /// Names of the robots to drive; all where nothing is said.
+    /// Names of the robots to drive, or names that they had; all where nothing is said. A robot stays this worker's when it
+    /// is called otherwise.
     pub robots: Option<Vec<String>>,
     /// How often to look for what other processes did, where it isn't heard of them ([`Store::join`]).
     pub poll: Duration,
@@ -71,11 +76,12 @@ pub async fn run_worker(store: Store, config: WorkerConfig, tasks: Tasks) {
     let connect = config.connect.clone().unwrap_or_else(|| Arc::new(Network::new(config.patience)));
     let config = WorkerConfig { connect: Some(connect), ..config };
     let mut signals = store.signals();
+    let mut lanes = Lanes::default();
     while !stop.is_cancelled() {
         // What was signalled until now is in what is read now; one look is enough for all of it.
         signals = signals.resubscribe();
-        match store.robots().await {
-            Ok(robots) => start_lanes(&store, &config, &tasks, robots),
+        match lanes.ours(&store, &config).await {
+            Ok(robots) => lanes.start(&store, &config, &tasks, robots),
             Err(error) => tracing::warn!(%error, "the robots can't be read; trying again"),
         }
         tokio::select! {
@@ -97,13 +103,42 @@ async fn robots_changed(signals: &mut Receiver<Signal>) {
     }
 }
 
-fn start_lanes(store: &Store, config: &WorkerConfig, tasks: &Tasks, robots: Vec<Robot>) {
-    let ours = |robot: &Robot| config.robots.as_ref().is_none_or(|names| names.contains(&robot.name));
-    // Each lane bounds its own farewell; this is for one that doesn't get to it.
-    let farewell = config.farewell + Duration::from_secs(2);
-    let pauses = Pauses { first: FIRST_PAUSE, longest: LONGEST_PAUSE, farewell };
-    for robot in robots.into_iter().filter(ours) {
-        tasks.run(format!("lane {}", robot.name), pauses, LaneTask::new(store.clone(), config.clone(), robot));
+/// The robots that a worker drives, each with its task's name, which stays the same however the robot is called.
+#[derive(Default)]
+struct Lanes(HashMap<RobotId, String>);
+
+impl Lanes {
+    /// The robots that are this worker's.
+    async fn ours(&self, store: &Store, config: &WorkerConfig) -> Result<Vec<Robot>, StoreError> {
+        let mut robots = store.robots().await?;
+        let Some(wanted) = &config.robots else { return Ok(robots) };
+        let has_all = wanted.iter().all(|name| robots.iter().any(|robot| robot.name == *name));
+        let former = if has_all { BTreeMap::new() } else { store.former_names().await? };
+        let was_wanted = |robot: &Robot| wanted.iter().any(|name| former.get(name) == Some(&robot.id));
+        robots.retain(|robot| wanted.contains(&robot.name) || self.0.contains_key(&robot.id) || was_wanted(robot));
+        Ok(robots)
+    }
+
+    fn start(&mut self, store: &Store, config: &WorkerConfig, tasks: &Tasks, robots: Vec<Robot>) {
+        // Each lane bounds its own farewell; this is for one that doesn't get to it.
+        let farewell = config.farewell + Duration::from_secs(2);
+        let pauses = Pauses { first: FIRST_PAUSE, longest: LONGEST_PAUSE, farewell };
+        for robot in robots {
+            let name = self.task(&robot);
+            tasks.run(name, pauses, LaneTask::new(store.clone(), config.clone(), robot));
+        }
+    }
+
+    /// A robot may have got a name that another had when its task began.
+    fn task(&mut self, robot: &Robot) -> String {
+        if let Some(name) = self.0.get(&robot.id) {
+            return name.clone();
+        }
+        let plain = format!("lane {}", robot.name);
+        let is_taken = self.0.values().any(|name| *name == plain);
+        let name = if is_taken { format!("{plain} ({})", robot.id) } else { plain };
+        self.0.insert(robot.id, name.clone());
+        name
     }
 }
 
@@ -121,7 +156,7 @@ struct LaneTask {
 
 impl LaneTask {
     fn new(store: Store, config: WorkerConfig, robot: Robot) -> Self {
-        let span = tracing::info_span!("lane", robot = robot.name);
+        let span = span_of(&robot);
         let (concern, breaker) = (Concern::default(), Breaker::default());
         Self { store, config, robot: robot.id, span, concern, breaker, broken_by: None }
     }
@@ -132,6 +167,10 @@ impl LaneTask {
         let lease = match self.store.lease(self.robot, &config.holder, config.lease, config.claim).await {
             Ok(Some(lease)) => lease,
             Ok(None) => {
+                if self.is_removed().await {
+                    tracing::info!("the robot isn't the lab's any more; its lane ends");
+                    return Ok(Turn::Done);
+                }
                 stop.run_until_cancelled(self.until_it_may_be_free(&mut signals)).await;
                 return Ok(Turn::After(config.poll));
             }
@@ -149,6 +188,13 @@ impl LaneTask {
                 self.breaker = Breaker::default();
                 Ok(Turn::After(FIRST_PAUSE))
             }
+            Err(error @ LaneError::Elsewhere) => {
+                tracing::info!(%error, "the lane begins again");
+                if let Ok(Some(robot)) = self.store.robot(self.robot).await {
+                    self.span = span_of(&robot);
+                }
+                Ok(Turn::After(FIRST_PAUSE))
+            }
             Err(error) => {
                 tracing::warn!(%error, "the lane was left; it begins again with recovery");
                 let cause = error.to_string();
@@ -163,7 +209,16 @@ impl LaneTask {
     }
 }
 
+fn span_of(robot: &Robot) -> Span {
+    tracing::info_span!("lane", robot = robot.name)
+}
+
 impl LaneTask {
+    async fn is_removed(&self) -> bool {
+        let robot = self.store.robot(self.robot).await;
+        robot.is_ok_and(|robot| robot.is_none_or(|robot| robot.removed_at.is_some()))
+    }
+
     /// Somebody else has the robot. That it is given back is told, where processes hear of each other; that it wasn't
     /// renewed isn't.
     async fn until_it_may_be_free(&self, signals: &mut Receiver<Signal>) {
@@ -326,10 +381,13 @@ async fn keep_driving(
 async fn offer_elsewhere(store: &Store, lease: &Lease) -> Result<(), StoreError> {
     let Some(id) = store.in_hand_id(lease.robot_id).await? else { return Ok(()) };
     let Some(experiment) = store.experiment(id).await? else { return Ok(()) };
-    let needs = domain::Needs::of(experiment.wells.iter().map(|(well, _)| &well.recipe));
+    let needs = crate::needs_of(&experiment);
     let others = store.robots().await?;
     let able = |robot: &Robot| {
-        robot.id != lease.robot_id && !robot.is_held() && robot.notice.is_none() && robot.deck.lacks(&needs).is_none()
+        robot.id != lease.robot_id
+            && !robot.is_held()
+            && robot.notice.is_none()
+            && robot.bench().lacks(&needs).is_none()
     };
     if !others.iter().any(able) {
         return Ok(());

@@ -1,17 +1,25 @@
 //! The failure that falsifies results in today's lab: a lost or late sensor reply with runs queued behind it. There the
 //! next run is stored with the colours of the one before. Here: at least 120 timings on a line, and more on a broker, as today's
-//! lab has it; no wrong, misattributed or invented result.
+//! lab has it, with the robot moved by its script there, too; no wrong, misattributed or invented result. And that the judge sees the
+//! failure, where answers are taken as today's hub takes them.
 
 use crash::{
     database::{Database, Kind},
-    evidence,
+    evidence::{self, Evidence},
     proxy::{SensorFault, SensorProxy, SensorRelay},
     timeline::Timeline,
-    verdict,
+    verdict::{self, Promise},
 };
-use domain::{Attendance, Deck, ExperimentId, ExperimentStatus, RobotKind, Role, UserId};
+use domain::{
+    Attendance, Deck, ExperimentId, ExperimentStatus, RobotKind, Role, UserId,
+    reading::{BANDS, Channels, Reading},
+};
 use emulator::{Emulator, OnBroker};
-use mqtt::{Brokers, Target, testing::Mosquitto};
+use hardware::{
+    AddressError, Attendant, ColourSensor, Connect, Network, PendingReading, ReadRequest, Robot, SensorError,
+};
+use mqtt::{Broker, Brokers, Listener, Target, testing::Mosquitto};
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashSet},
     net::SocketAddr,
@@ -20,8 +28,9 @@ use std::{
 };
 use store::{NewRobot, NewUser, User};
 use tokio::{
+    sync::Mutex,
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use workflow::{ExperimentRequest, Patience, Tasks, WellRequest, WorkerConfig, run_worker};
@@ -31,6 +40,7 @@ const READING: Duration = Duration::from_millis(200);
 const LABS: u32 = 4;
 const TIMINGS: u32 = 32;
 const GRANTED: i32 = 1_000;
+const SERIAL: &str = "OT2VIRT1";
 /// Nothing waits this long unless it is broken.
 const LIMIT: Duration = Duration::from_secs(240);
 
@@ -75,29 +85,41 @@ impl Between {
 impl Lab {
     async fn on_a_line() -> Self {
         let timeline = Timeline::default();
-        let emulator = start_emulator(None).await;
+        let emulator = start_emulator(None, None).await;
         let proxy = SensorProxy::start("sensor", emulator.sensor_addr(), timeline.clone()).await.expect("a proxy");
-        Self::around(emulator, Between::Line(proxy), timeline).await
+        let robot = by_http(&emulator);
+        Self::around(emulator, Between::Line(proxy), timeline, robot).await
     }
 
     async fn on_a_broker() -> Self {
         let (timeline, broker) = (Timeline::default(), Mosquitto::start());
-        let target = Target::parse(&format!("{}/virtual-1", broker.address())).expect("an address");
-        let emulator = start_emulator(Some(OnBroker { brokers: Brokers::default(), target })).await;
+        let emulator = start_emulator(Some(on(&broker, "virtual-1")), None).await;
         let relay = SensorRelay::start(&broker.address(), "virtual-1", timeline.clone());
-        Self::around(emulator, Between::Broker { relay, _broker: broker }, timeline).await
+        let robot = by_http(&emulator);
+        Self::around(emulator, Between::Broker { relay, _broker: broker }, timeline, robot).await
     }
 
-    async fn around(emulator: Emulator, sensor: Between, timeline: Timeline) -> Self {
+    /// Today's lab, with nothing but its hub swapped.
+    async fn with_a_script() -> Self {
+        let (timeline, broker) = (Timeline::default(), Mosquitto::start());
+        let emulator = start_emulator(Some(on(&broker, "virtual-1")), Some(on(&broker, SERIAL))).await;
+        while !broker.log().contains(&format!("command/ot2/{SERIAL}/pipette")) {
+            sleep(Duration::from_millis(10)).await;
+        }
+        let relay = SensorRelay::start(&broker.address(), "virtual-1", timeline.clone());
+        let robot = (RobotKind::Script, format!("{}/{SERIAL}", broker.address()), Attendance::Operator);
+        Self::around(emulator, Between::Broker { relay, _broker: broker }, timeline, robot).await
+    }
+
+    async fn around(
+        emulator: Emulator,
+        sensor: Between,
+        timeline: Timeline,
+        (kind, url, attendance): (RobotKind, String, Attendance),
+    ) -> Self {
         let database = Database::make(Kind::Sqlite).await.expect("a database");
-        let robot = NewRobot {
-            name: "virtual-1".to_owned(),
-            kind: RobotKind::Ot2,
-            url: format!("http://{}", emulator.robot_addr()),
-            sensor_url: sensor.url(),
-            attendance: Attendance::Virtual,
-            deck: Deck::default(),
-        };
+        let (name, sensor_url, deck) = ("virtual-1".to_owned(), sensor.url(), Deck::default());
+        let robot = NewRobot { name, kind, url, sensor_url, attendance, deck };
         database.store().ensure_robot(robot).await.expect("a robot");
         let mut users = Vec::new();
         for email in ["ada@example.org", "grace@example.org", "rosalind@example.org"] {
@@ -111,14 +133,35 @@ impl Lab {
 
     /// Each asks for two wells of a colour of its own, so that a reading taken for another's would show.
     async fn submit(&self, number: u32) -> ExperimentId {
+        self.submit_wells(number, &[(20 + 4 * number, 150), (150, 20 + 4 * number)]).await
+    }
+
+    /// µL of red and blue.
+    async fn submit_wells(&self, number: u32, wells: &[(u32, u32)]) -> ExperimentId {
         let user = &self.users[number as usize % self.users.len()];
-        let well = |red: u32, blue: u32| WellRequest {
-            volumes: BTreeMap::from([("red".to_owned(), f64::from(red)), ("blue".to_owned(), f64::from(blue))]),
+        let well = |(red, blue): &(u32, u32)| WellRequest {
+            volumes: BTreeMap::from([("red".to_owned(), f64::from(*red)), ("blue".to_owned(), f64::from(*blue))]),
         };
-        let wells = vec![well(20 + 4 * number, 150), well(150, 20 + 4 * number)];
-        let request = ExperimentRequest { name: None, wells, ..Default::default() };
+        let request = ExperimentRequest { name: None, wells: wells.iter().map(well).collect(), ..Default::default() };
         let lab = workflow::Lab::new(self.database.store().clone());
         lab.submit(user, request, None, None).await.expect("accepted").experiment.experiment.id
+    }
+
+    /// Until all is done. Devices are reached over the network, unless in another way.
+    async fn work(&self, connect: Option<Arc<dyn Connect>>) {
+        let patience = Patience { reading: READING, ..Patience::default() };
+        let config = WorkerConfig { patience, poll: Duration::from_millis(50), connect, ..WorkerConfig::default() };
+        let worker = tokio::spawn(run_worker(self.database.store().clone(), config, Tasks::new(self.stop.clone())));
+        self.wait_for_all().await;
+        self.stop.cancel();
+        worker.await.expect("the worker ends well");
+    }
+
+    async fn evidence(&self, experiments: &[ExperimentId]) -> Evidence {
+        let granted: Vec<_> = self.users.iter().map(|user| (user.email.clone(), i64::from(GRANTED))).collect();
+        let emulators = [("virtual-1".to_owned(), self.emulator.robot_addr())];
+        let gathered = evidence::gather(&self.database, &granted, experiments, HashSet::new(), &emulators).await;
+        gathered.expect("evidence")
     }
 
     async fn wait_for_all(&self) {
@@ -133,11 +176,26 @@ impl Lab {
     }
 }
 
-async fn start_emulator(sensor_on: Option<OnBroker>) -> Emulator {
+async fn start_emulator(sensor_on: Option<OnBroker>, script_on: Option<OnBroker>) -> Emulator {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let config =
-        emulator::Config { listen: any, sensor_listen: any, sensor_on, speed: f64::INFINITY, ..Default::default() };
+    let config = emulator::Config {
+        listen: any,
+        sensor_listen: any,
+        sensor_on,
+        script_on,
+        speed: f64::INFINITY,
+        ..Default::default()
+    };
     emulator::start(config).await.expect("an emulator")
+}
+
+fn on(broker: &Mosquitto, device: &str) -> OnBroker {
+    let target = Target::parse(&format!("{}/{device}", broker.address())).expect("an address");
+    OnBroker { brokers: Brokers::default(), target }
+}
+
+fn by_http(emulator: &Emulator) -> (RobotKind, String, Attendance) {
+    (RobotKind::Ot2, format!("http://{}", emulator.robot_addr()), Attendance::Virtual)
 }
 
 /// The `index`th of all timings: what happens to the reply, and when.
@@ -151,24 +209,16 @@ fn timing(index: u32) -> SensorFault {
     }
 }
 
-/// `fault` is what becomes of each experiment's readings.
-async fn suffer(lab: Lab, fault: impl Fn(u32) -> SensorFault) -> u64 {
+/// So many experiments; `fault` is what becomes of each one's readings.
+async fn suffer(lab: Lab, timings: u32, fault: impl Fn(u32) -> SensorFault) -> u64 {
     let mut experiments = Vec::new();
-    for number in 0..TIMINGS {
+    for number in 0..timings {
         lab.sensor.arm(number % 3, fault(number));
         experiments.push(lab.submit(number).await);
     }
-    let patience = Patience { reading: READING, ..Patience::default() };
-    let config = WorkerConfig { patience, poll: Duration::from_millis(50), ..WorkerConfig::default() };
-    let worker = tokio::spawn(run_worker(lab.database.store().clone(), config, Tasks::new(lab.stop.clone())));
-    lab.wait_for_all().await;
-    lab.stop.cancel();
-    worker.await.expect("the worker ends well");
+    lab.work(None).await;
 
-    let granted: Vec<_> = lab.users.iter().map(|user| (user.email.clone(), i64::from(GRANTED))).collect();
-    let emulators = [("virtual-1".to_owned(), lab.emulator.robot_addr())];
-    let gathered = evidence::gather(&lab.database, &granted, &experiments, HashSet::new(), &emulators).await;
-    let evidence = gathered.expect("evidence");
+    let evidence = lab.evidence(&experiments).await;
     let violations = verdict::judge(&evidence);
     assert!(violations.is_empty(), "{violations:#?}\n{}", lab.timeline);
     let completed = |status| status == ExperimentStatus::Completed;
@@ -183,7 +233,9 @@ async fn suffer(lab: Lab, fault: impl Fn(u32) -> SensorFault) -> u64 {
 async fn no_late_or_lost_reply_falsifies_a_result() {
     let mut labs: JoinSet<u64> = JoinSet::new();
     for index in 0..LABS {
-        labs.spawn(async move { suffer(Lab::on_a_line().await, |number| timing(index + number * LABS)).await });
+        labs.spawn(
+            async move { suffer(Lab::on_a_line().await, TIMINGS, |number| timing(index + number * LABS)).await },
+        );
     }
     let mut timings = 0;
     while let Some(faults) = labs.join_next().await {
@@ -194,6 +246,98 @@ async fn no_late_or_lost_reply_falsifies_a_result() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_does_one_on_a_broker() {
-    let timings = suffer(Lab::on_a_broker().await, |number| timing(number * (LABS + 1))).await;
+    let timings = suffer(Lab::on_a_broker().await, TIMINGS, |number| timing(number * (LABS + 1))).await;
     assert_eq!(timings, u64::from(TIMINGS));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_one_where_the_robot_is_moved_by_its_script() {
+    let timings = suffer(Lab::with_a_script().await, TIMINGS / 2, |number| timing(number * (LABS + 1) + 1)).await;
+    assert_eq!(timings, u64::from(TIMINGS / 2));
+}
+
+/// Takes whatever comes next for the answer to its own question, as today's hub does.
+#[derive(Debug)]
+struct CurrentTask {
+    broker: Broker,
+    asks_on: String,
+    answers_on: String,
+    answers: Mutex<Listener>,
+}
+
+impl CurrentTask {
+    fn new(sensor: &str) -> Self {
+        let Target { broker, device, .. } = Target::parse(sensor).expect("an address");
+        let broker = Brokers::default().at(&broker, Duration::from_secs(5));
+        let answers_on = format!("color-mixing/picow/{device}/as7341");
+        let answers = Mutex::new(broker.listen(&answers_on).expect("room"));
+        Self { broker, asks_on: format!("command/picow/{device}/as7341/read"), answers_on, answers }
+    }
+
+    async fn next(&self, request: &ReadRequest) -> Reading {
+        let mut answers = self.answers.lock().await;
+        let session = self.broker.session().await.expect("a session");
+        session.subscribe(&self.answers_on).await.expect("heard");
+        let id = format!("{}:{}", request.operation, request.lease_epoch);
+        let question = json!({ "command": {"R": 0, "Y": 0, "B": 0}, "experiment_id": id });
+        session.publish(&self.asks_on, question.to_string().into_bytes()).await.expect("asked");
+        let answer: Value = serde_json::from_slice(&answers.hear().await).expect("JSON");
+        let band = |name: &str| answer["sensor_data"][name].as_u64().and_then(|count| u16::try_from(count).ok());
+        let bands = BANDS.each_ref().map(|of| band(of.name).expect("a count"));
+        Reading::new(Channels::of_bands(bands), request.settings)
+    }
+}
+
+impl ColourSensor for CurrentTask {
+    fn read(&self, request: ReadRequest) -> PendingReading<'_> {
+        Box::pin(async move {
+            timeout(READING, self.next(&request)).await.map_err(|_| SensorError::Silent { after: READING })
+        })
+    }
+}
+
+/// Devices over the network, but for the sensor.
+#[derive(Debug)]
+struct TodaysHub {
+    network: Network,
+    sensor: Arc<CurrentTask>,
+}
+
+impl Connect for TodaysHub {
+    fn robot(&self, kind: RobotKind, url: &str) -> Result<Arc<dyn Robot>, AddressError> {
+        self.network.robot(kind, url)
+    }
+
+    fn sensor(&self, _: &str) -> Result<Arc<dyn ColourSensor>, AddressError> {
+        Ok(self.sensor.clone())
+    }
+
+    fn attendant(&self, url: &str) -> Result<Arc<dyn Attendant>, AddressError> {
+        self.network.attendant(url)
+    }
+}
+
+/// The first well's reply is lost, as the hub sees it, and comes when the hub has asked again: how many results are wrong?
+async fn results_after_a_late_reply(is_matched: bool) -> usize {
+    let lab = Lab::with_a_script().await;
+    // The white reference and a look at each well come first.
+    lab.sensor.arm(5, SensorFault::LateReply { by: READING + Duration::from_millis(10) });
+    let id = lab.submit_wells(0, &[(20, 150), (60, 120), (90, 60), (150, 20)]).await;
+    let network = Network::new(Patience { reading: READING, ..Patience::default() });
+    let hub = || TodaysHub { network, sensor: Arc::new(CurrentTask::new(&lab.sensor.url())) };
+    lab.work((!is_matched).then(|| Arc::new(hub()) as Arc<dyn Connect>)).await;
+    assert_eq!(lab.timeline.faults(), 1, "the reply was late");
+    let evidence = lab.evidence(&[id]).await;
+    let violations = verdict::judge(&evidence);
+    assert!(violations.iter().all(|violation| violation.promise == Promise::Result), "{violations:#?}");
+    assert_eq!(verdict::summary(&evidence).measured, 4);
+    lab.emulator.shutdown().await;
+    violations.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_reply_falsifies_the_next_results_unless_answers_are_matched() {
+    assert_eq!(results_after_a_late_reply(true).await, 0);
+    let wrong = results_after_a_late_reply(false).await;
+    assert!(wrong >= 2, "the check sees nothing: {wrong} wrong results");
 }

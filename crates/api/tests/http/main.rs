@@ -10,6 +10,7 @@ mod lab;
 mod lists;
 mod live;
 mod people;
+mod records;
 mod refusals;
 mod steering;
 mod submitting;

@@ -2,9 +2,8 @@
 //!
 //! Heights are those the training lab uses; flow rates are Opentrons' defaults for GEN2 pipettes.
 
-use super::labware::SENSOR_REACH_MM;
 use crate::{Memory, RobotError};
-use domain::{Deck, Mixing, Mount, PipetteModel, Step, Volume, WellName};
+use domain::{Deck, Mixing, Mount, PipetteModel, Step, Volume, WellName, labware::SENSOR_REACH_MM};
 use serde_json::{Value, json};
 
 /// How far above a vial's bottom the tip draws. A vial's floor is never quite flat. mm.
@@ -128,6 +127,9 @@ pub(super) fn command(deck: &Deck, places: &Places, step: &Step, memory: Memory)
         Step::MoveSensorToDock { mount } => move_to_dock(hand(mount)?, &places.dock, deck.sensor_place, memory),
         Step::Read { .. } | Step::CheckBlank { .. } => {
             return Err(unsafe_step(step, "the sensor carries it out, not the robot"));
+        }
+        Step::Mix { .. } | Step::PresentSensor { .. } | Step::DockSensor { .. } => {
+            return Err(unsafe_step(step, "this robot is told strokes and moves"));
         }
     })
 }

@@ -14,6 +14,7 @@ mod identity;
 mod labware;
 mod lookup;
 mod mark;
+mod mounts;
 mod preflight;
 mod protocol;
 mod run;
@@ -21,14 +22,14 @@ mod wire;
 
 pub use attendant::VirtualAttendant;
 pub use history::MOST_RUNS;
-pub use preflight::{Finding, Lack};
+pub use preflight::{Finding, Lack, Preflight};
 pub use protocol::{Line, Protocol};
 pub use run::Run;
 
 use crate::{
     AddressError, Hold, Identity, Lookup, Memory, Patience, Pending, PerformError, Robot, RobotError, RunTrace,
 };
-use domain::{Deck, Operation, OperationId};
+use domain::{Deck, MountsSeen, Operation, OperationId};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -78,6 +79,10 @@ impl Robot for Ot2 {
         Box::pin(Self::identify(self))
     }
 
+    fn mounts(&self) -> Pending<'_, Result<Option<MountsSeen>, RobotError>> {
+        Box::pin(async move { Self::mounts(self).await.map(Some) })
+    }
+
     fn since<'a>(&'a self, known: &'a [&'a str]) -> Pending<'a, Result<Vec<RunTrace>, RobotError>> {
         Box::pin(self.runs_since(|run| known.contains(&run)))
     }
@@ -101,7 +106,7 @@ impl Robot for Ot2 {
         true
     }
 
-    fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
+    fn hold<'a>(&'a self, deck: &'a Deck, _epoch: i64) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
         Box::pin(async move { Ok(Arc::new(self.open_run(deck).await?) as Arc<dyn Hold>) })
     }
 

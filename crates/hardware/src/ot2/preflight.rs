@@ -5,7 +5,7 @@ use super::{
     answer::{Runs, shortened, word},
 };
 use crate::RobotError;
-use domain::{Deck, Mount};
+use domain::{Deck, LabwareOffset, Mount, MountsSeen, Slot};
 use serde::Deserialize;
 
 /// Major versions of the robot's software whose answers this driver was held against or knows: an OT-2 is refused by later ones.
@@ -47,41 +47,78 @@ impl Finding {
     }
 }
 
-#[derive(Deserialize)]
-struct Mounted {
-    left: Attached,
-    right: Attached,
+/// What was found, and what hangs on the mounts if the robot told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preflight {
+    pub findings: Vec<Finding>,
+    pub mounts: Option<MountsSeen>,
 }
 
-/// All nothing where nothing hangs.
+/// The list of runs, as far as it tells of offsets; oldest first.
 #[derive(Deserialize)]
-struct Attached {
+struct MeasuredRuns {
+    data: Vec<MeasuredRun>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MeasuredRun {
     #[serde(default)]
-    name: Option<String>,
+    labware_offsets: Vec<MeasuredOffset>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MeasuredOffset {
+    definition_uri: String,
+    location: OffsetLocation,
+    vector: LabwareOffset,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OffsetLocation {
+    slot_name: String,
+    /// On a module or an adapter, which this lab's decks have none of.
     #[serde(default)]
-    id: Option<String>,
+    module_model: Option<serde_json::Value>,
+    #[serde(default)]
+    definition_uri: Option<serde_json::Value>,
+}
+
+impl MeasuredOffset {
+    fn is_of(&self, slot: Slot, uri: &str) -> bool {
+        let OffsetLocation { slot_name, module_model, definition_uri } = &self.location;
+        let is_plain = module_model.is_none() && definition_uri.is_none();
+        is_plain && *slot_name == slot.0.to_string() && self.definition_uri == uri
+    }
 }
 
 impl Ot2 {
     /// Looks at the machine: whether it answers, is an OT-2 with software that is known, has the deck's pipettes, and is free.
-    /// Takes and moves nothing, so it may be asked while somebody works with it.
-    pub async fn preflight(&self, deck: &Deck) -> Vec<Finding> {
+    /// Takes and moves nothing, so it may be asked while somebody works with it. `before` is who it was, where that is known.
+    pub async fn preflight(&self, deck: &Deck, before: Option<&str>) -> Preflight {
         let health = match self.health().await {
             Ok(health) => health,
             Err(error) => {
                 let remedy = "check that it is switched on, in this network, and at this address (`tincture robot add` changes it)";
-                return vec![Finding::lacks("reachable", error.to_string(), remedy)];
+                return Preflight {
+                    findings: vec![Finding::lacks("reachable", error.to_string(), remedy)],
+                    mounts: None,
+                };
             }
         };
         let mut findings = vec![
             Finding::fine("reachable", format!("it is called {}", shortened(&health.name))),
             model(&health),
             software(&health),
-            self.machine().await,
+            self.machine(before).await,
         ];
-        findings.extend(self.pipettes(deck).await);
+        let (pipettes, mounts) = self.pipettes(deck).await;
+        findings.extend(pipettes);
         findings.push(self.is_free().await);
-        findings
+        findings.extend(self.offsets(deck).await);
+        Preflight { findings, mounts }
     }
 
     /// Whether the robot takes everything that the deck says. Takes the robot for it and lets it go again: for when nobody
@@ -92,41 +129,80 @@ impl Ot2 {
             run.close().await?;
             Ok(format!("{}, {}, {} and the tip racks fit", deck.plate, deck.vial_rack, deck.sensor_dock))
         };
-        Finding::of("deck", loaded.await, "put right what it names, in the deck or on the robot")
+        Finding::of("loaded deck", loaded.await, "put right what it names, in the deck or on the robot")
     }
 
-    async fn machine(&self) -> Finding {
-        let told = self.identify().await.map(|identity| match identity.name() {
-            Some(name) => name.to_owned(),
-            None => "it tells no serial number, so nobody notices another machine at its address".to_owned(),
-        });
-        Finding::of("identity", told, "ask again; if it stays so, restart the robot")
-    }
-
-    async fn pipettes(&self, deck: &Deck) -> Vec<Finding> {
-        let asked = async { self.wire.get("/pipettes").await?.read::<Mounted>() };
-        let mounted = match asked.await {
-            Ok(mounted) => mounted,
-            Err(error) => return vec![Finding::of("pipettes", Err(error), "restart the robot and look at its mounts")],
+    async fn machine(&self, before: Option<&str>) -> Finding {
+        const WHAT: &str = "identity";
+        let told = match self.identify().await {
+            Ok(told) => told,
+            Err(error) => return Finding::of(WHAT, Err(error), "ask again; if it stays so, restart the robot"),
         };
-        let finding = |pipette: &domain::Pipette| {
-            let (what, there) = match pipette.mount {
-                Mount::Left => ("left pipette", &mounted.left),
-                Mount::Right => ("right pipette", &mounted.right),
-            };
-            let (wanted, name) = (pipette.model.load_name(), there.name.as_deref().map(word));
-            match name {
-                Some(name) if name == wanted => {
-                    Finding::fine(what, format!("{name} {}", word(there.id.as_deref().unwrap_or_default())))
-                }
-                other => Finding::lacks(
-                    what,
-                    format!("{} hangs there, and the deck has {wanted}", other.as_deref().unwrap_or("nothing")),
-                    "attach it with the Opentrons App, or change the robot's deck",
-                ),
+        match (told.name(), before) {
+            (Some(name), Some(before)) if name != before => Finding::lacks(
+                WHAT,
+                format!("it is {name}, and this robot was {before}"),
+                "correct the robot's address; if it is a new machine, its worker asks what is on its deck before it moves",
+            ),
+            (Some(name), _) => Finding::fine(WHAT, name),
+            (None, _) => {
+                Finding::fine(WHAT, "it tells no serial number, so nobody notices another machine at its address")
+            }
+        }
+    }
+
+    async fn pipettes(&self, deck: &Deck) -> (Vec<Finding>, Option<MountsSeen>) {
+        let mounts = match self.mounts().await {
+            Ok(mounts) => mounts,
+            Err(error) => {
+                return (vec![Finding::of("pipettes", Err(error), "restart the robot and look at its mounts")], None);
             }
         };
-        deck.pipettes.iter().map(finding).collect()
+        let lacks = mounts.lacks(deck);
+        let finding = |pipette: &domain::Pipette| {
+            let (what, side) = match pipette.mount {
+                Mount::Left => ("left pipette", "left mount"),
+                Mount::Right => ("right pipette", "right mount"),
+            };
+            match (lacks.iter().find(|lack| lack.at == side), mounts.on(pipette.mount)) {
+                (Some(lack), _) => Finding::lacks(
+                    what,
+                    lack.why.clone(),
+                    "attach it with the Opentrons App, or change the robot's deck",
+                ),
+                (None, seen) => {
+                    Finding::fine(what, seen.map(|seen| format!("{} {}", seen.name, seen.serial)).unwrap_or_default())
+                }
+            }
+        };
+        (deck.pipettes.iter().map(finding).collect(), Some(mounts))
+    }
+
+    /// Whether somebody has measured, in the Opentrons App, that pieces stand elsewhere than this lab takes them to stand. The
+    /// robot keeps such offsets with its runs; the newest run that has one for a piece of this deck counts.
+    async fn offsets(&self, deck: &Deck) -> Option<Finding> {
+        const WHAT: &str = "offsets";
+        let runs = match self.wire.get("/runs").await.and_then(|answer| answer.read::<MeasuredRuns>()) {
+            Ok(runs) => runs.data,
+            Err(error) => return Some(Finding::of(WHAT, Err(error), "restart the robot")),
+        };
+        let others = deck.pieces().into_iter().filter_map(|(slot, labware, _)| {
+            let uri = deck.labware_name(labware).to_string();
+            let measured = runs.iter().rev().flat_map(|run| run.labware_offsets.iter().rev());
+            let newest = measured.into_iter().find(|offset| offset.is_of(slot, &uri))?.vector;
+            let kept = deck.offsets.get(&slot).copied().unwrap_or(LabwareOffset { x: 0.0, y: 0.0, z: 0.0 });
+            (newest != kept).then(|| format!("slot {}: {} {} {} mm", slot.0, newest.x, newest.y, newest.z))
+        });
+        let others: Vec<_> = others.collect();
+        match (others.is_empty(), deck.offsets.is_empty()) {
+            (true, true) => None,
+            (true, false) => Some(Finding::fine(WHAT, format!("{} as on the robot", deck.offsets.len()))),
+            (false, _) => Some(Finding::lacks(
+                WHAT,
+                format!("the robot's newest runs have others ({})", others.join("; ")),
+                "write them as `offset` into the slots of the robot's setup, if they were measured for this deck",
+            )),
+        }
     }
 
     async fn is_free(&self) -> Finding {

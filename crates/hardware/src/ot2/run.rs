@@ -8,7 +8,7 @@ use super::{
     wire::{Wire, is_id},
 };
 use crate::{Lookup, Memory, PerformError, RobotError};
-use domain::{Deck, Operation, OperationId, Pipette, Slot};
+use domain::{Deck, Operation, OperationId, Pipette, Slot, labware::LabwareName};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -190,16 +190,18 @@ async fn fetch(wire: &Wire, run: &str, command: &str) -> Result<Command, RobotEr
 
 /// Takes the robot and tells it what stands on its deck.
 pub(super) async fn open(wire: &Arc<Wire>, deck: &Deck) -> Result<Run, RobotError> {
-    let id = create(wire).await?;
-    let places = Loader { wire, run: &id }.load(deck).await?;
+    let id = create(wire, deck).await?;
+    let places = Loader { wire, run: &id, deck }.load().await?;
     let (wire, deck, flight) = (Arc::clone(wire), deck.clone(), Mutex::new(Flight::Clear));
     Ok(Run { inner: Arc::new(Inner { wire, id, deck, places, flight }) })
 }
 
-async fn create(wire: &Wire) -> Result<String, RobotError> {
+async fn create(wire: &Wire, deck: &Deck) -> Result<String, RobotError> {
     let began = Instant::now();
+    let offsets = labware::offsets(deck);
+    let wanted = if offsets.is_empty() { json!({}) } else { json!({"labwareOffsets": offsets}) };
     loop {
-        let refusal = match wire.post("/runs", &json!({"data": {}})).await {
+        let refusal = match wire.post("/runs", &json!({"data": wanted})).await {
             Ok(answer) => return run_id(&answer.read::<One<RunState>>()?.data),
             Err(refusal) => refusal,
         };
@@ -234,10 +236,12 @@ async fn is_played(wire: &Wire) -> bool {
 struct Loader<'a> {
     wire: &'a Wire,
     run: &'a str,
+    deck: &'a Deck,
 }
 
 impl Loader<'_> {
-    async fn load(&self, deck: &Deck) -> Result<Places, RobotError> {
+    async fn load(&self) -> Result<Places, RobotError> {
+        let deck = self.deck;
         let plate = self.labware(deck.plate_slot, &deck.plate).await?;
         let vials = self.labware(deck.vial_slot, &deck.vial_rack).await?;
         let dock = self.labware(deck.sensor_slot, &deck.sensor_dock).await?;
@@ -248,12 +252,12 @@ impl Loader<'_> {
         Ok(Places { plate, vials, dock, hands })
     }
 
-    async fn labware(&self, slot: Slot, load_name: &str) -> Result<String, RobotError> {
-        if let Some(definition) = labware::own(load_name) {
+    async fn labware(&self, slot: Slot, piece: &str) -> Result<String, RobotError> {
+        if let Some(definition) = labware::own(self.deck, piece) {
             let path = format!("/runs/{}/labware_definitions", self.run);
             self.wire.post(&path, &json!({"data": definition})).await?;
         }
-        let (namespace, version) = labware::reference(load_name);
+        let LabwareName { namespace, load_name, version } = labware::reference(self.deck, piece);
         let params = json!({
             "location": {"slotName": slot.0.to_string()}, "loadName": load_name, "namespace": namespace, "version": version,
         });

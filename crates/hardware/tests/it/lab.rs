@@ -1,13 +1,14 @@
 //! The drivers in the emulated lab: what was asked for is held against the ledger of what physically happened.
 
 use domain::{
-    Deck, Mount, Operation, OperationId, Slot, Step, Volume, WellId, WellName,
+    Deck, LabwareOffset, Mount, Operation, OperationId, Slot, Step, Volume, WellId, WellName,
+    labware::OwnLabware,
     reading::{Channels, SensorSettings},
 };
 use emulator::{Config, Emulator};
 use hardware::{
-    Attendant as _, ColourSensor, Lookup, Memory, Ot2, Patience, PerformError, ReadRequest, Run, VirtualAttendant,
-    connect_sensor,
+    Attendant as _, ColourSensor, Finding, Lookup, Memory, Ot2, Patience, PerformError, ReadRequest, Run,
+    VirtualAttendant, connect_sensor,
 };
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
@@ -288,4 +289,70 @@ async fn the_attendant_does_what_an_operator_does_as_often_as_asked() {
     }
     let refilled = ledger.iter().find(|entry| entry["well"] == "B2").expect("refilled");
     assert_eq!((&refilled["dye"], &refilled["volume_ul"]), (&json!("yellow"), &json!(15_000.0)));
+}
+
+/// The lab's own rack, drawn anew under a name of its own, and offsets as somebody measured them.
+fn own_deck() -> Deck {
+    let mut deck = Deck::default();
+    let mut rack = deck.own_definition("ac_6_tuberack_15000ul").expect("the lab's");
+    rack["namespace"] = json!("our_lab");
+    rack["parameters"]["loadName"] = json!("our_rack");
+    deck.labware = vec![OwnLabware::new(rack)];
+    deck.vial_rack = "our_rack".to_owned();
+    deck.offsets.insert(Slot(1), LabwareOffset { x: 0.1, y: -0.2, z: 0.3 });
+    deck
+}
+
+#[tokio::test]
+async fn a_run_is_given_the_labs_own_labware_and_its_offsets() {
+    let lab = Lab::usual().await;
+    let deck = own_deck();
+    assert_eq!(deck.flaws(), Vec::new());
+    let run = lab.robot.open_run(&deck).await.expect("a run");
+    let client = reqwest::Client::new();
+    let asked = client.get(lab.url(&format!("/runs/{}", run.id()))).header("Opentrons-Version", "*");
+    let told: Value = asked.send().await.expect("an answer").json().await.expect("JSON");
+    let told = &told["data"];
+    let offset = &told["labwareOffsets"][0];
+    assert_eq!(offset["definitionUri"], "opentrons/corning_96_wellplate_360ul_flat/2");
+    assert_eq!((&offset["location"]["slotName"], &offset["vector"]["y"]), (&json!("1"), &json!(-0.2)));
+    let labware = told["labware"].as_array().expect("labware");
+    let in_slot = |slot: &str| labware.iter().find(|piece| piece["location"]["slotName"] == slot).expect("a piece");
+    assert_eq!(in_slot("3")["definitionUri"], "our_lab/our_rack/1");
+    assert_eq!(in_slot("1")["offsetId"], offset["id"], "and it applies: {told}");
+    perform(&run, Step::Home).await;
+    for operation in steps_of_red(RIGHT, well("A1"), ul(60)) {
+        done(&run, &operation, Memory::Knows).await;
+    }
+    assert_eq!(lab.accidents().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_look_at_a_robot_says_line_by_line_what_it_lacks() {
+    let lab = Lab::usual().await;
+    let look = async |deck: &Deck, before: Option<&str>| lab.robot.preflight(deck, before).await;
+    let said = |findings: &[Finding], what: &str| {
+        let finding = findings.iter().find(|finding| finding.what == what).expect("a line").found.clone();
+        finding.map_err(|lack| lack.found)
+    };
+    let fine = look(&Deck::default(), None).await;
+    assert!(fine.findings.iter().all(Finding::is_fine), "{:?}", fine.findings);
+    let mounts = fine.mounts.expect("what hangs there");
+    let right = mounts.on(RIGHT).expect("a pipette");
+    assert_eq!(right.name, "p300_single_gen2");
+    assert!(said(&fine.findings, "right pipette").is_ok_and(|found| found.contains(&right.serial)));
+    let identity = said(&fine.findings, "identity").expect("it says");
+
+    let other = look(&Deck::with_p20(), Some("OT2CEP0")).await.findings;
+    assert_eq!(said(&other, "identity"), Err(format!("it is {identity}, and this robot was OT2CEP0")));
+    let lack = "p300_single_gen2 hangs there, and the deck has p20_single_gen2".to_owned();
+    assert_eq!(said(&other, "left pipette"), Err(lack));
+
+    // Somebody measured where the plate stands, in the Opentrons App.
+    lab.robot.open_run(&own_deck()).await.expect("a run").close().await.expect("closed");
+    let unknown = look(&Deck::default(), Some(&identity)).await.findings;
+    let told = said(&unknown, "offsets").expect_err("others than the record's");
+    assert!(told.contains("slot 1: 0.1 -0.2 0.3 mm"), "{told}");
+    assert_eq!(said(&look(&own_deck(), None).await.findings, "offsets"), Ok("1 as on the robot".to_owned()));
+    assert_eq!(lab.ledger().await.len(), 0, "nothing moved");
 }

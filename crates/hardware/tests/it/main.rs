@@ -4,6 +4,7 @@ mod faults;
 mod identity;
 mod lab;
 mod mqtt;
+mod script;
 mod scripted;
 mod sensor;
 #[cfg(unix)]

@@ -58,6 +58,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0018_groups", include_str!("0018_groups.sql")),
     expand("0019_activity", include_str!("0019_activity.sql")),
     expand("0021_second_step", include_str!("0021_second_step.sql")),
+    expand("0023_robot_records", include_str!("0023_robot_records.sql")),
     expand("0026_wells", include_str!("0026_wells.sql")),
 ];
 

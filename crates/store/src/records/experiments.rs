@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
-    Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, ResultId, RobotId, UserId,
-    WellId, WellName, WellStatus,
+    Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, Handling, Needs, PlateId, Recipe, ResultId,
+    RobotId, UserId, WellId, WellName, WellStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -171,7 +171,8 @@ impl NewExperiment {
     }
 
     pub(crate) fn needs(&self) -> Needs {
-        Needs::of(self.wells.iter().map(|(_, recipe)| recipe))
+        let needs = Needs::of(self.wells.iter().map(|(_, recipe)| recipe));
+        Needs { strokes: self.metadata.get(Handling::KEPT_AS).is_some(), ..needs }
     }
 
     /// Its wells, each with its position and the well that it makes up for.

@@ -1,7 +1,9 @@
 //! Robots, and the right to drive one.
 
 use chrono::{DateTime, Utc};
-use domain::{Attendance, Control, Deck, DeckCondition, Fault, PlateId, RobotId, RobotKind, RobotMode, Tool};
+use domain::{
+    Attendance, Bench, Control, Deck, DeckCondition, Fault, MountsSeen, PlateId, RobotId, RobotKind, RobotMode, Tool,
+};
 use serde_json::Value;
 
 /// A robot as it is added or configured.
@@ -61,9 +63,24 @@ pub struct Robot {
     pub history: Option<String>,
     /// The database's history in which the last lease was taken.
     pub lease_history: Option<String>,
+    /// What its mounts carried when it was last asked.
+    pub mounts: Option<MountsSeen>,
+    /// Set of one that is no more; it is in no list then.
+    pub removed_at: Option<DateTime<Utc>>,
+}
+
+impl NewRobot {
+    pub const fn bench(&self) -> Bench<'_> {
+        self.deck.told(self.kind.grain())
+    }
 }
 
 impl Robot {
+    /// What it mixes with.
+    pub const fn bench(&self) -> Bench<'_> {
+        self.deck.told(self.kind.grain())
+    }
+
     /// Whether the database was promoted, or put back, since the machine was last asked what was done on it: then what was
     /// written last may be lost, and done all the same.
     pub fn may_be_ahead(&self) -> bool {

@@ -80,6 +80,24 @@ pub async fn what_may_lie_in_a_well_is_what_was_sent_there(database: TestDatabas
     let wells = well_ids(&detail);
     assert_eq!(held.get(&wells[0]), Some(&Volume::from_whole_ul(120)), "what is in doubt may lie there");
     assert_eq!(held.len(), 1, "nothing went into the other");
+
+    // By a robot that is told whole mixtures; holding its sensor somewhere puts nothing there.
+    let (mount, at) = (Mount::Right, well("A2"));
+    let portion = |name: &str, vial: &str, ul| Portion {
+        dye: dye(name),
+        vial: well(vial),
+        tip: well(vial),
+        volume: Volume::from_whole_ul(ul),
+    };
+    let portions = vec![portion("red", "B1", 60), portion("blue", "B3", 25)];
+    store.commit(&lease, ends(&blow_out, JournalEvent::Succeeded)).await.expect("a commit");
+    for step in [Step::PresentSensor { mount, over: at }, Step::Mix { mount, well: wells[1], at, portions }] {
+        let operation = Operation::new(step);
+        store.commit(&lease, intends(&operation, id)).await.expect("a commit");
+        store.commit(&lease, ends(&operation, JournalEvent::InDoubt)).await.expect("a commit");
+    }
+    let held = store.liquid_in_wells(id).await.expect("an answer");
+    assert_eq!(held.get(&wells[1]), Some(&Volume::from_whole_ul(85)));
 }
 
 pub async fn a_worker_that_lost_its_lane_writes_nothing(database: TestDatabase) {

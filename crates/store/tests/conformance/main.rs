@@ -20,6 +20,7 @@ mod outages;
 mod person;
 mod purge;
 mod queue;
+mod records;
 mod robots;
 mod turns;
 mod upgrades;
@@ -198,6 +199,14 @@ on_both! {
         a_lease_runs_out_and_can_be_seized,
         an_operators_acts_change_the_deck_and_are_logged,
     }
+    records {
+        a_robot_is_changed_in_one_act_and_stays_itself,
+        what_gives_way_takes_its_count_along_and_the_rest_is_kept,
+        a_deck_gives_way_only_where_nothing_has_begun_on_it,
+        a_removed_robot_is_out_of_sight_and_what_it_did_stays,
+        what_the_mounts_carry_is_remembered,
+        a_change_is_made_for_what_was_seen,
+    }
     holds {
         no_intent_commits_after_a_hold_has,
         what_passes_which_hold,
@@ -208,6 +217,7 @@ on_both! {
         a_question_is_raised_once_and_stays_until_it_is_answered,
         what_no_deck_can_mix_is_found,
         a_lane_sees_what_its_deck_can_mix,
+        a_handling_is_for_robots_that_are_told_each_stroke,
         an_experiment_is_handed_over_without_what_it_touched,
         a_machine_is_one_robot,
     }

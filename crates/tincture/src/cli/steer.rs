@@ -1,7 +1,7 @@
 //! What those who run the lab ask for: robots told and attended, experiments steered.
 
 use clap::{Args, Subcommand, ValueEnum};
-use domain::{ExperimentId, Slot, Volume, WellName};
+use domain::{Attendance, ExperimentId, RobotKind, Slot, Volume, WellName};
 
 /// In whose name. Whoever has the database at hand is trusted to say it truly; the log shows it.
 #[derive(Args, Clone, Debug)]
@@ -22,6 +22,24 @@ pub struct Which {
     pub all: bool,
     #[command(flatten)]
     pub by: By,
+}
+
+/// What of a robot is to be otherwise.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = true)]
+pub struct RobotEdit {
+    /// Of the OT-2's HTTP API
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Of the colour sensor
+    #[arg(long)]
+    pub sensor: Option<String>,
+    /// How it is spoken to
+    #[arg(long)]
+    pub kind: Option<RobotKind>,
+    /// operator: a person answers its questions; virtual: it is a `tincture emulator`
+    #[arg(long)]
+    pub attendance: Option<Attendance>,
 }
 
 /// What somebody sees on a nozzle.

@@ -16,10 +16,19 @@ const REAL_SPEED: f64 = 1.0;
 
 pub async fn run(settings: &Settings, flags: &cli::Emulator) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
+    let script = flags.script.as_deref().map(|serial| settings.script_on(serial)).transpose()?;
+    let on_broker: String = [
+        settings.sensor_mqtt.as_ref().map(|url| format!("  Sensor        {url}\n")),
+        script.as_ref().map(|on| format!("  Script        {}/{}\n", on.target.broker, on.target.device)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let config = Config {
         listen: settings.robot_listen,
         sensor_listen: settings.sensor_listen,
         sensor_on: settings.sensor_on()?,
+        script_on: script,
         speed: settings.speed.unwrap_or(REAL_SPEED),
         seed: settings.seed,
         state_dir: flags.state_dir.clone(),
@@ -31,7 +40,7 @@ pub async fn run(settings: &Settings, flags: &cli::Emulator) -> anyhow::Result<(
         ..Config::default()
     };
     let emulator = virtual_lab::start(config, "--listen").await?;
-    announce(emulator.robot_addr(), emulator.sensor_addr(), settings.sensor_mqtt.as_deref());
+    announce(emulator.robot_addr(), emulator.sensor_addr(), &on_broker);
     shutdown.cancelled().await;
     emulator.shutdown().await;
     Ok(())
@@ -46,9 +55,8 @@ fn mounted(asked: Option<PipetteModel>) -> PipetteModel {
     asked.unwrap_or(PipetteModel::P300SingleGen2)
 }
 
-fn announce(robot: SocketAddr, sensor: SocketAddr, on_broker: Option<&str>) {
+fn announce(robot: SocketAddr, sensor: SocketAddr, on_broker: &str) {
     let (robot, sensor) = (reachable(robot), reachable(sensor));
-    let on_broker = on_broker.map(|url| format!("  Sensor        {url}\n")).unwrap_or_default();
     let mut out = io::stdout().lock();
     let _ = write!(
         out,

@@ -14,6 +14,7 @@ mod person;
 mod preflight;
 pub mod robot;
 pub mod serve;
+mod setup;
 mod steer;
 pub mod token;
 pub mod up;

@@ -30,6 +30,15 @@ pub async fn running_the_lab(store: &Store, by: &By) -> anyhow::Result<User> {
     Ok(user)
 }
 
+/// The same, of somebody who may set robots up.
+pub async fn administering(store: &Store, by: &By) -> anyhow::Result<User> {
+    let user = acting(store, by).await?;
+    if !Permission::SetUpRobots.is_given_to(user.role) {
+        bail!("{} is {}: this needs {}", user.email, user.role, Permission::SetUpRobots.for_whom());
+    }
+    Ok(user)
+}
+
 async fn first_admin(store: &Store) -> anyhow::Result<User> {
     let mut after = None;
     loop {

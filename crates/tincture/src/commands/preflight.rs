@@ -2,19 +2,16 @@
 
 use crate::settings::Settings;
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
-use domain::{
-    OperationId,
-    doubt::Drift,
-    reading::{Average, Reading, SensorSettings},
-};
-use hardware::{Connect, Finding, Network, Ot2, Patience, ReadRequest, SensorError};
-use serde::Deserialize;
+use chrono::Utc;
+use domain::RobotKind;
+use hardware::{Finding, Ot2, Patience};
 use std::{
     io::{self, Write},
+    sync::Arc,
     time::Duration,
 };
-use store::{Driver, Robot, Store};
+use store::{Driver, Store};
+use workflow::Lab;
 
 /// A machine in this network answers in milliseconds; whoever waits here is a person.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,14 +34,15 @@ pub async fn check(settings: &Settings, store: &Store, name: &str, deck: DeckIs)
     if let (DeckIs::Loaded, Driver::Drives(worker)) = (deck, robot.driver(Utc::now())) {
         bail!("{worker} drives {name}: stop that worker before the deck is loaded, or check without --load-deck");
     }
-    let patience = Patience { connect: PATIENCE, answer: PATIENCE, ..Patience::default() };
-    let machine = Ot2::new(&robot.url, patience)?;
-    let mut findings = machine.preflight(&robot.deck).await;
-    if deck == DeckIs::Loaded && findings.iter().all(Finding::is_fine) {
-        findings.push(machine.preflight_deck(&robot.deck).await);
+    if deck == DeckIs::Loaded && robot.kind != RobotKind::Ot2 {
+        bail!("{name} is of the kind {}, which isn't told its deck: check without --load-deck", robot.kind);
     }
-    findings.extend(sensor(&settings.network(), &robot).await);
-    findings.push(white(&robot));
+    let lab = Lab::new(store.clone()).reaching(Arc::new(settings.network()));
+    let mut findings = lab.check_robot(&robot).await?;
+    if deck == DeckIs::Loaded && findings.iter().all(Finding::is_fine) {
+        let patience = Patience { connect: PATIENCE, answer: PATIENCE, ..Patience::default() };
+        findings.push(Ot2::new(&robot.url, patience)?.preflight_deck(&robot.deck).await);
+    }
     tell(name, &findings)
 }
 
@@ -62,71 +60,5 @@ fn tell(name: &str, findings: &[Finding]) -> anyhow::Result<()> {
     match findings.iter().filter(|finding| !finding.is_fine()).count() {
         0 => Ok(writeln!(out, "{name} is ready.")?),
         lacks => bail!("{name} isn't ready: {lacks} to put right"),
-    }
-}
-
-/// Takes a reading wherever the sensor is; in its dock it is dark.
-async fn sensor(network: &Network, robot: &Robot) -> Vec<Finding> {
-    const WHAT: &str = "sensor";
-    let device = match network.sensor(&robot.sensor_url) {
-        Ok(device) => device,
-        Err(error) => {
-            return vec![Finding::lacks(WHAT, error.to_string(), "give it an address that docs/sensors.md names")];
-        }
-    };
-    let settings = SensorSettings::default().by_led();
-    let request =
-        ReadRequest { operation: OperationId::new(), experiment: None, lease_epoch: robot.lease_epoch, settings };
-    vec![match device.read(request).await {
-        Ok(reading) => Finding::fine(WHAT, seen(&reading)),
-        Err(error) => {
-            let remedy = match &error {
-                SensorError::Blocked { remedy, .. } => remedy,
-                SensorError::Unreachable { .. } => "check its address, its broker and its power",
-                SensorError::Silent { .. } => "charge it, or press its button",
-                SensorError::Device { .. } | SensorError::Implausible { .. } => {
-                    "switch it off and on, and look at its cable"
-                }
-            };
-            Finding::lacks(WHAT, error.to_string(), remedy)
-        }
-    }]
-}
-
-fn seen(reading: &Reading) -> String {
-    let brightest = reading.channels.bands().into_iter().max().unwrap_or_default();
-    let full = reading.settings.full_scale();
-    let where_it_is = if reading.is_dark() { ", dark as in its dock" } else { "" };
-    let light = match reading.settings.led_ma() {
-        Some(ma) => format!("its light at {ma} mA"),
-        None => "its light can't be switched, so that the room's counts too".to_owned(),
-    };
-    format!("it answers: brightest band {brightest} of {full}{where_it_is}; {light}")
-}
-
-/// What the robot keeps of its last white.
-#[derive(Deserialize)]
-struct White {
-    at: DateTime<Utc>,
-    reading: Average,
-    drift: Option<Drift>,
-}
-
-fn drifted(drift: Option<Drift>) -> String {
-    drift.map_or_else(String::new, |drift| format!(", ΔE00 {:.1} from the one before it", drift.delta_e))
-}
-
-fn white(robot: &Robot) -> Finding {
-    const WHAT: &str = "white reference";
-    let Some(kept) = robot.white_reference.clone() else {
-        return Finding::fine(WHAT, "none yet: the first experiment reads one");
-    };
-    let remedy = "clean the sensor's window, charge it, and look at the light: the next experiment reads a new one";
-    match serde_json::from_value::<White>(kept) {
-        Ok(White { at, reading, drift }) => match reading.check_white(None) {
-            Ok(()) => Finding::fine(WHAT, format!("of {}{}", at.format("%Y-%m-%d %H:%M UTC"), drifted(drift))),
-            Err(flaw) => Finding::lacks(WHAT, flaw.to_string(), remedy),
-        },
-        Err(error) => Finding::lacks(WHAT, format!("it can't be read: {error}"), remedy),
     }
 }

@@ -2,15 +2,17 @@
 
 use super::{
     preflight::{self, DeckIs},
+    setup::{self, Added},
     steer,
 };
-use crate::{cli::Robot, database, machines, settings::Settings};
-use anyhow::{Context, bail};
-use domain::{Attendance, Deck, text};
-use hardware::{Connect, Network};
-use std::io::{self, Write};
-use store::{NewRobot, Store};
-use workflow::RobotCommand;
+use crate::{cli::Robot, database, settings::Settings};
+use domain::{Attendance, RobotSetup};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+use store::Store;
+use workflow::{Lab, Losses, RobotCommand};
 
 pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
@@ -34,28 +36,30 @@ async fn carry_out(settings: &Settings, store: &Store, command: &Robot) -> anyho
             blank_check,
             doubt_delta_e,
             reads,
+            by,
         } => {
-            text::name(name, text::LONGEST_ROBOT_NAME).with_context(|| format!("'{name}' can't be a robot's name"))?;
-            check_scheme(url, "http://", "--url")?;
-            // Never with the address itself, in which somebody may have put a password.
-            Network::default().sensor(sensor).context("--sensor can't be used")?;
-            check_one_robot(store, name, url).await?;
-            let attendance = if *is_virtual { Attendance::Virtual } else { Attendance::Operator };
-            let deck = match (left, right) {
-                _ if *with_p20 => Deck::with_p20(),
-                (None, None) => Deck::default(),
-                (left, right) => Deck::with_pipettes(*left, *right),
+            let added = Added {
+                with_p20: *with_p20,
+                left: *left,
+                right: *right,
+                blank_check: *blank_check,
+                doubt_delta_e: *doubt_delta_e,
+                reads: *reads,
             };
-            let deck = Deck { blank_check: *blank_check, doubt_delta_e: *doubt_delta_e, reads: *reads, ..deck };
-            let (name, url, sensor_url) = (name.clone(), url.clone(), sensor.clone());
-            let robot = store.ensure_robot(NewRobot { name, kind: *kind, url, sensor_url, attendance, deck }).await?;
-            Ok(writeln!(
-                io::stdout(),
-                "{} is added: drive it with `tincture worker --robot {}`",
-                robot.name,
-                robot.name
-            )?)
+            let attendance = if *is_virtual { Attendance::Virtual } else { Attendance::Operator };
+            let (name, url, sensor) = (name.clone(), url.clone(), sensor.clone());
+            let setup = RobotSetup { name, kind: *kind, attendance, url, sensor, deck: None };
+            setup::add(&lab(settings, store), store, setup, added, by).await
         }
+        Robot::Edit { name, edit, by } => setup::edit(&lab(settings, store), store, name, edit, by).await,
+        Robot::Rename { name, to, by } => setup::rename(&lab(settings, store), store, name, to, by).await,
+        Robot::Remove { name, yes, by } => setup::remove(&lab(settings, store), store, name, *yes, by).await,
+        Robot::Apply { file, dry_run, replace, robot, by } => {
+            let losses = if *replace { Losses::Allowed } else { Losses::Refused };
+            let how = setup::How { robot: robot.as_deref(), losses, only_shown: *dry_run };
+            setup::apply(&lab(settings, store), store, file, how, by).await
+        }
+        Robot::Export { name, json } => setup::export(store, name, *json).await,
         Robot::List => list(store).await,
         Robot::Show { name } => steer::show(store, name).await,
         Robot::Check { name, load_deck } => {
@@ -70,28 +74,8 @@ async fn carry_out(settings: &Settings, store: &Store, command: &Robot) -> anyho
     }
 }
 
-fn check_scheme(url: &str, scheme: &str, flag: &str) -> anyhow::Result<()> {
-    if url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()) {
-        return Ok(());
-    }
-    bail!("{flag} is '{url}', it must start with {scheme}")
-}
-
-/// One machine is one robot: under two names two workers would drive it at once, each sure to be alone.
-async fn check_one_robot(store: &Store, name: &str, url: &str) -> anyhow::Result<()> {
-    let robots = store.robots().await?;
-    let others = || robots.iter().filter(|robot| robot.name != name);
-    let advice = |other: &str| {
-        format!("one machine is one robot: drive it as {other}, or give this name another machine's address")
-    };
-    if let Some(other) = others().find(|robot| machines::is_same_address(&robot.url, url)) {
-        bail!("{url} is the address of {} already, and {}", other.name, advice(&other.name));
-    }
-    let Some(there) = machines::who_is_at(url).await else { return Ok(()) };
-    if let Some(other) = others().find(|robot| robot.identity.as_deref() == Some(&there)) {
-        bail!("the machine at {url} ({there}) is {} already, and {}", other.name, advice(&other.name));
-    }
-    Ok(())
+fn lab(settings: &Settings, store: &Store) -> Lab {
+    Lab::new(store.clone()).reaching(Arc::new(settings.network()))
 }
 
 async fn list(store: &Store) -> anyhow::Result<()> {

@@ -111,7 +111,8 @@ fn in_a_line(supply: &Supply) -> String {
     format!("{name:<16} {left:>8.0} of {full:.0} {unit}, {needed:.0} needed: {lasts}")
 }
 
-async fn named(store: &Store, name: &str) -> anyhow::Result<Robot> {
+/// The robot of this name or id.
+pub async fn named(store: &Store, name: &str) -> anyhow::Result<Robot> {
     let robots = store.robots().await?;
     if robots.is_empty() {
         bail!("there is no robot yet: add one with `tincture robot add`");

@@ -54,7 +54,16 @@ fn announce(address: SocketAddr) {
 /// A misspelt robot would otherwise be waited for in silence.
 async fn check_names(store: &Store, wanted: &[String]) -> anyhow::Result<()> {
     let known: Vec<String> = store.robots().await?.into_iter().map(|robot| robot.name).collect();
-    let Some(missing) = wanted.iter().find(|name| !known.contains(name)) else { return Ok(()) };
+    let mut missing: Vec<_> = wanted.iter().filter(|name| !known.contains(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let former = store.former_names().await?;
+    for name in missing.iter().filter(|name| former.contains_key(**name)) {
+        tracing::warn!(robot = name, "this robot was renamed: it is driven all the same, until another gets the name");
+    }
+    missing.retain(|name| !former.contains_key(*name));
+    let Some(missing) = missing.first() else { return Ok(()) };
     let known =
         if known.is_empty() { "there is none yet".to_owned() } else { format!("there are {}", known.join(", ")) };
     bail!("there is no robot {missing} ({known}): add it with `tincture robot add {missing} --url … --sensor …`")

@@ -1,13 +1,17 @@
 //! `/robots`: what the lab has and what it does, for who runs it. `POST /lab/{command}` tells all robots at once.
 
 mod acts;
+mod check;
 mod question;
 mod records;
 mod robot;
+mod setup;
 mod state;
 mod supplies;
 
+pub use check::check;
 pub use robot::{command, deck, show as show_one};
+pub use setup::{change, create, remove, show as show_setup, show_new};
 
 use crate::{
     chrome::{Chrome, Visitor},
@@ -21,7 +25,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use domain::{RobotId, Role};
+use domain::{Permission, RobotId, Role};
 use records::Behind;
 use request::{AppState, ClientIp};
 use state::Standing;
@@ -41,6 +45,8 @@ struct RobotsPage {
     /// Resuming all would also answer what these ask.
     asking: usize,
     may: Commands,
+    /// Add robots.
+    may_set_up: bool,
     behind: Option<Behind>,
 }
 
@@ -70,7 +76,8 @@ pub async fn show(State(state): State<AppState>, SignedIn(me): SignedIn) -> Resu
     let queued = state.store.queue_length().await?;
     let behind = Behind::of(state.documents.waiting().await?, Utc::now());
     let chrome = Chrome::of("Robots", "robots", visitor);
-    html(&RobotsPage { chrome, robots: cards, queued, is_served, asking, may, behind })
+    let may_set_up = Permission::SetUpRobots.is_given_to(me.role());
+    html(&RobotsPage { chrome, robots: cards, queued, is_served, asking, may, may_set_up, behind })
 }
 
 /// `POST /lab/{command}`
@@ -115,7 +122,13 @@ fn path(robot: &Robot) -> String {
 
 pub fn path_of(name: &str, id: RobotId) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !name.is_empty() && name.bytes().all(is_plain) { format!("/robots/{name}") } else { format!("/robots/{id}") }
+    // Where a new one is made.
+    let is_a_page = name == "new";
+    if !name.is_empty() && !is_a_page && name.bytes().all(is_plain) {
+        format!("/robots/{name}")
+    } else {
+        format!("/robots/{id}")
+    }
 }
 
 fn read_command(word: &str) -> Result<RobotCommand, PageError> {

@@ -123,6 +123,43 @@ async fn what_hangs_on_the_nozzle_is_asked_by_what_the_journal_believes() {
     assert!(olga.page("/robots/bench").await.contains("the red tip of A1, empty"));
 }
 
+/// What such a robot was told before has no known end until somebody says that it stands still.
+#[tokio::test]
+async fn a_robot_that_cannot_be_told_to_forget_is_said_to_stand_still_before_its_nozzle_is() {
+    let site = Site::open().await;
+    site.bench("bench").await;
+    site.bench_of(RobotKind::Script, "scripted", "mqtt://127.0.0.1:9/OT2").await;
+    let olga = site.signed_in("olga@example.org", Role::Operator, 5).await;
+    for (name, is_said) in [("bench", false), ("scripted", true)] {
+        let lease = site.lane(name).await;
+        let present = Step::PresentSensor { mount: Mount::Right, over: "C5".parse().expect("a well") };
+        let intended = Intended {
+            operation: Operation::new(present),
+            experiment_id: None,
+            run_id: Some("a hold".to_owned()),
+            purpose: Purpose::PutDown,
+            acts: 0,
+        };
+        let entry = Entry { intended: Some(intended), ..Entry::default() };
+        site.state.store.commit(&lease, entry).await.expect("a commit");
+        site.commit(&lease, Change::Ask(trouble(FaultCode::CommandInDoubt, "It may still do it"))).await;
+        let page = olga.page(&format!("/robots/{name}")).await;
+        assert_eq!(page.contains("It stands still: go on"), is_said, "{name}");
+        assert_eq!(page.contains("What hangs on the nozzle?"), !is_said, "{name}: nobody can say yet");
+    }
+    olga.post("/robots/scripted/resume", &[]).await;
+    assert_eq!(site.asked("scripted").await, None);
+    // The doubt that follows is answered by what hangs there.
+    let lease = site.lane("scripted").await;
+    let open = site.state.store.open_operations(lease.robot_id).await.expect("a look");
+    let ended = Ended { operation: open[0].operation.id, event: JournalEvent::InDoubt, outcome: serde_json::json!({}) };
+    let held = Tool::Nothing.after(&open[0].operation.step, Ending::Unsure);
+    let changes = vec![Change::Tool(held), Change::Ask(trouble(FaultCode::CommandInDoubt, "Nobody knows"))];
+    site.state.store.commit(&lease, Entry { ended: Some(ended), changes, ..Entry::default() }).await.expect("a commit");
+    let page = olga.page("/robots/scripted").await;
+    assert!(page.contains("The colour sensor") && !page.contains("It stands still: go on"));
+}
+
 #[tokio::test]
 async fn a_deck_that_isnt_believed_is_renewed_thing_by_thing() {
     let site = Site::open().await;

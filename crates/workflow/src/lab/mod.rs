@@ -1,11 +1,12 @@
 //! The lab as people and programs use it: ask for an experiment (`order`), steer it, see how far it is (`progress`), take
-//! it home as a protocol (`protocol`).
+//! it home as a protocol (`protocol`), set its robots up (`setup`).
 //!
 //! Both the API and the pages call this and nothing below it, so that a rule holds whichever way a request comes.
 
 mod order;
 mod progress;
 mod protocol;
+mod setup;
 
 pub(crate) use order::Order;
 pub use order::{
@@ -13,41 +14,46 @@ pub use order::{
 };
 pub use progress::Progress;
 pub use protocol::{ProtocolError, SeenAs};
+pub use setup::{Losses, SetupError, SetupPlan, setup_of};
 
 use async_recursion::async_recursion as boxed;
-use domain::{Control, Deck, ExperimentId, Permission, UserId};
+use domain::{Control, ExperimentId, Permission, UserId};
+use hardware::{Connect, Network};
 use serde_json::json;
-use std::{collections::HashSet, net::IpAddr};
+use std::{collections::HashSet, net::IpAddr, sync::Arc};
 use store::{ControlOutcome, ExperimentDetail, NewActivity, Robot, Store, StoreError, User};
 
 /// The service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Lab {
     store: Store,
+    /// How it reaches robots and sensors, where it has to ask one.
+    connect: Arc<dyn Connect>,
 }
 
 impl Lab {
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, connect: Arc::new(Network::default()) }
+    }
+
+    /// The same lab, which reaches robots and sensors so.
+    #[must_use]
+    pub fn reaching(self, connect: Arc<dyn Connect>) -> Self {
+        Self { connect, ..self }
+    }
+
+    pub(crate) fn connect(&self) -> &dyn Connect {
+        &*self.connect
     }
 
     /// The same lab, read from this store.
     #[must_use]
     pub fn reading_from(self, store: Store) -> Self {
-        Self { store }
+        Self { store, ..self }
     }
 
     pub(crate) fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// The decks people can mix on (dyes, limits), as they were a moment ago: one a robot. Empty while no robot is set up.
-    ///
-    /// # Errors
-    /// Those of any read: see [`StoreError`].
-    #[boxed]
-    pub async fn decks(&self) -> Result<Vec<Deck>, StoreError> {
-        Ok(self.store.robots_lately().await?.iter().map(|robot| robot.deck.clone()).collect())
     }
 
     /// An experiment that this person may see. Somebody else's is not told apart from none.

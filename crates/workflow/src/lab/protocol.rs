@@ -4,10 +4,12 @@ use super::Lab;
 use crate::{
     Travel, handling_of,
     mixture::{self, Mixture},
+    needs_of,
     plan::{self, Reference, Shortage, Tips},
+    whole,
 };
 use async_recursion::async_recursion as boxed;
-use domain::{Deck, JournalEvent, Needs, Step, WellName};
+use domain::{Deck, Grain, JournalEvent, Step, WellName};
 use hardware::ot2::{Line, Protocol};
 use std::collections::BTreeSet;
 use store::{Experiment, ExperimentDetail, JournalledOperation, StoreError};
@@ -44,7 +46,7 @@ impl Lab {
         detail: &ExperimentDetail,
         seen_as: Option<SeenAs>,
     ) -> Result<Protocol, ProtocolError> {
-        let deck = self.deck_for(detail).await?.ok_or(ProtocolError::NoRobot)?;
+        let (deck, grain) = self.deck_for(detail).await?.ok_or(ProtocolError::NoRobot)?;
         let journal = match seen_as {
             Some(SeenAs::Plan) => Vec::new(),
             Some(SeenAs::Run) | None => mixture::journal(self.store(), detail.experiment.id).await?,
@@ -52,7 +54,7 @@ impl Lab {
         let as_run = seen_as.unwrap_or(if journal.is_empty() { SeenAs::Plan } else { SeenAs::Run }) == SeenAs::Run;
         let (lines, how) = match as_run {
             true => (carried_out(&journal), "What a robot did"),
-            false => (planned(&deck, detail)?, "A plan, not yet carried out"),
+            false => (planned(&deck, grain, detail)?, "A plan, not yet carried out"),
         };
         let Experiment { id, name, .. } = &detail.experiment;
         let title = name.clone().unwrap_or_else(|| format!("Tincture {id}"));
@@ -69,8 +71,8 @@ impl Lab {
         if detail.experiment.started_at.is_some() || detail.experiment.status.is_final() {
             return Ok(None);
         }
-        let Some(deck) = self.deck_for(detail).await? else { return Ok(None) };
-        let Ok(lines) = planned(&deck, detail) else { return Ok(None) };
+        let Some((deck, grain)) = self.deck_for(detail).await? else { return Ok(None) };
+        let Ok(lines) = planned(&deck, grain, detail) else { return Ok(None) };
         let step = |line| match line {
             Line::Do(step) => Some(step),
             Line::Note(_) => None,
@@ -78,18 +80,22 @@ impl Lab {
         Ok(Some(Travel::of(&deck, &lines.into_iter().filter_map(step).collect::<Vec<_>>())))
     }
 
-    /// The deck of its robot, or of the first that can mix it.
-    async fn deck_for(&self, detail: &ExperimentDetail) -> Result<Option<Deck>, StoreError> {
-        let needs = Needs::of(detail.wells.iter().map(|(well, _)| &well.recipe));
+    /// The deck of its robot, or of the first that can mix it, and how that is told what to do.
+    async fn deck_for(&self, detail: &ExperimentDetail) -> Result<Option<(Deck, Grain)>, StoreError> {
+        let needs = needs_of(detail);
         let robots = self.store().robots_lately().await?;
         let own = robots.iter().find(|robot| Some(robot.id) == detail.experiment.robot_id);
-        let found = own.or_else(|| robots.iter().find(|robot| robot.deck.lacks(&needs).is_none()));
-        Ok(found.map(|robot| robot.deck.clone()))
+        if let (None, Some(id)) = (own, detail.experiment.robot_id) {
+            // One that was removed is in no list, and what it did was done on its deck.
+            return Ok(self.store().robot(id).await?.map(|robot| (robot.deck, robot.kind.grain())));
+        }
+        let found = own.or_else(|| robots.iter().find(|robot| robot.bench().lacks(&needs).is_none()));
+        Ok(found.map(|robot| (robot.deck.clone(), robot.kind.grain())))
     }
 }
 
 /// From the first move to the last reading; wells without a place get the first that are free.
-fn planned(deck: &Deck, detail: &ExperimentDetail) -> Result<Vec<Line>, Shortage> {
+fn planned(deck: &Deck, grain: Grain, detail: &ExperimentDetail) -> Result<Vec<Line>, Shortage> {
     let wells = || detail.wells.iter().map(|(well, _)| well);
     let taken: BTreeSet<WellName> = wells().filter_map(|well| well.well_id).collect();
     let mut free = WellName::all().filter(|name| !taken.contains(name));
@@ -107,22 +113,26 @@ fn planned(deck: &Deck, detail: &ExperimentDetail) -> Result<Vec<Line>, Shortage
     let free: Vec<_> = free.collect();
     let reference = Reference::choose(&free, &mixtures, 0);
     let unseen = plan::unseen(deck, &mixtures, &[]);
-    let steps =
-        plan::steps(deck, &handling_of(&detail.experiment), &mixtures, &mut Tips::new(&[]), reference, &unseen)?;
-    Ok(std::iter::once(Step::Home).chain(steps).map(Line::Do).collect())
+    let handling = handling_of(&detail.experiment);
+    let steps = match grain {
+        Grain::Strokes => plan::steps(deck, &handling, &mixtures, &mut Tips::new(&[]), reference, &unseen)?,
+        Grain::Mixtures => whole::steps(deck, &mixtures, &[], reference, &unseen)?,
+    };
+    let strokes = steps.into_iter().flat_map(Step::in_strokes);
+    Ok(std::iter::once(Step::Home).chain(strokes).map(Line::Do).collect())
 }
 
 fn carried_out(journal: &[JournalledOperation]) -> Vec<Line> {
     let line = |entry: &JournalledOperation| {
         let step = &entry.operation.step;
-        Some(match entry.state {
-            JournalEvent::Succeeded => Line::Do(step.clone()),
+        vec![match entry.state {
+            JournalEvent::Succeeded => return step.clone().in_strokes().into_iter().map(Line::Do).collect(),
             JournalEvent::Failed => Line::Note(format!("failed: {}", step.sentence())),
             JournalEvent::InDoubt | JournalEvent::Settled => {
                 Line::Note(format!("nobody can say whether this happened: {}", step.sentence()))
             }
-            JournalEvent::Intended | JournalEvent::NotReceived => return None,
-        })
+            JournalEvent::Intended | JournalEvent::NotReceived => return Vec::new(),
+        }]
     };
-    journal.iter().filter_map(line).collect()
+    journal.iter().flat_map(line).collect()
 }

@@ -9,8 +9,9 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    Change, Collection, Control, Ending, ExperimentEvent, ExperimentId, Fault, FaultCode, Inventory, JournalEvent,
-    Mount, Operation, Report, ResultId, Slot, Step, WellId, WellStatus, reading::Average,
+    Change, Collection, Control, DyeName, Ending, ExperimentEvent, ExperimentId, Fault, FaultCode, Grain, Inventory,
+    JournalEvent, Mount, Operation, Report, ResultId, Slot, Step, Volume, WellId, WellName, WellStatus,
+    reading::Average,
 };
 use serde_json::{Value, json};
 use store::{Ended, Entry, Intended, Purpose, StoreError};
@@ -66,7 +67,7 @@ impl Lane {
         progressed: &mut bool,
     ) -> Result<Carried, LaneError> {
         self.hold_robot().await?;
-        if !self.homed {
+        if !self.homed && self.robot.kind.grain() == Grain::Strokes {
             steps.insert(0, Step::Home);
         }
         let mut supplies = self.store.inventory(self.lease.robot_id).await?;
@@ -170,14 +171,21 @@ impl Lane {
 
     /// Whether the deck lacks what this step takes. What it takes is taken from `supplies`.
     fn shortage(&self, step: &Step, supplies: &mut Inventory) -> Option<Shortage> {
-        let Step::Aspirate { dye, vial: at, volume, .. } = step else { return None };
-        let vial = supplies.vials.iter_mut().find(|vial| vial.vial == *at)?;
         let reserve = self.robot.deck.vial_reserve;
-        let held = forecast::left_in(vial, Utc::now());
-        if *volume + reserve > held {
-            return Some(Shortage::Dye { dye: dye.clone(), vial: *at, wanted: *volume, held, reserve });
+        let drawn = drawn(step);
+        for (dye, at, volume) in &drawn {
+            let Some(vial) = supplies.vials.iter().find(|vial| vial.vial == *at) else { continue };
+            let held = forecast::left_in(vial, Utc::now());
+            if *volume + reserve > held {
+                let (dye, vial, wanted) = ((*dye).clone(), *at, *volume);
+                return Some(Shortage::Dye { dye, vial, wanted, held, reserve });
+            }
         }
-        vial.volume = vial.volume.saturating_sub(*volume);
+        for (_, at, volume) in drawn {
+            if let Some(vial) = supplies.vials.iter_mut().find(|vial| vial.vial == at) {
+                vial.volume = vial.volume.saturating_sub(volume);
+            }
+        }
         None
     }
 
@@ -195,9 +203,9 @@ impl Lane {
             entry.changes.extend(robot.into_iter().chain(wells));
         }
         entry.changes.extend(hand.intending(&operation.step));
-        if let Step::PickUpTip { mount, tip, dye } = &operation.step {
-            let assigned = |slot| Change::TipAssigned { slot, tip: *tip, dye: dye.clone() };
-            entry.changes.extend(self.tip_slot(*mount).map(assigned));
+        for (mount, tip, dye) in tips_taken(&operation.step) {
+            let assigned = |slot| Change::TipAssigned { slot, tip, dye: dye.clone() };
+            entry.changes.extend(self.tip_slot(mount).map(assigned));
         }
         entry.changes.push(doing(hand.experiment, &operation.step));
         entry.intended = Some(self.intent(operation, Some(hand.experiment), Purpose::Work));
@@ -379,8 +387,30 @@ impl Lane {
 
 /// Whether a well got on by a step that was done.
 fn gets_a_well_on(step: &Step, done: &Conclusion) -> bool {
-    matches!(step, Step::Dispense { .. } | Step::MixGive { .. })
+    matches!(step, Step::Dispense { .. } | Step::MixGive { .. } | Step::Mix { .. })
         || done.wells.iter().any(|change| matches!(change, Change::Result { .. }))
+}
+
+/// What a step draws: of which dye, from which vial, how much.
+fn drawn(step: &Step) -> Vec<(&DyeName, WellName, Volume)> {
+    match step {
+        Step::Aspirate { dye, vial, volume, .. } => vec![(dye, *vial, *volume)],
+        Step::Mix { portions, .. } => {
+            portions.iter().map(|portion| (&portion.dye, portion.vial, portion.volume)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The tips that a step takes, and for which dye.
+fn tips_taken(step: &Step) -> Vec<(Mount, WellName, &DyeName)> {
+    match step {
+        Step::PickUpTip { mount, tip, dye } => vec![(*mount, *tip, dye)],
+        Step::Mix { mount, portions, .. } => {
+            portions.iter().map(|portion| (*mount, portion.tip, &portion.dye)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 pub(super) fn end(operation: &Operation, event: JournalEvent, outcome: Value) -> Ended {

@@ -45,6 +45,9 @@ pub enum LaneError {
     Address(#[from] AddressError),
     #[error("the robot couldn't be made safe: {0}")]
     Unsafe(String),
+    /// What was made for the old place is dropped; the lane begins again with recovery.
+    #[error("somebody changed where the robot or its sensor is, or what it is called")]
+    Elsewhere,
     /// Nothing was sent; the lane asks the robot what they did before it goes on.
     #[error("another had the robot since we did")]
     Intruded,
@@ -73,6 +76,8 @@ pub struct Lane {
     lease: Lease,
     time_to_live: Duration,
     robot: Robot,
+    /// Its name when the lane was begun, by which the log tells of it.
+    called: String,
     machine: Arc<dyn hardware::Robot>,
     sensor: Arc<dyn ColourSensor>,
     attendant: Arc<dyn Attendant>,
@@ -126,6 +131,7 @@ impl Lane {
             pace: Pace::unknown(),
             inspected_at: None,
             plates_refused: 0,
+            called: robot.name.clone(),
             store,
             lease,
             time_to_live,
@@ -211,7 +217,10 @@ impl Lane {
 
     async fn look_for_work(&mut self) -> Result<(), LaneError> {
         self.let_go().await;
-        let Some(next) = self.store.peek(&self.lease, &self.robot.deck).await? else {
+        if self.robot.name != self.called {
+            return Err(LaneError::Elsewhere);
+        }
+        let Some(next) = self.store.peek(&self.lease, &self.robot.bench()).await? else {
             self.inspect_queue().await?;
             self.rest().await;
             return Ok(());
@@ -239,7 +248,11 @@ impl Lane {
 
     /// Reads what people did since. Where hands were on the nozzle, the run that believes otherwise is let go.
     async fn reload(&mut self) -> Result<(), LaneError> {
+        let before = (self.robot.kind, self.robot.url.clone(), self.robot.sensor_url.clone());
         self.robot = self.store.robot(self.lease.robot_id).await?.ok_or(StoreError::NotFound("robot"))?;
+        if before != (self.robot.kind, self.robot.url.clone(), self.robot.sensor_url.clone()) {
+            return Err(LaneError::Elsewhere);
+        }
         if self.tool != self.robot.tool {
             self.tool = self.robot.tool.clone();
             self.run = None;

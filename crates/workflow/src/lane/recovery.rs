@@ -6,8 +6,8 @@ use super::{
     carry::{Conclusion, end},
     step::Outcome,
 };
-use crate::{fault, plan};
-use domain::{Attendance, Change, Ending, JournalEvent, Operation, Step, Tool};
+use crate::{fault, plan, whole};
+use domain::{Attendance, Change, Ending, Grain, JournalEvent, Operation, RobotKind, Step, Tool};
 use hardware::{Lookup, Memory, RobotError};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl Lane {
         }
         if event == JournalEvent::InDoubt && self.robot.attendance == Attendance::Operator {
             // In one commit with the doubt: a worker that dies right after it must not take the question with it.
-            let fault = fault::in_doubt(step, "the robot's server restarted and forgot its commands");
+            let fault = fault::in_doubt(step, self.why_unknown());
             self.tell_question(&fault);
             self.robot.attention.get_or_insert_with(|| fault.clone());
             conclusion.robot.push(Change::Ask(fault));
@@ -106,10 +106,17 @@ impl Lane {
                 }
                 Lookup::Running if Instant::now() < deadline => sleep(Duration::from_millis(200)).await,
                 Lookup::Running | Lookup::HistoryLost => {
-                    let reason = "the robot's server restarted and forgot its commands";
+                    let reason = self.why_unknown();
                     return Ok((JournalEvent::InDoubt, Ending::Unsure, json!({ "reason": reason })));
                 }
             }
+        }
+    }
+
+    const fn why_unknown(&self) -> &'static str {
+        match self.robot.kind {
+            RobotKind::Ot2 => "the robot's server restarted and forgot its commands",
+            RobotKind::Script => "no word came of its end, and the robot's script keeps none",
         }
     }
 
@@ -132,7 +139,7 @@ impl Lane {
         self.memory = Memory::Forgot;
         // A worker that slept through the end of its lease must not take the robot from whoever drives it now.
         self.store.renew(&self.lease, self.time_to_live).await?;
-        let run = match self.machine.hold(&self.robot.deck).await {
+        let run = match self.machine.hold(&self.robot.deck, self.lease.epoch).await {
             Ok(run) => run,
             Err(error) => {
                 self.complain(&error).await?;
@@ -168,9 +175,16 @@ impl Lane {
         self.record(vec![Change::Notice(notice)]).await
     }
 
-    /// Leaves nothing on the nozzle.
+    /// Leaves nothing on the nozzle, or asks what hangs there where that can't be done without knowing.
     pub(super) async fn make_safe(&mut self) -> Result<(), LaneError> {
-        for step in plan::make_safe(&self.tool, self.memory) {
+        let steps = match self.robot.kind.grain() {
+            Grain::Strokes => Some(plan::make_safe(&self.tool, self.memory)),
+            Grain::Mixtures => whole::make_safe(&self.tool),
+        };
+        let Some(steps) = steps else {
+            return self.ask_operator(fault::nozzle_unknown(&self.tool)).await;
+        };
+        for step in steps {
             self.safe_step(step).await?;
         }
         self.memory = Memory::Knows;

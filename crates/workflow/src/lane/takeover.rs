@@ -33,6 +33,7 @@ impl Lane {
             }
         };
         let mut strange = self.check_identity(&identity).await?;
+        self.see_mounts().await?;
         if strange.is_none() {
             strange = self.check_mark().await?;
         }
@@ -114,7 +115,7 @@ impl Lane {
     async fn shut_out(&mut self) -> Result<String, LaneError> {
         self.store.renew(&self.lease, self.time_to_live).await?;
         tracing::info!(robot = self.robot.name, "the robot is taken and asked what it was told");
-        match self.machine.hold(&self.robot.deck).await {
+        match self.machine.hold(&self.robot.deck, self.lease.epoch).await {
             Ok(hold) => {
                 // Whoever had it before is asked about next.
                 self.holders.took(hold.id(), &*self.machine).await?;
@@ -158,6 +159,28 @@ impl Lane {
         Ok(before.map(|before| Strange { question: fault::another_machine(&before, name), accounted: None }))
     }
 
+    /// Writes down what hangs on the mounts. A pipette that the deck counts on and isn't there is found now, not by a step.
+    async fn see_mounts(&mut self) -> Result<(), LaneError> {
+        let lacks = match self.machine.mounts().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(mounts)) => {
+                self.store.note_mounts(self.lease.robot_id, &mounts).await?;
+                mounts.lacks(&self.robot.deck)
+            }
+            Err(error) => {
+                self.complain(&error).await?;
+                return Err(error.into());
+            }
+        };
+        if lacks.is_empty() {
+            return Ok(());
+        }
+        let detail = lacks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let error = RobotError::DeckMismatch { detail };
+        self.complain(&error).await?;
+        Err(error.into())
+    }
+
     async fn check_mark(&mut self) -> Result<Option<Strange>, LaneError> {
         let own = self.store.lab_id().await?.to_string();
         let marked = self.machine.marked_by().await?;
@@ -170,6 +193,10 @@ impl Lane {
 
     /// What was done on the deck that the journal doesn't know of, if anything was.
     async fn unknown_history(&self, identity: &Identity) -> Result<Option<Strange>, LaneError> {
+        if self.robot.may_be_ahead() && !self.machine.fences() {
+            // It remembers nothing that could be asked for.
+            return Ok(Some(Strange { question: self.unknown_deck(), accounted: None }));
+        }
         let accounted = self.robot.accounted.as_deref();
         let newest = match &identity.virtual_deck {
             Some(deck) => deck.last_key.clone().filter(|key| Some(key.as_str()) != accounted),

@@ -9,9 +9,11 @@ use crate::{
     hand::Hand,
     handling_of, mixture,
     plan::{self, Reference, Shortage, Tips},
+    whole,
 };
 use domain::{
-    Attendance, Change, Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode, Step, WellStatus,
+    Attendance, Change, Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode, Grain, Step,
+    WellStatus,
 };
 use hardware::Memory;
 use std::collections::VecDeque;
@@ -85,7 +87,13 @@ impl Lane {
         };
         let deck = &self.robot.deck;
         let unseen = plan::unseen(deck, &hand.mixtures, &white.map(|white| white.blank).unwrap_or_default());
-        Ok(plan::steps(deck, &hand.handling, &hand.mixtures, &mut Tips::new(&inventory.tips), reference, &unseen))
+        Ok(match self.robot.kind.grain() {
+            Grain::Strokes => {
+                let mut tips = Tips::new(&inventory.tips);
+                plan::steps(deck, &hand.handling, &hand.mixtures, &mut tips, reference, &unseen)
+            }
+            Grain::Mixtures => whole::steps(deck, &hand.mixtures, &inventory.tips, reference, &unseen),
+        })
     }
 
     pub(super) async fn hand(&self, experiment: &ExperimentDetail) -> Result<Hand, LaneError> {

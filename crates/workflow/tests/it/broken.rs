@@ -84,8 +84,8 @@ impl Connect for Unfenced {
 }
 
 impl Robot for UnfencedRobot {
-    fn hold<'a>(&'a self, deck: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
-        self.0.hold(deck)
+    fn hold<'a>(&'a self, deck: &'a Deck, epoch: i64) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
+        self.0.hold(deck, epoch)
     }
 
     fn lookup<'a>(&'a self, hold: &'a str, key: OperationId) -> Pending<'a, Result<Lookup, RobotError>> {

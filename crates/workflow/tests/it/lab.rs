@@ -57,6 +57,8 @@ pub struct TestLab {
     poll: Duration,
     /// Those of this process, where it and the worker tell each other what they commit.
     joined: Option<Tasks>,
+    /// The robots that its workers are started for; all where nothing is said.
+    names: Option<Vec<String>>,
 }
 
 impl TestLab {
@@ -110,6 +112,7 @@ impl TestLab {
             give_way: WorkerConfig::default().give_way,
             poll: POLL,
             joined: None,
+            names: None,
         }
     }
 
@@ -143,6 +146,7 @@ impl TestLab {
             give_way: self.give_way,
             poll: self.poll,
             joined: None,
+            names: None,
             database: Arc::new(database),
         }
     }
@@ -175,6 +179,11 @@ impl TestLab {
         self.give_way = give_way;
     }
 
+    /// As `tincture worker --robot` with this name.
+    pub fn only_drive(&mut self, name: &str) {
+        self.names = Some(vec![name.to_owned()]);
+    }
+
     /// Nobody looks by itself for what the other process did.
     pub async fn only_listen(&mut self) {
         let tasks = Tasks::new(CancellationToken::new());
@@ -190,6 +199,7 @@ impl TestLab {
             lease: Duration::from_secs(1),
             give_way: self.give_way,
             connect,
+            robots: self.names.clone(),
             ..WorkerConfig::default()
         };
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");

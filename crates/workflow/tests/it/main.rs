@@ -37,6 +37,7 @@ mod broken;
 mod doubt;
 mod handling;
 mod protocols;
+mod records;
 
 use broken::{
     a_damaged_experiment_is_parked_and_the_next_is_served,
@@ -44,7 +45,14 @@ use broken::{
     a_robot_that_cannot_fence_is_asked_about_at_each_takeover, an_experiment_whose_robot_is_gone_goes_on_at_another,
 };
 
+use records::{
+    a_pipette_that_is_missing_is_found_before_anything_moves,
+    a_robot_is_driven_on_whatever_it_is_called_and_wherever_it_is,
+};
+
 on_both!(
+    a_pipette_that_is_missing_is_found_before_anything_moves,
+    a_robot_is_driven_on_whatever_it_is_called_and_wherever_it_is,
     a_damaged_experiment_is_parked_and_the_next_is_served,
     a_lab_wide_stop_tells_every_robot_whatever_the_first_answers,
     a_lane_that_panics_is_begun_again,

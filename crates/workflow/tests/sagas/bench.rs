@@ -24,6 +24,8 @@ use tokio::sync::{Notify, oneshot};
 pub enum Truth {
     NeverCame,
     Done,
+    /// It stopped somewhere in a whole mixture.
+    Half,
     /// Done, but the robot first says that it is still at it.
     StillRunning,
     FailedBefore,
@@ -136,6 +138,7 @@ enum Answer {
 }
 
 pub struct Inner {
+    kind: RobotKind,
     pub world: World,
     script: Vec<(usize, What)>,
     /// Calls so far, by the step's name.
@@ -169,8 +172,9 @@ impl std::fmt::Debug for Bench {
 }
 
 impl Bench {
-    pub fn new(world: World, script: Vec<(usize, What)>) -> Self {
+    pub fn new(kind: RobotKind, world: World, script: Vec<(usize, What)>) -> Self {
         let inner = Inner {
+            kind,
             world,
             script,
             calls: Vec::new(),
@@ -381,6 +385,7 @@ const fn puts_down(step: &Step) -> bool {
             | Step::DropInPlace { .. }
             | Step::ParkSensor { .. }
             | Step::MoveSensorToDock { .. }
+            | Step::DockSensor { .. }
     )
 }
 
@@ -462,6 +467,7 @@ impl Inner {
         let (moved, answer) = match truth {
             Truth::NeverCame => (false, None),
             Truth::Done => (true, Some(Answer::Succeeded)),
+            Truth::Half => return self.world.carry_out_half(operation.id, &operation.step),
             Truth::StillRunning => (true, Some(Answer::Running)),
             Truth::FailedBefore => (false, Some(Answer::Failed(failure(false)))),
             Truth::FailedHalfway { moved } => (moved, Some(Answer::Failed(failure(true)))),
@@ -475,7 +481,7 @@ impl Inner {
     }
 
     fn find(&mut self, run: usize, key: OperationId) -> Lookup {
-        if run <= self.forgotten {
+        if run <= self.forgotten || self.kind == RobotKind::Script {
             return Lookup::HistoryLost;
         }
         match self.commands.get_mut(&(run, key)) {
@@ -506,10 +512,10 @@ impl Connect for Bench {
 
 impl Robot for Bench {
     fn fences(&self) -> bool {
-        true
+        self.lock().kind == RobotKind::Ot2
     }
 
-    fn hold<'a>(&'a self, _: &'a Deck) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
+    fn hold<'a>(&'a self, _: &'a Deck, _: i64) -> Pending<'a, Result<Arc<dyn Hold>, RobotError>> {
         Box::pin(async move {
             self.contact(Contact::Hold).await?;
             let run = self.lock().open_run();

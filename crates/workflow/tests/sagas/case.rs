@@ -1,7 +1,7 @@
 //! What can be told apart as a case: who serves the deck, what it lacks, and what happens at which call.
 
 use crate::bench::{Act, Contact, Fault, Moment, Truth, What};
-use domain::Attendance;
+use domain::{Attendance, RobotKind};
 use std::fmt;
 
 /// What the deck lacks when the experiment is accepted.
@@ -22,6 +22,7 @@ pub enum Database {
 
 #[derive(Clone, Debug)]
 pub struct Case {
+    pub kind: RobotKind,
     pub attendance: Attendance,
     pub lacking: Lacking,
     pub database: Database,
@@ -36,7 +37,13 @@ impl Case {
     pub fn new(attendance: Attendance, at: &str, script: Vec<(usize, What)>) -> Self {
         let manner = script.iter().map(|(call, what)| call + what.to_string().len()).sum::<usize>() % 3;
         let (lacking, database) = (Lacking::Nothing, Database::Sqlite);
-        Self { attendance, lacking, database, manner, script, at: at.to_owned() }
+        Self { kind: RobotKind::Ot2, attendance, lacking, database, manner, script, at: at.to_owned() }
+    }
+
+    /// At a robot that is told whole mixtures, and can't be told to forget. Who answers says what hangs on its nozzle.
+    pub fn of_mixtures(at: &str, script: Vec<(usize, What)>) -> Self {
+        let case = Self::new(Attendance::Operator, at, script);
+        Self { kind: RobotKind::Script, manner: 1 + case.manner % 2, ..case }
     }
 
     /// Whether something is asked of the lane that it can't promise to measure every well.
@@ -67,7 +74,7 @@ impl fmt::Display for Case {
             Attendance::Virtual => "virtual",
             Attendance::Operator => "operator",
         };
-        write!(f, "{attended}")?;
+        f.write_str(if self.kind == RobotKind::Script { "script" } else { attended })?;
         if self.database == Database::Postgres {
             f.write_str("/postgres")?;
         }
@@ -170,6 +177,18 @@ pub fn sensor_faults() -> Vec<Fault> {
         Fault::Crash(Truth::NeverCame),
         Fault::Crash(Truth::Done),
     ]
+}
+
+/// Every way in which a whole mixture can fail, of which its robot says nothing at all.
+fn silent_faults() -> Vec<Fault> {
+    let truths = [Truth::NeverCame, Truth::Done, Truth::Half];
+    let certain = [Fault::NotSent, Fault::Taken];
+    certain.into_iter().chain(truths.map(Fault::Unknown)).chain(truths.map(Fault::Crash)).collect()
+}
+
+/// The same at a robot that is told whole mixtures.
+pub fn faults_of_mixtures(step: &str) -> Vec<Fault> {
+    if step == "read" { sensor_faults() } else { silent_faults() }
 }
 
 pub fn faults_of(step: &str) -> Vec<Fault> {

@@ -41,7 +41,7 @@ mod template;
 mod world;
 
 use bench::{Contact, Fault, Truth, What};
-use case::{Case, Database, Lacking, acts, faults_of, second_faults};
+use case::{Case, Database, Lacking, acts, faults_of, faults_of_mixtures, second_faults};
 use domain::Attendance;
 use std::{
     env,
@@ -65,6 +65,12 @@ static CALLS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     });
     assert_eq!(at_virtual, at_attended, "whoever attends it, the robot does the same");
     at_virtual
+});
+
+/// The same at a robot that is told whole mixtures.
+static CALLS_OF_MIXTURES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let clean = Case::of_mixtures("", Vec::new());
+    saga::play(&clean).unwrap_or_else(|wrong| panic!("nothing goes wrong: {wrong}")).calls
 });
 
 fn calls() -> impl Iterator<Item = (usize, &'static str)> {
@@ -134,6 +140,30 @@ fn every_step_fails_in_every_way() {
     let (first, second) = in_turn(every_failure);
     play(first, 1);
     play(second, 47);
+}
+
+/// A robot by its script: nothing is known of what isn't answered, no mixture comes twice, and each takeover is asked about.
+#[test]
+fn every_whole_mixture_fails_in_every_way() {
+    assert_eq!(CALLS_OF_MIXTURES.iter().filter(|call| **call == "mix").count(), 2);
+    let mut cases = Vec::new();
+    for (call, step) in CALLS_OF_MIXTURES.iter().copied().enumerate() {
+        for fault in faults_of_mixtures(step) {
+            cases.push(Case::of_mixtures(&place(call, step), vec![(call, What::Fault(fault))]));
+        }
+    }
+    play(cases, 1);
+}
+
+#[test]
+fn people_come_and_workers_are_killed_at_every_whole_mixture() {
+    let kills = [0, 3, 13, 55, 144, 377].map(What::KillAfter);
+    let mut cases = Vec::new();
+    for (call, step) in CALLS_OF_MIXTURES.iter().copied().enumerate() {
+        let whats = acts().into_iter().chain(kills);
+        cases.extend(whats.map(|what| Case::of_mixtures(&place(call, step), vec![(call, what)])));
+    }
+    play(cases, 11);
 }
 
 #[test]

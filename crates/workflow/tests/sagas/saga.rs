@@ -11,7 +11,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use domain::{
     Attendance, Change, Control, DeckCondition, ExperimentId, ExperimentStatus, Fault, FaultCode, OperationId,
-    RobotMode, Tool,
+    RobotKind, RobotMode, Tool,
 };
 use hardware::Patience;
 use serde_json::json;
@@ -53,7 +53,7 @@ pub fn play(case: &Case) -> Result<Played, String> {
     let place = template::place(case)?;
     let mut world = World::new(place.furnished.robot.deck.clone());
     template::furnish_world(&mut world, case.lacking, &place.furnished.robot.deck);
-    let bench = Bench::new(world, case.script.clone());
+    let bench = Bench::new(case.kind, world, case.script.clone());
     let mut people = People::new(case, &bench, &place.furnished);
     for _ in 0..MOST_LIVES {
         let runtime = runtime()?;
@@ -413,7 +413,8 @@ impl<'a> People<'a> {
         };
         let Some(act) = act else { return Ok(true) };
         if !robot.stands_still {
-            return Ok(false);
+            // One that can't be told to forget is only said to stand still.
+            return Ok(robot.kind == RobotKind::Script && robot.attention.is_some());
         }
         // The act may itself be the answer, upon which the lane moves.
         let held = self.standing;

@@ -61,7 +61,7 @@ struct Template {
     furnished: Furnished,
 }
 
-type Kind = (bool, Lacking);
+type Kind = (RobotKind, bool, Lacking);
 
 static TEMPLATES: LazyLock<Mutex<HashMap<Kind, Arc<Template>>>> = LazyLock::new(Mutex::default);
 
@@ -78,17 +78,17 @@ pub fn place(case: &Case) -> Result<Place, String> {
         Database::Postgres => {
             let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
             let database = runtime.block_on(TestDatabase::postgres());
-            let furnished = runtime.block_on(furnish(&database.store, case.attendance, case.lacking));
+            let furnished = runtime.block_on(furnish(&database.store, case));
             Ok(Place { url: database.url.clone(), furnished, _gone: Gone::Postgres(database) })
         }
     }
 }
 
 fn copy(case: &Case) -> Result<Place, String> {
-    let kind = (case.attendance == Attendance::Virtual, case.lacking);
+    let kind = (case.kind, case.attendance == Attendance::Virtual, case.lacking);
     let template = {
         let mut templates = TEMPLATES.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(templates.entry(kind).or_insert_with(|| Arc::new(make(case.attendance, case.lacking))))
+        Arc::clone(templates.entry(kind).or_insert_with(|| Arc::new(make(case))))
     };
     let file = DIRECTORY.path().join(format!("{}.db", uuid::Uuid::now_v7()));
     std::fs::write(&file, &template.bytes).map_err(|error| error.to_string())?;
@@ -99,14 +99,14 @@ fn copy(case: &Case) -> Result<Place, String> {
     })
 }
 
-fn make(attendance: Attendance, lacking: Lacking) -> Template {
+fn make(case: &Case) -> Template {
     let file = DIRECTORY.path().join(format!("template-{}.db", uuid::Uuid::now_v7()));
     let url = format!("sqlite://{}", file.display());
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let furnished = runtime.block_on(async {
         let store = Store::connect(&url, Options::default()).await.expect("a database");
         store.migrate().await.expect("the migrations run");
-        let furnished = furnish(&store, attendance, lacking).await;
+        let furnished = furnish(&store, case).await;
         store.run_sql("PRAGMA wal_checkpoint(TRUNCATE)").await;
         store.close().await.expect("closed");
         furnished
@@ -115,10 +115,11 @@ fn make(attendance: Attendance, lacking: Lacking) -> Template {
     Template { bytes: std::fs::read(&file).expect("the database's file"), furnished }
 }
 
-async fn furnish(store: &Store, attendance: Attendance, lacking: Lacking) -> Furnished {
+async fn furnish(store: &Store, case: &Case) -> Furnished {
+    let Case { kind, attendance, lacking, .. } = *case;
     let robot = NewRobot {
         name: "scripted".to_owned(),
-        kind: RobotKind::Ot2,
+        kind,
         url: "http://nowhere.invalid:31950".to_owned(),
         sensor_url: "tcp://nowhere.invalid:9".to_owned(),
         attendance,

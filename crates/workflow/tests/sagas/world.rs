@@ -119,9 +119,26 @@ impl World {
         self.happened
     }
 
-    /// Carries one step out.
+    /// Carries one step out. A robot that is told whole mixtures knows what it does in between.
     pub fn carry_out(&mut self, key: OperationId, step: &Step, memory: Memory) {
         let at = self.count(key);
+        let strokes = step.clone().in_strokes();
+        if strokes.as_slice() == [step.clone()] {
+            return self.stroke(at, key, step, memory);
+        }
+        self.known_to_run = true;
+        strokes.iter().for_each(|stroke| self.stroke(at, key, stroke, Memory::Knows));
+    }
+
+    /// Only the first half of it.
+    pub fn carry_out_half(&mut self, key: OperationId, step: &Step) {
+        let at = self.count(key);
+        let strokes = step.clone().in_strokes();
+        self.known_to_run = true;
+        strokes.iter().take(strokes.len() / 2).for_each(|stroke| self.stroke(at, key, stroke, Memory::Knows));
+    }
+
+    fn stroke(&mut self, at: usize, key: OperationId, step: &Step, memory: Memory) {
         let blind = matches!(
             step,
             Step::Home | Step::MoveToTrash { .. } | Step::DropInPlace { .. } | Step::MoveSensorToDock { .. }
@@ -150,6 +167,9 @@ impl World {
             Step::ParkSensor { .. } => self.park_sensor(),
             Step::MoveSensorToDock { .. } => self.move_sensor_to_dock(),
             Step::Read { .. } | Step::CheckBlank { .. } => self.violation("the robot can't read".to_owned()),
+            Step::Mix { .. } | Step::PresentSensor { .. } | Step::DockSensor { .. } => {
+                self.violation("that is no stroke".to_owned());
+            }
         }
     }
 

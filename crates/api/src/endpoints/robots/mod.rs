@@ -1,8 +1,10 @@
 //! `/robots`: what the lab has, and what those who run it do with it.
 
+pub mod check;
 pub mod deck;
 pub mod list;
 pub mod read;
+pub mod setup;
 
 use auth::Identity;
 use axum::Json;

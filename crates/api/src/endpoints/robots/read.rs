@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
 };
 use chrono::{DateTime, Utc};
-use domain::{ExperimentId, RobotMode};
+use domain::{ExperimentId, MountsSeen, PipetteSeen, RobotMode};
 use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::Serialize;
 use store::Robot;
@@ -32,12 +32,48 @@ pub struct RobotDetail {
     /// What hangs on its nozzle, in words.
     #[schema(example = "the red tip of B1 with 60 µL in it")]
     nozzle: String,
+    /// What its mounts carried when it was last asked; null before that, and unless the caller runs the lab.
+    mounts: Option<MountsView>,
     /// The experiment in hand; null also when it is somebody else's and the caller neither runs the lab
     /// nor teaches them.
     #[schema(value_type = Option<Uuid>)]
     experiment_id: Option<ExperimentId>,
     /// What is on its deck and when it runs out, for the queue as it stands.
     supplies: Vec<SupplyView>,
+}
+
+/// What a robot said that its mounts carry.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MountsView {
+    seen_at: DateTime<Utc>,
+    /// Null where nothing hangs there.
+    left: Option<PipetteView>,
+    right: Option<PipetteView>,
+}
+
+/// A pipette as the robot knows it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PipetteView {
+    #[schema(example = "p300_single_gen2")]
+    name: String,
+    #[schema(example = "p300_single_v2.1")]
+    model: String,
+    #[schema(example = "P3HSV2120230101")]
+    serial: String,
+}
+
+impl From<PipetteSeen> for PipetteView {
+    fn from(seen: PipetteSeen) -> Self {
+        let PipetteSeen { name, model, serial } = seen;
+        Self { name, model, serial }
+    }
+}
+
+impl From<MountsSeen> for MountsView {
+    fn from(mounts: MountsSeen) -> Self {
+        let MountsSeen { at: seen_at, left, right } = mounts;
+        Self { seen_at, left: left.map(PipetteView::from), right: right.map(PipetteView::from) }
+    }
 }
 
 /// One consumable and how long it lasts.
@@ -102,6 +138,7 @@ impl RobotDetail {
             mode_since: robot.mode_at,
             stands_still: robot.stands_still,
             nozzle: robot.tool.sentence(),
+            mounts: robot.mounts.clone().filter(|_| all).map(MountsView::from),
             experiment_id: in_hand.map(|experiment| experiment.id),
             supplies,
             robot: RobotView::of(robot, inventory, Utc::now(), identity.role()),

@@ -8,15 +8,12 @@ use crate::{
         labware,
     },
 };
-use domain::{Mount, Step};
+use domain::{Mount, Step, labware::LabwareName};
 use serde_json::{Map, Value, json};
 
 pub(super) fn write(protocol: &Protocol) -> Value {
     let deck = &protocol.deck;
-    let uri = |load_name: &str| {
-        let (namespace, version) = labware::reference(load_name);
-        format!("{namespace}/{load_name}/{version}")
-    };
+    let uri = |labware: &str| labware::reference(deck, labware).to_string();
     let definitions: Map<String, Value> =
         own_definitions(deck).into_iter().map(|(name, definition)| (uri(name), definition)).collect();
     let mut commands = load(protocol);
@@ -42,8 +39,8 @@ fn load(protocol: &Protocol) -> Vec<Value> {
         let name = pipette.model.load_name();
         told("loadPipette", json!({"pipetteName": name, "mount": pipette.mount, "pipetteId": hand.id}))
     });
-    let labware = pieces(&protocol.deck).into_iter().map(|(id, slot, load_name)| {
-        let (namespace, version) = labware::reference(load_name);
+    let labware = pieces(&protocol.deck).into_iter().map(|(id, slot, labware)| {
+        let LabwareName { namespace, load_name, version } = labware::reference(&protocol.deck, labware);
         let params = json!({
             "location": {"slotName": slot.0.to_string()}, "loadName": load_name, "namespace": namespace, "version": version,
             "labwareId": id,

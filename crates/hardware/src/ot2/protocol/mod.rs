@@ -158,7 +158,7 @@ fn places(deck: &Deck) -> Places {
 fn own_definitions(deck: &Deck) -> Vec<(&str, Value)> {
     let mut own: Vec<(&str, Value)> = Vec::new();
     for (_, _, load_name) in pieces(deck) {
-        if let Some(definition) = labware::own(load_name)
+        if let Some(definition) = labware::own(deck, load_name)
             && own.iter().all(|(name, _)| *name != load_name)
         {
             own.push((load_name, definition));

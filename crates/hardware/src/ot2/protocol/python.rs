@@ -8,18 +8,19 @@ use crate::ot2::{
     },
     labware,
 };
-use domain::{Mixing, Mount, Step};
+use domain::{Mixing, Mount, Step, labware::LabwareName};
 use std::fmt::Write as _;
 
 pub(super) fn write(protocol: &Protocol) -> String {
     let mut text = head(protocol);
     text.push_str("\n\ndef run(protocol: protocol_api.ProtocolContext):\n");
-    for (name, slot, load_name) in pieces(&protocol.deck) {
-        let (namespace, version) = labware::reference(load_name);
-        let loaded = match labware::own(load_name) {
-            Some(_) => format!("protocol.load_labware_from_definition({}, {})", constant(load_name), slot.0),
+    let deck = &protocol.deck;
+    for (name, slot, piece) in pieces(deck) {
+        let LabwareName { namespace, load_name, version } = labware::reference(deck, piece);
+        let loaded = match labware::own(deck, piece) {
+            Some(_) => format!("protocol.load_labware_from_definition({}, {})", constant(&load_name), slot.0),
             None => {
-                let name = literal(load_name);
+                let name = literal(&load_name);
                 format!("protocol.load_labware({name}, {}, namespace=\"{namespace}\", version={version})", slot.0)
             }
         };
@@ -49,8 +50,11 @@ fn head(protocol: &Protocol) -> String {
          metadata = {{\"protocolName\": {title}, \"author\": \"Tincture\", \"description\": {origin}}}\n\
          requirements = {{\"robotType\": \"OT-2\", \"apiLevel\": \"2.15\"}}\n"
     );
-    for (load_name, definition) in own_definitions(&protocol.deck) {
-        let _ = write!(text, "\n{} = json.loads(r'''{definition}''')\n", constant(load_name));
+    for (piece, definition) in own_definitions(&protocol.deck) {
+        let name = constant(&labware::reference(&protocol.deck, piece).load_name);
+        // JSON has its quotes in texts alone, where they may be spelt so.
+        let document = definition.to_string().replace('\'', "\\u0027");
+        let _ = write!(text, "\n{name} = json.loads(r'''{document}''')\n");
     }
     let _ = write!(
         text,
@@ -120,7 +124,7 @@ fn said(protocol: &Protocol, act: &Act<'_>) -> String {
 
 /// `ac_6_tuberack_15000ul` as `AC_6_TUBERACK_15000UL`.
 fn constant(load_name: &str) -> String {
-    load_name.to_ascii_uppercase()
+    load_name.to_ascii_uppercase().replace('.', "_")
 }
 
 fn line(text: &mut String, what: &str) {

@@ -6,7 +6,7 @@ use crate::{
     when::When,
 };
 use chrono::Utc;
-use domain::{DeckCondition, DyeVial, Fault, FaultCode, Inventory, PLATE_WELLS, RobotMode, Role, Tool};
+use domain::{DeckCondition, DyeVial, Fault, FaultCode, Inventory, PLATE_WELLS, RobotKind, RobotMode, Role, Tool};
 use store::{Driver, Robot};
 use views::{Attention, FaultView};
 
@@ -88,7 +88,9 @@ impl QuestionView {
         let problem = Some(typed.problem.clone()).filter(|problem| !problem.is_empty());
         let typed = if typed.act == form && problem.is_some() { typed } else { guess(robot, &fault, form) };
         let checklist = if asks_for_everything(fault.code) { checklist(robot, inventory) } else { Vec::new() };
-        let nozzle = if fault.code == FaultCode::CommandInDoubt { nozzle(&robot.tool) } else { Vec::new() };
+        let stands = stands(robot, &fault);
+        let asks_for_nozzle = fault.code == FaultCode::CommandInDoubt && stands.is_none();
+        let nozzle = if asks_for_nozzle { nozzle(&robot.tool) } else { Vec::new() };
         let condition = if nozzle.is_empty() { DeckCondition::HandsFree } else { DeckCondition::Still };
         let has_acts = !form.is_empty() || !checklist.is_empty() || !nozzle.is_empty();
         let hands_off = hands_off(robot, condition, driver).filter(|_| has_acts);
@@ -96,7 +98,7 @@ impl QuestionView {
         let version = format!("{} {since:?} {hands_off:?} {left} {problem:?}", fault.code);
         Self {
             since: since.map(|since| When::new(since, Utc::now())),
-            looked: looked(fault.code, left),
+            looked: looked(fault.code, left).or(stands),
             forms: Forms::of(robot, typed),
             fault: sentences::fault(fault),
             nozzle,
@@ -168,6 +170,13 @@ const fn looked(code: FaultCode, left: usize) -> Option<&'static str> {
         FaultCode::RobotMistaken => Some("It is the right machine, and only this lab drives it: go on"),
         _ => Some("I have looked; it is safe to go on"),
     }
+}
+
+/// The same of a robot that can't be told to forget: what it was told before has no known end until somebody says that it
+/// stands still, and nobody can say before what hangs on its nozzle.
+fn stands(robot: &Robot, question: &Fault) -> Option<&'static str> {
+    let is_open = question.code == FaultCode::CommandInDoubt && !robot.lets_hands(DeckCondition::Still);
+    (is_open && robot.kind == RobotKind::Script).then_some("It stands still: go on")
 }
 
 /// What may hang on a nozzle of which the journal says this.

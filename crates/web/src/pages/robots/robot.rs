@@ -15,6 +15,7 @@ use crate::{
     fields::Fields,
     sentences::{self, sentence},
     session::SignedIn,
+    when::When,
 };
 use askama::Template;
 use auth::Identity;
@@ -24,7 +25,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use domain::{Attendance, DeckCondition};
+use domain::{Attendance, DeckCondition, Mount, Permission};
 use request::{AppState, ClientIp};
 use serde::Deserialize;
 use store::Robot;
@@ -50,10 +51,63 @@ struct RobotPage {
     done: &'static str,
     /// What was said by the act that answers the robot's question, or part of it.
     answered: Option<&'static str>,
+    record: Record,
+    may_set_up: bool,
     /// Why hands must stay off the deck; nothing when they may go there.
     hands_off: Option<HandsOff>,
     /// Looked at again by itself without a script: not while somebody may be typing.
     refreshes: bool,
+}
+
+/// What it is, as it is set up and as it says itself.
+struct Record {
+    pieces: Vec<Piece>,
+    mounts: Vec<MountView>,
+    /// When the robot told what hangs there.
+    seen: Option<When>,
+}
+
+struct Piece {
+    slot: u8,
+    labware: String,
+    what: String,
+}
+
+struct MountView {
+    side: &'static str,
+    /// What hangs there, or what the deck has where it was never asked.
+    seen: String,
+    wanted: &'static str,
+    lacks: bool,
+}
+
+impl Record {
+    fn of(robot: &Robot) -> Self {
+        let deck = &robot.deck;
+        let mut pieces: Vec<_> = deck
+            .pieces()
+            .into_iter()
+            .map(|(slot, labware, what)| Piece { slot: slot.0, labware: labware.to_owned(), what: what.to_owned() })
+            .collect();
+        pieces.push(Piece { slot: 12, labware: "fixed trash".to_owned(), what: "trash".to_owned() });
+        pieces.sort_by_key(|piece| piece.slot);
+        let mount = |mount, side| {
+            let wanted = deck.pipette(mount).map(|pipette| pipette.model.load_name());
+            let seen = robot.mounts.as_ref().and_then(|mounts| mounts.on(mount));
+            MountView {
+                side,
+                seen: seen.map_or_else(|| "nothing".to_owned(), |seen| format!("{} {}", seen.name, seen.serial)),
+                wanted: wanted.unwrap_or("nothing"),
+                lacks: wanted.is_some() && seen.map(|seen| seen.name.as_str()) != wanted,
+            }
+        };
+        let told = [mount(Mount::Left, "Left mount"), mount(Mount::Right, "Right mount")];
+        Self {
+            pieces,
+            mounts: if robot.mounts.is_some() { told.into() } else { Vec::new() },
+            seen: robot.mounts.as_ref().map(|mounts| When::new(mounts.at, Utc::now())),
+        }
+    }
 }
 
 impl RobotPage {
@@ -88,7 +142,8 @@ pub async fn show(
     Query(wish): Query<Wish>,
 ) -> Result<Response, PageError> {
     let (robot, visitor) = named(&state, &me, &name).await?;
-    page(&state, visitor, robot, Typed::default(), &wish).await
+    let may_set_up = Permission::SetUpRobots.is_given_to(me.role());
+    page(&state, visitor, robot, Typed::default(), (&wish, may_set_up)).await
 }
 
 /// `POST /robots/{name}/{command}`
@@ -124,7 +179,8 @@ pub async fn deck(
         }
     };
     let typed = Typed { problem: sentence(&problem), ..Typed::read(&fields) };
-    Ok((status, page(&state, visitor, robot, typed, &Wish::default()).await?).into_response())
+    let may_set_up = Permission::SetUpRobots.is_given_to(me.role());
+    Ok((status, page(&state, visitor, robot, typed, (&Wish::default(), may_set_up)).await?).into_response())
 }
 
 /// The robot with this id or this name, and how many of the lab's wait for a person.
@@ -140,7 +196,7 @@ async fn page(
     visitor: Visitor,
     robot: Robot,
     typed: Typed,
-    wish: &Wish,
+    (wish, may_set_up): (&Wish, bool),
 ) -> Result<Response, PageError> {
     let inventory = state.store.inventory(robot.id).await?;
     let standing = Standing::of(state, &robot).await?;
@@ -163,6 +219,8 @@ async fn page(
         done: acts::form(&wish.done),
         answered: acts::said(&wish.answered),
         hands_off,
+        record: Record::of(&robot),
+        may_set_up,
         standing,
         notice: notice(&robot).map(sentences::fault),
         name: robot.name,

@@ -156,7 +156,13 @@ pub const TRASH: Standard = Standard {
     ..TUBES
 };
 
-const NAMESPACE: &str = "opentrons";
+/// Of all that is Opentrons' own.
+pub(super) const NAMESPACE: &str = "opentrons";
+
+/// The newest version of the standard definition of that name.
+pub(super) fn newest(load_name: &str) -> Option<u32> {
+    CATALOGUE.iter().find(|known| known.load_name == load_name)?.versions.last().copied()
+}
 
 /// The standard definition of that name and version in the namespace `opentrons`, if there is one.
 pub fn standard(namespace: &str, load_name: &str, version: u32) -> Option<Definition> {
