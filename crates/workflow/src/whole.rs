@@ -64,7 +64,7 @@ fn portions(deck: &Deck, mixture: &Mixture, known_tips: &[Tip]) -> Result<Vec<Po
 fn portion(deck: &Deck, dye: &DyeVial, mixture: &Mixture, known_tips: &[Tip]) -> Result<Portion, Shortage> {
     let DyeVial { name, vial, tip, .. } = dye;
     let volume = mixture.missing(name);
-    let measures = |pipette: &&Pipette| volume >= pipette.model.least() && volume <= pipette.model.most();
+    let measures = |pipette: &&Pipette| volume >= pipette.model.least() && volume <= pipette.most();
     let pipette = deck.pipette(deck.sensor_mount).filter(measures);
     let pipette = pipette.ok_or_else(|| Shortage::Pipette { dye: name.clone(), volume })?;
     let is_other =

@@ -5,8 +5,8 @@ use crate::{
     world::World,
 };
 use domain::{
-    Attendance, BlowOut, Change, Deck, DeckCondition, ExperimentId, Handling, Mixing, RobotKind, Role, Slot, TipPolicy,
-    UserId, Volume, WellName,
+    Attendance, BlowOut, Change, Deck, DeckCondition, ExperimentId, Grain, Handling, Mixing, RobotKind, Role, Slot,
+    TipPolicy, UserId, Volume, WellName,
 };
 use serde_json::json;
 use std::{
@@ -140,14 +140,15 @@ async fn furnish(store: &Store, case: &Case) -> Furnished {
         volumes: dyes.iter().map(|(dye, ul)| ((*dye).to_owned(), *ul)).collect::<BTreeMap<_, _>>(),
     };
     let wells = vec![well(&[("red", 60.0), ("blue", 40.0)]), well(&[("red", 30.0)])];
-    let request = ExperimentRequest { name: None, wells, handling: handling() };
+    let request = ExperimentRequest { name: None, wells, handling: handling(kind) };
     let accepted = Lab::new(store.clone()).submit(&user, request, None, None).await.expect("accepted");
     Furnished { robot, user, experiment: accepted.experiment.experiment.id }
 }
 
-/// As usual; with `TINCTURE_SAGAS_HANDLING=all` mixed, touched off and whatever else a person may ask for.
-fn handling() -> Handling {
-    if std::env::var_os("TINCTURE_SAGAS_HANDLING").is_none() {
+/// As usual; with `TINCTURE_SAGAS_HANDLING=all` mixed, touched off and whatever else a person may ask for, where the robot can
+/// be told that.
+fn handling(kind: RobotKind) -> Handling {
+    if kind.grain() == Grain::Mixtures || std::env::var_os("TINCTURE_SAGAS_HANDLING").is_none() {
         return Handling::default();
     }
     Handling {
