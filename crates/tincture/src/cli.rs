@@ -410,7 +410,7 @@ pub enum Robot {
         /// The pipette on the left mount, like p1000_single_gen2
         #[arg(long, value_name = "MODEL")]
         left: Option<PipetteModel>,
-        /// The pipette on the right mount; p300_single_gen2 unless either is given
+        /// The pipette on the right mount; a new robot has p300_single_gen2 there unless either is given
         #[arg(long, value_name = "MODEL")]
         right: Option<PipetteModel>,
         /// Which wells of a new plate are looked at before the first drop: none, sample (up to four of each plate) or all
