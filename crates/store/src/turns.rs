@@ -442,7 +442,8 @@ mod tests {
         assert!(!before(SHORT, 0).is_fresh(8));
         assert!(!before(SHORT, 250).is_fresh(7), "another process may have changed it");
         assert!(before(SHORT + 1, 0).is_fresh(8));
-        assert!(!before(SHORT + 1, 1_000).is_fresh(7));
+        assert!(before(SHORT + 1, 1_500).is_fresh(8));
+        assert!(!Turns { took: took / 2, ..before(SHORT + 1, 1_000) }.is_fresh(7));
         assert!(!Turns { took: 100 * took, ..before(SHORT + 1, 2_000) }.is_fresh(7));
     }
 }

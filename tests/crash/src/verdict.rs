@@ -177,6 +177,17 @@ impl<'a> Case<'a> {
         self.by_key.get(&key).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Whether the journal has it. Of a reading's exposures only the first bears the operation's own id.
+    fn is_intended(&self, id: OperationId, event: &Event) -> bool {
+        let exposures = || (0..=u8::MAX).map(|index| id.exposure(index));
+        self.steps.contains_key(&id)
+            || matches!(event, Event::Read { .. }) && exposures().any(|operation| self.reads(operation))
+    }
+
+    fn reads(&self, operation: OperationId) -> bool {
+        matches!(self.steps.get(&operation), Some((Step::Read { .. } | Step::CheckBlank { .. }, _)))
+    }
+
     fn wells(&self) -> impl Iterator<Item = (&'a Well, Option<&'a Measurement>)> {
         self.evidence.experiments.iter().flat_map(|e| &e.wells).map(|(well, result)| (well, result.as_ref()))
     }
@@ -581,7 +592,7 @@ fn journal(case: &Case<'_>, violations: &mut Vec<Violation>) {
         // What a promoted server lacks is a doubt in the journal, unless the deck it was done on was given up as a whole.
         let may_lack = case.evidence.may_lose_commits
             && (!moves_something(&act.entry.event) || is_renewed_after(case, *robot, act.entry));
-        if !case.steps.contains_key(id) && !may_lack {
+        if !case.is_intended(*id, &act.entry.event) && !may_lack {
             let robot = case.robots.get(robot).map_or("?", |robot| &robot.name);
             broken(format!("something happened on {robot} that nobody had intended: {}", told(act.entry)));
         }
