@@ -1,6 +1,6 @@
 //! What people and workers say of a robot: who answers its questions, what it was told, when hands may go to it.
 
-use crate::{Deck, Flaw, Mount, experiment::named_states};
+use crate::{Deck, Flaw, Mount, Pipette, experiment::named_states};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -126,17 +126,21 @@ impl MountsSeen {
         }
     }
 
+    /// Whether this pipette hangs where a deck has it.
+    pub fn has(&self, pipette: &Pipette) -> bool {
+        self.on(pipette.mount).is_some_and(|seen| seen.name == pipette.model.load_name())
+    }
+
     /// What a deck needs and doesn't hang there; a pipette that the deck has no use for is in nobody's way.
     pub fn lacks(&self, deck: &Deck) -> Vec<Flaw> {
-        let lack = |pipette: &crate::Pipette| {
+        let lack = |pipette: &Pipette| {
             let wanted = pipette.model.load_name();
-            let there = self.on(pipette.mount).map(|seen| seen.name.as_str());
             let side = match pipette.mount {
                 Mount::Left => "left mount",
                 Mount::Right => "right mount",
             };
-            let what = there.unwrap_or("nothing");
-            (there != Some(wanted)).then(|| Flaw::new(side, format!("{what} hangs there, and the deck has {wanted}")))
+            let what = self.on(pipette.mount).map_or("nothing", |seen| seen.name.as_str());
+            (!self.has(pipette)).then(|| Flaw::new(side, format!("{what} hangs there, and the deck has {wanted}")))
         };
         deck.pipettes.iter().filter_map(lack).collect()
     }

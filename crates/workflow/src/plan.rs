@@ -98,11 +98,11 @@ impl Reference {
         mixtures.iter().find(|mixture| mixture.is_untouched()).map_or(Self::Last, |mixture| Self::First(mixture.at))
     }
 
-    /// The empty well where it can be read again.
-    pub(crate) const fn again_over(self) -> Option<WellName> {
+    /// The empty well where it is read again after these wells; nothing where it isn't.
+    pub(crate) const fn again_after(self, wells: &[Mixture]) -> Option<WellName> {
         match self {
-            Self::Over(well) | Self::Known(Some(well)) => Some(well),
-            Self::Known(None) | Self::First(_) | Self::Last => None,
+            Self::Over(well) | Self::Known(Some(well)) if wells.len() >= LEAST_WELLS_BETWEEN_WHITES => Some(well),
+            _ => None,
         }
     }
 }
@@ -110,7 +110,7 @@ impl Reference {
 /// After so many wells the white is read again, to see whether it is still what it was…
 pub(crate) const WELLS_BETWEEN_WHITES: usize = 24;
 /// …but not after fewer than these: it costs five seconds, and nothing changes in half a minute.
-pub(crate) const LEAST_WELLS_BETWEEN_WHITES: usize = 8;
+const LEAST_WELLS_BETWEEN_WHITES: usize = 8;
 
 /// Wells of one plate that are looked at before it is believed to be new.
 const SAMPLE: usize = 4;
@@ -168,7 +168,7 @@ pub fn steps(
         let ordered = travel::shortest(deck, first, mixtures, |mixture| mixture.at);
         for wells in ordered.chunks(WELLS_BETWEEN_WHITES) {
             plan.extend(wells.iter().flat_map(|mixture| read(deck.sensor_mount, mixture.at, Some(mixture))));
-            let again = reference.again_over().filter(|_| wells.len() >= LEAST_WELLS_BETWEEN_WHITES);
+            let again = reference.again_after(wells);
             plan.extend(again.into_iter().flat_map(|over| read(deck.sensor_mount, over, None)));
         }
         plan.push(Step::ParkSensor { mount: deck.sensor_mount });

@@ -7,7 +7,7 @@
 
 use crate::{
     mixture::Mixture,
-    plan::{LEAST_WELLS_BETWEEN_WHITES, Reference, Shortage, WELLS_BETWEEN_WHITES},
+    plan::{Reference, Shortage, WELLS_BETWEEN_WHITES},
 };
 use domain::{Deck, Docking, DyeVial, Mount, Pipette, Portion, Step, Tip, Tool, WellName};
 
@@ -33,7 +33,7 @@ pub fn steps(
         for mixture in wells {
             plan.extend(mix_and_read(deck, mixture, known_tips)?);
         }
-        let again = reference.again_over().filter(|_| wells.len() >= LEAST_WELLS_BETWEEN_WHITES);
+        let again = reference.again_after(wells);
         plan.extend(again.into_iter().flat_map(|over| look(mount, over, Step::Read { over, well: None })));
     }
     Ok(plan)

@@ -19,6 +19,9 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long one that was asked to end may take.
 const END_LIMIT: Duration = Duration::from_secs(60);
 
+/// So many lines of a log are told of a process that doesn't start.
+const LAST_LINES: usize = 12;
+
 /// How a process is started, again and again.
 #[derive(Clone, Debug)]
 pub struct Recipe {
@@ -52,11 +55,7 @@ impl Recipe {
                     match lines.next_line().await? {
                         Some(line) if line.contains(mark) => return Ok(line),
                         Some(_) => {}
-                        None => bail!(
-                            "{} ended before it said '{mark}'; see its log in {}",
-                            self.name,
-                            self.directory.display()
-                        ),
+                        None => bail!("{} ended before it said '{mark}': {}", self.name, self.last_said()),
                     }
                 }
             };
@@ -75,6 +74,13 @@ impl Recipe {
         command.args(&self.arguments).envs(self.environment.iter().cloned()).current_dir(&self.directory);
         command.kill_on_drop(true);
         command
+    }
+
+    /// The end of its log, which may be gone before anybody looks.
+    fn last_said(&self) -> String {
+        let log = std::fs::read_to_string(log_path(&self.directory, &self.name)).unwrap_or_default();
+        let lines: Vec<_> = log.lines().rev().take(LAST_LINES).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
     fn log(&self) -> Result<File> {

@@ -179,9 +179,8 @@ impl<'a> Case<'a> {
 
     /// Whether the journal has it. Of a reading's exposures only the first bears the operation's own id.
     fn is_intended(&self, id: OperationId, event: &Event) -> bool {
-        let exposures = || (0..=u8::MAX).map(|index| id.exposure(index));
         self.steps.contains_key(&id)
-            || matches!(event, Event::Read { .. }) && exposures().any(|operation| self.reads(operation))
+            || matches!(event, Event::Read { .. }) && exposures(id).any(|operation| self.reads(operation))
     }
 
     fn reads(&self, operation: OperationId) -> bool {
@@ -196,6 +195,11 @@ impl<'a> Case<'a> {
         let is_drop = |step: &Step| matches!(step, Step::Dispense { well: into, .. } | Step::Mix { well: into, .. } if *into == well.id);
         self.evidence.journal.iter().filter(|record| is_drop(&record.step)).map(|record| record.id).collect()
     }
+}
+
+/// Each exposure of an operation has an id of its own; those of any of them are the same.
+fn exposures(id: OperationId) -> impl Iterator<Item = OperationId> {
+    (0..=u8::MAX).map(move |index| id.exposure(index))
 }
 
 /// On a broker the lease follows the operation.
@@ -420,8 +424,7 @@ fn is_its_reading(case: &Case<'_>, well: &Well, result: &Measurement) -> Result<
     let acts = case.by_place.get(&place).map(Vec::as_slice).unwrap_or_default();
     let last_drop =
         acts.iter().filter(|act| matches!(act.entry.event, Event::Dispense { .. })).map(|act| act.entry.sequence).max();
-    // Each exposure of the operation has an id of its own.
-    let exposures: HashSet<OperationId> = (0..=u8::MAX).map(|index| id.exposure(index)).collect();
+    let exposures: HashSet<OperationId> = exposures(id).collect();
     let is_exposure = |act: &&Act<'_>| {
         matches!(act.entry.event, Event::Read { .. })
             && key(act.entry).is_some_and(|key| exposures.contains(&key))

@@ -7,7 +7,7 @@ use crash::{
     database::Kind,
     fault::Mix,
     run::{Broken, Report},
-    turn::turn,
+    turn::{turn, turn_alone},
     verdict::Promise,
 };
 
@@ -15,7 +15,7 @@ use crash::{
 const SEED: u64 = 20_261_123;
 
 async fn survives(database: Kind) {
-    let _turn = turn().await.expect("a turn");
+    let _turn = turn_alone().await.expect("a turn");
     let report = crash::run(&Settings::new(SEED, 200, database)).await.expect("the harness works");
     assert!(report.violations.is_empty(), "{report}");
     assert!(report.faults >= 200, "only {} faults took effect", report.faults);

@@ -243,7 +243,7 @@ mod tests {
     /// the judge is that it believes them, and that it doesn't believe a well that somebody else had used before.
     #[test]
     fn an_honest_lab_is_believed_and_a_used_plate_is_not() {
-        const INSTRUMENTS: u64 = 20;
+        const INSTRUMENTS: u64 = 8;
         const WELLS: usize = 400;
         let deck = Deck::default();
         let (mut alarms, mut missed, mut worst) = (0, 0, 0.0_f64);

@@ -25,7 +25,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use domain::{Attendance, DeckCondition, Mount, Permission};
+use domain::{Attendance, DeckCondition, Mount, MountsSeen, Permission};
 use request::{AppState, ClientIp};
 use serde::Deserialize;
 use store::Robot;
@@ -75,7 +75,6 @@ struct Piece {
 
 struct MountView {
     side: &'static str,
-    /// What hangs there, or what the deck has where it was never asked.
     seen: String,
     wanted: &'static str,
     lacks: bool,
@@ -91,20 +90,21 @@ impl Record {
             .collect();
         pieces.push(Piece { slot: 12, labware: "fixed trash".to_owned(), what: "trash".to_owned() });
         pieces.sort_by_key(|piece| piece.slot);
-        let mount = |mount, side| {
-            let wanted = deck.pipette(mount).map(|pipette| pipette.model.load_name());
-            let seen = robot.mounts.as_ref().and_then(|mounts| mounts.on(mount));
-            MountView {
-                side,
-                seen: seen.map_or_else(|| "nothing".to_owned(), |seen| format!("{} {}", seen.name, seen.serial)),
-                wanted: wanted.unwrap_or("nothing"),
-                lacks: wanted.is_some() && seen.map(|seen| seen.name.as_str()) != wanted,
-            }
+        let told = |mounts: &MountsSeen| {
+            [(Mount::Left, "Left mount"), (Mount::Right, "Right mount")].map(|(mount, side)| {
+                let wanted = deck.pipette(mount);
+                let seen = mounts.on(mount);
+                MountView {
+                    side,
+                    seen: seen.map_or_else(|| "nothing".to_owned(), |seen| format!("{} {}", seen.name, seen.serial)),
+                    wanted: wanted.map_or("nothing", |pipette| pipette.model.load_name()),
+                    lacks: wanted.is_some_and(|pipette| !mounts.has(pipette)),
+                }
+            })
         };
-        let told = [mount(Mount::Left, "Left mount"), mount(Mount::Right, "Right mount")];
         Self {
             pieces,
-            mounts: if robot.mounts.is_some() { told.into() } else { Vec::new() },
+            mounts: robot.mounts.as_ref().map(|mounts| told(mounts).into()).unwrap_or_default(),
             seen: robot.mounts.as_ref().map(|mounts| When::new(mounts.at, Utc::now())),
         }
     }
