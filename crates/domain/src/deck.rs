@@ -126,6 +126,10 @@ pub const MOST_READS: u8 = 16;
 /// It can't be moved.
 const TRASH: Slot = Slot(12);
 
+/// Strokes that an amount may take for the sake of a smaller error. Each is another dip into the vial and a drop that may stay
+/// on the tip, which no data sheet counts, and takes its time.
+const FEW_STROKES: u32 = 2;
+
 /// Where a second rack of the same tips stands.
 const SECOND_RACK: Slot = Slot(5);
 
@@ -254,13 +258,13 @@ impl Deck {
         self.pipettes.iter().find(|pipette| pipette.mount == mount)
     }
 
-    /// The pipette that measures this volume best: of those that need fewest strokes the one with the smallest error
-    /// ([`Pipette::error_ul`]). An amount that one of them gives in a stroke isn't split.
+    /// The pipette that measures this volume best: with the smallest error ([`Pipette::error_ul`]) of those that give it in at
+    /// most [`FEW_STROKES`]; where none does, the one that needs fewest.
     pub fn pipette_for(&self, volume: Volume) -> Option<&Pipette> {
         let able = self.pipettes.iter().filter(|pipette| volume >= pipette.model.least());
         able.min_by(|one, other| {
-            let strokes = one.strokes(volume).cmp(&other.strokes(volume));
-            strokes.then(one.error_ul(volume).total_cmp(&other.error_ul(volume)))
+            let splits = |pipette: &Pipette| pipette.strokes(volume).max(FEW_STROKES);
+            splits(one).cmp(&splits(other)).then(one.error_ul(volume).total_cmp(&other.error_ul(volume)))
         })
     }
 

@@ -55,20 +55,9 @@ impl Mount {
     }
 }
 
-/// How high the planner lets a pipette's nozzle go, mm: its mount's home (`homePosition` of Opentrons' pipette definitions)
-/// and the nozzle above it (`nozzleOffset`).
+/// How high the planner lets a pipette's nozzle go, mm.
 const fn highest_nozzle_mm(model: PipetteModel) -> f64 {
-    const GEN1_MM: f64 = 220.0;
-    const GEN2_MM: f64 = 172.15;
-    let (home, nozzle) = match model {
-        PipetteModel::P10Single => (GEN1_MM, 12.0),
-        PipetteModel::P50Single | PipetteModel::P300Single => (GEN1_MM, 25.0),
-        PipetteModel::P1000Single => (GEN1_MM, 45.0),
-        PipetteModel::P20SingleGen2 => (GEN2_MM, 10.45),
-        PipetteModel::P300SingleGen2 => (GEN2_MM, 29.45),
-        PipetteModel::P1000SingleGen2 => (GEN2_MM, 50.14),
-    };
-    home - FROM_HOME_MM + nozzle
+    model.planned_home_mm() - FROM_HOME_MM + model.nozzle_above_mount_mm()
 }
 
 impl Deck {

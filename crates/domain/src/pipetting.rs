@@ -120,8 +120,30 @@ impl PipetteModel {
         matches!(self, Self::P300Single | Self::P300SingleGen2)
     }
 
-    /// GEN2: accuracy and precision as Opentrons' product pages state them. GEN1: the most that ISO 8655-2 permits a piston
-    /// pipette of that nominal volume (of the next larger one that it names), which doesn't depend on the volume.
+    /// How high Opentrons' planner takes its mount's home to be, mm (`homePosition` of the pipette definitions). That is below
+    /// where a homed mount really is.
+    pub const fn planned_home_mm(self) -> f64 {
+        match self {
+            Self::P10Single | Self::P50Single | Self::P300Single | Self::P1000Single => 220.0,
+            Self::P20SingleGen2 | Self::P300SingleGen2 | Self::P1000SingleGen2 => 172.15,
+        }
+    }
+
+    /// How far its nozzle is above its mount's own height, mm (`nozzleOffset` there).
+    pub const fn nozzle_above_mount_mm(self) -> f64 {
+        match self {
+            Self::P10Single => 12.0,
+            Self::P20SingleGen2 => 10.45,
+            Self::P50Single | Self::P300Single => 25.0,
+            Self::P300SingleGen2 => 29.45,
+            Self::P1000Single => 45.0,
+            Self::P1000SingleGen2 => 50.14,
+        }
+    }
+
+    /// GEN2: the specifications of Opentrons' OT-2 manual ("Pipettes", single-channel), whose 0.05 µL for a P300 at 20 µL is taken
+    /// for the 2.5 % beside it. GEN1, for which none were found: the most that ISO 8655-2:2002 permits a piston pipette of that
+    /// nominal volume (of the next larger one that it names), which doesn't depend on the volume.
     const fn published(self) -> &'static [Published] {
         match self {
             Self::P20SingleGen2 => &[(1.0, 0.15, 0.05), (10.0, 0.2, 0.1), (20.0, 0.3, 0.16)],
@@ -285,14 +307,20 @@ mod tests {
         let deck = Deck::with_pipettes(Some(P20SingleGen2), Some(P300SingleGen2));
         let of = |ul| chosen(&deck, ul);
         assert_eq!([0.9, 1.0, 20.0].map(of), [None, Some("p20_single_gen2"), Some("p20_single_gen2")]);
-        assert_eq!([20.1, 300.0].map(of), [Some("p300_single_gen2"); 2]);
+        assert_eq!(of(40.0), Some("p20_single_gen2"), "0.64 µL off in two strokes, 1.04 in one of the other");
+        assert_eq!(
+            [40.1, 60.0, 300.0].map(of),
+            [Some("p300_single_gen2"); 3],
+            "three strokes aren't taken for a smaller error"
+        );
         let deck = Deck::with_pipettes(Some(P1000SingleGen2), Some(P300SingleGen2));
         let of = |ul| chosen(&deck, ul);
         assert_eq!([20.0, 100.0, 300.0].map(of), [Some("p300_single_gen2"); 3], "2 µL off at 100 µL is more than 1.3");
-        assert_eq!(of(300.1), Some("p1000_single_gen2"), "in one stroke rather than two");
+        assert_eq!(of(400.0), Some("p300_single_gen2"), "3.5 µL off in two strokes, 4.4 in one of the other");
+        assert_eq!(of(600.1), Some("p1000_single_gen2"), "in one stroke rather than three");
         let deck = Deck::with_pipettes(Some(P50Single), Some(P300SingleGen2));
         assert_eq!(
-            [5.0, 50.0, 50.1].map(|ul| chosen(&deck, ul)),
+            [5.0, 100.0, 100.1].map(|ul| chosen(&deck, ul)),
             [Some("p50_single"), Some("p50_single"), Some("p300_single_gen2")]
         );
     }

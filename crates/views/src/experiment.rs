@@ -49,21 +49,29 @@ impl ProgressView {
     }
 }
 
-/// The sensor's way over the wells, in the order in which it goes least.
+/// What the order of an experiment saves.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct TravelView {
-    /// Without the heights, which are the same in any order.
+    /// The sensor's way over the wells, in the order in which it goes least; without the heights, which are the same in any order.
     #[schema(example = 3.4)]
     pub seconds: f64,
     /// How much less that is than in the order of the plate.
     #[schema(example = 1.6)]
     pub seconds_saved: f64,
+    /// How much less fetching and putting back of tips and the sensor takes, dye by dye, than if each well were finished before the
+    /// next was begun; at an OT-2's usual speeds.
+    #[schema(example = 2637.0)]
+    pub fetching_seconds_saved: f64,
 }
 
 impl From<Travel> for TravelView {
     fn from(travel: Travel) -> Self {
         let rounded = |seconds: f64| (seconds * 100.0).round() / 100.0;
-        Self { seconds: rounded(travel.seconds), seconds_saved: rounded(travel.saved()) }
+        Self {
+            seconds: rounded(travel.seconds),
+            seconds_saved: rounded(travel.saved()),
+            fetching_seconds_saved: rounded(travel.fetching_saved),
+        }
     }
 }
 

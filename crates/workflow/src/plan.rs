@@ -98,10 +98,10 @@ impl Reference {
         mixtures.iter().find(|mixture| mixture.is_untouched()).map_or(Self::Last, |mixture| Self::First(mixture.at))
     }
 
-    /// The empty well where it is read again after these wells; nothing where it isn't.
-    pub(crate) const fn again_after(self, wells: &[Mixture]) -> Option<WellName> {
+    /// The empty well where it is read again after so many wells; nothing where it isn't.
+    pub(crate) const fn again_after(self, wells: usize) -> Option<WellName> {
         match self {
-            Self::Over(well) | Self::Known(Some(well)) if wells.len() >= LEAST_WELLS_BETWEEN_WHITES => Some(well),
+            Self::Over(well) | Self::Known(Some(well)) if wells >= LEAST_WELLS_BETWEEN_WHITES => Some(well),
             _ => None,
         }
     }
@@ -168,7 +168,7 @@ pub fn steps(
         let ordered = travel::shortest(deck, first, mixtures, |mixture| mixture.at);
         for wells in ordered.chunks(WELLS_BETWEEN_WHITES) {
             plan.extend(wells.iter().flat_map(|mixture| read(deck.sensor_mount, mixture.at, Some(mixture))));
-            let again = reference.again_after(wells);
+            let again = reference.again_after(wells.len());
             plan.extend(again.into_iter().flat_map(|over| read(deck.sensor_mount, over, None)));
         }
         plan.push(Step::ParkSensor { mount: deck.sensor_mount });

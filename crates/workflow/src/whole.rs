@@ -33,7 +33,7 @@ pub fn steps(
         for mixture in wells {
             plan.extend(mix_and_read(deck, mixture, known_tips)?);
         }
-        let again = reference.again_after(wells);
+        let again = reference.again_after(wells.len());
         plan.extend(again.into_iter().flat_map(|over| look(mount, over, Step::Read { over, well: None })));
     }
     Ok(plan)

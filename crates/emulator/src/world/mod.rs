@@ -46,9 +46,9 @@ pub use event::{Actor, Entry, Event, Portion, Spot, ToolName};
 pub use geometry::{LabwareKind, PhysicalLabware, Point, Slot, WellGeometry, WellShape};
 pub use liquid::Liquid;
 pub use operator::Placement;
+pub use pipetting::stated_pipette_error;
 #[cfg(test)]
 pub(crate) use pipetting::stroke;
-pub use pipetting::{nozzle_above_mount, stated_pipette_error};
 pub use sensor::{SensorFaults, View};
 pub use state::{Placed, State, Tip, Tool};
 pub use truth::{SharedWorld, World, lock};

@@ -19,18 +19,6 @@ pub(crate) fn takes_tip_of(model: PipetteModel, capacity_ul: f64) -> bool {
     }
 }
 
-/// How far a nozzle is above its mount's own height, mm (Opentrons' pipette definitions, `nozzleOffset`).
-pub const fn nozzle_above_mount(model: PipetteModel) -> f64 {
-    match model {
-        PipetteModel::P10Single => 12.0,
-        PipetteModel::P20SingleGen2 => 10.45,
-        PipetteModel::P50Single | PipetteModel::P300Single => 25.0,
-        PipetteModel::P300SingleGen2 => 29.45,
-        PipetteModel::P1000Single => 45.0,
-        PipetteModel::P1000SingleGen2 => 50.14,
-    }
-}
-
 /// How far a transfer of `volume_ul` may be from what was asked: what is stated is what this pipette does.
 pub fn stated_pipette_error(model: PipetteModel, volume_ul: f64) -> StatedError {
     model.stated_error(volume_ul)

@@ -6,7 +6,6 @@ use super::{
     event::{ASPIRATING, Actor, Event, Portion, Spot, ToolName},
     geometry::{LabwareKind, PhysicalLabware, Point, Slot},
     liquid::{Liquid, rounded_ul},
-    pipetting::nozzle_above_mount,
 };
 use domain::{Mount, PipetteModel};
 use serde::{Serialize, Serializer};
@@ -171,7 +170,8 @@ pub(crate) struct Tops {
 impl Tops {
     /// Of a robot with these pipettes. An empty mount has its own end for a nozzle.
     pub(crate) fn of(left: Option<PipetteModel>, right: Option<PipetteModel>) -> Self {
-        let top = |model: Option<PipetteModel>| HOMED_MOUNT_Z_MM + model.map_or(0.0, nozzle_above_mount);
+        let top =
+            |model: Option<PipetteModel>| HOMED_MOUNT_Z_MM + model.map_or(0.0, PipetteModel::nozzle_above_mount_mm);
         Self { left_mm: top(left), right_mm: top(right) }
     }
 

@@ -56,6 +56,9 @@ async fn show(store: &Store, which: &WhichExperiment) -> anyhow::Result<()> {
     if let Some(handling) = handling_of(experiment).sentence() {
         writeln!(text, "  handling    {handling}")?;
     }
+    if let Some(order) = lab.travel(&detail).await?.and_then(|travel| travel.sentence()) {
+        writeln!(text, "  order       {order}")?;
+    }
     let progress = lab.progress(&detail).await?;
     if let Some(place) = progress.queue_position {
         writeln!(text, "  queue       place {place}")?;

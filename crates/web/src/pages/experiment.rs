@@ -40,9 +40,6 @@ use views::{Controls, DoubtsView, FaultView, ProgressView, Retry, Tally, charged
 use waiting::WaitingNotice;
 use workflow::{Doubts, Progress, Travel, handling_of};
 
-/// Less isn't worth a word, s.
-const LEAST_SAVED_S: f64 = 0.1;
-
 #[derive(Template)]
 #[template(path = "experiment.html")]
 struct ExperimentPage {
@@ -244,10 +241,7 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
         created: When::new(experiment.created_at, now),
         completed: experiment.completed_at.map(|at| When::new(at, now)),
         handling: handling_of(experiment).sentence(),
-        travel: travel.filter(|travel| travel.saved() >= LEAST_SAVED_S).map(|travel| {
-            let (seconds, saved) = (travel.seconds, travel.saved());
-            format!("the sensor’s way takes {seconds:.1} s, {saved:.1} s less than in the order of the plate")
-        }),
+        travel: travel.as_ref().and_then(Travel::sentence),
         fault: experiment.fault.clone().map(sentences::fault),
         notice,
         wish: experiment.control.map(wish),

@@ -61,8 +61,8 @@ impl Lab {
         Ok(Protocol { title, origin: format!("{how} (experiment {id})"), deck, lines })
     }
 
-    /// How far the sensor will go for an experiment that wasn't begun yet, on the deck of its robot or of the first that can
-    /// mix it; nothing where none can, and for any other.
+    /// What the order of an experiment saves that wasn't begun yet, on the deck of its robot or of the first that can mix it;
+    /// nothing where none can, and for any other.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
