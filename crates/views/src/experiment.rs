@@ -1,12 +1,12 @@
 //! An experiment, in full and as a line of a list.
 
-use crate::{DoubtsView, FaultView, HandlingView, WaitingView, WellView, result::colour};
+use crate::{DoubtsView, FaultView, HandlingView, PlanView, WaitingView, WellView, result::colour};
 use chrono::{DateTime, Utc};
 use domain::{Control, ExperimentId, ExperimentStatus, Role, UserId, WellStatus};
 use serde::Serialize;
 use store::{ExperimentDetail, ExperimentSummary, Well};
 use utoipa::ToSchema;
-use workflow::{Doubts, Progress, Travel, doubt_of, handling_of};
+use workflow::{Doubts, Progress, doubt_of, handling_of};
 
 /// The values of an experiment's status.
 #[derive(Clone, Copy, Debug, ToSchema)]
@@ -49,32 +49,6 @@ impl ProgressView {
     }
 }
 
-/// What the order of an experiment saves.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub struct TravelView {
-    /// The sensor's way over the wells, in the order in which it goes least; without the heights, which are the same in any order.
-    #[schema(example = 3.4)]
-    pub seconds: f64,
-    /// How much less that is than in the order of the plate.
-    #[schema(example = 1.6)]
-    pub seconds_saved: f64,
-    /// How much less fetching and putting back of tips and the sensor takes, dye by dye, than if each well were finished before the
-    /// next was begun; at an OT-2's usual speeds.
-    #[schema(example = 2637.0)]
-    pub fetching_seconds_saved: f64,
-}
-
-impl From<Travel> for TravelView {
-    fn from(travel: Travel) -> Self {
-        let rounded = |seconds: f64| (seconds * 100.0).round() / 100.0;
-        Self {
-            seconds: rounded(travel.seconds),
-            seconds_saved: rounded(travel.saved()),
-            fetching_seconds_saved: rounded(travel.fetching_saved),
-        }
-    }
-}
-
 /// An experiment with its wells.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ExperimentView {
@@ -98,9 +72,9 @@ pub struct ExperimentView {
     /// How its liquids are handled, where that isn't as usual.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handling: Option<HandlingView>,
-    /// The sensor's way, while the experiment wasn't begun.
+    /// How it will be carried out, while it wasn't begun and a robot can mix it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub travel: Option<TravelView>,
+    pub plan: Option<PlanView>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
@@ -122,7 +96,7 @@ impl ExperimentView {
         let handling = HandlingView::of(handling_of(&experiment));
         Self {
             handling,
-            travel: None,
+            plan: None,
             id: experiment.id,
             user_id: experiment.user_id,
             name: experiment.name,

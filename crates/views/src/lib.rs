@@ -14,6 +14,7 @@ mod fault;
 mod forgotten;
 mod group;
 mod handling;
+mod plan;
 mod result;
 mod robot;
 mod service_token;
@@ -28,7 +29,7 @@ pub use acts::{Commands, Controls, Retry};
 pub use api_token::{ApiTokenView, ScopeName};
 pub use csv::csv_field;
 pub use doubts::DoubtsView;
-pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally, TravelView, charged};
+pub use experiment::{ExperimentLine, ExperimentStatusName, ExperimentView, ProgressView, Tally, charged};
 pub use fault::FaultView;
 pub use forgotten::forgotten;
 pub use group::{
@@ -36,6 +37,7 @@ pub use group::{
     QuotaRequestView, QuotaView, StandingName,
 };
 pub use handling::{BlowOutName, HandlingBody, HandlingView, MixingBody, TipPolicyName};
+pub use plan::{PipetteUseView, PlanView, TravelView};
 pub use result::{ResultSchema, measured_colour, result};
 pub use robot::{Attention, InventoryView, LimitsView, RobotStatus, RobotView, VialView};
 pub use service_token::{DisplayLine, ServiceName, ServiceTokenView};

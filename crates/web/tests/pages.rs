@@ -260,7 +260,9 @@ async fn how_it_is_pipetted_is_asked_for_on_the_form_and_kept_for_a_copy() {
     let answer = ada.post("/experiments/new", &[&asked[..], &handling].concat()).await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     let experiment = text_header(&answer, header::LOCATION);
-    assert!(!ada.page(&experiment).await.contains("id=\"travel\""), "one well is where it is");
+    let outlook = ada.page(&experiment).await;
+    assert!(outlook.contains("p300_single_gen2 gives 2 amounts of 60 µL, at most 1.1 µL off"), "{outlook}");
+    assert!(!outlook.contains("well by well"), "each transfer has its own tip");
     let said = "mixed 3 × with 50 µL, tips touched off, 2.5 µL of air behind each dye, a new tip for each transfer";
     assert!(ada.page(&experiment).await.contains(said));
     let copy = ada.page(&format!("/experiments/new?from={}", experiment.trim_start_matches("/experiments/"))).await;

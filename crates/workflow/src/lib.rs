@@ -19,6 +19,7 @@ mod lab;
 mod lane;
 mod measure;
 mod mixture;
+mod outlook;
 mod plan;
 mod retry;
 #[cfg(feature = "sabotage")]
@@ -35,6 +36,7 @@ pub use fault::restored;
 pub use forecast::{RunsOut, Supply};
 pub use hardware::{Finding, Patience, ot2::Protocol};
 pub use lab::*;
+pub use outlook::{Outlook, PipetteUse};
 pub use retry::{Retried, RetryError};
 pub use tasks::Tasks;
 pub use travel::Travel;

@@ -45,7 +45,9 @@ async fn how_liquids_are_handled_is_asked_for_shown_and_checked() {
             "sentence": "mixed 3 × with 50 µL, 2.5 µL of air behind each dye, a new tip for each dye",
         })
     );
-    assert_eq!(shown["travel"]["seconds_saved"], 0.0, "one well is where it is");
+    assert_eq!(shown["plan"]["travel"]["seconds_saved"], 0.0, "one well is where it is");
+    assert_eq!(shown["plan"]["pipettes"][0]["model"], "p300_single_gen2");
+    assert_eq!(shown["plan"]["pipettes"][0]["mount"], "right");
     let usual = ada.post("/experiments", &asked(json!({ "tips": "reused", "touch_tip": false }))).await.json();
     assert_eq!(usual.get("handling"), None, "as ever");
 

@@ -13,7 +13,7 @@ use std::{
     io::{self, Write as _},
 };
 use store::{ControlOutcome, ExperimentDetail, Store, User};
-use workflow::{Lab, Retried, SeenAs, handling_of};
+use workflow::{Lab, Outlook, Retried, SeenAs, handling_of};
 
 pub async fn run(settings: &Settings, command: &Experiment) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
@@ -56,8 +56,8 @@ async fn show(store: &Store, which: &WhichExperiment) -> anyhow::Result<()> {
     if let Some(handling) = handling_of(experiment).sentence() {
         writeln!(text, "  handling    {handling}")?;
     }
-    if let Some(order) = lab.travel(&detail).await?.and_then(|travel| travel.sentence()) {
-        writeln!(text, "  order       {order}")?;
+    for said in lab.outlook(&detail).await?.iter().flat_map(Outlook::sentences) {
+        writeln!(text, "  plan        {said}")?;
     }
     let progress = lab.progress(&detail).await?;
     if let Some(place) = progress.queue_position {

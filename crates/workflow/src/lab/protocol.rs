@@ -2,7 +2,7 @@
 
 use super::Lab;
 use crate::{
-    Travel, handling_of,
+    Outlook, handling_of,
     mixture::{self, Mixture},
     needs_of,
     plan::{self, Reference, Shortage, Tips},
@@ -61,13 +61,13 @@ impl Lab {
         Ok(Protocol { title, origin: format!("{how} (experiment {id})"), deck, lines })
     }
 
-    /// What the order of an experiment saves that wasn't begun yet, on the deck of its robot or of the first that can mix it;
-    /// nothing where none can, and for any other.
+    /// What an experiment that wasn't begun will be like on the deck of its robot or of the first that can mix it; nothing where
+    /// none can, and for any other.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
     #[boxed]
-    pub async fn travel(&self, detail: &ExperimentDetail) -> Result<Option<Travel>, StoreError> {
+    pub async fn outlook(&self, detail: &ExperimentDetail) -> Result<Option<Outlook>, StoreError> {
         if detail.experiment.started_at.is_some() || detail.experiment.status.is_final() {
             return Ok(None);
         }
@@ -77,7 +77,7 @@ impl Lab {
             Line::Do(step) => Some(step),
             Line::Note(_) => None,
         };
-        Ok(Some(Travel::of(&deck, &lines.into_iter().filter_map(step).collect::<Vec<_>>())))
+        Ok(Some(Outlook::of(&deck, &lines.into_iter().filter_map(step).collect::<Vec<_>>())))
     }
 
     /// The deck of its robot, or of the first that can mix it, and how that is told what to do.
