@@ -458,8 +458,8 @@ impl Grown {
         let lease = store.lease(self.robot, "test", Duration::from_secs(60), LeaseClaim::Seize).await;
         let lease = lease.expect("a lease").expect("the lane");
         let robot = store.robot(self.robot).await.expect("an answer").expect("the robot");
-        store.peek(&lease, &robot.deck).await.expect("an answer");
-        store.unmixable(None, std::slice::from_ref(&robot.deck)).await.expect("an answer");
+        store.peek(&lease, &robot.bench()).await.expect("an answer");
+        store.unmixable(None, &[robot.bench()]).await.expect("an answer");
         store.open_operations(self.robot).await.expect("an answer");
         store.running().await.expect("an answer");
         let id = self.ask(2).await;

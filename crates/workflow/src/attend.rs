@@ -222,7 +222,7 @@ impl Lab {
     pub async fn supplies(&self, robot: &Robot) -> Result<Vec<Supply>, StoreError> {
         let inventory = self.store().inventory(robot.id).await?;
         let demand = self.store().demand(robot.id).await?;
-        let queue: Vec<_> = demand.into_iter().map(|(experiment, recipes)| Demand { experiment, recipes }).collect();
+        let queue: Vec<_> = demand.into_iter().map(Demand::from).collect();
         let pace = self.pace().await?;
         Ok(forecast::forecast(&robot.deck, &inventory, &queue, Utc::now(), pace))
     }
@@ -276,16 +276,22 @@ pub(crate) fn stopped(by: Option<&str>, reader: Role) -> Fault {
 fn seen(tool: &Tool, holds: NozzleContent) -> Result<Tool, AttendError> {
     match (holds, tool) {
         (NozzleContent::Nothing, _) => Ok(Tool::Nothing),
-        (NozzleContent::EmptyTip, Tool::Tip { mount, tip, dye, .. }) => {
-            Ok(Tool::Tip { mount: *mount, tip: *tip, dye: dye.clone(), liquid: Volume::ZERO, certain: true })
-        }
-        (NozzleContent::TipWithLiquid, Tool::Tip { mount, tip, dye, liquid, .. }) => {
-            Ok(Tool::Tip { mount: *mount, tip: *tip, dye: dye.clone(), liquid: *liquid, certain: true })
-        }
+        (NozzleContent::EmptyTip, tool @ Tool::Tip { .. }) => Ok(tip_seen(tool, Some(Volume::ZERO))),
+        (NozzleContent::TipWithLiquid, tool @ Tool::Tip { .. }) => Ok(tip_seen(tool, None)),
         (NozzleContent::Sensor, Tool::Sensor { mount, .. }) => Ok(Tool::Sensor { mount: *mount, certain: true }),
         (NozzleContent::EmptyTip | NozzleContent::TipWithLiquid, _) => Err(AttendError::Unexpected { seen: "a tip" }),
         (NozzleContent::Sensor, _) => Err(AttendError::Unexpected { seen: "the sensor" }),
     }
+}
+
+/// The tip that somebody saw, with what it holds if that is known.
+fn tip_seen(tool: &Tool, holds: Option<Volume>) -> Tool {
+    let mut tool = tool.clone();
+    if let Tool::Tip { liquid, certain, .. } = &mut tool {
+        *certain = true;
+        *liquid = holds.unwrap_or(*liquid);
+    }
+    tool
 }
 
 /// What an act changes in the inventory; nothing for one that is only recorded.

@@ -152,13 +152,15 @@ impl Lane {
         step: &Step,
         supplies: &mut Inventory,
     ) -> Result<Option<Carried>, LaneError> {
-        if self.stop.is_cancelled() {
+        // What was drawn from a well to mix it is given back first.
+        let may_halt = !matches!(step, Step::MixGive { .. });
+        if may_halt && self.stop.is_cancelled() {
             return Ok(Some(Carried::Halt));
         }
         #[cfg(feature = "sabotage")]
         crate::sabotage::overlook_fence(&self.store, &mut self.lease).await;
         let wishes = self.store.wishes(&self.lease, id).await?;
-        if let Some(wish) = wishes.control {
+        if let Some(wish) = wishes.control.filter(|_| may_halt) {
             return Ok(Some(Carried::Wish(wish)));
         }
         if wishes.held || wishes.acts != self.robot.acts || !wishes.running {
@@ -385,7 +387,7 @@ impl Lane {
 
 /// Whether a well got on by a step that was done.
 fn gets_a_well_on(step: &Step, done: &Conclusion) -> bool {
-    matches!(step, Step::Dispense { .. } | Step::Mix { .. })
+    matches!(step, Step::Dispense { .. } | Step::MixGive { .. } | Step::Mix { .. })
         || done.wells.iter().any(|change| matches!(change, Change::Result { .. }))
 }
 
