@@ -77,7 +77,7 @@ mod wells;
 
 pub use activity::ActivityFilter;
 pub use audit::{Anchor, AuditFault, DatedAnchor, Sealed, Undone, Verification, Wrong};
-pub use connection::{Address, Backend, Options, Pooler, ReplicaOptions, Store, Tls, TlsMode, sqlite_path};
+pub use connection::{Address, Backend, Connections, Options, Pooler, ReplicaOptions, Store, Tls, TlsMode, sqlite_path};
 pub use durability::{Durability, Survives};
 pub use error::{Result, SchemaError, StoreError};
 pub use figures::Figures;
@@ -89,6 +89,7 @@ pub use mails::MOST_MAILS;
 pub use people::Imported;
 pub use person::{PersonalRow, exported_columns};
 pub use purge::{Purged, Retention};
+pub use queue::WaitingRecipes;
 pub use records::*;
 pub use replica::ReplicaStatus;
 pub use robot_records::ChangedBy;

@@ -15,7 +15,10 @@ use crate::{
 use async_recursion::async_recursion as boxed;
 use domain::{Control, Deck, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, RobotId, WellId, WellName};
 use sea_orm::DatabaseTransaction;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// What waits for a robot, by experiment, in the order in which lanes take them.
+pub type WaitingRecipes = Vec<(ExperimentId, Vec<Recipe>)>;
 
 /// Experiments that nothing can be done for, told at once.
 const GIVEN_UP_AT_ONCE: usize = 20;
@@ -221,25 +224,35 @@ impl Store {
     /// # Errors
     /// Those of any read: see [`StoreError`].
     #[boxed]
-    pub async fn demand(&self, robot: RobotId) -> Result<Vec<(ExperimentId, Vec<Recipe>)>> {
+    pub async fn demand(&self, robot: RobotId) -> Result<WaitingRecipes> {
+        Ok(self.demands(&[robot]).await?.remove(&robot).unwrap_or_default())
+    }
+
+    /// The same for several, in one question.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn demands(&self, robots: &[RobotId]) -> Result<HashMap<RobotId, WaitingRecipes>> {
         let turns = self.turns().await?;
-        let bound_elsewhere = |queued: &Queued| queued.robot_id.is_some_and(|bound| bound != robot);
-        let first = turns.iter().filter(|queued| !bound_elsewhere(queued)).take(MOST_ROWS as usize);
-        let mut demand: Vec<_> = first.map(|queued| (queued.experiment, Vec::new())).collect();
-        if demand.is_empty() {
-            return Ok(demand);
-        }
-        let places: HashMap<_, _> = demand.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
-        let ids = demand.iter().map(|(id, _)| row_values![*id]).collect();
-        let waiting =
-            "SELECT w.experiment_id, w.recipe FROM wells w WHERE w.status = 'pending' AND w.experiment_id IN (VALUES";
-        for row in Sql::with_rows(waiting, Vec::new(), ids, ")").all(self.reader()).await? {
-            let place = places.get(&row.get::<ExperimentId>("experiment_id")?);
-            if let Some((_, recipes)) = place.and_then(|place| demand.get_mut(*place)) {
-                recipes.push(row.get("recipe")?);
+        let first = |robot: RobotId| {
+            let bound_elsewhere = move |queued: &Queued| queued.robot_id.is_some_and(|bound| bound != robot);
+            let first = turns.iter().filter(move |queued| !bound_elsewhere(queued)).take(MOST_ROWS as usize);
+            first.map(|queued| queued.experiment).collect::<Vec<_>>()
+        };
+        let queues: Vec<_> = robots.iter().map(|robot| (*robot, first(*robot))).collect();
+        let asked: BTreeSet<_> = queues.iter().flat_map(|(_, queue)| queue).copied().collect();
+        let mut recipes: HashMap<ExperimentId, Vec<Recipe>> = HashMap::new();
+        if !asked.is_empty() {
+            let ids = asked.into_iter().map(|id| row_values![id]).collect();
+            let waiting = "SELECT w.experiment_id, w.recipe FROM wells w
+                WHERE w.status = 'pending' AND w.experiment_id IN (VALUES";
+            for row in Sql::with_rows(waiting, Vec::new(), ids, ")").all(self.reader()).await? {
+                recipes.entry(row.get("experiment_id")?).or_default().push(row.get("recipe")?);
             }
         }
-        Ok(demand)
+        let of = |id: ExperimentId| (id, recipes.get(&id).cloned().unwrap_or_default());
+        Ok(queues.into_iter().map(|(robot, queue)| (robot, queue.into_iter().map(of).collect())).collect())
     }
 
     /// What people wish of the worker now: of its experiment (pause, cancel) and of its robot (mode). One cheap query,
