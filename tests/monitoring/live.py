@@ -1,7 +1,7 @@
 """A real Prometheus with our files over a real lab: every recorded series and every panel has data, and alerts fire where something
 is wrong and nowhere else.
 
-    live.py BINARY
+    live.py BINARY [--draw DIRECTORY]     draws the dashboards as well, after five minutes of work (draw.py)
 
 Starts `tincture up` and Debian's Prometheus on free ports and ends them. What alerts wait for in minutes they wait for in seconds
 here; the waiting itself is tested by promtool (deploy/prometheus/tests).
@@ -11,6 +11,7 @@ import contextlib, json, os, pathlib, re, signal, socket, subprocess, sys, tempf
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PASSWORD = "quite long enough"
 PATIENCE = 120
+WORK_TO_DRAW = 300
 # Said only where the lab has one, or has had trouble.
 NOT_HERE = {
     "tincture:backup_age_seconds": "nobody makes backups of this lab",
@@ -145,6 +146,15 @@ def main():
         told = [each for each in NOT_HERE if prometheus.series(each)]
         assert not told, f"they have data, so they are no exceptions: {told}"
         assert not prometheus.firing(), f"a lab that is well: {prometheus.firing()}"
+
+        if "--draw" in sys.argv:
+            began = time.monotonic()
+            while time.monotonic() - began < WORK_TO_DRAW:
+                lab.measures(3)
+                time.sleep(5)
+            from draw import draw_all
+            draw_all(ROOT / "deploy/grafana/dashboards", prometheus.base, WORK_TO_DRAW, sys.argv[sys.argv.index("--draw") + 1])
+            return
 
         lab.adds_a_robot_that_is_not_there()
         expected = {("TinctureRobotUnusable", "ghost")}
