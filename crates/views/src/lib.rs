@@ -13,6 +13,8 @@ mod experiment;
 mod fault;
 mod forgotten;
 mod group;
+mod handling;
+mod plan;
 mod result;
 mod robot;
 mod service_token;
@@ -34,6 +36,8 @@ pub use group::{
     DecidedRequestView, GroupLineView, GroupView, MemberView, QuotaCauseName, QuotaChangeView, QuotaOfGroup,
     QuotaRequestView, QuotaView, StandingName,
 };
+pub use handling::{BlowOutName, HandlingBody, HandlingView, MixingBody, TipPolicyName};
+pub use plan::{PipetteUseView, PlanView, TravelView};
 pub use result::{ResultSchema, measured_colour, result};
 pub use robot::{Attention, InventoryView, LimitsView, RobotStatus, RobotView, VialView};
 pub use service_token::{DisplayLine, ServiceName, ServiceTokenView};

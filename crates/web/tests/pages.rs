@@ -249,6 +249,41 @@ async fn what_the_form_has_no_place_for_is_said_and_not_left_out() {
 }
 
 #[tokio::test]
+async fn how_it_is_pipetted_is_asked_for_on_the_form_and_kept_for_a_copy() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let blank = ada.page("/experiments/new").await;
+    assert!(blank.contains("<details class=\"panel\" id=\"handling\">"), "folded away");
+    let asked = [("do", "submit"), ("rows", "8"), ("well-0-red", "60"), ("well-0-blue", "60")];
+    let handling =
+        [("mix", "3"), ("mix-volume", "50"), ("touch-tip", "yes"), ("tips", "per_transfer"), ("air-gap", "2,5")];
+    let answer = ada.post("/experiments/new", &[&asked[..], &handling].concat()).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let experiment = text_header(&answer, header::LOCATION);
+    let outlook = ada.page(&experiment).await;
+    assert!(outlook.contains("p300_single_gen2 gives 2 amounts of 60 µL, at most 1.1 µL off"), "{outlook}");
+    assert!(!outlook.contains("well by well"), "each transfer has its own tip");
+    let said = "mixed 3 × with 50 µL, tips touched off, 2.5 µL of air behind each dye, a new tip for each transfer";
+    assert!(ada.page(&experiment).await.contains(said));
+    let copy = ada.page(&format!("/experiments/new?from={}", experiment.trim_start_matches("/experiments/"))).await;
+    for kept in
+        ["id=\"handling\" open>", "value=\"2.5\"", "<option value=\"per_transfer\" selected>", "value=\"yes\" checked"]
+    {
+        assert!(copy.contains(kept), "{kept}");
+    }
+    for (wrong, said) in
+        [(("mix", "11"), "1 to 10 times"), (("mix", "often"), "whole number"), (("air-gap", "21"), "at most 20")]
+    {
+        let others = handling.iter().filter(|(name, _)| *name != wrong.0).copied();
+        let form: Vec<_> = asked.iter().copied().chain(others).chain([wrong]).collect();
+        let answer = ada.post("/experiments/new", &form).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
+        let page = answer.text().await.expect("text");
+        assert!(page.contains(said) && page.contains("id=\"handling\" open>"), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_copy_tells_which_dye_no_deck_has_any_more() {
     let site = Site::open().await;
     let ada = site.signed_in("ada@example.org", Role::Student, 5).await;

@@ -37,7 +37,9 @@ mod truth;
 
 pub use action::{Action, Effect, GantryAxis, Travel};
 pub use config::WorldConfig;
-pub use deck::{DOCK_SLOT, PLATE_SLOT, TIPS_20_SLOT, TIPS_300_SLOT, TRASH_SLOT, VIALS_SLOT, default_deck};
+pub use deck::{
+    DOCK_SLOT, PLATE_SLOT, TIPS_20_SLOT, TIPS_300_SLOT, TIPS_1000_SLOT, TRASH_SLOT, VIALS_SLOT, default_deck,
+};
 pub use dock::{DOCK_WELL, SENSOR_LENGTH_MM, SENSOR_OVERLAP_MM};
 pub use domain::pipetting::StatedError;
 pub use error::WorldError;
@@ -46,9 +48,9 @@ pub use geometry::{LabwareKind, PhysicalLabware, Point, Slot, WellGeometry, Well
 pub use liquid::Liquid;
 pub use mishap::Mishap;
 pub use operator::Placement;
+pub use pipetting::stated_pipette_error;
 #[cfg(test)]
 pub(crate) use pipetting::{bias_of, stroke};
-pub use pipetting::{nozzle_above_mount, stated_pipette_error};
 pub use sensor::{SensorFaults, View};
 pub use state::{Placed, State, Tip, Tool};
 pub use truth::{SharedWorld, World, lock};

@@ -267,7 +267,8 @@ impl<'a> Scene<'a> {
         }
         let whole = volume_ul >= tip.nominal_ul - PLUNGER_PLAY_UL;
         let moved = if whole { f64::INFINITY } else { stroke(pipette, self.bias(mount), volume_ul, noise) };
-        let liquid = tip.liquid.part(moved);
+        let only_air = !whole && volume_ul <= tip.gap_ul + PLUNGER_PLAY_UL;
+        let liquid = if only_air { Liquid::default() } else { tip.liquid.part((moved - tip.gap_ul).max(0.0)) };
         let actor = self.actor(mount);
         let end = self.end(mount);
         let place = receiver(self.state, end);

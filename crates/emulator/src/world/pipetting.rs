@@ -11,16 +11,11 @@ use rand_distr::StandardNormal;
 /// Whether a tip made for `capacity_ul` fits the nozzle of `model`.
 pub(crate) fn takes_tip_of(model: PipetteModel, capacity_ul: f64) -> bool {
     match model {
-        PipetteModel::P300SingleGen2 => (100.0..=300.0).contains(&capacity_ul),
-        PipetteModel::P20SingleGen2 => (0.0..=20.0).contains(&capacity_ul),
-    }
-}
-
-/// How far a nozzle is above its mount's own height, mm (Opentrons' pipette definitions, `nozzleOffset`).
-pub const fn nozzle_above_mount(model: PipetteModel) -> f64 {
-    match model {
-        PipetteModel::P300SingleGen2 => 29.45,
-        PipetteModel::P20SingleGen2 => 10.45,
+        PipetteModel::P10Single | PipetteModel::P20SingleGen2 => (0.0..=20.0).contains(&capacity_ul),
+        PipetteModel::P50Single | PipetteModel::P300Single | PipetteModel::P300SingleGen2 => {
+            (100.0..=300.0).contains(&capacity_ul)
+        }
+        PipetteModel::P1000Single | PipetteModel::P1000SingleGen2 => (1_000.0..=1_000.0).contains(&capacity_ul),
     }
 }
 

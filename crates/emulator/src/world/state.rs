@@ -6,7 +6,6 @@ use super::{
     event::{ASPIRATING, Actor, Event, Portion, Spot, ToolName},
     geometry::{LabwareKind, PhysicalLabware, Point, Slot},
     liquid::{Liquid, rounded_ul},
-    pipetting::nozzle_above_mount,
 };
 use domain::{Mount, PipetteModel};
 use serde::{Serialize, Serializer};
@@ -23,6 +22,8 @@ pub struct Tip {
     pub liquid: Liquid,
     /// What the plunger believes is in it, µL.
     pub nominal_ul: f64,
+    /// Air at its end, below the liquid, µL: it comes out first.
+    pub gap_ul: f64,
     /// Dyes its outside has met.
     pub touched: BTreeSet<String>,
 }
@@ -177,7 +178,8 @@ pub(crate) struct Tops {
 impl Tops {
     /// Of a robot with these pipettes. An empty mount has its own end for a nozzle.
     pub(crate) fn of(left: Option<PipetteModel>, right: Option<PipetteModel>) -> Self {
-        let top = |model: Option<PipetteModel>| HOMED_MOUNT_Z_MM + model.map_or(0.0, nozzle_above_mount);
+        let top =
+            |model: Option<PipetteModel>| HOMED_MOUNT_Z_MM + model.map_or(0.0, PipetteModel::nozzle_above_mount_mm);
         Self { left_mm: top(left), right_mm: top(right) }
     }
 
@@ -380,6 +382,7 @@ impl State {
             (Tool::Sensor, _) => {}
             (Tool::Tip(mut tip), Some((placed, spot))) if is_tip_rack(&placed.labware) => {
                 tip.nominal_ul = 0.0;
+                tip.gap_ul = 0.0;
                 placed.tips.insert(spot.well.clone(), tip);
             }
             (Tool::Tip(tip), Some((placed, spot))) => placed.pour(&spot.well, &tip.liquid),
@@ -392,6 +395,7 @@ impl State {
         self.draw(spot, portion);
         if let Some(tip) = self.tip_mut(actor.mount) {
             tip.liquid.add(&portion.components);
+            tip.gap_ul = 0.0;
             tip.nominal_ul = rounded_ul(tip.nominal_ul + nominal_ul);
         }
         self.touch(actor, portion.components.components().map(|(dye, _)| dye));
@@ -401,6 +405,9 @@ impl State {
         self.stand(actor);
         let Some(tip) = self.tip_mut(actor.mount) else { return };
         let moved = if while_doing == ASPIRATING { nominal_ul } else { -nominal_ul };
+        if !tip.liquid.is_empty() {
+            tip.gap_ul = rounded_ul(tip.gap_ul + moved).max(0.0);
+        }
         tip.nominal_ul = rounded_ul(tip.nominal_ul + moved).max(0.0);
     }
 
@@ -408,6 +415,7 @@ impl State {
         self.stand(actor);
         let Some(tip) = self.tip_mut(actor.mount) else { return };
         tip.liquid.remove(&portion.components);
+        tip.gap_ul = 0.0;
         tip.nominal_ul = rounded_ul((tip.nominal_ul - nominal_ul).max(0.0));
     }
 

@@ -79,6 +79,24 @@ async fn each_pipette_has_its_ceiling_and_a_tip_lowers_it() {
     assert!(lab.reaches("moveToCoordinates", straight, "p").await);
 }
 
+/// Not seen on the real server: by `homePosition` and `nozzleOffset` of its pipette definitions.
+#[tokio::test]
+async fn pipettes_of_the_first_generation_have_a_higher_ceiling() {
+    let config = Config {
+        left_pipette: Some(PipetteModel::P10Single),
+        right_pipette: Some(PipetteModel::P1000Single),
+        ..anywhere()
+    };
+    let lab = Lab::with(config).await;
+    let plate = json!({"location": {"slotName": "1"}, "loadName": "corning_96_wellplate_360ul_flat",
+                       "namespace": "opentrons", "version": 2, "labwareId": "plate"});
+    lab.done("loadLabware", plate).await;
+    for (name, mount, id, highest) in [("p10_single", "left", "q", 229.0), ("p1000_single", "right", "p", 262.0)] {
+        lab.done("loadPipette", json!({"pipetteName": name, "mount": mount, "pipetteId": id})).await;
+        lab.assert_ceiling(id, highest).await;
+    }
+}
+
 #[tokio::test]
 async fn a_homed_nozzle_is_where_its_pipette_ends() {
     let lab = Lab::with_both_pipettes().await;

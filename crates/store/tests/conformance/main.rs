@@ -217,6 +217,7 @@ on_both! {
         a_question_is_raised_once_and_stays_until_it_is_answered,
         what_no_deck_can_mix_is_found,
         a_lane_sees_what_its_deck_can_mix,
+        a_handling_is_for_robots_that_are_told_each_stroke,
         an_experiment_is_handed_over_without_what_it_touched,
         a_machine_is_one_robot,
     }

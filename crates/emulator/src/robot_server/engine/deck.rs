@@ -9,12 +9,11 @@ use super::{
 };
 use crate::{
     labware::{Definition, Point, Well},
-    world::{Slot, nozzle_above_mount},
+    world::Slot,
 };
 
-/// How high the engine lets a GEN2 pipette's mount go: its home position (Opentrons' pipette definitions) less what the
-/// robot keeps from it (`z_retract_distance`), mm. That is far below where a homed mount really is.
-const HIGHEST_MOUNT_Z: f64 = 172.15 - 2.0;
+/// What the robot keeps from a mount's home (`z_retract_distance`), mm.
+const FROM_HOME: f64 = 2.0;
 /// The engine never plans to within this of the highest a tool's end can be, mm.
 const TOP_MARGIN: f64 = 1.0;
 /// How far above everything a pipette crosses the deck, and a single labware, mm.
@@ -212,7 +211,7 @@ pub(super) struct Hurdle {
 
 /// The highest the end of what the engine believes to be on the pipette can be carried.
 fn ceiling(pipette: &Pipette) -> f64 {
-    HIGHEST_MOUNT_Z + nozzle_above_mount(pipette.model) - reach(pipette)
+    pipette.model.planned_home_mm() - FROM_HOME + pipette.model.nozzle_above_mount_mm() - reach(pipette)
 }
 
 /// The middle of an addressable area, where pipettes move to.

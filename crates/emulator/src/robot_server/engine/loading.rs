@@ -6,7 +6,7 @@ use super::{
     error::CommandError,
     location::{Location, OffsetLocation},
     params::{LoadLabware, LoadPipette, MoveLabware},
-    pipettes::{facts, known_pipette},
+    pipettes::{facts, stands_in},
     plan::{Plan, Step},
     standing::physical,
 };
@@ -162,7 +162,7 @@ impl Engine {
             CommandError::coded("FailedToLoadPipetteError", "3010", detail)
         };
         let model = self.mounted.on(mount).ok_or_else(|| wrong("None"))?;
-        if known_pipette(load.pipette_name) != Some(model) {
+        if !stands_in(model, load.pipette_name) {
             return Err(wrong(facts(model).model));
         }
         let asked = load.pipette_id.clone().filter(|id| !id.is_empty());

@@ -22,7 +22,7 @@ pub type Overrides = BTreeMap<(String, &'static str), f64>;
 /// A setting: its name, its unit, its type, and its bounds.
 type Setting = (&'static str, &'static str, &'static str, f64, f64);
 
-/// As Opentrons' shared data 8.1.0 has them for a p20 and a p300.
+/// As Opentrons' shared data 8.1.0 has them for every pipette of an OT-2.
 const SETTINGS: &[Setting] = &[
     ("top", "mm", "float", -20.0, 30.0),
     ("bottom", "mm", "float", -20.0, 30.0),
@@ -42,8 +42,23 @@ const SETTINGS: &[Setting] = &[
 /// What they are when nobody has set them, in the order of [`SETTINGS`].
 const fn usual(model: PipetteModel) -> [f64; SETTINGS.len()] {
     match model {
-        PipetteModel::P300SingleGen2 => [19.5, -14.5, -19.0, -37.0, 0.125, 17.0, 0.0, 1.0, 10.0, 1.0, 1.25, 7.0, 49.0],
+        PipetteModel::P10Single => [19.5, 2.5, -0.5, -5.2, 0.1, 10.0, 1.0, 3.0, 30.0, 0.3, 0.5, 5.0, 33.0],
         PipetteModel::P20SingleGen2 => [19.5, -8.5, -13.0, -27.0, 0.1, 14.0, 0.0, 1.0, 10.0, 1.0, 1.0, 15.0, 31.15],
+        PipetteModel::P50Single => [19.5, 2.0, 0.5, -5.0, 0.1, 10.0, 1.0, 3.0, 30.0, 0.3, 0.5, 5.0, 51.7],
+        PipetteModel::P300Single => [19.5, 3.0, 0.0, -4.5, 0.1, 10.0, 1.0, 3.0, 30.0, 0.3, 0.5, 5.0, 51.7],
+        PipetteModel::P300SingleGen2 => [19.5, -14.5, -19.0, -37.0, 0.125, 17.0, 0.0, 1.0, 10.0, 1.0, 1.25, 7.0, 49.0],
+        PipetteModel::P1000Single => [19.5, 2.5, 0.5, -4.0, 0.15, 15.0, 1.0, 3.0, 30.0, 0.5, 0.7, 5.0, 76.7],
+        PipetteModel::P1000SingleGen2 => [19.5, -18.5, -23.0, -37.0, 0.17, 17.0, 0.0, 1.0, 10.0, 1.0, 1.25, 7.0, 78.3],
+    }
+}
+
+/// What only some models do, and always here.
+fn quirks(model: PipetteModel) -> Value {
+    match model {
+        PipetteModel::P20SingleGen2 | PipetteModel::P300SingleGen2 => json!({}),
+        PipetteModel::P10Single | PipetteModel::P50Single | PipetteModel::P300Single => json!({"dropTipShake": true}),
+        PipetteModel::P1000Single => json!({"pickupTipShake": true, "dropTipShake": true}),
+        PipetteModel::P1000SingleGen2 => json!({"pickupTipShake": true}),
     }
 }
 
@@ -116,7 +131,7 @@ fn find(robot: &Robot, id: &str) -> Result<(PipetteModel, PipetteFacts), ApiErro
 }
 
 fn told(model: PipetteModel, facts: &PipetteFacts, overrides: &Overrides) -> Value {
-    let mut fields = Map::from_iter([("quirks".to_owned(), json!({}))]);
+    let mut fields = Map::from_iter([("quirks".to_owned(), quirks(model))]);
     for ((name, units, kind, min, max), usual) in SETTINGS.iter().zip(usual(model)) {
         let value = overrides.get(&(facts.serial.to_owned(), *name)).copied().unwrap_or(usual);
         let told = json!({"units": units, "type": kind, "min": min, "max": max, "default": usual, "value": value});
