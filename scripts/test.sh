@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one test command: formatting, lints, every test on SQLite and PostgreSQL, the browser, the Python clients, a fuzzer.
+# The one test command: formatting, lints, every test on SQLite and PostgreSQL, the browser, the Python clients, Prometheus, a fuzzer.
 #
 # It brings what it needs: Debian packages when they are missing (as root or with sudo; otherwise it says which), a
 # PostgreSQL cluster of its own on a free port, a Python environment under target/. It leaves nothing running.
@@ -28,6 +28,18 @@ trap 'exit 143' TERM
 
 step() { printf '\n==> %s\n' "$*"; }
 
+# Incremental builds are for somebody who edits; here they cost gigabytes and time.
+export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
+
+# A disk that gets full in the middle fails in ways that tell nobody why.
+need_space() {
+    local has needs=14
+    mkdir -p "$target"
+    [ ! -e "$target/debug/deps" ] || needs=4
+    has=$(($(df -Pk "$target" | awk 'NR == 2 { print $4 }') / 1048576))
+    [ "$has" -ge "$needs" ] || { echo "$target needs $needs GB of disk, and $has GB are free: make room, or set CARGO_TARGET_DIR to another disk." >&2; exit 1; }
+}
+
 # ---- what the machine must have
 
 postgres_bin() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1; }
@@ -47,6 +59,7 @@ missing_packages() {
     command -v npm >/dev/null || echo npm
     [ -x /usr/sbin/nginx ] || echo nginx-light
     [ -x /usr/bin/caddy ] || echo caddy
+    command -v promtool >/dev/null || echo prometheus
 }
 
 install_missing() {
@@ -173,6 +186,7 @@ run_python_client() {
 
 # ---- the run
 
+need_space
 install_missing
 postgres_bin=$(postgres_bin)
 
@@ -207,6 +221,13 @@ prepare_python clients
 for client in tests/clients/*_cycle.py tests/clients/labware.py; do
     run_python_client "$client"
 done
+
+step "Prometheus: rules, alerts and panels over a real lab"
+prepare_python monitoring
+promtool check config deploy/prometheus/prometheus.yml
+promtool test rules deploy/prometheus/tests/*.yml
+"$python" deploy/grafana/dashboards.py --check
+"$python" tests/monitoring/live.py "$target/debug/tincture"
 
 step "Schemathesis: the API as student, nobody and administrator"
 prepare_python fuzz

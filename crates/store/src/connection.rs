@@ -270,6 +270,21 @@ pub struct Store {
     source: Source,
 }
 
+/// How many connections to the database there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    pub open: u32,
+    /// … of which nobody uses so many.
+    pub idle: u32,
+    pub limit: u32,
+}
+
+impl Connections {
+    pub const fn busy(self) -> u32 {
+        self.open.saturating_sub(self.idle)
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     backend: Backend,
@@ -385,6 +400,21 @@ impl Store {
     pub async fn ping(&self) -> Result<()> {
         self.inner.reader.execute_unprepared("SELECT 1").await?;
         Ok(())
+    }
+
+    /// This process's connections to the database, a replica's left out.
+    pub fn connections(&self) -> Connections {
+        match self.inner.backend {
+            Backend::Postgres => self.inner.writer.connections(),
+            Backend::Sqlite => {
+                let (writer, reader) = (self.inner.writer.connections(), self.inner.reader.connections());
+                Connections {
+                    open: writer.open + reader.open,
+                    idle: writer.idle + reader.idle,
+                    limit: writer.limit + reader.limit,
+                }
+            }
+        }
     }
 
     /// Signals of this process's commits, and of other processes' where they are heard ([`Store::join`]).

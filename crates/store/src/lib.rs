@@ -77,7 +77,9 @@ mod wells;
 
 pub use activity::ActivityFilter;
 pub use audit::{Anchor, AuditFault, DatedAnchor, Sealed, Undone, Verification, Wrong};
-pub use connection::{Address, Backend, Options, Pooler, ReplicaOptions, Store, Tls, TlsMode, sqlite_path};
+pub use connection::{
+    Address, Backend, Connections, Options, Pooler, ReplicaOptions, Store, Tls, TlsMode, sqlite_path,
+};
 pub use durability::{Durability, Survives};
 pub use error::{Result, SchemaError, StoreError};
 pub use figures::Figures;

@@ -228,26 +228,38 @@ impl Store {
     /// Those of any read: see [`StoreError`].
     #[boxed]
     pub async fn demand(&self, robot: RobotId) -> Result<Vec<Demand>> {
+        Ok(self.demands(&[robot]).await?.remove(&robot).unwrap_or_default())
+    }
+
+    /// The same for several, in one question.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn demands(&self, robots: &[RobotId]) -> Result<HashMap<RobotId, Vec<Demand>>> {
         let turns = self.turns().await?;
-        let bound_elsewhere = |queued: &Queued| queued.robot_id.is_some_and(|bound| bound != robot);
-        let first = turns.iter().filter(|queued| !bound_elsewhere(queued)).take(MOST_ROWS as usize);
-        let mut demand: Vec<_> = first.map(|queued| Demand::of(queued.experiment)).collect();
-        if demand.is_empty() {
-            return Ok(demand);
-        }
-        let places: HashMap<_, _> = demand.iter().enumerate().map(|(place, of)| (of.experiment, place)).collect();
-        let ids = demand.iter().map(|of| row_values![of.experiment]).collect();
-        let waiting =
-            "SELECT w.experiment_id, w.recipe, e.metadata FROM wells w JOIN experiments e ON e.id = w.experiment_id
-             WHERE w.status = 'pending' AND w.experiment_id IN (VALUES";
-        for row in Sql::with_rows(waiting, Vec::new(), ids, ")").all(self.reader()).await? {
-            let place = places.get(&row.get::<ExperimentId>("experiment_id")?);
-            if let Some(demand) = place.and_then(|place| demand.get_mut(*place)) {
-                demand.recipes.push(row.get("recipe")?);
-                demand.metadata = row.get("metadata")?;
+        let first = |robot: RobotId| {
+            let bound_elsewhere = move |queued: &Queued| queued.robot_id.is_some_and(|bound| bound != robot);
+            let first = turns.iter().filter(move |queued| !bound_elsewhere(queued)).take(MOST_ROWS as usize);
+            first.map(|queued| queued.experiment).collect::<Vec<_>>()
+        };
+        let queues: Vec<_> = robots.iter().map(|robot| (*robot, first(*robot))).collect();
+        let asked = queues.iter().flat_map(|(_, queue)| queue);
+        let mut demands: HashMap<_, _> = asked.map(|id| (*id, Demand::of(*id))).collect();
+        if !demands.is_empty() {
+            let ids = demands.keys().map(|id| row_values![*id]).collect();
+            let waiting =
+                "SELECT w.experiment_id, w.recipe, e.metadata FROM wells w JOIN experiments e ON e.id = w.experiment_id
+                 WHERE w.status = 'pending' AND w.experiment_id IN (VALUES";
+            for row in Sql::with_rows(waiting, Vec::new(), ids, ")").all(self.reader()).await? {
+                if let Some(demand) = demands.get_mut(&row.get::<ExperimentId>("experiment_id")?) {
+                    demand.recipes.push(row.get("recipe")?);
+                    demand.metadata = row.get("metadata")?;
+                }
             }
         }
-        Ok(demand)
+        let of = |queue: Vec<ExperimentId>| queue.iter().filter_map(|id| demands.get(id).cloned()).collect();
+        Ok(queues.into_iter().map(|(robot, queue)| (robot, of(queue))).collect())
     }
 
     /// What people wish of the worker now: of its experiment (pause, cancel) and of its robot (mode). One cheap query,

@@ -54,6 +54,10 @@ impl Lane {
         let places: Vec<_> = unplaced.iter().copied().zip(free.iter().copied()).collect();
         if self.store.take(&self.lease, self.robot.acts, id, plate, &places).await? {
             tracing::info!(experiment = %id, robot = self.robot.name, %plate, wells = mixtures.len(), "an experiment was begun");
+            if next.experiment.started_at.is_none() {
+                let waited = Utc::now() - next.experiment.created_at;
+                metrics::histogram!(telemetry::names::QUEUE_WAIT_SECONDS).record(waited.as_seconds_f64());
+            }
             let fresh = free.into_iter().skip(places.len());
             self.replace_stranded(&stranded, fresh, plate).await?;
             self.work(id).await?;

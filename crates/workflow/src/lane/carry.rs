@@ -319,6 +319,9 @@ impl Lane {
         let Some(well) = well else {
             let last = self.white_reference().filter(|white| white.plate == hand.plate);
             let drift = last.as_ref().and_then(|last| last.drift_to(reading, hand.experiment, over));
+            if let Some(drift) = drift {
+                metrics::gauge!(telemetry::names::WHITE_DRIFT, "robot" => self.robot.name.clone()).set(drift.delta_e);
+            }
             if let (Some(last), Some(doubt)) = (&last, drift.and_then(|drift| drift.doubt())) {
                 tracing::warn!(robot = self.robot.name, drift = doubt.delta_e, "the white reference has drifted");
                 changes.push(Change::Doubted { experiment: hand.experiment, white: last.operation, doubt });
@@ -339,7 +342,10 @@ impl Lane {
         };
         let measured = self.judged(hand, operation, (well, reading), at);
         changes.push(match measured {
-            Ok(measurement_data) => Change::Result { id: ResultId::new(), well, measurement_data },
+            Ok(measurement_data) => {
+                metrics::counter!(telemetry::names::WELLS_MEASURED).increment(1);
+                Change::Result { id: ResultId::new(), well, measurement_data }
+            }
             Err(cause) => {
                 let fault = Fault {
                     code: FaultCode::SensorError,

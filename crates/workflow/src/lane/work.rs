@@ -11,6 +11,7 @@ use crate::{
     plan::{self, Reference, Shortage, Tips},
     whole,
 };
+use chrono::Utc;
 use domain::{
     Attendance, Change, Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode, Grain, Step,
     WellStatus,
@@ -123,7 +124,12 @@ impl Lane {
         } else {
             (ExperimentStatus::Failed, wells().filter_map(|well| well.fault.clone()).next_back())
         };
-        self.end_experiment(id, to, fault).await
+        self.end_experiment(id, to, fault).await?;
+        if let Some(began) = experiment.experiment.started_at {
+            metrics::histogram!(telemetry::names::EXPERIMENT_SECONDS, "outcome" => to.as_str())
+                .record((Utc::now() - began).as_seconds_f64());
+        }
+        Ok(())
     }
 
     /// A wish of the experiment's owner: granted at once, whatever the robot is at. What hangs on its nozzle is put down
