@@ -88,7 +88,7 @@ API = Dashboard("api", "Tincture: API and pages", "Who asks for what, and how fa
         Panel("Requests a second by route", "The ten most asked for.", "reqps", {"{{route}}": "topk(10, sum by (route) (rate(tincture_http_requests_total[5m])))"}),
         Panel("99 % by route", "The ten slowest.", "s", {"{{route}}": "topk(10, route:tincture_http_request_seconds:p99_5m)"}),
         Panel("Streams and sign-ins", "Live streams open; sign-ins a minute.", "none", {
-            "streams": "sum(tincture_event_streams)", "sign-ins {{outcome}}": "sum by (outcome) (rate(tincture_sign_ins_total[5m])) * 60"}),
+            "streams": "sum(tincture_event_streams) or vector(0)", "sign-ins {{outcome}}": "sum by (outcome) (rate(tincture_sign_ins_total[5m])) * 60"}),
     ],
 })
 

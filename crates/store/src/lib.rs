@@ -88,6 +88,7 @@ pub use groups::MOST_MEMBERS;
 pub use integrity::Integrity;
 pub use kept::{Moment, UNSEEN};
 pub use mails::MOST_MAILS;
+pub use notices::SignInTry;
 pub use people::Imported;
 pub use person::{PersonalRow, exported_columns};
 pub use purge::{Purged, Retention};

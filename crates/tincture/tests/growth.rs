@@ -440,6 +440,7 @@ impl Grown {
                 role,
                 quota: 10,
                 session: Some("new session".to_owned()),
+                proved_at: chrono::Utc::now(),
                 once: (format!("once {number}"), until),
             };
             let session = auth.sign_in_external(person, None).await.expect("signed in");

@@ -548,6 +548,10 @@ async fn an_administrator_makes_accounts_and_changes_them() {
     assert_eq!(admin.post(&format!("/users/{}", eve.id), &change).await.status(), StatusCode::SEE_OTHER);
     let eve = site.state.store.user(eve.id).await.expect("a look").expect("eve");
     assert_eq!((eve.role, eve.quota_remaining), (Role::Operator, 30));
+    let page = admin.page("/account").await;
+    for act in ["user created", "role changed"] {
+        assert!(page.contains(&format!("{act} <span class=\"soft\">eve@example.org</span>")), "whom: {page}");
+    }
 }
 
 #[tokio::test]
@@ -1064,7 +1068,9 @@ async fn a_link_lets_somebody_choose_a_password_once_and_signs_nobody_in() {
     assert_eq!(text_header(&set, header::LOCATION), "/sign-in?done=password");
     assert!(set.headers().get(header::SET_COOKIE).is_none(), "whatever else a sign-in takes is asked there");
     assert!(stranger.page("/sign-in?done=password").await.contains("The password is set."));
-    assert_eq!(stranger.get(&link).await.status(), StatusCode::NOT_FOUND);
+    let over = stranger.get(&link).await;
+    assert_eq!(over.status(), StatusCode::NOT_FOUND);
+    assert!(over.text().await.expect("a page").contains("Forgotten password"), "it says how to go on");
     assert_eq!(text_header(&eve.get("/account").await, header::LOCATION), "/sign-in?next=/account", "signed out");
     let form = [("email", "eve@example.org"), ("password", "three odd words")];
     assert_eq!(stranger.post("/sign-in", &form).await.status(), StatusCode::SEE_OTHER);
@@ -1319,4 +1325,34 @@ async fn sign_ins_are_seen_and_ended_on_the_account_page() {
     let ended = root.post(&format!("/account/sessions/{id}/revoke"), &[]).await;
     assert_eq!(text_header(&ended, header::LOCATION), format!("/users/{ada_id}?done=ended#sessions"));
     assert_eq!(ada.get("/account").await.status(), StatusCode::SEE_OTHER);
+}
+
+/// Prototypes are polluted by `object[name] = …` and by merging what was parsed.
+#[test]
+fn no_script_fills_an_object_by_a_name_that_came_from_elsewhere() {
+    // A row's amounts, by the number of the dye that our own page has.
+    const OURS: [&str; 1] = ["list[dye] = "];
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+    let scripts = std::fs::read_dir(directory).expect("the assets").map(|entry| entry.expect("an entry").path());
+    let scripts: Vec<_> = scripts.filter(|path| path.extension().is_some_and(|ending| ending == "js")).collect();
+    assert!(scripts.len() > 5, "{scripts:?}");
+    let mut found = 0;
+    for path in scripts {
+        let text = std::fs::read_to_string(&path).expect("a script");
+        for line in text.lines() {
+            let where_it_is = format!("{}: {line}", path.display());
+            assert!(!line.contains("__proto__") && !line.contains(".prototype"), "{where_it_is}");
+            assert!(
+                !line.contains("Object.assign(") || line.contains("Object.assign(document.createElement"),
+                "{where_it_is}"
+            );
+            for (at, _) in line.match_indices("] =").filter(|(at, _)| !line[at + 3..].starts_with('=')) {
+                let opens = line[..at].rfind('[').expect("what was closed");
+                let is_of_an_object = line[..opens].ends_with(|c: char| c.is_alphanumeric() || ")]_$".contains(c));
+                assert!(!is_of_an_object || OURS.iter().any(|ours| line.contains(ours)), "{where_it_is}");
+                found += usize::from(is_of_an_object);
+            }
+        }
+    }
+    assert_eq!(found, OURS.len());
 }

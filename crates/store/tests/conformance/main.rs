@@ -100,6 +100,7 @@ on_both! {
     }
     groups {
         an_allowance_is_whole_once_at_each_time_whichever_process_comes_first,
+        a_clock_that_was_ahead_costs_no_refill,
         an_allowance_is_spent_before_ones_own,
         what_comes_back_after_a_refill_is_good_until_the_next,
         a_grant_is_given_once_and_of_the_reserve,
