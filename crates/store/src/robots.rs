@@ -226,26 +226,22 @@ impl Store {
             };
             inventories.insert(row.get::<RobotId>("robot_id")?, inventory);
         }
-        let mut add = |row: &Row, to: &dyn Fn(&mut Inventory) -> Result<()>| match inventories
-            .get_mut(&row.get::<RobotId>("robot_id")?)
-        {
-            Some(inventory) => to(inventory),
-            None => Ok(()),
-        };
         // Those that experiments have; those that are spoiled were found above.
         let wells = "SELECT p.robot_id, w.well_id FROM plates p JOIN wells w ON w.plate_id = p.id
             WHERE p.removed_at IS NULL AND p.robot_id IN (VALUES";
         for row in &self.of_robots(wells, robots, ")").await? {
-            add(row, &|inventory| Ok(inventory.used_wells.extend(row.get::<Option<WellName>>("well_id")?)))?;
+            let Some(inventory) = inventories.get_mut(&row.get::<RobotId>("robot_id")?) else { continue };
+            inventory.used_wells.extend(row.get::<Option<WellName>>("well_id")?);
         }
         let vials = "SELECT robot_id, vial, dye, volume_nl, batch, filled_at FROM vials WHERE robot_id IN (VALUES";
         for row in &self.of_robots(vials, robots, ") ORDER BY vial").await? {
-            add(row, &|inventory| Ok(inventory.vials.push(read_vial(row)?)))?;
+            let Some(inventory) = inventories.get_mut(&row.get::<RobotId>("robot_id")?) else { continue };
+            inventory.vials.push(read_vial(row)?);
         }
         let tips = "SELECT robot_id, slot, tip, dye FROM tips WHERE robot_id IN (VALUES";
         for row in &self.of_robots(tips, robots, ") ORDER BY slot, tip").await? {
-            let tip = Tip { slot: row.get("slot")?, tip: row.get("tip")?, dye: row.get("dye")? };
-            add(row, &|inventory| Ok(inventory.tips.push(tip.clone())))?;
+            let Some(inventory) = inventories.get_mut(&row.get::<RobotId>("robot_id")?) else { continue };
+            inventory.tips.push(Tip { slot: row.get("slot")?, tip: row.get("tip")?, dye: row.get("dye")? });
         }
         for inventory in inventories.values_mut() {
             inventory.used_wells.sort();

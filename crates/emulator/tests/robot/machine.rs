@@ -20,7 +20,7 @@ async fn the_document_tells_what_is_served_and_nothing_else() {
     let paths = document.at("/paths").as_object().expect("paths");
     assert!(paths.contains_key("/runs/{id}/commands") && !paths.contains_key("/modules/{serial}"));
     for (template, operations) in paths {
-        let path = template.replace("{rest}", "x/y").replace('{', "").replace('}', "");
+        let path = template.replace("{rest}", "x/y").replace(['{', '}'], "");
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             let is_told = operations.get(method.as_str().to_lowercase()).is_some();
             // A Flex's routes refuse every method alike.
