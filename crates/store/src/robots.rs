@@ -234,12 +234,12 @@ impl Store {
             inventory.used_wells.extend(row.get::<Option<WellName>>("well_id")?);
         }
         let vials = "SELECT robot_id, vial, dye, volume_nl, batch, filled_at FROM vials WHERE robot_id IN (VALUES";
-        for row in &self.of_robots(vials, robots, ") ORDER BY vial").await? {
+        for row in &self.of_robots(vials, robots, ") ORDER BY robot_id, vial").await? {
             let Some(inventory) = inventories.get_mut(&row.get::<RobotId>("robot_id")?) else { continue };
             inventory.vials.push(read_vial(row)?);
         }
         let tips = "SELECT robot_id, slot, tip, dye FROM tips WHERE robot_id IN (VALUES";
-        for row in &self.of_robots(tips, robots, ") ORDER BY slot, tip").await? {
+        for row in &self.of_robots(tips, robots, ") ORDER BY robot_id, slot, tip").await? {
             let Some(inventory) = inventories.get_mut(&row.get::<RobotId>("robot_id")?) else { continue };
             inventory.tips.push(Tip { slot: row.get("slot")?, tip: row.get("tip")?, dye: row.get("dye")? });
         }
