@@ -24,7 +24,7 @@ mod version;
 use crate::world::SharedWorld;
 use hardware::Hardware;
 pub use hardware::Power;
-pub use protocols::Analyser;
+pub use analyser::Analyser;
 use protocols::Protocols;
 use run::Run;
 use runs::Runs;

@@ -1,7 +1,7 @@
 //! The protocols a robot keeps, each with its analyses.
 
+use analyser::{Analyser, Keys};
 use super::{
-    analyser::Analyser,
     analysis::analyse,
     script::Script,
     source::{Language, Source, UploadedFile},
@@ -124,7 +124,7 @@ impl Protocol {
     }
 
     async fn ask(&self, analysis: &Analysis, analyser: &Analyser) -> Done {
-        let mut document = match analyser.analyse(&self.source.files, &analysis.values).await {
+        let mut document = match analyser.analyse(&self.source.files, &analysis.values, Keys::Usual).await {
             Ok(document) => document,
             Err(trouble) => return failed(&analysis.id, &trouble.0),
         };
