@@ -140,7 +140,7 @@ fn a_reservoir_is_understood_by_its_declared_liquid_or_by_what_the_importer_says
     script.tip().draw("pool", "A2", 40.0).give("A1", 40.0).drop();
     let problem = script.problem();
     assert!(problem.text.contains("A2 of nest_12_reservoir_15ml (slot 2)"), "{problem:?}");
-    assert!(problem.text.contains("2/A2=red") && problem.command == Some(11), "{problem:?}");
+    assert!(problem.text.contains("2/A2=red") && problem.command == Some(12), "{problem:?}");
     let mixing = script.mixing_with("2/A2=blue");
     assert_eq!((told(&mixing).as_str(), mixing.problems.len()), ("A1 blue 40, red 60", 0));
     // What the person says counts more than a label.
@@ -208,6 +208,10 @@ fn what_might_change_a_mixture_is_refused_by_name_with_its_command() {
         }),
         ("moves no volume that a tip holds", |s| s.draw("vials", "B1", -30.0)),
         ("moves no volume that a tip holds", |s| s.draw("vials", "B1", 1e300)),
+        ("draws more than p300_single_gen2 takes, 300 µL", |s| {
+            s.draw("vials", "B1", 200.0).draw("vials", "B1", 101.0).give("A2", 301.0)
+        }),
+        ("doesn't say how high a tip is", |s| s.tell("custom", json!({"legacyCommandType": "command.TOUCH_TIP"}))),
         ("with a pipette that no command loads", |s| {
             s.tell("aspirate", json!({"pipetteId": "x", "labwareId": "vials", "wellName": "B1", "volume": 30}))
         }),
@@ -379,7 +383,7 @@ fn plausible() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -44,6 +44,9 @@ enum Spot {
 }
 
 struct Hand {
+    name: String,
+    /// What it takes at once.
+    most: Volume,
     tool: Tool,
     at: Option<Spot>,
     /// What the tip was in.
@@ -133,7 +136,11 @@ impl<'a> Walk<'a> {
             "moveToAddressableArea" | "moveToAddressableAreaForDropTip" => self.go_to_area(command),
             "home" | "moveToCoordinates" | "moveRelative" | "retractAxis" | "savePosition" => self.leave(command),
             "prepareToAspirate" | "configureForVolume" | "setRailLights" | "setStatusBar" => self.note(OWN_MOVES),
-            "comment" | "custom" => self.note(NO_COMMENT),
+            "comment" => self.note(NO_COMMENT),
+            "custom" => self.problem(
+                "is of an API level below 2.14, whose analysis doesn't say how high a tip is: set apiLevel to 2.14 or \
+                 higher and analyse it anew",
+            ),
             "waitForDuration" => self.note(NO_WAIT),
             // What a wait was called in schema 6.
             "delay" if command.params.get("seconds").is_some() => self.note(NO_WAIT),
@@ -162,14 +169,17 @@ impl<'a> Walk<'a> {
             let names = self.deck.pipettes.iter().map(|pipette| pipette.model.load_name());
             names.collect::<Vec<_>>().join(" and ")
         };
+        let mounted = self.deck.pipettes.iter().find(|pipette| pipette.model.load_name() == name);
+        let most = mounted.map(|pipette| pipette.model.most()).unwrap_or_default();
         let objection = if name.contains("multi") || name.contains("96") {
             Some(format!("moves liquid with {}, in several wells at once: the lab's pipettes have one nozzle", shown(name)))
-        } else if self.deck.pipettes.iter().any(|pipette| pipette.model.load_name() == name) {
+        } else if mounted.is_some() {
             None
         } else {
             Some(format!("moves liquid with {}, which this deck doesn't have: it has {}", shown(name), on_deck()))
         };
-        let hand = Hand { tool: Tool::Nothing, at: None, touched: Vec::new(), objection };
+        let name = shown(name);
+        let hand = Hand { name, most, tool: Tool::Nothing, at: None, touched: Vec::new(), objection };
         self.hands.insert(id.to_owned(), hand);
     }
 
@@ -325,6 +335,12 @@ impl<'a> Walk<'a> {
             false => content,
         };
         self.touch(command, &content);
+        if let Some(Hand { name, most, tool: Tool::Tip(tip), .. }) = self.hand(command)
+            && tip.held() + amount > in_picolitres(*most) + SAME
+        {
+            let problem = format!("draws more than {name} takes, {most}");
+            self.problem(problem);
+        }
         if let Some(tip) = self.tip(command) {
             tip.draw(content, amount);
         }
@@ -521,6 +537,10 @@ fn name(content: &Content) -> String {
         Content::Dye(dye) => dye.to_string(),
         Content::Well(well) => format!("liquid of well {well}"),
     }
+}
+
+fn in_picolitres(volume: Volume) -> Amount {
+    Amount::from(volume.nanolitres()) * SAME
 }
 
 /// To the nanolitre.
