@@ -13,6 +13,7 @@ mod experiment;
 mod fault;
 mod forgotten;
 mod group;
+mod import;
 mod result;
 mod robot;
 mod service_token;
@@ -34,6 +35,7 @@ pub use group::{
     DecidedRequestView, GroupLineView, GroupView, MemberView, QuotaCauseName, QuotaChangeView, QuotaOfGroup,
     QuotaRequestView, QuotaView, StandingName,
 };
+pub use import::{ImportView, ImportedWell, RemarkView};
 pub use result::{ResultSchema, measured_colour, result};
 pub use robot::{Attention, InventoryView, LimitsView, RobotStatus, RobotView, VialView};
 pub use service_token::{DisplayLine, ServiceName, ServiceTokenView};

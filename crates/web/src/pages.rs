@@ -5,6 +5,7 @@ pub mod audit;
 pub mod documents;
 pub mod experiment;
 pub mod experiment_new;
+pub mod experiment_import;
 pub mod experiments;
 pub mod groups;
 pub mod joining;

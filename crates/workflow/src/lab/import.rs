@@ -10,7 +10,7 @@ use super::{
 use crate::mixture::Mixture;
 use async_recursion::async_recursion as boxed;
 use domain::{Deck, DyeName, Mount, Recipe, Step, Volume, WellId, WellName, WellStatus, text};
-use hardware::ot2::{DyeSources, Mixing, ProtocolDocument, Remark};
+use hardware::ot2::{DyeSources, Mixing, ProtocolDocument, Remark, Unreadable};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Robot, StoreError};
 
@@ -40,6 +40,15 @@ pub enum ImportError {
     NoRobot,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Reads a file beside what else this process does: a large one takes a core for a moment.
+///
+/// # Errors
+/// It is no protocol of an OT-2, or one that can't be read.
+pub async fn read_protocol(bytes: Vec<u8>) -> Result<ProtocolDocument, Unreadable> {
+    let read = tokio::task::spawn_blocking(move || ProtocolDocument::read(&bytes)).await;
+    read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 impl Lab {

@@ -9,7 +9,7 @@ mod progress;
 mod protocol;
 mod setup;
 
-pub use import::{ImportError, ImportedProtocol};
+pub use import::{ImportError, ImportedProtocol, read_protocol};
 pub(crate) use order::Order;
 pub use order::{
     Accepted, ExperimentRequest, MOST_WELLS, Objection, PRIORITIES, SubmitError, USUAL_PRIORITY, WellRequest,
