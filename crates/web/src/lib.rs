@@ -28,8 +28,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use pages::{
-    account, audit, documents, experiment, experiment_import, experiment_new, experiments, groups, joining, landing, robots,
-    second_factor, second_step, services, sign_in, sign_out, single_sign_on, users,
+    account, audit, documents, experiment, experiment_import, experiment_new, experiments, groups, joining, landing,
+    robots, second_factor, second_step, services, sign_in, sign_out, single_sign_on, users,
 };
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};

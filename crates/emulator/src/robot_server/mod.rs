@@ -22,9 +22,9 @@ mod server;
 mod version;
 
 use crate::world::SharedWorld;
+pub use analyser::Analyser;
 use hardware::Hardware;
 pub use hardware::Power;
-pub use analyser::Analyser;
 use protocols::Protocols;
 use run::Run;
 use runs::Runs;

@@ -24,7 +24,8 @@ mod wire;
 pub use attendant::VirtualAttendant;
 pub use history::MOST_RUNS;
 pub use import::{
-    DyeSources, LARGEST_PROTOCOL, MOST_COMMANDS, MOST_REMARKS, MOST_SOURCES, Mixing, ProtocolDocument, Remark, SourceError, Unreadable,
+    DyeSources, LARGEST_PROTOCOL, MOST_COMMANDS, MOST_REMARKS, MOST_SOURCES, Mixing, ProtocolDocument, Remark,
+    SourceError, Unreadable,
 };
 pub use preflight::{Finding, Lack, Preflight};
 pub use protocol::{Line, Protocol};

@@ -28,7 +28,8 @@ impl Script {
     }
 
     fn labware(&mut self, id: &str, namespace: &str, name: &str, location: Value) -> &mut Self {
-        let params = json!({"labwareId": id, "namespace": namespace, "loadName": name, "version": 1, "location": location});
+        let params =
+            json!({"labwareId": id, "namespace": namespace, "loadName": name, "version": 1, "location": location});
         self.tell("loadLabware", params)
     }
 
@@ -46,7 +47,8 @@ impl Script {
     }
 
     fn stroke_at(&mut self, kind: &str, labware: &str, well: &str, ul: f64, location: Value) -> &mut Self {
-        let params = json!({"pipetteId": "p", "labwareId": labware, "wellName": well, "volume": ul, "wellLocation": location});
+        let params =
+            json!({"pipetteId": "p", "labwareId": labware, "wellName": well, "volume": ul, "wellLocation": location});
         self.tell(kind, params)
     }
 
@@ -187,7 +189,10 @@ fn what_might_change_a_mixture_is_refused_by_name_with_its_command() {
         ("puts red into the vessel of blue", |s| s.draw("vials", "B1", 30.0).stroke("dispense", "vials", "B3", 30.0)),
         ("gives 40 µL from a tip that holds 30 µL", |s| s.draw("vials", "B1", 30.0).give("A1", 40.0)),
         ("gives a part of a tip that holds red and blue", |s| {
-            s.draw("vials", "B1", 30.0).draw("vials", "B3", 30.0).give("A1", 40.0).stroke("dispense", "vials", "A1", 20.0)
+            s.draw("vials", "B1", 30.0)
+                .draw("vials", "B3", 30.0)
+                .give("A1", 40.0)
+                .stroke("dispense", "vials", "A1", 20.0)
         }),
         ("draws from a well while the tip still holds a dye", |s| {
             s.draw("vials", "B1", 60.0).give("A1", 30.0).draw("plate", "A1", 20.0).give("A1", 50.0)
@@ -221,7 +226,8 @@ fn what_might_change_a_mixture_is_refused_by_name_with_its_command() {
         script.tip().draw("vials", "B1", 60.0).give("A1", 60.0);
         let first = script.0.len() + 1;
         change(&mut script).drop();
-        let problem = script.mixing().problems.into_iter().next().unwrap_or_else(|| panic!("nothing is said of {said}"));
+        let problem =
+            script.mixing().problems.into_iter().next().unwrap_or_else(|| panic!("nothing is said of {said}"));
         assert!(problem.text.contains(said), "{said}: {problem:?}");
         assert!(problem.command.is_some_and(|command| command >= first), "{problem:?}");
     }
@@ -234,16 +240,26 @@ fn other_pipettes_plates_and_racks_are_named_once_with_how_often() {
     script.draw("vials", "B1", 60.0).give("A1", 60.0).drop();
     let problem = script.problem();
     assert_eq!((problem.command, problem.times), (Some(7), 2));
-    assert!(problem.text.contains("p1000_single_gen2, which this deck doesn't have: it has p300_single_gen2"), "{problem:?}");
+    assert!(
+        problem.text.contains("p1000_single_gen2, which this deck doesn't have: it has p300_single_gen2"),
+        "{problem:?}"
+    );
     let mut script = Script::new();
     script.pipette("p", "p300_multi_gen2").tip().draw("vials", "B1", 60.0).give("A1", 60.0).drop();
     assert!(script.problem().text.contains("in several wells at once"));
 
     let mut script = Script::new();
     script.labware("other", "opentrons", "corning_384_wellplate_112ul_flat", json!({"slotName": "2"})).tip();
-    script.draw("vials", "B1", 60.0).stroke("dispense", "other", "A1", 30.0).stroke("dispense", "other", "A3", 30.0).drop();
+    script
+        .draw("vials", "B1", 60.0)
+        .stroke("dispense", "other", "A1", 30.0)
+        .stroke("dispense", "other", "A3", 30.0)
+        .drop();
     let problem = script.problem();
-    assert!(problem.text.contains("into corning_384_wellplate_112ul_flat (slot 2): this deck mixes in corning_96"), "{problem:?}");
+    assert!(
+        problem.text.contains("into corning_384_wellplate_112ul_flat (slot 2): this deck mixes in corning_96"),
+        "{problem:?}"
+    );
     assert_eq!(problem.times, 2);
     let mut script = Script::new();
     script.labware("pool", "opentrons", "nest_12_reservoir_15ml", json!({"moduleId": "m"})).tip();
@@ -293,7 +309,11 @@ fn files_that_are_no_protocol_say_what_to_do() {
     assert!(matches!(ProtocolDocument::read(&vec![b' '; LARGEST_PROTOCOL + 1]), Err(Unreadable::TooLarge)));
     let many = format!("{{\"commands\": [{}]}}", vec!["{\"commandType\": \"home\"}"; MOST_COMMANDS + 1].join(","));
     assert!(refusal(&many).to_string().contains("more than 20000 commands"));
-    let deep = format!("{{\"commands\": [{{\"commandType\": \"a\", \"params\": {}1{}}}]}}", "[".repeat(9_000), "]".repeat(9_000));
+    let deep = format!(
+        "{{\"commands\": [{{\"commandType\": \"a\", \"params\": {}1{}}}]}}",
+        "[".repeat(9_000),
+        "]".repeat(9_000)
+    );
     assert!(matches!(refusal(&deep), Unreadable::NotJson(_)));
 }
 
@@ -323,7 +343,8 @@ fn schema_6_says_beside_its_commands_what_they_load() {
         let (Some(name), Some(namespace)) = (params.remove("loadName"), params.remove("namespace")) else { continue };
         let uri = format!("{}/{}/1", namespace.as_str().expect("text"), name.as_str().expect("text"));
         labware[params["labwareId"].as_str().expect("an id")] = json!({"displayName": "x", "definitionId": uri});
-        definitions[&uri] = json!({"namespace": namespace, "version": 1, "parameters": {"loadName": name}, "wells": {}});
+        definitions[&uri] =
+            json!({"namespace": namespace, "version": 1, "parameters": {"loadName": name}, "wells": {}});
     }
     json["labware"] = labware;
     json["labwareDefinitions"] = definitions;
@@ -335,7 +356,15 @@ fn schema_6_says_beside_its_commands_what_they_load() {
 /// Anything that JSON can say, with words of protocols among it.
 fn anything() -> impl Strategy<Value = Value> {
     let word = prop_oneof![
-        Just("p"), Just("plate"), Just("vials"), Just("A1"), Just("B1"), Just("top"), Just("bottom"), Just("fixedTrash"), Just("1")
+        Just("p"),
+        Just("plate"),
+        Just("vials"),
+        Just("A1"),
+        Just("B1"),
+        Just("top"),
+        Just("bottom"),
+        Just("fixedTrash"),
+        Just("1")
     ];
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -355,20 +384,55 @@ fn anything() -> impl Strategy<Value = Value> {
 
 fn key() -> impl Strategy<Value = String> {
     let known = [
-        "pipetteId", "labwareId", "wellName", "volume", "wellLocation", "offset", "origin", "z", "location", "slotName",
-        "loadName", "namespace", "version", "volumeByWell", "liquidId", "pipetteName", "commandType", "params", "result",
-        "key", "data", "commands",
+        "pipetteId",
+        "labwareId",
+        "wellName",
+        "volume",
+        "wellLocation",
+        "offset",
+        "origin",
+        "z",
+        "location",
+        "slotName",
+        "loadName",
+        "namespace",
+        "version",
+        "volumeByWell",
+        "liquidId",
+        "pipetteName",
+        "commandType",
+        "params",
+        "result",
+        "key",
+        "data",
+        "commands",
     ];
     prop_oneof![3 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => ".{0,6}"]
 }
 
 fn command() -> impl Strategy<Value = Value> {
     let kinds = [
-        "loadPipette", "loadLabware", "loadLiquid", "pickUpTip", "aspirate", "aspirateInPlace", "airGapInPlace", "dispense",
-        "dispenseInPlace", "blowout", "dropTip", "dropTipInPlace", "moveToWell", "touchTip", "home", "delay", "sing",
+        "loadPipette",
+        "loadLabware",
+        "loadLiquid",
+        "pickUpTip",
+        "aspirate",
+        "aspirateInPlace",
+        "airGapInPlace",
+        "dispense",
+        "dispenseInPlace",
+        "blowout",
+        "dropTip",
+        "dropTipInPlace",
+        "moveToWell",
+        "touchTip",
+        "home",
+        "delay",
+        "sing",
     ];
     let params = prop_oneof![1 => anything().boxed(), 4 => plausible().boxed()];
-    (prop::sample::select(kinds.to_vec()), params).prop_map(|(kind, params)| json!({"commandType": kind, "params": params}))
+    (prop::sample::select(kinds.to_vec()), params)
+        .prop_map(|(kind, params)| json!({"commandType": kind, "params": params}))
 }
 
 fn plausible() -> impl Strategy<Value = Value> {

@@ -72,7 +72,9 @@ fn source(path: &Path) -> anyhow::Result<SourceFile> {
 fn contents(path: &Path) -> anyhow::Result<Vec<u8>> {
     let file = std::fs::File::open(path).with_context(|| format!("{} can't be opened", path.display()))?;
     let mut bytes = Vec::new();
-    file.take(LARGEST_PROTOCOL as u64 + 1).read_to_end(&mut bytes).with_context(|| format!("{} can't be read", path.display()))?;
+    file.take(LARGEST_PROTOCOL as u64 + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("{} can't be read", path.display()))?;
     Ok(bytes)
 }
 

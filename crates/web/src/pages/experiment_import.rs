@@ -103,7 +103,8 @@ pub async fn submit(
         Err(Failure::Store(error)) => return Err(error.into()),
         Err(failure) => Err(failure.to_string()),
     };
-    let is_taken = outcome.as_ref().is_ok_and(|report| report.as_ref().is_some_and(|report| report.problems.is_empty()));
+    let is_taken =
+        outcome.as_ref().is_ok_and(|report| report.as_ref().is_some_and(|report| report.problems.is_empty()));
     let status = if is_taken { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok((status, html(&page(&robots, &me, upload.wish, outcome))?).into_response())
 }
@@ -152,12 +153,21 @@ fn page(robots: &[Robot], me: &Identity, wish: Wish, outcome: Result<Option<Repo
 }
 
 fn report(imported: ImportedProtocol, file_name: String) -> Report {
-    let dyes: Vec<DyeName> =
-        imported.wells.values().flat_map(|recipe| recipe.iter().map(|(dye, _)| dye.clone())).collect::<BTreeSet<_>>().into_iter().collect();
+    let dyes: Vec<DyeName> = imported
+        .wells
+        .values()
+        .flat_map(|recipe| recipe.iter().map(|(dye, _)| dye.clone()))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     let row = |(well, recipe): (&domain::WellName, &domain::Recipe)| Row {
         well: well.to_string(),
         fill: optics::predict(recipe).hex,
-        cells: dyes.iter().map(|dye| recipe.amount(dye)).map(|volume| if volume.is_zero() { String::new() } else { volume.ul().to_string() }).collect(),
+        cells: dyes
+            .iter()
+            .map(|dye| recipe.amount(dye))
+            .map(|volume| if volume.is_zero() { String::new() } else { volume.ul().to_string() })
+            .collect(),
         total: recipe.total().ul(),
     };
     let rows: Vec<_> = imported.wells.iter().map(row).collect();
@@ -181,7 +191,10 @@ fn report(imported: ImportedProtocol, file_name: String) -> Report {
 }
 
 fn line(remark: &RemarkView) -> Line {
-    Line { place: remark.place().map(|place| sentence_case(&place)).unwrap_or_default(), says: sentence(&remark.detail) }
+    Line {
+        place: remark.place().map(|place| sentence_case(&place)).unwrap_or_default(),
+        says: sentence(&remark.detail),
+    }
 }
 
 /// `Command 12`: no sentence, so without its dot.
@@ -203,7 +216,8 @@ impl Upload {
             let bytes = part.bytes().await.map_err(torn)?;
             match name.as_str() {
                 "file" => {
-                    upload.file_name = file_name.unwrap_or_default().chars().filter(|c| !c.is_control()).take(80).collect();
+                    upload.file_name =
+                        file_name.unwrap_or_default().chars().filter(|c| !c.is_control()).take(80).collect();
                     upload.file = bytes.to_vec();
                 }
                 "robot" => upload.wish.robot = typed(&bytes),

@@ -125,9 +125,10 @@ fn well(recipe: &Recipe) -> WellRequest {
 fn objections(request: &ExperimentRequest, deck: &Deck) -> Vec<Remark> {
     debug_assert!(request.wells.len() <= MOST_WELLS, "a plate has no more");
     match order::check(request, std::slice::from_ref(deck)) {
-        Err(SubmitError::Invalid { objections, .. }) => {
-            objections.into_iter().map(|objection| remark(format!("{}: {}", objection.pointer, objection.detail))).collect()
-        }
+        Err(SubmitError::Invalid { objections, .. }) => objections
+            .into_iter()
+            .map(|objection| remark(format!("{}: {}", objection.pointer, objection.detail)))
+            .collect(),
         Err(error) => vec![remark(error.to_string())],
         Ok(_) => Vec::new(),
     }

@@ -1,11 +1,7 @@
 //! `POST /protocols/import`
 
 use crate::body::{Document, Parameters};
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use domain::FaultCode;
 use request::{AppState, Caller, Problem, ProblemDocument};
 use serde::Deserialize;
@@ -21,7 +17,6 @@ pub struct Wish {
     robot: Option<String>,
     /// Which vessels of the protocol hold which of the deck's dyes, by slot and well: `2/A1=red,2/A2=blue`. Goes before what
     /// the protocol itself says of its liquids.
-    #[param(max_length = 2_000)]
     dyes: Option<String>,
 }
 
@@ -58,7 +53,7 @@ pub struct ProtocolCommand {
 ))]
 pub async fn import(
     State(state): State<AppState>,
-    Caller(_): Caller,
+    Caller(_asks): Caller,
     Parameters(wish): Parameters<Wish>,
     Document(bytes): Document<LARGEST_PROTOCOL>,
 ) -> Result<Json<ImportView>, Problem> {

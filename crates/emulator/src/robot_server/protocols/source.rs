@@ -1,9 +1,9 @@
 //! What was uploaded: which file is the protocol, for which robot, and what it says of itself.
 
 use super::script::Script;
+use crate::{labware::Definition, robot_server::posted_labware};
 use analyser::Analyser;
 pub use analyser::SourceFile as UploadedFile;
-use crate::{labware::Definition, robot_server::posted_labware};
 use serde_json::{Map, Value};
 
 /// A protocol with the files that belong to it.

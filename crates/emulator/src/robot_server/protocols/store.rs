@@ -1,6 +1,5 @@
 //! The protocols a robot keeps, each with its analyses.
 
-use analyser::{Analyser, Keys};
 use super::{
     analysis::analyse,
     script::Script,
@@ -12,6 +11,7 @@ use crate::robot_server::{
     error::ApiError,
     lock,
 };
+use analyser::{Analyser, Keys};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;

@@ -121,7 +121,8 @@ impl<'a> Walk<'a> {
         match command.kind.as_str() {
             "loadPipette" => self.load_pipette(command),
             "loadLiquid" => self.load_liquid(command),
-            "loadLabware" | "loadLiquidClass" | "getTipPresence" | "verifyTipPresence" | "getNextTip" | "setTipState" => {}
+            "loadLabware" | "loadLiquidClass" | "getTipPresence" | "verifyTipPresence" | "getNextTip"
+            | "setTipState" => {}
             "pickUpTip" => self.pick_up(command),
             "aspirate" | "aspirateInPlace" => self.aspirate(command),
             "airGapInPlace" => self.air_gap(command),
@@ -156,7 +157,9 @@ impl<'a> Walk<'a> {
             }
             "configureNozzleLayout" => self.problem("uses some nozzles of many: the lab's pipettes have one"),
             other => match other.split_once('/') {
-                Some((device, _)) => self.problem(format!("uses a device that this lab doesn't have: {}", shown(device))),
+                Some((device, _)) => {
+                    self.problem(format!("uses a device that this lab doesn't have: {}", shown(device)))
+                }
                 None => self.problem(format!("{} is nothing that this lab does", shown(other))),
             },
         }
@@ -172,7 +175,10 @@ impl<'a> Walk<'a> {
         let mounted = self.deck.pipettes.iter().find(|pipette| pipette.model.load_name() == name);
         let most = mounted.map(|pipette| pipette.model.most()).unwrap_or_default();
         let objection = if name.contains("multi") || name.contains("96") {
-            Some(format!("moves liquid with {}, in several wells at once: the lab's pipettes have one nozzle", shown(name)))
+            Some(format!(
+                "moves liquid with {}, in several wells at once: the lab's pipettes have one nozzle",
+                shown(name)
+            ))
         } else if mounted.is_some() {
             None
         } else {
@@ -190,7 +196,9 @@ impl<'a> Walk<'a> {
         let filled: Vec<_> = filled.filter_map(|well| self.vessels.filled_beforehand(labware, well)).collect();
         if let Some(liquid) = filled.first().map(|liquid| shown(liquid)) {
             let count = filled.len();
-            self.problem(format!("{count} wells of the plate hold “{liquid}” beforehand: the lab mixes in empty wells"));
+            self.problem(format!(
+                "{count} wells of the plate hold “{liquid}” beforehand: the lab mixes in empty wells"
+            ));
         }
     }
 
@@ -279,7 +287,10 @@ impl<'a> Walk<'a> {
         match self.spot(command) {
             Some(Spot::Over { labware, well, location }) => {
                 if is_aside(&location) {
-                    self.problem(format!("moves liquid beside the middle of {}, where another well may be", shown(&well)));
+                    self.problem(format!(
+                        "moves liquid beside the middle of {}, where another well may be",
+                        shown(&well)
+                    ));
                     return None;
                 }
                 let height = self.vessels.height(&labware, &well, &location);
@@ -331,7 +342,9 @@ impl<'a> Walk<'a> {
         let is_from_plate = matches!(content, Content::Well(_));
         let is_clean = self.tip(command).is_some_and(|tip| tip.liquids().is_empty());
         let content = match is_from_plate && !is_clean {
-            true => self.unknown("draws from a well while the tip still holds a dye: what mixes in a tip can't be known"),
+            true => {
+                self.unknown("draws from a well while the tip still holds a dye: what mixes in a tip can't be known")
+            }
             false => content,
         };
         self.touch(command, &content);
@@ -375,7 +388,10 @@ impl<'a> Walk<'a> {
         }
         let liquids: Vec<_> = tip.liquids().into_iter().cloned().collect();
         let given = tip.give(amount);
-        let is_part = liquids.len() > 1 && !liquids.contains(&Content::Unknown) && !tip.liquids().is_empty() && given.iter().any(|(what, _)| *what != Content::Air);
+        let is_part = liquids.len() > 1
+            && !liquids.contains(&Content::Unknown)
+            && !tip.liquids().is_empty()
+            && given.iter().any(|(what, _)| *what != Content::Air);
         if is_part {
             let names = liquids.iter().map(name).collect::<Vec<_>>().join(" and ");
             self.problem(format!("gives a part of a tip that holds {names}: how much of each can't be known"));
@@ -475,7 +491,8 @@ impl<'a> Walk<'a> {
             Tool::Tip(tip) => Some(tip),
             _ => None,
         });
-        let left: BTreeSet<_> = tips.flat_map(Tip::liquids).filter(|what| **what != Content::Unknown).map(name).collect();
+        let left: BTreeSet<_> =
+            tips.flat_map(Tip::liquids).filter(|what| **what != Content::Unknown).map(name).collect();
         for liquid in left {
             self.problem(format!("ends while a tip holds {liquid}"));
         }
@@ -490,8 +507,11 @@ impl<'a> Walk<'a> {
         let mut recipes = BTreeMap::new();
         for (well, given) in std::mem::take(&mut self.wells) {
             self.now = given.at;
-            let amounts: Vec<_> =
-                given.amounts.into_iter().filter_map(|(dye, amount)| Some((dye.clone(), self.volume(&dye, amount)?))).collect();
+            let amounts: Vec<_> = given
+                .amounts
+                .into_iter()
+                .filter_map(|(dye, amount)| Some((dye.clone(), self.volume(&dye, amount)?)))
+                .collect();
             let recipe = Recipe::new(amounts);
             let objected = if given.is_unknown { Vec::new() } else { recipe.objections(self.deck) };
             for objection in objected {
