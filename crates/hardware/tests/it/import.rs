@@ -281,7 +281,7 @@ fn what_the_deck_cant_measure_is_said_with_the_wells() {
     let mut script = Script::new();
     script.tip().draw("vials", "B1", 100.0 / 3.0).give("A1", 100.0 / 3.0).drop();
     assert_mixes(&script, "A1 red 33.3");
-    assert!(script.mixing().notes.iter().any(|note| note.text.contains("33.333 µL of red become 33.3 µL")));
+    assert!(script.mixing().notes.iter().any(|note| note.text.contains("rounded to 0.1 µL")));
 }
 
 #[test]

@@ -11,12 +11,14 @@ use crate::{
 use askama::Template;
 use auth::Identity;
 use axum::{
+    body::Body,
     extract::{Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use domain::DyeName;
-use multer::{Constraints, Multipart, SizeLimit};
+use http_body_util::BodyExt;
+use multer::Multipart;
 use request::AppState;
 use std::collections::BTreeSet;
 use store::Robot;
@@ -24,7 +26,9 @@ use views::{ImportView, RemarkView};
 use workflow::{DyeSources, ImportError, ImportedProtocol, LARGEST_PROTOCOL, SourceError, Unreadable, read_protocol};
 
 /// The file and what is typed beside it.
-const LARGEST_UPLOAD: u64 = LARGEST_PROTOCOL as u64 + 16 * 1024;
+const LARGEST_UPLOAD: usize = LARGEST_PROTOCOL + 16 * 1024;
+/// Of a larger one so much is read and thrown away, so that whoever sends it sees the answer instead of a broken connection.
+const MOST_DRAINED: usize = 32 * 1024 * 1024;
 /// Of what is typed, bytes.
 const LONGEST_FIELD: usize = 4_000;
 
@@ -207,9 +211,8 @@ impl Upload {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let boundary = multer::parse_boundary(content_type.unwrap_or_default())
             .map_err(|_| PageError::BadRequest("there is no file in it".to_owned()))?;
-        let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(LARGEST_UPLOAD));
-        let body = request.into_body().into_data_stream();
-        let mut parts = Multipart::with_constraints(body, boundary, constraints);
+        let body = Body::from(whole(request.into_body()).await?);
+        let mut parts = Multipart::new(body.into_data_stream(), boundary);
         let mut upload = Self { wish: Wish::default(), file_name: String::new(), file: Vec::new() };
         while let Some(part) = parts.next_field().await.map_err(torn)? {
             let (name, file_name) = (part.name().unwrap_or_default().to_owned(), part.file_name().map(str::to_owned));
@@ -229,13 +232,25 @@ impl Upload {
     }
 }
 
+async fn whole(mut body: Body) -> Result<Vec<u8>, PageError> {
+    let (mut kept, mut came) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| PageError::BadRequest("the upload broke off".to_owned()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        came += data.len();
+        if came <= LARGEST_UPLOAD {
+            kept.extend_from_slice(&data);
+        } else if came > MOST_DRAINED {
+            break;
+        }
+    }
+    if came > LARGEST_UPLOAD { Err(PageError::TooLarge) } else { Ok(kept) }
+}
+
 fn typed(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..LONGEST_FIELD).unwrap_or(bytes)).trim().to_owned()
 }
 
 fn torn(error: multer::Error) -> PageError {
-    match error {
-        multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => PageError::TooLarge,
-        error => PageError::BadRequest(format!("the upload can't be read ({error})")),
-    }
+    PageError::BadRequest(format!("the upload can’t be taken apart ({error})"))
 }

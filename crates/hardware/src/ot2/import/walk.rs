@@ -25,6 +25,7 @@ const NO_TOUCH: &str = "touching a well's wall with the tip is left out";
 const NO_MIXING: &str = "mixing by drawing and giving back is left out";
 const NO_AIR: &str = "air gaps are left out";
 const NO_COMMENT: &str = "comments are left out";
+const ROUNDED: &str = "amounts are rounded to 0.1 µL, the finest step of a pipette";
 const NO_WAIT: &str = "timed waits are left out";
 const OWN_READING: &str = "the sensor's moves: the lab reads every well by itself";
 const SHARED_TIP: &str = "one tip for several liquids: the lab takes one for each dye, so that none gets into another";
@@ -538,7 +539,7 @@ impl<'a> Walk<'a> {
             }
             Ok(volume) => {
                 if is_changed {
-                    self.note(format!("{} of {dye} become {volume}, to the finest step of a pipette", in_ul(amount)));
+                    self.note(ROUNDED);
                 }
                 Some(volume)
             }
