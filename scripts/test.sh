@@ -28,6 +28,18 @@ trap 'exit 143' TERM
 
 step() { printf '\n==> %s\n' "$*"; }
 
+# Incremental builds are for somebody who edits; here they cost gigabytes and time.
+export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
+
+# A disk that gets full in the middle fails in ways that tell nobody why.
+need_space() {
+    local has needs=14
+    mkdir -p "$target"
+    [ ! -e "$target/debug/deps" ] || needs=4
+    has=$(($(df -Pk "$target" | awk 'NR == 2 { print $4 }') / 1048576))
+    [ "$has" -ge "$needs" ] || { echo "$target needs $needs GB of disk, and $has GB are free: make room, or set CARGO_TARGET_DIR to another disk." >&2; exit 1; }
+}
+
 # ---- what the machine must have
 
 postgres_bin() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1; }
@@ -173,6 +185,7 @@ run_python_client() {
 
 # ---- the run
 
+need_space
 install_missing
 postgres_bin=$(postgres_bin)
 

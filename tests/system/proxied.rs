@@ -61,7 +61,7 @@ impl Proxy {
         let at = directory.path().display();
         let inside = documented("nginx", lab, upstream).replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
         let text = format!(
-            "daemon off; worker_processes 1; pid {at}/pid; error_log stderr warn;\nevents {{}}\nhttp {{ access_log off;
+            "daemon off; master_process off; pid {at}/pid; error_log stderr warn;\nevents {{}}\nhttp {{ access_log off;
              client_body_temp_path {at}/b; proxy_temp_path {at}/p; fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;
              {inside}\n}}"
         );

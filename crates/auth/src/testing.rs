@@ -13,6 +13,17 @@ pub fn totp_code(secret: &str, at: i64) -> String {
     totp::code_of(&key, at.div_euclid(totp::STEP)).expect("a code")
 }
 
+/// What an app shows now: to set one up with. It is taken in the step after, too.
+pub fn code_of_now(secret: &str) -> String {
+    totp_code(secret, chrono::Utc::now().timestamp())
+}
+
+/// What an app shows next: later than any [`code_of_now`], and taken from now to the end of the step after its own. With a step
+/// between them, no test depends on which second of a step it runs in.
+pub fn next_code(secret: &str) -> String {
+    totp_code(secret, chrono::Utc::now().timestamp() + totp::STEP)
+}
+
 /// A device with one passkey (ES256, attested by nobody), whose person was recognised.
 #[derive(Debug)]
 pub struct Authenticator {

@@ -3,7 +3,7 @@
 
 use auth::{
     Anew, AuthError, NewAccount, Service, Shown,
-    testing::{Authenticator, totp_code},
+    testing::{Authenticator, code_of_now, next_code},
 };
 use domain::Role;
 use std::{
@@ -77,9 +77,8 @@ async fn no_secret_of_a_second_factor_is_written() {
     let log =
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || into.clone()).finish();
     let listening = tracing::subscriber::set_default(log);
-    let now = chrono::Utc::now().timestamp();
     let offer = service.offer_totp(&ada).await.expect("a secret");
-    let [first, second] = [now - 30, now].map(|at| totp_code(offer.secret.expose(), at));
+    let first = code_of_now(offer.secret.expose());
     let codes = service.enrol_totp(&ada, &first, IP).await.expect("enrolled");
     let mut device = Authenticator::new("http://localhost:8080");
     let asked = service.offer_passkey(&ada).await.expect("a challenge");
@@ -88,6 +87,7 @@ async fn no_secret_of_a_second_factor_is_written() {
     let needed = service.sign_in("ada@example.org", PASSWORD.into(), IP).await;
     let Err(AuthError::SecondFactorNeeded(pending)) = &needed else { panic!("{needed:?}") };
     let wrong = service.finish_sign_in(pending.token.expose(), Shown::Code("wrong-code-typed".to_owned()), IP).await;
+    let second = next_code(offer.secret.expose());
     let code = Shown::Code(second.clone());
     let shown = format!("{offer:?} {codes:?} {made:?} {needed:?} {wrong:?} {code:?} {asked:?}");
     let tokens = service.finish_sign_in(pending.token.expose(), code, IP).await.expect("signed in");

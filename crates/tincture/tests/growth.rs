@@ -401,11 +401,12 @@ impl Grown {
         let careful = self.sign_in("careful").await;
         let secret =
             ask("/api/v1/me/totp", &careful.token, &Value::Null).await["secret"].as_str().expect("a secret").to_owned();
-        let code = |steps: i64| json!(auth::testing::totp_code(&secret, chrono::Utc::now().timestamp() + 30 * steps));
-        let codes = ask("/api/v1/me/totp/confirm", &careful.token, &json!({ "code": code(-1) })).await;
+        let code = auth::testing::code_of_now(&secret);
+        let codes = ask("/api/v1/me/totp/confirm", &careful.token, &json!({ "code": code })).await;
         assert_eq!(codes["recovery_codes"].as_array().map(Vec::len), Some(10), "{codes}");
         let pending = ask("/api/v1/auth/login", "", &login).await["pending_token"].clone();
-        let tokens = ask("/api/v1/auth/second-factor", "", &json!({ "pending_token": pending, "code": code(0) })).await;
+        let code = auth::testing::next_code(&secret);
+        let tokens = ask("/api/v1/auth/second-factor", "", &json!({ "pending_token": pending, "code": code })).await;
         let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("a token: {tokens}")).to_owned();
         let careful = Person { token, cookie: String::new() };
         self.get("/api/v1/me/factors", &careful).await;

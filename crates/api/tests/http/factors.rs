@@ -1,28 +1,24 @@
 //! Second factors by the API: the two steps of a sign-in, and proving anew who one is.
 
 use crate::lab::{Answer, PASSWORD, TestLab};
-use auth::testing::totp_code;
-use chrono::Utc;
+use auth::testing::{code_of_now, next_code};
 use domain::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
-
-fn code(secret: &Value, steps: i64) -> String {
-    totp_code(secret.as_str().expect("a secret"), Utc::now().timestamp() + 30 * steps)
-}
 
 #[tokio::test]
 async fn a_program_signs_in_with_two_steps() {
     let lab = TestLab::new().await;
     let ada = lab.person("ada", Role::Student, 5).await;
     let offer = Answer::of(ada.request(Method::POST, "/me/totp")).await.json();
-    assert!(offer["uri"].as_str().expect("a URI").contains(offer["secret"].as_str().expect("a secret")));
+    let secret = offer["secret"].as_str().expect("a secret");
+    assert!(offer["uri"].as_str().expect("a URI").contains(secret));
     let confirm = async |code: &str| {
         Answer::of(ada.request(Method::POST, "/me/totp/confirm").json(&json!({ "code": code }))).await
     };
     let wrong = confirm("no code").await.problem(422, "invalid-request");
     assert_eq!(wrong["errors"][0]["pointer"], "/code");
-    let made = confirm(&code(&offer["secret"], -1)).await.json();
+    let made = confirm(&code_of_now(secret)).await.json();
     assert_eq!(made["recovery_codes"].as_array().map(Vec::len), Some(10));
     let factors = ada.get("/me/factors").await.json();
     assert_eq!((&factors["recovery_codes_left"], &factors["required"]), (&json!(10), &json!(false)));
@@ -36,9 +32,9 @@ async fn a_program_signs_in_with_two_steps() {
     let step = |code: &str| json!({ "pending_token": needed["pending_token"], "code": code });
     lab.post("/api/v1/auth/second-factor", &step("000000")).await.problem(401, "sign-in-failed");
     lab.post("/api/v1/auth/second-factor", &json!({ "pending_token": "x" })).await.problem(422, "invalid-request");
-    let forged = json!({ "pending_token": ada.token, "code": code(&offer["secret"], 0) });
+    let forged = json!({ "pending_token": ada.token, "code": next_code(secret) });
     lab.post("/api/v1/auth/second-factor", &forged).await.problem(401, "sign-in-failed");
-    let tokens = lab.post("/api/v1/auth/second-factor", &step(&code(&offer["secret"], 0))).await;
+    let tokens = lab.post("/api/v1/auth/second-factor", &step(&next_code(secret))).await;
     assert_eq!(tokens.status, 200, "{}", tokens.text);
     let me =
         lab.request(Method::GET, "/api/v1/me").bearer_auth(tokens.json()["access_token"].as_str().expect("a token"));

@@ -4,7 +4,7 @@ use super::{IP, PASSWORD, identity, with_ada};
 use auth::{
     Anew, AuthError, Credential, Identity, PROOF_LIFE, PasskeyAnswer, PendingSignIn, RECOVERY_CODES, RelyingParty,
     Secret, Service, Shown,
-    testing::{Authenticator, totp_code},
+    testing::{Authenticator, code_of_now, next_code},
 };
 use chrono::{TimeDelta, Utc};
 use domain::{Permission, Role};
@@ -12,21 +12,17 @@ use store::{StoreError, UserChanges, testing::TestDatabase};
 
 const ORIGIN: &str = "http://localhost:8080";
 
-fn now() -> i64 {
-    Utc::now().timestamp()
+/// What the app shows next, which is good once.
+fn next(secret: &str) -> Shown {
+    Shown::Code(next_code(secret))
 }
 
-fn code(secret: &str, at: i64) -> Shown {
-    Shown::Code(totp_code(secret, at))
-}
-
-/// An app for somebody; its secret, the time of the code that was used, and the recovery codes.
-async fn enrolled(service: &Service, who: &Identity) -> (String, i64, Vec<Secret>) {
+/// An app for somebody; its secret, the code that was used, and the recovery codes.
+async fn enrolled(service: &Service, who: &Identity) -> (String, Shown, Vec<Secret>) {
     let secret = service.offer_totp(who).await.expect("a secret").secret.expose().to_owned();
-    // A step early, so that two more codes are good at once.
-    let at = now() - 30;
-    let codes = service.enrol_totp(who, &totp_code(&secret, at), IP).await.expect("enrolled");
-    (secret, at, codes)
+    let code = code_of_now(&secret);
+    let codes = service.enrol_totp(who, &code, IP).await.expect("enrolled");
+    (secret, Shown::Code(code), codes)
 }
 
 async fn with_passkey(service: &Service, who: &Identity) -> Authenticator {
@@ -53,10 +49,10 @@ fn is_refused<T: std::fmt::Debug>(outcome: Result<T, AuthError>) -> bool {
 
 #[tokio::test]
 async fn a_password_alone_signs_nobody_in_who_has_an_app() {
-    let (_database, service) = with_ada().await;
+    let (database, service) = with_ada().await;
     let before = identity(&service).await;
     let elsewhere = service.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("signed in");
-    let (secret, at, codes) = enrolled(&service, &before).await;
+    let (secret, set_up_with, codes) = enrolled(&service, &before).await;
     assert_eq!(codes.len(), RECOVERY_CODES);
     assert!(
         service.authenticate(elsewhere.access_token.expose()).await.is_err(),
@@ -71,16 +67,17 @@ async fn a_password_alone_signs_nobody_in_who_has_an_app() {
     assert!(service.by_cookie(token).await.is_err() && service.authenticate(token).await.is_err(), "it opens nothing");
     assert!(service.refresh(token, IP).await.is_err());
 
-    assert!(is_refused(service.finish_sign_in(token, code(&secret, at), IP).await), "that code is used");
-    let tokens = service.finish_sign_in(token, code(&secret, at + 30), IP).await.expect("signed in");
+    assert!(is_refused(service.finish_sign_in(token, set_up_with, IP).await), "that code is used");
+    let good_once = next(&secret);
+    let tokens = service.finish_sign_in(token, good_once.clone(), IP).await.expect("signed in");
     let ada = service.authenticate(tokens.access_token.expose()).await.expect("her");
     assert!(ada.proof.expect("a proof").has_second_factor());
-    let again = service.finish_sign_in(token, code(&secret, at + 60), IP).await;
+    let again = service.finish_sign_in(token, next(&secret), IP).await;
     assert!(matches!(again, Err(AuthError::SignInOver)), "it is good for one session");
-    assert!(is_refused(
-        service.finish_sign_in(pending(&service).await.token.expose(), code(&secret, at + 30), IP).await
-    ));
-    service.finish_sign_in(pending(&service).await.token.expose(), code(&secret, at + 60), IP).await.expect("the next");
+    assert!(is_refused(service.finish_sign_in(pending(&service).await.token.expose(), good_once, IP).await));
+    // As if a step had passed.
+    database.store.run_sql("UPDATE second_factors SET totp_step = totp_step - 1").await;
+    service.finish_sign_in(pending(&service).await.token.expose(), next(&secret), IP).await.expect("the next");
     let renewed = service.refresh(tokens.refresh_token.expose(), IP).await.expect("renewed");
     let ada = service.authenticate(renewed.access_token.expose()).await.expect("her");
     assert!(ada.proof.expect("a proof").has_second_factor(), "a family of tokens keeps how it was proved");
@@ -108,7 +105,7 @@ async fn a_recovery_code_is_good_once_and_new_ones_replace_all() {
 async fn codes_are_not_guessed() {
     let (database, service) = with_ada().await;
     let ada = identity(&service).await;
-    let (secret, at, codes) = enrolled(&service, &ada).await;
+    let (secret, _, codes) = enrolled(&service, &ada).await;
     let elsewhere = Service::new(database.another().await).await.expect("another process");
     let mut tries = tokio::task::JoinSet::new();
     for n in 0..24 {
@@ -124,16 +121,16 @@ async fn codes_are_not_guessed() {
     // The right one isn't taken meanwhile either, here or there, whatever it comes with.
     for process in [&service, &elsewhere] {
         let waiting = pending(process).await;
-        for shown in [code(&secret, at + 30), Shown::Code(codes[0].expose().to_owned())] {
+        for shown in [next(&secret), Shown::Code(codes[0].expose().to_owned())] {
             let refused = process.finish_sign_in(waiting.token.expose(), shown, IP).await;
             assert!(matches!(refused, Err(AuthError::Throttled(_))), "{refused:?}");
         }
     }
-    let anew = service.prove(&ada, Anew::Factor(code(&secret, at + 30)), IP).await;
+    let anew = service.prove(&ada, Anew::Factor(next(&secret)), IP).await;
     assert!(matches!(anew, Err(AuthError::Throttled(_))));
     database.store.run_sql("UPDATE second_factors SET blocked_until = '2026-01-01T00:00:00+00:00'").await;
     let waiting = pending(&service).await;
-    service.finish_sign_in(waiting.token.expose(), code(&secret, at + 30), IP).await.expect("when the wait is over");
+    service.finish_sign_in(waiting.token.expose(), next(&secret), IP).await.expect("when the wait is over");
     let log = database.store.activity(Some(ada.user_id()), None, 50).await.expect("the log").data;
     assert_eq!(log.iter().filter(|line| line.action == "second_factor_failed").count(), 5, "she sees it");
 }
@@ -322,7 +319,8 @@ async fn whose_role_needs_one_does_nothing_without_and_keeps_the_last() {
 async fn a_proof_grows_old_and_is_made_anew() {
     let (database, service) = with_ada().await;
     let session = service.start_cookie_session("ada@example.org", PASSWORD.into(), IP).await.expect("signed in");
-    let (secret, at, codes) = enrolled(&service, &session.identity).await;
+    let (secret, _, codes) = enrolled(&service, &session.identity).await;
+    let code = next(&secret);
     let who = async || service.by_cookie(session.token.expose()).await.expect("her");
     let soon = Utc::now() + PROOF_LIFE + TimeDelta::seconds(5);
     let fresh = |ada: &Identity, at| ada.check_proof(Permission::Administer, true, at).is_ok();
@@ -338,7 +336,7 @@ async fn a_proof_grows_old_and_is_made_anew() {
     let answer = shown(&service, &mut device).await;
     for anew in [
         Anew::Password(PASSWORD.into()),
-        Anew::Factor(code(&secret, at + 30)),
+        Anew::Factor(code.clone()),
         Anew::Factor(Shown::Code(codes[0].expose().to_owned())),
         Anew::Factor(Shown::Passkey(answer.clone())),
     ] {
@@ -353,7 +351,7 @@ async fn a_proof_grows_old_and_is_made_anew() {
         service.prove(&ada, Anew::Password("wrong horse".into()), IP).await,
         Err(AuthError::SignInFailed)
     ));
-    for used in [code(&secret, at + 30), Shown::Code(codes[0].expose().to_owned()), Shown::Passkey(answer)] {
+    for used in [code, Shown::Code(codes[0].expose().to_owned()), Shown::Passkey(answer)] {
         assert!(is_refused(service.prove(&ada, Anew::Factor(used), IP).await));
     }
     assert!(!fresh(&who().await, Utc::now()));
@@ -396,7 +394,7 @@ async fn a_second_app_is_not_offered_over_the_first_and_a_wrong_code_sets_up_non
     assert!(is_refused(service.enrol_totp(&ada, "123456", IP).await), "nothing was offered");
     let first = service.offer_totp(&ada).await.expect("a secret");
     let second = service.offer_totp(&ada).await.expect("another");
-    let code = |offer: &auth::OfferedTotp| totp_code(offer.secret.expose(), now());
+    let code = |offer: &auth::OfferedTotp| code_of_now(offer.secret.expose());
     assert!(is_refused(service.enrol_totp(&ada, &code(&first), IP).await), "the second one counts");
     service.sign_in("ada@example.org", PASSWORD.into(), IP).await.expect("nothing is set up yet");
     service.enrol_totp(&ada, &code(&second), IP).await.expect("enrolled");

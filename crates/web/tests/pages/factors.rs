@@ -1,14 +1,9 @@
 //! Second factors on the pages, without scripts: set up, the second step of a sign-in, and "confirm it's you".
 
 use super::*;
-use auth::testing::totp_code;
-use chrono::Utc;
+use auth::testing::{code_of_now, next_code};
 
 const HERE: &str = "/account/second-factor";
-
-pub fn code(secret: &str, steps: i64) -> String {
-    totp_code(secret, Utc::now().timestamp() + 30 * steps)
-}
 
 /// The text of the first element that begins so.
 fn inside<'a>(page: &'a str, beginning: &str) -> &'a str {
@@ -24,7 +19,7 @@ pub async fn enrol(visitor: &Visitor<'_>) -> (String, String) {
     let wrong = visitor.post(&format!("{HERE}/app/confirm"), &[("code", "000000")]).await;
     assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.text().await.expect("a page").contains("Confirm the app"));
-    let done = visitor.post(&format!("{HERE}/app/confirm"), &[("code", &code(&secret, -1))]).await;
+    let done = visitor.post(&format!("{HERE}/app/confirm"), &[("code", &code_of_now(&secret))]).await;
     assert_eq!(done.status(), StatusCode::OK);
     (secret, done.text().await.expect("a page"))
 }
@@ -65,7 +60,7 @@ async fn an_app_is_set_up_and_asked_for_at_the_next_sign_in() {
     assert!(form.contains("one-time-code"));
     let wrong = browser.post("/sign-in/second", &[("code", "123123"), ("next", "/account")]).await;
     assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
-    let right = browser.post("/sign-in/second", &[("code", &code(&secret, 0)), ("next", "/account")]).await;
+    let right = browser.post("/sign-in/second", &[("code", &next_code(&secret)), ("next", "/account")]).await;
     assert_eq!((right.status(), text_header(&right, header::LOCATION)), (StatusCode::SEE_OTHER, "/account".to_owned()));
     let set = cookies(&right);
     assert!(set[0].starts_with("tincture_session=") && set[1].starts_with("tincture_pending=;"), "{set:?}");

@@ -2,9 +2,10 @@
 
 use super::{
     Site, Visitor,
-    factors::{code, cookies, enrol},
+    factors::{cookies, enrol},
     text_header,
 };
+use auth::testing::next_code;
 use domain::Role;
 use oidc::{
     Config, RelyingParty,
@@ -289,7 +290,7 @@ async fn whoever_has_a_second_factor_here_is_asked_for_it_beside_the_providers_w
     assert_eq!(thief.post("/sign-in/second", &[("code", "000000")]).await.status(), StatusCode::UNAUTHORIZED);
 
     // With the factor it is a session of the provider's, which ends with it there.
-    let now = [("code", code(&secret, 0)), ("next", "/experiments".to_owned())];
+    let now = [("code", next_code(&secret)), ("next", "/experiments".to_owned())];
     let now: Vec<(&str, &str)> = now.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let right = thief.post("/sign-in/second", &now).await;
     assert_eq!(text_header(&right, header::LOCATION), "/experiments");
