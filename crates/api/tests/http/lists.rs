@@ -96,7 +96,7 @@ async fn an_experiment_is_a_protocol_whatever_its_name() {
 async fn a_protocol_comes_back_as_the_request_that_made_it() {
     let lab = TestLab::new().await;
     let ada = lab.person("ada", Role::Student, 20).await;
-    let wells = json!([{ "volumes": { "red": 60.5, "blue": 20 } }, { "volumes": { "yellow": 300 } }]);
+    let wells = json!([{ "volumes": { "red": 60.5, "blue": 20.0 } }, { "volumes": { "yellow": 300.0 } }]);
     let asked = ada.post("/experiments", &json!({ "name": "Greens", "wells": wells })).await.json();
     let id = asked["id"].as_str().expect("id");
     let mut file = ada.get(&format!("/experiments/{id}/protocol.json")).await.json();
