@@ -130,7 +130,7 @@ fn in_words(view: &ImportView) -> anyhow::Result<String> {
         writeln!(text, "On {}: {} wells, {} tips, {}", view.robot, view.wells.len(), view.tips, dyes.join(", "))?;
         for well in &view.wells {
             let amounts: Vec<_> = well.volumes.iter().map(|(dye, volume)| format!("{dye} {volume}")).collect();
-            writeln!(text, "  {:<4} {}", well.well, amounts.join(", "))?;
+            writeln!(text, "  {:<4} {}", well.well.to_string(), amounts.join(", "))?;
         }
     } else {
         writeln!(text, "On {} this is in the way:", view.robot)?;
