@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one test command: formatting, lints, every test on SQLite and PostgreSQL, the browser, the Python clients, a fuzzer.
+# The one test command: formatting, lints, every test on SQLite and PostgreSQL, the browser, the Python clients, Prometheus, a fuzzer.
 #
 # It brings what it needs: Debian packages when they are missing (as root or with sudo; otherwise it says which), a
 # PostgreSQL cluster of its own on a free port, a Python environment under target/. It leaves nothing running.
@@ -59,6 +59,7 @@ missing_packages() {
     command -v npm >/dev/null || echo npm
     [ -x /usr/sbin/nginx ] || echo nginx-light
     [ -x /usr/bin/caddy ] || echo caddy
+    command -v promtool >/dev/null || echo prometheus
 }
 
 install_missing() {
@@ -220,6 +221,13 @@ prepare_python clients
 for client in tests/clients/*_cycle.py tests/clients/labware.py; do
     run_python_client "$client"
 done
+
+step "Prometheus: rules, alerts and panels over a real lab"
+prepare_python monitoring
+promtool check config deploy/prometheus/prometheus.yml
+promtool test rules deploy/prometheus/tests/*.yml
+"$python" deploy/grafana/dashboards.py --check
+"$python" tests/monitoring/live.py "$target/debug/tincture"
 
 step "Schemathesis: the API as student, nobody and administrator"
 prepare_python fuzz

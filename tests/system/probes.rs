@@ -2,7 +2,7 @@
 //! probes.
 
 use crate::process::{ADMIN, PASSWORD, Process, run, tincture, up};
-use reqwest::{Client, header, redirect};
+use reqwest::{Client, RequestBuilder, header, redirect};
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
@@ -58,10 +58,14 @@ struct Lab {
 
 impl Lab {
     fn up(format: &str) -> Self {
+        Self::with(format, &[])
+    }
+
+    fn with(format: &str, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut command = up(&directory.path().join("data"));
         command.args(["--log-format", format]).env("TINCTURE_ADMIN_PASSWORD", PASSWORD).env("TINCTURE_LOG", "trace");
-        command.env("TINCTURE_REGISTRATION", "invitation");
+        command.env("TINCTURE_REGISTRATION", "invitation").envs(settings.iter().copied());
         command.stderr(File::create(directory.path().join("log")).expect("a file"));
         let mut process = Process::spawn(command);
         let address = process.word_after("Tincture is ready: ");
@@ -71,11 +75,13 @@ impl Lab {
 
     /// Signs in on the page, with whatever else the form and the browser have; gives the answer.
     async fn sign_in(&self, more: &str, cookie: &str) -> reqwest::Response {
+        self.signing_in(more).header(header::COOKIE, cookie).send().await.expect("an answer")
+    }
+
+    fn signing_in(&self, more: &str) -> RequestBuilder {
         let form = format!("email={}&password={}{more}", ADMIN.replace('@', "%40"), PASSWORD.replace(' ', "+"));
         let post = self.client.post(format!("{}/sign-in", self.address));
-        let post =
-            post.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").header(header::COOKIE, cookie);
-        post.body(form).send().await.expect("an answer")
+        post.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
     }
 
     async fn post(&self, path: &str, token: &str, body: &Value) -> (u16, Value) {
@@ -125,6 +131,26 @@ async fn a_session_that_was_brought_is_not_taken_over() {
         get.send().await.expect("an answer").status().as_u16()
     };
     assert_eq!((opens(&planted).await, opens(&second).await), (303, 200));
+}
+
+/// Proxy headers: who isn't the proxy gives themselves no address, and no cookie of another kind.
+#[tokio::test]
+async fn nobody_says_for_themselves_where_they_come_from() {
+    for (proxies, address, is_secure) in [("192.0.2.1", "127.0.0.1", false), ("127.0.0.1", "203.0.113.7", true)] {
+        let lab = Lab::with("human", &[("TINCTURE_BEHIND_PROXY", "true"), ("TINCTURE_PROXIES", proxies)]);
+        let says = |request: RequestBuilder| {
+            request.header("x-forwarded-for", "203.0.113.7").header("x-forwarded-proto", "https")
+        };
+        let answer = says(lab.signing_in("")).send().await.expect("an answer");
+        let set = answer.headers()[header::SET_COOKIE].to_str().expect("text").to_owned();
+        assert_eq!(set.contains("; Secure"), is_secure, "{proxies}: {set}");
+        let ask = lab.client.get(format!("{}/api/v1/activity?limit=5", lab.address));
+        let lines = ask.header(header::COOKIE, cookie_of(&answer)).send().await.expect("an answer");
+        let lines: Value = lines.json().await.expect("JSON");
+        let all = lines["data"].as_array().expect("a list");
+        let sign_in = all.iter().find(|line| line["action"] == "sign_in").expect("the line of the sign-in");
+        assert_eq!(sign_in["ip_address"], address, "{proxies}: {sign_in}");
+    }
 }
 
 /// Open redirects: a sign-in leads to a page of the lab.
@@ -259,6 +285,17 @@ async fn no_secret_is_in_a_log_an_error_a_figure_or_a_manifest() {
             .map(|token| token.rsplit('.').next().expect("a signature").to_owned()),
     );
 
+    // A second factor, and a sign-in with it.
+    let app = field(&totp, "secret");
+    let code = json!({ "code": auth::testing::code_of_now(&app) });
+    let codes = lab.post("/api/v1/me/totp/confirm", &access, &code).await.1;
+    secrets.push(codes["recovery_codes"][0].as_str().expect("a code").to_owned());
+    let pending = field(&lab.post("/api/v1/auth/login", "", &login).await.1, "pending_token");
+    let step = json!({ "pending_token": pending, "code": auth::testing::next_code(&app) });
+    let twice = lab.post("/api/v1/auth/second-factor", "", &step).await.1;
+    told.push(lab.post("/api/v1/auth/second-factor", "", &step).await.1.to_string());
+    secrets.extend([pending, field(&twice, "refresh_token")]);
+
     // Everything that goes wrong with one of them in hand.
     let wrong = json!({ "email": ADMIN, "password": "a wrong password" });
     told.push(lab.post("/api/v1/auth/login", "", &wrong).await.1.to_string());
@@ -321,5 +358,5 @@ async fn no_secret_is_in_a_log_an_error_a_figure_or_a_manifest() {
             assert!(!told.contains(secret.as_str()), "{secret} is in {told:.2000}");
         }
     }
-    assert_eq!(secrets.len(), 12);
+    assert_eq!(secrets.len(), 15);
 }

@@ -26,7 +26,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use store::{Durability, Figures, Freshness, ReplicaStatus, Store, StoreError, Waiting, backup::BackupState};
+use store::{Durability, Figures, Freshness, ReplicaStatus, Robot, Store, StoreError, Waiting, backup::BackupState};
 use tasks::{Status, Tasks};
 use telemetry::names;
 use tokio::{
@@ -34,11 +34,14 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use workflow::{Lab, Supply};
 
 /// How long an answer of the database is kept.
 const KEPT: Duration = Duration::from_secs(3);
 /// How long the database may take for one.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// Robots that are told one by one: more would be too many values of a label.
+const MOST_ROBOTS: usize = 50;
 /// An experiment of a full plate writes about 2 MB. With less than this nothing new should be begun.
 const LEAST_SPACE: u64 = 64 * 1024 * 1024;
 
@@ -70,6 +73,11 @@ pub(crate) struct LabFigures {
     pub waiting: Option<Waiting>,
     /// How its backups stand, where they are made beside its database.
     pub backups: Option<BackupState>,
+    /// The first [`MOST_ROBOTS`] by name, each with what is on its deck.
+    pub robots: Vec<(Robot, Vec<Supply>)>,
+    pub durability: Option<Durability>,
+    /// Bytes, where the database's disk can be seen.
+    pub free: Option<u64>,
 }
 
 /// What these routes need. Cheap to clone; clones share what is kept.
@@ -129,12 +137,22 @@ impl Health {
     pub(crate) async fn figures(&self) -> Result<LabFigures, Problem> {
         let read = async {
             let lately = self.store.reading(Freshness::MayBeStale).await;
-            let both = async { Ok::<_, StoreError>((lately.figures().await?, self.documents.waiting().await?)) };
+            let all = async {
+                let (figures, robots) = (lately.figures().await?, supplies(&lately).await?);
+                Ok::<_, StoreError>((figures, robots, self.documents.waiting().await?))
+            };
             // Only the primary tells of its archive. While it is away, what a replica tells is told.
-            let (both, backups) = tokio::join!(timeout(LONGEST_WAIT, both), in_time(self.store.backup_state()));
-            let backups = backups.unwrap_or_default();
-            match both {
-                Ok(Ok((figures, waiting))) => Ok(LabFigures { figures, waiting, backups }),
+            let (all, backups, durability, free) = tokio::join!(
+                timeout(LONGEST_WAIT, all),
+                in_time(self.store.backup_state()),
+                in_time(self.store.durability()),
+                in_time(self.store.free_space()),
+            );
+            let (backups, durability, free) = (backups.unwrap_or_default(), durability.ok(), free.unwrap_or_default());
+            match all {
+                Ok(Ok((figures, robots, waiting))) => {
+                    Ok(LabFigures { figures, waiting, backups, robots, durability, free })
+                }
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err(Problem::new(FaultCode::Unavailable, "the database doesn't answer in time")),
             }
@@ -146,8 +164,12 @@ impl Health {
         self.readiness.or_make(self.look()).await
     }
 
-    /// Puts how the replica stands among this process's figures.
-    pub(crate) fn tell_replica(&self) {
+    /// Puts how this process's connections to the database stand among its figures, and the replica.
+    pub(crate) fn tell_database(&self) {
+        let connections = self.store.connections();
+        metrics::gauge!(names::DATABASE_CONNECTIONS, "state" => "idle").set(connections.idle);
+        metrics::gauge!(names::DATABASE_CONNECTIONS, "state" => "busy").set(connections.busy());
+        metrics::gauge!(names::DATABASE_CONNECTIONS_LIMIT).set(connections.limit);
         let Some(ReplicaStatus { used, behind, answered, passed_on, .. }) = self.store.replica_status() else { return };
         metrics::gauge!(names::REPLICA_USED).set(u8::from(used));
         if let Some(behind) = behind {
@@ -201,6 +223,18 @@ impl Health {
         }
         *before = failing;
     }
+}
+
+/// What is on the decks, in as many questions for all robots as for one.
+async fn supplies(store: &Store) -> Result<Vec<(Robot, Vec<Supply>)>, StoreError> {
+    let mut robots = store.robots().await?;
+    robots.truncate(MOST_ROBOTS);
+    let mut supplies = Lab::new(store.clone()).supplies_of(&robots).await?;
+    let with_its = |robot: Robot| {
+        let its = supplies.remove(&robot.id).unwrap_or_default();
+        (robot, its)
+    };
+    Ok(robots.into_iter().map(with_its).collect())
 }
 
 async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {

@@ -41,7 +41,8 @@ pub fn router(state: ApiState) -> Router {
     described
         .route("/api", get(nothing_here))
         .route("/api/{*rest}", axum::routing::any(nothing_here))
-        .merge(docs::routes().merge(openapi::ui(document)).layer(from_fn(request::page_headers)))
+        .merge(docs::routes().merge(openapi::ui()).layer(from_fn(request::page_headers)))
+        .merge(openapi::served(&document))
         .route("/.well-known/jwks.json", get(endpoints::health::jwks::jwks))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request::LONGEST_REQUEST))
         .layer(CatchPanicLayer::custom(request::panicked))

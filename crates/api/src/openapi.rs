@@ -2,6 +2,12 @@
 
 use crate::ApiState;
 use crate::endpoints;
+use axum::{
+    Router,
+    body::Bytes,
+    http::{HeaderName, header},
+    routing::get,
+};
 use domain::EventKind;
 use request::PROBLEM_JSON;
 use std::collections::BTreeMap;
@@ -259,10 +265,17 @@ pub fn document() -> utoipa::openapi::OpenApi {
     described().1
 }
 
+/// The document itself, kept as what is sent: as a tree it would take ten times the memory.
+pub(crate) fn served<S: Clone + Send + Sync + 'static>(document: &utoipa::openapi::OpenApi) -> Router<S> {
+    let text = Bytes::from(serde_json::to_vec(document).expect("a document of texts"));
+    let head: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
+    Router::new().route(DOCUMENT, get(async move || (head, text)))
+}
+
 /// The interactive documentation, all of it from this binary.
-pub(crate) fn ui(document: utoipa::openapi::OpenApi) -> SwaggerUi {
+pub(crate) fn ui() -> SwaggerUi {
     // "none" keeps the page from asking a validator on the internet about our document.
     // A token lives as long as the page: what lies in local storage stays there on a shared computer.
     let config = Config::new([DOCUMENT]).validator_url("none").persist_authorization(false).try_it_out_enabled(true);
-    SwaggerUi::new("/docs").url(DOCUMENT, document).config(config)
+    SwaggerUi::new("/docs").config(config)
 }

@@ -49,6 +49,8 @@ pub struct ExternalPerson {
     pub quota: i32,
     /// The provider's own name of its session.
     pub session: Option<String>,
+    /// When they proved there who they are: what is grave goes by that, not by when they came from there.
+    pub proved_at: DateTime<Utc>,
     /// What this sign-in showed that may be shown once, and until when it would be believed.
     pub once: (String, DateTime<Utc>),
 }
@@ -98,7 +100,7 @@ impl Service {
         ip: Option<IpAddr>,
     ) -> Result<CookieSession, ExternalRefusal> {
         let (token, waiting) = (Secret::random(), Waiting::begin());
-        let ExternalPerson { issuer, subject, email, unknown, role, quota, session, once } = person;
+        let ExternalPerson { issuer, subject, email, unknown, role, quota, session, proved_at, once } = person;
         let sign_in = ExternalSignIn {
             issuer,
             subject,
@@ -112,6 +114,7 @@ impl Service {
             expires_at: Utc::now() + SESSION_LIFE,
             pending: (stored_hash(Purpose::Pending, waiting.token.expose()), waiting.expires_at),
             provider_session: session,
+            proved_at,
             ip,
         };
         let refusal = match self.store.sign_in_external(&sign_in).await.map_err(AuthError::from)? {

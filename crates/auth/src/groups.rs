@@ -13,6 +13,11 @@ use store::{Group, GroupTerms, NewQuotaRequest, StoreError};
 
 /// People who are put into a group at once by their addresses.
 pub const MOST_ADDED: usize = 200;
+/// What a new group is, unless something else is said: wells of each member, those beside them that its teachers may grant, and
+/// when they are whole again.
+pub const USUAL_ALLOWANCE: i32 = 48;
+pub const USUAL_RESERVE: i32 = 96;
+pub const USUAL_REFILL: Refill = Refill::Weekly(chrono::Weekday::Mon);
 /// Wells that somebody may ask for more: ten plates.
 pub const MOST_ASKED: i32 = 960;
 /// Unknown addresses that an error repeats.
@@ -148,7 +153,7 @@ fn taught_by(by: Option<&Identity>) -> Option<UserId> {
 }
 
 impl Service {
-    /// Makes a group: weekly on Mondays, with 48 wells for each member and no reserve, unless said otherwise.
+    /// Makes a group: with [`USUAL_ALLOWANCE`], [`USUAL_RESERVE`] and [`USUAL_REFILL`], where the newest one is, unless said otherwise.
     ///
     /// # Errors
     /// `InvalidQuota`; `Group` with `Name`, `NameTaken`, `Refill`, `TimeZone`
@@ -161,9 +166,9 @@ impl Service {
     ) -> Result<Group, AuthError> {
         let usual = GroupTerms {
             name: String::new(),
-            allowance: 48,
-            reserve: 0,
-            refill: Refill::Weekly(chrono::Weekday::Mon),
+            allowance: USUAL_ALLOWANCE,
+            reserve: USUAL_RESERVE,
+            refill: USUAL_REFILL,
             time_zone: self.store.newest_time_zone().await?.unwrap_or(Zone::UTC),
         };
         let terms = wish.on(usual)?;

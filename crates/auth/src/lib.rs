@@ -44,7 +44,7 @@ pub use api_token::{API_TOKEN_PREFIX, SERVICE_TOKEN_PREFIX};
 pub use error::AuthError;
 pub use external::{ExternalPerson, ExternalRefusal, Passwords};
 pub use factors::OfferedTotp;
-pub use groups::{GroupError, GroupWish, MOST_ADDED, MOST_ASKED};
+pub use groups::{GroupError, GroupWish, MOST_ADDED, MOST_ASKED, USUAL_ALLOWANCE, USUAL_REFILL, USUAL_RESERVE};
 pub use identity::{Credential, Forbidden, Identity};
 pub use import::{Fate, ImportDone, ImportError, ImportLine, LARGEST_SHEET, MOST_IMPORTED, WayIn, ways_in_csv};
 pub use invitations::{InvitationWish, Invited, LONGEST_INVITATION_DAYS, MOST_USES, USUAL_INVITATION_DAYS};

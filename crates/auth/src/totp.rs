@@ -5,7 +5,7 @@ use crate::{
     Secret,
     secret::{Purpose, stored_hash},
 };
-use data_encoding::{BASE32, BASE32_NOPAD};
+use data_encoding::BASE32_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
@@ -21,8 +21,10 @@ const SECRET_BYTES: usize = 20;
 pub const RECOVERY_CODES: usize = 10;
 /// So few of them left are worth a word.
 pub const FEW_RECOVERY_CODES: u32 = 3;
-/// Random bytes of a recovery code: 80 bits, so that a fast hash is enough to keep it by.
-const RECOVERY_BYTES: usize = 10;
+/// Random bytes of a recovery code: 128 bits, so that a fast hash is enough to keep it by.
+const RECOVERY_BYTES: usize = 16;
+/// Those of codes that earlier releases made, which stay good.
+const EARLIER_RECOVERY_BYTES: usize = 10;
 /// Longest that is looked at of what was typed as a code.
 const LONGEST_CODE: usize = 64;
 
@@ -64,8 +66,10 @@ pub(crate) fn read(typed: &str) -> Typed {
         return Typed::Code(plain);
     }
     let plain = plain.to_ascii_uppercase();
-    match BASE32.decode(plain.as_bytes()) {
-        Ok(bytes) if bytes.len() == RECOVERY_BYTES => Typed::RecoveryCode(stored_hash(Purpose::Recovery, &plain)),
+    match BASE32_NOPAD.decode(plain.as_bytes()) {
+        Ok(bytes) if [RECOVERY_BYTES, EARLIER_RECOVERY_BYTES].contains(&bytes.len()) => {
+            Typed::RecoveryCode(stored_hash(Purpose::Recovery, &plain))
+        }
         _ => Typed::Neither,
     }
 }
@@ -73,7 +77,7 @@ pub(crate) fn read(typed: &str) -> Typed {
 /// New recovery codes, each with its hash.
 pub(crate) fn make_recovery_codes() -> (Vec<Secret>, Vec<String>) {
     let make = || {
-        let code = BASE32.encode(&rand::random::<[u8; RECOVERY_BYTES]>());
+        let code = BASE32_NOPAD.encode(&rand::random::<[u8; RECOVERY_BYTES]>());
         let hash = stored_hash(Purpose::Recovery, &code);
         let groups: Vec<_> =
             code.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).to_lowercase()).collect();
@@ -139,6 +143,12 @@ mod tests {
                 assert!(matches!(read(&typed), Typed::RecoveryCode(hash) if hash == *kept), "{typed}");
             }
         }
+    }
+
+    #[test]
+    fn a_recovery_code_of_an_earlier_release_is_one_still() {
+        let kept = stored_hash(Purpose::Recovery, "ABCDEFGHIJKLMNOP");
+        assert!(matches!(read("abcd-efgh-ijkl-mnop"), Typed::RecoveryCode(hash) if hash == kept));
     }
 
     #[test]

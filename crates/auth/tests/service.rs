@@ -653,3 +653,19 @@ async fn whoever_was_imported_has_no_password_and_is_refused_like_anybody() {
     assert!(database.store.user_by_email("new@example.org").await.expect("an answer").is_none());
     account(&service, "bob@example.org", Role::Student).await;
 }
+
+#[tokio::test]
+async fn whoever_chose_a_new_password_by_a_link_waits_no_longer() {
+    let (_database, service) = with_ada().await;
+    let ada = identity(&service).await;
+    for _ in 0..8 {
+        let wrong = service.sign_in("ada@example.org", "wrong horse".into(), IP).await;
+        assert!(matches!(wrong, Err(AuthError::SignInFailed)), "{wrong:?}");
+    }
+    let right = service.sign_in("ada@example.org", PASSWORD.into(), IP).await;
+    assert!(matches!(right, Err(AuthError::Throttled(_))), "{right:?}");
+    let (secret, _) =
+        service.create_password_link(ada.user_id(), chrono::TimeDelta::hours(1), None, None).await.expect("a link");
+    service.use_link(secret.expose(), None, "quite another horse".into(), IP).await.expect("chosen");
+    service.sign_in("ada@example.org", "quite another horse".into(), IP).await.expect("at once");
+}

@@ -1,6 +1,6 @@
 //! What stands on a robot's deck: plate, vials, tips, sensor dock, pipettes. The planner's picture of the world.
 
-use crate::{Change, DyeName, Volume, WellName, experiment::named_states, labware::OwnLabware};
+use crate::{Change, DyeName, PipetteModel, Volume, WellName, experiment::named_states, labware::OwnLabware};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -10,40 +10,6 @@ use std::collections::BTreeMap;
 pub enum Mount {
     Left,
     Right,
-}
-
-/// A pipette model by its Opentrons name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PipetteModel {
-    P300SingleGen2,
-    P20SingleGen2,
-}
-
-impl PipetteModel {
-    /// Its name in the robot's API.
-    pub const fn load_name(self) -> &'static str {
-        match self {
-            Self::P300SingleGen2 => "p300_single_gen2",
-            Self::P20SingleGen2 => "p20_single_gen2",
-        }
-    }
-
-    /// The least it measures to its stated error (Opentrons' data sheet).
-    pub const fn least(self) -> Volume {
-        match self {
-            Self::P300SingleGen2 => Volume::from_whole_ul(20),
-            Self::P20SingleGen2 => Volume::from_whole_ul(1),
-        }
-    }
-
-    /// The most it takes in one stroke.
-    pub const fn most(self) -> Volume {
-        match self {
-            Self::P300SingleGen2 => Volume::from_whole_ul(300),
-            Self::P20SingleGen2 => Volume::from_whole_ul(20),
-        }
-    }
 }
 
 /// A pipette on a mount with the tip rack that fits it.
@@ -157,6 +123,16 @@ const fn usual_reads() -> u8 {
 /// The most that a well is read; each reading takes 0.6 s.
 pub const MOST_READS: u8 = 16;
 
+/// It can't be moved.
+const TRASH: Slot = Slot(12);
+
+/// Strokes that an amount may take for the sake of a smaller error. Each is another dip into the vial and a drop that may stay
+/// on the tip, which no data sheet counts, and takes its time.
+const FEW_STROKES: u32 = 2;
+
+/// Where a second rack of the same tips stands.
+const SECOND_RACK: Slot = Slot(5);
+
 const A1: WellName = place(0, 0);
 const B1: WellName = place(1, 0);
 const B2: WellName = place(1, 1);
@@ -217,14 +193,40 @@ impl Default for Deck {
 impl Deck {
     /// The default deck with a p20 on the left mount as well.
     pub fn with_p20() -> Self {
-        let mut deck = Self::default();
-        deck.pipettes.push(Pipette {
-            mount: Mount::Left,
-            model: PipetteModel::P20SingleGen2,
-            tip_slot: Slot(6),
-            tip_rack: "opentrons_96_tiprack_20ul".to_owned(),
+        Self::with_pipettes(Some(PipetteModel::P20SingleGen2), Some(PipetteModel::P300SingleGen2))
+    }
+
+    /// The default deck with these pipettes, each with its usual tips in their usual slot, as the emulator has it. The sensor
+    /// hangs on a p300's nozzle where there is one, else on the right mount's.
+    pub fn with_pipettes(left: Option<PipetteModel>, right: Option<PipetteModel>) -> Self {
+        let of = |model: Option<PipetteModel>, mount| model.map(|model| Pipette::usual(mount, model));
+        let mut pipettes: Vec<_> = [of(right, Mount::Right), of(left, Mount::Left)].into_iter().flatten().collect();
+        if let [first, second] = &mut pipettes[..]
+            && first.tip_slot == second.tip_slot
+        {
+            second.tip_slot = SECOND_RACK;
+        }
+        let carrier = pipettes.iter().find(|pipette| pipette.model.carries_sensor()).or(pipettes.first());
+        let sensor_mount = carrier.map_or(Mount::Right, |pipette| pipette.mount);
+        Self { pipettes, sensor_mount, ..Self::default() }
+    }
+
+    /// Hangs a pipette on a mount in place of what is there, with its usual tips in their usual slot where that is free, else
+    /// in another. One that hangs there already keeps its tips.
+    pub fn hang(&mut self, mount: Mount, model: PipetteModel) {
+        if self.pipette(mount).is_some_and(|pipette| pipette.model == model) {
+            return;
+        }
+        let mut pipette = Pipette::usual(mount, model);
+        let place = self.pipettes.iter().position(|other| other.mount == mount);
+        let place = place.map_or(self.pipettes.len(), |place| {
+            self.pipettes.remove(place);
+            place
         });
-        deck
+        let is_free = |slot: &Slot| self.pieces().iter().all(|(taken, ..)| taken != slot);
+        let slots = [pipette.tip_slot, SECOND_RACK].into_iter().chain((1..TRASH.0).map(Slot));
+        pipette.tip_slot = slots.into_iter().find(is_free).unwrap_or(pipette.tip_slot);
+        self.pipettes.insert(place, pipette);
     }
 
     /// That nobody knows what is on it: the plate is lifted on record, no tip is new, what may be left in a vial counts for
@@ -256,10 +258,13 @@ impl Deck {
         self.pipettes.iter().find(|pipette| pipette.mount == mount)
     }
 
-    /// The pipette that measures this volume best: the one that needs fewest strokes, then the smallest.
+    /// The pipette that measures this volume best: with the smallest error ([`Pipette::error_ul`]) of those that give it in at
+    /// most [`FEW_STROKES`]; where none does, the one that needs fewest.
     pub fn pipette_for(&self, volume: Volume) -> Option<&Pipette> {
-        self.pipettes.iter().filter(|pipette| volume >= pipette.model.least()).min_by_key(|pipette| {
-            (volume.nanolitres().div_ceil(pipette.model.most().nanolitres()), pipette.model.most())
+        let able = self.pipettes.iter().filter(|pipette| volume >= pipette.model.least());
+        able.min_by(|one, other| {
+            let splits = |pipette: &Pipette| pipette.strokes(volume).max(FEW_STROKES);
+            splits(one).cmp(&splits(other)).then(one.error_ul(volume).total_cmp(&other.error_ul(volume)))
         })
     }
 
@@ -272,6 +277,23 @@ impl Deck {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pipette_is_hung_in_place_of_another_or_beside_it() {
+        use PipetteModel::{P20SingleGen2, P300SingleGen2, P1000SingleGen2};
+        let mut deck = Deck::default();
+        deck.hang(Mount::Left, P20SingleGen2);
+        assert_eq!(deck, Deck::with_p20());
+        deck.hang(Mount::Left, P300SingleGen2);
+        assert_eq!(deck, Deck::with_pipettes(Some(P300SingleGen2), Some(P300SingleGen2)));
+        deck.hang(Mount::Right, P300SingleGen2);
+        assert_eq!(deck.pipettes[0].tip_slot, Slot(9), "it hangs there already");
+        deck.plate_slot = Slot(8);
+        deck.hang(Mount::Right, P1000SingleGen2);
+        let slots: Vec<_> = deck.pipettes.iter().map(|pipette| (pipette.mount, pipette.tip_slot)).collect();
+        assert_eq!(slots, [(Mount::Right, Slot(1)), (Mount::Left, Slot(5))], "8 and 5 are taken");
+        assert_eq!(deck.flaws(), Vec::new());
+    }
 
     #[test]
     fn a_deck_that_was_stored_before_it_knew_its_waste_vial_is_read() {

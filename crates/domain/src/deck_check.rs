@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, fmt};
 
 /// The trash stands there, and can't be moved.
 const TRASH_SLOT: u8 = 12;
-/// How high the robot's planner lets a mount go, mm: a GEN2 pipette's home less what the robot keeps from it.
-const HIGHEST_MOUNT_MM: f64 = 170.15;
+/// What the robot's planner keeps from a mount's home, mm.
+const FROM_HOME_MM: f64 = 2.0;
 /// The planner never plans to within this of the highest that a tool's end can be, mm.
 const TOP_MARGIN_MM: f64 = 1.0;
 /// A robot that has forgotten the sensor on its nozzle is sent across the deck with the sensor's end at 109 mm.
@@ -55,12 +55,9 @@ impl Mount {
     }
 }
 
-/// How far a pipette's nozzle is above its mount, mm (Opentrons' pipette definitions).
-const fn nozzle_above_mount_mm(model: PipetteModel) -> f64 {
-    match model {
-        PipetteModel::P300SingleGen2 => 29.45,
-        PipetteModel::P20SingleGen2 => 10.45,
-    }
+/// How high the planner lets a pipette's nozzle go, mm.
+const fn highest_nozzle_mm(model: PipetteModel) -> f64 {
+    model.planned_home_mm() - FROM_HOME_MM + model.nozzle_above_mount_mm()
 }
 
 impl Deck {
@@ -266,12 +263,14 @@ impl Deck {
         }
         let mut flaws = Vec::new();
         let tip_ul = rack.wells.get("A1").map(|tip| tip.capacity_ul).unwrap_or_default();
-        let most = pipette.model.most().ul();
+        let (most, largest) = (pipette.most().ul(), pipette.model.largest_tip().ul());
         if rack.load_name.contains("_flex_") {
             flaws.push(flaw(format!("a Flex's tips don't fit the {model} of an OT-2")));
+        } else if let Err(misfit) = pipette.check_tips() {
+            flaws.push(flaw(misfit.to_string()));
         } else if tip_ul < most {
             flaws.push(flaw(format!("its tips hold {tip_ul} µL, and the {model} draws up to {most} µL")));
-        } else if tip_ul >= 2.0 * most {
+        } else if tip_ul >= 2.0 * largest {
             flaws.push(flaw(format!("tips of {tip_ul} µL don't fit the nozzle of the {model}")));
         }
         for (index, dye) in self.dyes.iter().enumerate() {
@@ -291,7 +290,7 @@ impl Deck {
             .collect();
         let top = |piece: &Definition| piece.height + piece.corner_offset.z;
         let carried = self.pipettes.iter().flat_map(|pipette| {
-            let reach = HIGHEST_MOUNT_MM + nozzle_above_mount_mm(pipette.model) - TOP_MARGIN_MM;
+            let reach = highest_nozzle_mm(pipette.model) - TOP_MARGIN_MM;
             let tip = self.definition(&pipette.tip_rack).map(|rack| ("its tip", reach - tip_reach_mm(&rack)));
             let sensor = (pipette.mount == self.sensor_mount).then_some(("the sensor", reach - SENSOR_REACH_MM));
             tip.into_iter().chain(sensor).map(|(what, end)| (pipette.model.load_name(), what, end))
@@ -377,6 +376,12 @@ mod tests {
     fn the_lab_s_own_decks_are_fine() {
         assert_eq!(Deck::default().flaws(), Vec::new());
         assert_eq!(Deck::with_p20().flaws(), Vec::new());
+        let models = || PipetteModel::ALL.iter().copied().map(Some).chain([None]);
+        for (left, right) in models().flat_map(|left| models().map(move |right| (left, right))) {
+            if left.is_some() || right.is_some() {
+                assert_eq!(Deck::with_pipettes(left, right).flaws(), Vec::new(), "{left:?} and {right:?}");
+            }
+        }
     }
 
     #[test]
@@ -406,11 +411,11 @@ mod tests {
             (|deck| deck.waste_capacity = Volume::from_whole_ul(16_000), "the waste is let rise to 16000 µL"),
             (
                 |deck| deck.pipettes[0].tip_rack = "opentrons_96_tiprack_20ul".into(),
-                "slot 9: its tips hold 20 µL, and the p300_single_gen2 draws up to 300 µL",
+                "slot 9: opentrons_96_tiprack_20ul has no tips for the p300_single_gen2 on the right mount; these have: opentrons",
             ),
             (
                 |deck| deck.pipettes[1].tip_rack = "opentrons_96_tiprack_300ul".into(),
-                "slot 6: tips of 300 µL don't fit the nozzle of the p20_single_gen2",
+                "slot 6: opentrons_96_tiprack_300ul has no tips for the p20_single_gen2 on the left mount",
             ),
             (
                 |deck| deck.pipettes[0].tip_rack = "opentrons_flex_96_tiprack_1000ul".into(),
@@ -425,7 +430,19 @@ mod tests {
             (|deck| deck.pipettes.clear(), "deck: no pipette is on it"),
             (|deck| deck.dyes[1].tip = deck.dyes[0].tip, "red and yellow begin with the same tip, B1"),
             (|deck| deck.sensor_mount = Mount::Left, ""),
-            (|deck| deck.pipettes[0].tip_rack = "geb_96_tiprack_1000ul".into(), "slot 9: tips of 1000 µL don't fit"),
+            (
+                |deck| deck.pipettes[0].tip_rack = "geb_96_tiprack_1000ul".into(),
+                "slot 9: geb_96_tiprack_1000ul has no tips for the p300_single_gen2",
+            ),
+            (
+                |deck| deck.pipettes[0].tip_rack = "tipone_96_tiprack_200ul".into(),
+                "slot 9: its tips hold 200 µL, and the p300_single_gen2 draws up to 300 µL",
+            ),
+            (
+                |deck| deck.pipettes[1].tip_rack = "tipone_96_tiprack_200ul".into(),
+                "slot 6: tips of 200 µL don't fit the nozzle of the p20_single_gen2",
+            ),
+            (|deck| deck.pipettes[0].tip_rack = "opentrons_96_filtertiprack_200ul".into(), ""),
             (
                 |deck| {
                     deck.offsets.insert(Slot(2), LabwareOffset { x: 0.0, y: 0.0, z: 0.0 });

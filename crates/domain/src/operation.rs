@@ -31,6 +31,42 @@ pub enum Step {
         at: WellName,
         volume: Volume,
     },
+    /// Draws air above the vial, so that nothing drips on the way.
+    AirGap {
+        mount: Mount,
+        vial: WellName,
+        volume: Volume,
+    },
+    /// Lets that air out above the well.
+    ExpelAir {
+        mount: Mount,
+        at: WellName,
+        volume: Volume,
+    },
+    /// Draws from the well itself; [`Step::MixGive`] follows. The tip is that well's from then on.
+    MixDraw {
+        mount: Mount,
+        well: WellId,
+        at: WellName,
+        volume: Volume,
+    },
+    /// Gives what was drawn by [`Step::MixDraw`] back.
+    MixGive {
+        mount: Mount,
+        well: WellId,
+        at: WellName,
+        volume: Volume,
+    },
+    /// Touches the well's wall with the tip, which is that well's from then on.
+    TouchTip {
+        mount: Mount,
+        at: WellName,
+    },
+    /// Blows out what clings to an empty tip, above the well's liquid.
+    BlowOutInto {
+        mount: Mount,
+        at: WellName,
+    },
     /// Empties the tip above the waste vial.
     BlowOut {
         mount: Mount,
@@ -120,6 +156,12 @@ impl Step {
             Self::PickUpTip { .. } => "pick_up_tip",
             Self::Aspirate { .. } => "aspirate",
             Self::Dispense { .. } => "dispense",
+            Self::AirGap { .. } => "air_gap",
+            Self::ExpelAir { .. } => "expel_air",
+            Self::MixDraw { .. } => "mix_draw",
+            Self::MixGive { .. } => "mix_give",
+            Self::TouchTip { .. } => "touch_tip",
+            Self::BlowOutInto { .. } => "blow_out_into",
             Self::BlowOut { .. } => "blow_out",
             Self::ReturnTip { .. } => "return_tip",
             Self::MoveToTrash { .. } => "move_to_trash",
@@ -139,7 +181,10 @@ impl Step {
     /// The experiment's well that this step changes or reads.
     pub const fn well(&self) -> Option<WellId> {
         match self {
-            Self::Dispense { well, .. } | Self::Mix { well, .. } => Some(*well),
+            Self::Dispense { well, .. }
+            | Self::MixDraw { well, .. }
+            | Self::MixGive { well, .. }
+            | Self::Mix { well, .. } => Some(*well),
             Self::Read { well, .. } => *well,
             _ => None,
         }
@@ -168,6 +213,12 @@ impl Step {
             Self::PickUpTip { dye, tip, .. } => format!("picking up the {dye} tip ({tip})"),
             Self::Aspirate { dye, volume, .. } => format!("drawing {volume} of {dye}"),
             Self::Dispense { dye, at, volume, .. } => format!("adding {volume} of {dye} to {at}"),
+            Self::AirGap { volume, .. } => format!("drawing {volume} of air behind it"),
+            Self::ExpelAir { at, .. } => format!("letting the air out over {at}"),
+            Self::MixDraw { at, volume, .. } => format!("mixing {at}: drawing {volume}"),
+            Self::MixGive { at, volume, .. } => format!("mixing {at}: giving {volume} back"),
+            Self::TouchTip { at, .. } => format!("touching the wall of {at}"),
+            Self::BlowOutInto { at, .. } => format!("blowing the tip out over {at}"),
             Self::BlowOut { .. } => "blowing the tip out over the waste".to_owned(),
             Self::ReturnTip { tip, .. } => format!("putting the tip back to {tip}"),
             Self::MoveToTrash { .. } => "moving to the trash".to_owned(),
@@ -285,6 +336,9 @@ pub enum Tool {
         dye: DyeName,
         liquid: Volume,
         certain: bool,
+        /// The well whose liquid or wall it met: it never goes into a vial or its rack again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        used_in: Option<WellName>,
     },
     Sensor {
         mount: Mount,
@@ -325,34 +379,50 @@ impl Tool {
         }
         let done = ending == Ending::Done;
         match (step, self) {
-            (Step::PickUpTip { mount, tip, dye }, _) => {
-                Self::Tip { mount: *mount, tip: *tip, dye: dye.clone(), liquid: Volume::ZERO, certain: done }
-            }
+            (Step::PickUpTip { mount, tip, dye }, _) => Self::Tip {
+                mount: *mount,
+                tip: *tip,
+                dye: dye.clone(),
+                liquid: Volume::ZERO,
+                certain: done,
+                used_in: None,
+            },
             (Step::PickUpSensor { mount } | Step::Mix { mount, .. } | Step::PresentSensor { mount, .. }, _) => {
                 Self::Sensor { mount: *mount, certain: done }
             }
             (Step::DockSensor { mount, .. }, _) if !done => Self::Sensor { mount: *mount, certain: false },
-            (Step::Aspirate { volume, .. }, Self::Tip { mount, tip, dye, liquid, certain }) => {
-                Self::Tip { mount, tip, dye, liquid: liquid + *volume, certain }
-            }
-            (Step::Dispense { volume, .. }, Self::Tip { mount, tip, dye, liquid, certain }) if done => {
-                Self::Tip { mount, tip, dye, liquid: liquid.saturating_sub(*volume), certain }
-            }
-            (Step::BlowOut { .. }, Self::Tip { mount, tip, dye, certain, .. }) if done => {
-                Self::Tip { mount, tip, dye, liquid: Volume::ZERO, certain }
-            }
             (
                 Step::ReturnTip { .. } | Step::ParkSensor { .. } | Step::DropInPlace { .. } | Step::DockSensor { .. },
                 _,
             ) if done => Self::Nothing,
-            (Step::ReturnTip { .. } | Step::DropInPlace { .. }, Self::Tip { mount, tip, dye, liquid, .. }) => {
-                Self::Tip { mount, tip, dye, liquid, certain: false }
+            (step, Self::Tip { mount, tip, dye, liquid, certain, used_in }) => {
+                let certain = certain && !matches!(step, Step::ReturnTip { .. } | Step::DropInPlace { .. });
+                let used_in = contact(step).or(used_in);
+                Self::Tip { mount, tip, dye, liquid: liquid_after(liquid, step, done), certain, used_in }
             }
             (Step::ParkSensor { .. } | Step::DropInPlace { .. }, Self::Sensor { mount, .. }) => {
                 Self::Sensor { mount, certain: false }
             }
             (_, tool) => tool,
         }
+    }
+}
+
+/// What a tip holds after a step; of what may have left it, all.
+fn liquid_after(liquid: Volume, step: &Step, done: bool) -> Volume {
+    match step {
+        Step::Aspirate { volume, .. } | Step::MixDraw { volume, .. } => liquid + *volume,
+        Step::Dispense { volume, .. } | Step::MixGive { volume, .. } if done => liquid.saturating_sub(*volume),
+        Step::BlowOut { .. } | Step::BlowOutInto { .. } if done => Volume::ZERO,
+        _ => liquid,
+    }
+}
+
+/// The well whose liquid or wall a tip meets by a step.
+const fn contact(step: &Step) -> Option<WellName> {
+    match step {
+        Step::MixDraw { at, .. } | Step::MixGive { at, .. } | Step::TouchTip { at, .. } => Some(*at),
+        _ => None,
     }
 }
 

@@ -64,6 +64,12 @@ impl Volume {
         self.nanolitres == 0
     }
 
+    /// As [`Volume::is_zero`], in the shape that serde asks for.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+    pub(crate) const fn is_zero_ref(&self) -> bool {
+        self.is_zero()
+    }
+
     /// `self − other`, or zero where `other` is more.
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self { nanolitres: self.nanolitres.saturating_sub(other.nanolitres) }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use domain::{Mount, PipetteModel};
 use emulator::world::{
     Action, DOCK_SLOT, DOCK_WELL, Entry, Event, LabwareKind, PLATE_SLOT, PhysicalLabware, Placement, Point,
-    SENSOR_LENGTH_MM, SENSOR_OVERLAP_MM, Slot, TIPS_20_SLOT, TIPS_300_SLOT, TRASH_SLOT, Tool, ToolName, Travel,
-    VIALS_SLOT, View, WellGeometry, WellShape, World, WorldConfig, WorldError, stated_pipette_error,
+    SENSOR_LENGTH_MM, SENSOR_OVERLAP_MM, Slot, TIPS_20_SLOT, TIPS_300_SLOT, TIPS_1000_SLOT, TRASH_SLOT, Tool, ToolName,
+    Travel, VIALS_SLOT, View, WellGeometry, WellShape, World, WorldConfig, WorldError, stated_pipette_error,
 };
 use proptest::prelude::*;
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
@@ -612,4 +612,34 @@ fn a_tip_reaches_as_far_as_the_robot_reports() {
     let mut rig = Rig::new();
     rig.pick_up(TIPS_300_SLOT, "A1");
     assert!((rig.world.state().tool(Mount::Right).reach_mm() - TIP_REACH_MM).abs() < 1e-9);
+}
+
+#[test]
+fn an_air_gap_comes_out_before_the_dye_and_takes_none_of_it_along() {
+    let mut rig = Rig::new();
+    rig.pick_up(TIPS_300_SLOT, "A1");
+    rig.end_to(rig.bottom(VIALS_SLOT, "B1").raised(1.0));
+    rig.act(&Action::Aspirate { mount: Mount::Right, volume_ul: 60.0, flow_ul_s: 92.86 });
+    rig.end_to(rig.top(VIALS_SLOT, "B1").raised(2.0));
+    let drawn = rig.act(&Action::Aspirate { mount: Mount::Right, volume_ul: 10.0, flow_ul_s: 92.86 });
+    assert_eq!(kinds(&drawn), ["air"]);
+    rig.end_to(rig.top(PLATE_SLOT, "A1").raised(2.0));
+    let let_out = rig.act(&Action::Dispense { mount: Mount::Right, volume_ul: 10.0, flow_ul_s: 92.86 });
+    assert_eq!(kinds(&let_out), ["air"]);
+    assert!(rig.in_well("A1").is_empty());
+    rig.end_to(rig.bottom(PLATE_SLOT, "A1").raised(8.5));
+    rig.act(&Action::Dispense { mount: Mount::Right, volume_ul: 60.0, flow_ul_s: 92.86 });
+    let limit = stated_pipette_error(PipetteModel::P300SingleGen2, 60.0).limit_ul;
+    assert!((rig.in_well("A1")[0].1 - 60.0).abs() <= limit);
+}
+
+#[test]
+fn a_p1000_takes_its_own_tips_on_either_mount() {
+    for mount in [Mount::Left, Mount::Right] {
+        let p1000 = Some(PipetteModel::P1000SingleGen2);
+        let mut rig = Rig::with(WorldConfig { left: p1000, right: p1000, ..WorldConfig::default() });
+        rig.mount = mount;
+        assert_eq!(kinds(&rig.pick_up(TIPS_300_SLOT, "A1")), ["miss"], "a p1000 in a rack of 300 µL tips");
+        assert_eq!(kinds(&rig.pick_up(TIPS_1000_SLOT, "A1")), ["pick_up_tip"]);
+    }
 }

@@ -97,4 +97,6 @@ pub struct Aim {
     pub slot: Option<Slot>,
     pub well: Option<WellName>,
     pub volume: Option<Volume>,
+    /// Above the brim, where there is only air.
+    pub above: bool,
 }

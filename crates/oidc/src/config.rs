@@ -47,6 +47,8 @@ pub struct Config {
     pub makes_accounts: bool,
     /// Whoever comes for the first time gets the account that has their address.
     pub links_accounts: bool,
+    /// For a provider whose tokens don't say when somebody proved who they are: the moment they come from there counts.
+    pub assumes_auth_time: bool,
 }
 
 impl Config {

@@ -20,6 +20,9 @@ pub enum OidcError {
     /// None of the rules is about them.
     #[error("nothing that the provider says of them gives them a role")]
     NoRole,
+    /// It was to ask who they are, whoever is signed in there, and didn't, or doesn't say that it did.
+    #[error("the provider of identity didn't ask anew who they are, or its token has no auth_time to tell")]
+    NotAnew,
     #[error("the provider vouches for no e-mail address of theirs")]
     UnverifiedAddress,
     #[error("their e-mail address isn't of a domain that this lab lets in")]

@@ -14,11 +14,26 @@ pub const HANDSHAKE_LIFE: i64 = 600;
 /// Longest cookie looked at: the way on has at most 500 characters, and four for three of them.
 const LONGEST: usize = 1_000;
 
+/// Whether the provider may answer by whoever is signed in there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// It may.
+    Any,
+    /// It asks who somebody is, whoever is signed in: for a fresh proof.
+    Anew,
+}
+
+/// What a cookie of one that asks anew ends with.
+const ANEW: &str = "anew";
+
 /// One sign-in under way. Its `Debug` shows nothing of it.
 #[derive(Clone)]
 pub(crate) struct Handshake {
     cookie: String,
     next: String,
+    sign_in: SignIn,
+    /// In seconds since 1970.
+    began: i64,
 }
 
 impl fmt::Debug for Handshake {
@@ -29,10 +44,13 @@ impl fmt::Debug for Handshake {
 
 impl Handshake {
     /// Begins one that leads on to `next`, which whoever finishes checks.
-    pub fn begin(next: &str, now: i64) -> Self {
+    pub fn begin(next: &str, sign_in: SignIn, now: i64) -> Self {
         let random = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-        let cookie = format!("{random}.{now}.{}", URL_SAFE_NO_PAD.encode(next));
-        Self { cookie, next: next.to_owned() }
+        let mut cookie = format!("{random}.{now}.{}", URL_SAFE_NO_PAD.encode(next));
+        if sign_in == SignIn::Anew {
+            cookie = format!("{cookie}.{ANEW}");
+        }
+        Self { cookie, next: next.to_owned(), sign_in, began: now }
     }
 
     /// The one of this cookie, if the provider's `state` is of the same.
@@ -41,11 +59,16 @@ impl Handshake {
             let mut parts = cookie.split('.');
             let (random, began, next) = (parts.next()?, parts.next()?.parse::<i64>().ok()?, parts.next()?);
             let next = String::from_utf8(URL_SAFE_NO_PAD.decode(next).ok()?).ok()?;
+            let sign_in = match parts.next() {
+                None => SignIn::Any,
+                Some(ANEW) => SignIn::Anew,
+                Some(_) => return None,
+            };
             let is_whole = cookie.len() <= LONGEST && random.len() == 43 && parts.next().is_none();
             let in_time = (0..=HANDSHAKE_LIFE).contains(&(now - began));
-            (is_whole && in_time).then_some(next)
+            (is_whole && in_time).then_some(Self { cookie: cookie.to_owned(), next, sign_in, began })
         };
-        let handshake = parsed().map(|next| Self { cookie: cookie.to_owned(), next });
+        let handshake = parsed();
         // How long the comparison takes tells of a hash, which is the browser's own.
         handshake.filter(|handshake| handshake.state() == state).ok_or(OidcError::NotBegunHere)
     }
@@ -56,6 +79,15 @@ impl Handshake {
 
     pub fn next(&self) -> &str {
         &self.next
+    }
+
+    pub const fn sign_in(&self) -> SignIn {
+        self.sign_in
+    }
+
+    /// In seconds since 1970.
+    pub const fn began(&self) -> i64 {
+        self.began
     }
 
     pub fn state(&self) -> String {
@@ -88,7 +120,7 @@ mod tests {
 
     #[test]
     fn only_the_browser_that_began_goes_on_and_only_in_time_and_where_it_meant_to() {
-        let begun = Handshake::begin("/robots?x=é", 1_000);
+        let begun = Handshake::begin("/robots?x=é", SignIn::Any, 1_000);
         let state = begun.state();
         let resumed = Handshake::resume(begun.cookie(), &state, 1_000 + HANDSHAKE_LIFE).expect("in time");
         assert_eq!(
@@ -98,11 +130,17 @@ mod tests {
         let elsewhere =
             begun.cookie().rsplit_once('.').expect("parts").0.to_owned() + "." + &URL_SAFE_NO_PAD.encode("/evil");
         let later = begun.cookie().replace(".1000.", ".2000.");
+        let anew = Handshake::begin("/", SignIn::Anew, 1_000);
+        let resumed = Handshake::resume(anew.cookie(), &anew.state(), 1_001).expect("whole");
+        assert_eq!((resumed.sign_in(), resumed.began()), (SignIn::Anew, 1_000));
+        let (less, more) = (anew.cookie().trim_end_matches(".anew"), format!("{}.anew", begun.cookie()));
         for (cookie, state, now) in [
+            (less, anew.state().as_str(), 1_000),
+            (&more, &state, 1_000),
             (begun.cookie(), state.as_str(), 1_001 + HANDSHAKE_LIFE),
             (begun.cookie(), &state, 999),
             (begun.cookie(), "", 1_000),
-            (begun.cookie(), &Handshake::begin("/robots", 1_000).state(), 1_000),
+            (begun.cookie(), &Handshake::begin("/robots", SignIn::Any, 1_000).state(), 1_000),
             (&elsewhere, &state, 1_000),
             (&later, &state, 2_000),
             ("", &state, 1_000),

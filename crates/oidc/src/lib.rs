@@ -18,6 +18,6 @@ mod token;
 
 pub use config::{Config, Secret};
 pub use error::OidcError;
-pub use handshake::HANDSHAKE_LIFE;
+pub use handshake::{HANDSHAKE_LIFE, SignIn};
 pub use party::{Answer, LoggedOut, Person, RelyingParty, Start};
 pub use rules::Rules;

@@ -2,7 +2,7 @@
 
 use crate::{
     Config, HANDSHAKE_LIFE, OidcError,
-    handshake::Handshake,
+    handshake::{Handshake, SignIn},
     provider::{Metadata, Provider},
     token::{self, Claims, Expected, IdToken},
 };
@@ -15,6 +15,9 @@ use serde_json::Value;
 use std::{fmt, sync::Arc};
 use url::{Url, form_urlencoded};
 
+/// Seconds since somebody proved there who they are, at most: as long as a sign-in here lasts. What is asked for matters less than
+/// that something is: a provider that is asked for an age must say `auth_time` (OpenID Connect Core 1.0, 3.1.2.1).
+const LONGEST_AGE_THERE: &str = "2592000";
 /// Longest code looked at.
 const LONGEST_CODE: usize = 4_096;
 
@@ -61,6 +64,8 @@ pub struct Person {
     pub quota: i32,
     /// The provider's own name of its session.
     pub session: Option<String>,
+    /// When they proved there who they are; where nobody knows, at the beginning of all time.
+    pub proved_at: DateTime<Utc>,
     /// What names this sign-in, which may be used once, and until when it would be believed.
     pub once: (String, DateTime<Utc>),
     /// Where it leads on to, as it was begun; to be checked again.
@@ -103,14 +108,14 @@ impl RelyingParty {
         &self.config
     }
 
-    /// Begins a sign-in that leads on to `next`.
+    /// Begins a sign-in that leads on to `next`. One that is `Anew` comes to nothing unless the provider says that it asked.
     ///
     /// # Errors
     /// `Provider` while it is away.
     #[boxed]
-    pub async fn start(&self, next: &str) -> Result<Start, OidcError> {
+    pub async fn start(&self, next: &str, sign_in: SignIn) -> Result<Start, OidcError> {
         let metadata = self.provider.metadata().await?;
-        let handshake = Handshake::begin(next, Utc::now().timestamp());
+        let handshake = Handshake::begin(next, sign_in, Utc::now().timestamp());
         let mut url = Url::clone(&metadata.authorization_endpoint);
         url.query_pairs_mut()
             .append_pair("response_type", "code")
@@ -121,6 +126,10 @@ impl RelyingParty {
             .append_pair("nonce", &handshake.nonce())
             .append_pair("code_challenge", &handshake.challenge())
             .append_pair("code_challenge_method", "S256");
+        match sign_in {
+            SignIn::Any => url.query_pairs_mut().append_pair("max_age", LONGEST_AGE_THERE),
+            SignIn::Anew => url.query_pairs_mut().append_pair("max_age", "0").append_pair("prompt", "login"),
+        };
         Ok(Start { url: url.into(), cookie: handshake.cookie().to_owned() })
     }
 
@@ -140,7 +149,8 @@ impl RelyingParty {
         let code = answer.code.as_ref().filter(|code| !code.is_empty() && code.len() <= LONGEST_CODE);
         let code = code.ok_or(OidcError::Unbelievable("it came back without a code"))?;
         let tokens = self.redeem(&metadata, code, &handshake).await?;
-        let IdToken { subject, session, mut claims } = self.check(&tokens, &handshake).await?;
+        let IdToken { subject, session, auth_time, mut claims } = self.check(&tokens, &handshake).await?;
+        let proved_at = self.proved_at(auth_time, &handshake, now)?;
         if self.lacks(&claims) {
             self.complete(&metadata, &tokens, &subject, &mut claims).await?;
         }
@@ -148,7 +158,24 @@ impl RelyingParty {
         let (role, quota) = self.config.rules.grant(&claims).ok_or(OidcError::NoRole)?;
         let until = now + TimeDelta::seconds(2 * HANDSHAKE_LIFE);
         let (issuer, next) = (self.config.issuer.clone(), handshake.next().to_owned());
-        Ok(Person { issuer, subject, email, role, quota, session, once: (handshake.nonce(), until), next })
+        Ok(Person { issuer, subject, email, role, quota, session, proved_at, once: (handshake.nonce(), until), next })
+    }
+
+    /// When they proved there who they are. The browser could have left out of the address that they are to be asked, so that is
+    /// seen by the time alone.
+    fn proved_at(
+        &self,
+        auth_time: Option<i64>,
+        handshake: &Handshake,
+        now: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, OidcError> {
+        let assumed = self.config.assumes_auth_time.then(|| now.timestamp());
+        let at = auth_time.or(assumed);
+        let is_anew = at.is_some_and(|at| at >= handshake.began() - token::SKEW);
+        if handshake.sign_in() == SignIn::Anew && !is_anew {
+            return Err(OidcError::NotAnew);
+        }
+        Ok(at.and_then(|at| DateTime::from_timestamp(at, 0)).unwrap_or(DateTime::UNIX_EPOCH))
     }
 
     /// Against answers that another provider's sign-in was mixed up with (RFC 9207).

@@ -123,7 +123,7 @@ impl FakeProvider {
     pub fn claims(&self, start: &str, subject: &str, more: &Value) -> Value {
         let now = chrono::Utc::now().timestamp();
         let mut claims = json!({
-            "iss": self.issuer, "aud": CLIENT, "sub": subject, "iat": now, "exp": now + 300, "nonce": parameter(start, "nonce"),
+            "iss": self.issuer, "aud": CLIENT, "sub": subject, "iat": now, "exp": now + 300, "auth_time": now, "nonce": parameter(start, "nonce"),
         });
         for (name, value) in more.as_object().into_iter().flatten() {
             claims[name] = value.clone();

@@ -20,7 +20,7 @@ const MOST_KEYS: usize = 30;
 /// Least modulus of an RSA key, in bytes.
 const LEAST_RSA: usize = 256;
 /// Seconds by which clocks may differ.
-const SKEW: i64 = 60;
+pub(crate) const SKEW: i64 = 60;
 /// Seconds since a token was made, at most: longer than anybody may take to sign in.
 const LONGEST_AGE: i64 = 900;
 /// The same of a word that a session ended.
@@ -143,6 +143,16 @@ fn check_age(claims: &Claims, longest: i64, now: i64) -> Result<i64, OidcError> 
     Ok(made)
 }
 
+/// `auth_time`, which can't be later than now.
+fn auth_time(claims: &Claims, now: i64) -> Result<Option<i64>, OidcError> {
+    let Some(said) = claims.get("auth_time") else { return Ok(None) };
+    let said = said.as_f64().ok_or(OidcError::Unbelievable("its auth_time is no time"))? as i64;
+    if said > now + SKEW {
+        return Err(OidcError::Unbelievable("they proved who they are at a time that has yet to come"));
+    }
+    Ok(Some(said.clamp(0, now)))
+}
+
 /// A claim that names something.
 fn name(claims: &Claims, claim: &str) -> Option<String> {
     let name = claims.get(claim)?.as_str()?;
@@ -156,6 +166,8 @@ pub(crate) struct IdToken {
     pub subject: String,
     /// The provider's session.
     pub session: Option<String>,
+    /// When they proved there who they are, in seconds since 1970, if it says so.
+    pub auth_time: Option<i64>,
     pub claims: Claims,
 }
 
@@ -191,7 +203,8 @@ pub(crate) fn id_token(token: &str, header: &Header, keys: &Keys, expected: Expe
         return Err(OidcError::Unbelievable("another access token belongs to it"));
     }
     let subject = name(&claims, "sub").ok_or(OidcError::Unbelievable("its subject is none"))?;
-    Ok(IdToken { subject, session: name(&claims, "sid"), claims })
+    let auth_time = auth_time(&claims, now)?;
+    Ok(IdToken { subject, session: name(&claims, "sid"), auth_time, claims })
 }
 
 /// As `at_hash` has it: of the hash that the signature uses, the left half.

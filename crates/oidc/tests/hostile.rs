@@ -1,9 +1,10 @@
 //! What comes from outside is believed only when all of it is right: each thing that a provider, or somebody who passes for
 //! it, may get wrong.
 
+use chrono::Utc;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use oidc::{
-    Answer, Config, OidcError, Person, RelyingParty, Secret, Start,
+    Answer, Config, OidcError, Person, RelyingParty, Secret, SignIn, Start,
     testing::{CLIENT, FakeProvider, Reply, key, parameter, public, signed, unsigned},
 };
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ fn config(provider: &FakeProvider) -> Config {
         email_domains: Vec::new(),
         makes_accounts: true,
         links_accounts: false,
+        assumes_auth_time: false,
     };
     config.check().expect("settings")
 }
@@ -47,7 +49,7 @@ async fn finish(
     party: &RelyingParty,
     token: impl FnOnce(&str) -> String,
 ) -> Result<Person, OidcError> {
-    let start = party.start("/robots").await.expect("begun");
+    let start = party.start("/robots", SignIn::Any).await.expect("begun");
     provider.give(&token(&start.url));
     party.finish(&start.cookie, &answer(provider, &start)).await
 }
@@ -69,7 +71,7 @@ fn openssl(arguments: &[&str]) -> EncodingKey {
 async fn a_good_sign_in_says_who_it_is_and_what_they_are() {
     let provider = FakeProvider::start().await;
     let party = party(&provider);
-    let start = party.start("/robots").await.expect("begun");
+    let start = party.start("/robots", SignIn::Any).await.expect("begun");
     for (name, value) in
         [("response_type", "code"), ("client_id", CLIENT), ("code_challenge_method", "S256"), ("scope", "openid email")]
     {
@@ -264,7 +266,8 @@ async fn a_forged_or_strange_token_is_nobodys() {
 async fn what_comes_back_must_be_this_browsers_answer_of_this_provider() {
     let provider = FakeProvider::start().await;
     let party = party(&provider);
-    let (mine, anothers) = (party.start("").await.expect("begun"), party.start("").await.expect("begun"));
+    let (mine, anothers) =
+        (party.start("", SignIn::Any).await.expect("begun"), party.start("", SignIn::Any).await.expect("begun"));
     provider.give(&provider.sign(&provider.claims(&mine.url, "a1", &known())));
     let good = answer(&provider, &mine);
     for cookie in ["", &anothers.cookie, "a.b.c"] {
@@ -287,6 +290,52 @@ async fn what_comes_back_must_be_this_browsers_answer_of_this_provider() {
     assert!(matches!(party.finish(&mine.cookie, &good).await, Err(OidcError::CodeRefused(_))), "as a code used twice");
     provider.answer("/token", Reply::json(401, &json!({ "error": "invalid_client" })));
     assert!(matches!(party.finish(&mine.cookie, &good).await, Err(OidcError::Provider(_))));
+}
+
+/// Whoever is signed in there already has proved nothing now; and the browser may have left out that they are to be asked.
+#[tokio::test]
+async fn a_fresh_proof_is_one_that_the_provider_asked_for() {
+    let provider = FakeProvider::start().await;
+    let party = party(&provider);
+    let now = Utc::now().timestamp();
+    let said = |auth_time: Value| {
+        let mut claims = known();
+        claims["auth_time"] = auth_time;
+        claims
+    };
+    let come = async |party: &RelyingParty, sign_in: SignIn, auth_time: Value| {
+        let start = party.start("/account", sign_in).await.expect("begun");
+        let asked = (parameter(&start.url, "max_age"), parameter(&start.url, "prompt"));
+        provider.give(&provider.sign(&provider.claims(&start.url, "a1", &said(auth_time))));
+        (asked, party.finish(&start.cookie, &answer(&provider, &start)).await)
+    };
+    let text = |pair: (&str, &str)| (pair.0.to_owned(), pair.1.to_owned());
+    let (asked, fresh) = come(&party, SignIn::Anew, json!(now)).await;
+    assert_eq!(asked, text(("0", "login")));
+    assert!(fresh.expect("signed in").proved_at.timestamp() >= now);
+    for old in [json!(now - 3_600), Value::Null] {
+        let (_, stale) = come(&party, SignIn::Anew, old).await;
+        assert!(matches!(stale, Err(OidcError::NotAnew | OidcError::Unbelievable(_))), "{stale:?}");
+    }
+    let (asked, old) = come(&party, SignIn::Any, json!(now - 3_600)).await;
+    assert_eq!(asked, text(("2592000", "")), "so that the provider must say when");
+    assert_eq!(old.expect("signed in").proved_at.timestamp(), now - 3_600, "as long ago as it was there");
+    for never in [json!(now + 3_600), json!("now")] {
+        assert!(matches!(come(&party, SignIn::Any, never).await.1, Err(OidcError::Unbelievable(_))));
+    }
+
+    // A provider that never says: nothing is known, unless the lab is told to take it as it is.
+    let silent = |start: &str| {
+        let mut claims = provider.claims(start, "a1", &known());
+        claims.as_object_mut().expect("claims").remove("auth_time");
+        provider.sign(&claims)
+    };
+    let unknown = finish(&provider, &party, silent).await.expect("signed in");
+    assert_eq!(unknown.proved_at.timestamp(), 0);
+    let believing = RelyingParty::new(Config { assumes_auth_time: true, ..config(&provider) }).expect("a party");
+    assert!(finish(&provider, &believing, silent).await.expect("signed in").proved_at.timestamp() >= now);
+    let (_, said_so) = come(&believing, SignIn::Anew, json!(now - 3_600)).await;
+    assert!(matches!(said_so, Err(OidcError::NotAnew)), "what it says is believed all the same");
 }
 
 #[tokio::test]
@@ -334,7 +383,7 @@ async fn a_provider_that_is_away_slow_or_strange_is_said_to_be() {
             description[name] = value.clone();
         }
         provider.answer("/.well-known/openid-configuration", Reply::json(200, &description));
-        assert!(matches!(party(&provider).start("").await, Err(OidcError::Provider(_))), "{which}");
+        assert!(matches!(party(&provider).start("", SignIn::Any).await, Err(OidcError::Provider(_))), "{which}");
     }
     let huge = Reply { status: 200, body: vec![b' '; 300 * 1024], delay: Duration::ZERO };
     let slow = Reply { delay: Duration::from_secs(60), ..Reply::json(200, &json!({})) };
@@ -345,9 +394,9 @@ async fn a_provider_that_is_away_slow_or_strange_is_said_to_be() {
         let provider = FakeProvider::start().await;
         provider.answer("/.well-known/openid-configuration", reply);
         let party = party(&provider);
-        assert!(matches!(party.start("").await, Err(OidcError::Provider(_))), "{which}");
+        assert!(matches!(party.start("", SignIn::Any).await, Err(OidcError::Provider(_))), "{which}");
         for _ in 0..20 {
-            assert!(party.start("").await.is_err());
+            assert!(party.start("", SignIn::Any).await.is_err());
         }
         assert_eq!(
             provider.asked("/.well-known/openid-configuration").len(),
@@ -403,7 +452,7 @@ async fn a_word_of_a_sessions_end_is_checked_like_a_token_and_is_none_of_the_oth
     for token in [forged, unsigned(&json!({ "alg": "none" }), &good, ""), String::new()] {
         assert!(matches!(party.logged_out(&token).await, Err(OidcError::Unbelievable(_))));
     }
-    let start = party.start("").await.expect("begun");
+    let start = party.start("", SignIn::Any).await.expect("begun");
     let id_token = provider.sign(&provider.claims(&start.url, "a1", &known()));
     assert!(party.logged_out(&id_token).await.is_err(), "an ID token ends nothing");
     assert!(finish(&provider, &party, |_| provider.sign(&good)).await.is_err(), "and a logout token begins nothing");

@@ -8,7 +8,7 @@ use crate::{
     freshness::Source,
     kept::Kept,
     link::Link,
-    notices::Outbox,
+    notices::{Outbox, SignInTry},
     postgres::{self, WayToListen},
     records::{Event, Robot, Signal},
     replica::{Replica, ReplicaStatus},
@@ -270,6 +270,21 @@ pub struct Store {
     source: Source,
 }
 
+/// How many connections to the database there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    pub open: u32,
+    /// … of which nobody uses so many.
+    pub idle: u32,
+    pub limit: u32,
+}
+
+impl Connections {
+    pub const fn busy(self) -> u32 {
+        self.open.saturating_sub(self.idle)
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     backend: Backend,
@@ -283,6 +298,7 @@ struct Inner {
     listens: WayToListen,
     replica: Option<Replica>,
     signals: broadcast::Sender<Signal>,
+    tries: broadcast::Sender<SignInTry>,
     turns: SharedTurns,
     gathered: Gathered,
     robots: Kept<Vec<Robot>>,
@@ -343,6 +359,7 @@ impl Store {
             return Err(StoreError::Unreachable("a database URL starts with sqlite:// or postgres://".to_owned()));
         };
         let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
+        let (tries, _) = broadcast::channel(SIGNAL_BACKLOG);
         let inner = Inner {
             backend,
             file,
@@ -352,6 +369,7 @@ impl Store {
             listens,
             replica,
             signals,
+            tries,
             turns: SharedTurns::default(),
             gathered: Gathered::default(),
             robots: Kept::default(),
@@ -387,9 +405,41 @@ impl Store {
         Ok(())
     }
 
+    /// This process's connections to the database, a replica's left out.
+    pub fn connections(&self) -> Connections {
+        match self.inner.backend {
+            Backend::Postgres => self.inner.writer.connections(),
+            Backend::Sqlite => {
+                let (writer, reader) = (self.inner.writer.connections(), self.inner.reader.connections());
+                Connections {
+                    open: writer.open + reader.open,
+                    idle: writer.idle + reader.idle,
+                    limit: writer.limit + reader.limit,
+                }
+            }
+        }
+    }
+
     /// Signals of this process's commits, and of other processes' where they are heard ([`Store::join`]).
     pub fn signals(&self) -> broadcast::Receiver<Signal> {
         self.inner.signals.subscribe()
+    }
+
+    /// Tries of other processes to sign in with a password, where they are heard ([`Store::join`]).
+    pub fn tries_elsewhere(&self) -> broadcast::Receiver<SignInTry> {
+        self.inner.tries.subscribe()
+    }
+
+    /// Tells other processes of one; nothing is written down.
+    pub fn tell_of_try(&self, tried: SignInTry) {
+        if self.inner.backend == Backend::Postgres {
+            self.inner.outbox.add_try(tried);
+        }
+    }
+
+    /// Tells whoever counts them here.
+    pub(crate) fn heard_of_try(&self, tried: SignInTry) {
+        let _ = self.inner.tries.send(tried);
     }
 
     /// Closes the connections; what is committed is safe without it. SQLite's writer is the last, so that it folds the

@@ -22,6 +22,18 @@ pub enum Survives {
     Nothing,
 }
 
+impl Survives {
+    /// As it is serialised.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failover => "failover",
+            Self::PowerCut => "power_cut",
+            Self::ProgramCrash => "program_crash",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
 /// What the database was found to be set up for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Durability {

@@ -14,7 +14,8 @@ use crate::{
 };
 use async_recursion::async_recursion as boxed;
 use domain::{
-    Control, DyeName, ExperimentId, ExperimentStatus, Fault, Granted, GroupId, Needs, UserId, WellId, WellStatus,
+    Control, DyeName, ExperimentId, ExperimentStatus, Fault, Granted, GroupId, Handling, Needs, UserId, WellId,
+    WellStatus,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::Value;
@@ -318,6 +319,7 @@ fn read_swatches(row: &Row) -> Result<Vec<String>> {
 }
 
 pub(crate) fn read_experiment(row: &Row) -> Result<Experiment> {
+    let metadata = row.get("metadata")?;
     Ok(Experiment {
         id: row.get("id")?,
         user_id: row.get("user_id")?,
@@ -331,18 +333,19 @@ pub(crate) fn read_experiment(row: &Row) -> Result<Experiment> {
         created_at: row.get("created_at")?,
         started_at: row.get("started_at")?,
         completed_at: row.get("completed_at")?,
-        metadata: row.get("metadata")?,
-        needs: read_needs(row)?,
+        needs: read_needs(row, &metadata)?,
+        metadata,
     })
 }
 
-fn read_needs(row: &Row) -> Result<Option<Needs>> {
+fn read_needs(row: &Row, metadata: &Value) -> Result<Option<Needs>> {
     let Some(dyes) = row.get::<Option<String>>("dyes")? else { return Ok(None) };
     let names = dyes.split(' ').filter(|name| !name.is_empty()).map(str::parse);
     let dyes = names
         .collect::<std::result::Result<_, _>>()
         .map_err(|error: domain::DyeNameError| StoreError::Corrupt(error.to_string()))?;
-    Ok(Some(Needs { dyes, least: row.get("least_nl")?, fullest: row.get("fullest_nl")? }))
+    let strokes = metadata.get(Handling::KEPT_AS).is_some();
+    Ok(Some(Needs { dyes, least: row.get("least_nl")?, fullest: row.get("fullest_nl")?, strokes }))
 }
 
 /// An experiment's row with its wells and their results.

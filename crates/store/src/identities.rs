@@ -191,7 +191,7 @@ impl Store {
     async fn begin_external(&self, tx: &DatabaseTransaction, user: &User, sign_in: &ExternalSignIn) -> Result<Session> {
         let (id, expires_at) = (sign_in.session, sign_in.expires_at);
         let begun = now();
-        let proof = Proof { at: begun, amr: Amr::PROVIDER.to_owned() };
+        let proof = Proof { at: sign_in.proved_at.min(begun), amr: Amr::PROVIDER.to_owned() };
         let session = Session { id, user_id: user.id, created_at: begun, expires_at, revoked_at: None, proof };
         sessions::insert(tx, &session, &sign_in.refresh_hash, Some(origin(sign_in))).await?;
         self.log(tx, sign_in, user.id, "sign_in", json!({ "session": id })).await?;

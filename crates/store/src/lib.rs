@@ -77,7 +77,9 @@ mod wells;
 
 pub use activity::ActivityFilter;
 pub use audit::{Anchor, AuditFault, DatedAnchor, Sealed, Undone, Verification, Wrong};
-pub use connection::{Address, Backend, Options, Pooler, ReplicaOptions, Store, Tls, TlsMode, sqlite_path};
+pub use connection::{
+    Address, Backend, Connections, Options, Pooler, ReplicaOptions, Store, Tls, TlsMode, sqlite_path,
+};
 pub use durability::{Durability, Survives};
 pub use error::{Result, SchemaError, StoreError};
 pub use figures::Figures;
@@ -86,6 +88,7 @@ pub use groups::MOST_MEMBERS;
 pub use integrity::Integrity;
 pub use kept::{Moment, UNSEEN};
 pub use mails::MOST_MAILS;
+pub use notices::SignInTry;
 pub use people::Imported;
 pub use person::{PersonalRow, exported_columns};
 pub use purge::{Purged, Retention};

@@ -5,7 +5,7 @@
 //! take and that its commit waits for the disk (`docs/decisions/0013-replica-and-pooler.md`).
 
 use crate::{
-    connection::{Options, Pooler},
+    connection::{Connections, Options, Pooler},
     error::{Result, StoreError},
     servers::{Servers, Term},
     sql::Row,
@@ -72,6 +72,21 @@ impl Link {
             transaction.execute_unprepared(opening).await?;
         }
         Ok(transaction)
+    }
+
+    /// How many there are.
+    pub fn connections(&self) -> Connections {
+        let of = |open, idle, limit| Connections { open, idle: u32::try_from(idle).unwrap_or(u32::MAX), limit };
+        match self.get_database_backend() {
+            DbBackend::Postgres => {
+                let pool = self.pool();
+                of(pool.size(), pool.num_idle(), pool.options().get_max_connections())
+            }
+            _ => {
+                let pool = self.database.get_sqlite_connection_pool();
+                of(pool.size(), pool.num_idle(), pool.options().get_max_connections())
+            }
+        }
     }
 
     /// PostgreSQL's.

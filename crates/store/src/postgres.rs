@@ -73,6 +73,8 @@ async fn is_worth_keeping(
     known: &PoolConnectionMetadata,
     servers: &Servers,
 ) -> Result<bool, SqlxError> {
+    // What a large batch took would stay with every connection that ever carried one.
+    connection.shrink_buffers();
     if !servers.are_several() {
         return Ok(true);
     }

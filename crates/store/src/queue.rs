@@ -13,7 +13,7 @@ use crate::{
     wells::{self, check_untaken},
 };
 use async_recursion::async_recursion as boxed;
-use domain::{Control, Deck, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, RobotId, WellId, WellName};
+use domain::{Bench, Control, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, RobotId, WellId, WellName};
 use sea_orm::DatabaseTransaction;
 use std::collections::{HashMap, HashSet};
 
@@ -26,17 +26,17 @@ const LOOKED_UP: usize = 32;
 const LOOKS: usize = 4;
 
 impl Store {
-    /// The next experiment that a lane with this deck would take: the queue's first that the deck can mix and that isn't
+    /// The next experiment that a lane with this bench would take: the queue's first that it can mix and that isn't
     /// bound to another robot. Read only.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
     #[boxed]
-    pub async fn peek(&self, lease: &Lease, deck: &Deck) -> Result<Option<ExperimentId>> {
+    pub async fn peek(&self, lease: &Lease, bench: &Bench<'_>) -> Result<Option<ExperimentId>> {
         let turns = self.turns_to_take().await?;
-        let fitting: Vec<_> = turns.for_lane(lease.robot_id, deck).take(LOOKED_UP * LOOKS).collect();
+        let fitting: Vec<_> = turns.for_lane(lease.robot_id, *bench).take(LOOKED_UP * LOOKS).collect();
         for some in fitting.chunks(LOOKED_UP) {
-            if let Some(next) = self.first_free(some, lease.robot_id, deck).await? {
+            if let Some(next) = self.first_free(some, lease.robot_id, *bench).await? {
                 return Ok(Some(next));
             }
         }
@@ -45,33 +45,39 @@ impl Store {
         }
         // All of them are gone since the queue was read.
         let turns = self.turns_now().await?;
-        Ok(turns.for_lane(lease.robot_id, deck).next())
+        Ok(turns.for_lane(lease.robot_id, *bench).next())
     }
 
     /// The first of these that still waits for this lane or any.
-    async fn first_free(&self, some: &[ExperimentId], robot: RobotId, deck: &Deck) -> Result<Option<ExperimentId>> {
-        let free = "SELECT id, dyes, least_nl, fullest_nl FROM experiments
+    async fn first_free(
+        &self,
+        some: &[ExperimentId],
+        robot: RobotId,
+        bench: Bench<'_>,
+    ) -> Result<Option<ExperimentId>> {
+        let free =
+            "SELECT id, dyes, least_nl, fullest_nl, metadata ->> 'handling' IS NOT NULL AS handled FROM experiments
             WHERE status = 'queued' AND (robot_id IS NULL OR robot_id = $1) AND id IN (VALUES";
         let ids = some.iter().map(|id| row_values![*id]).collect();
         let rows = Sql::with_rows(free, row_values![robot], ids, ")").all(self.reader()).await?;
         let mut found = HashSet::with_capacity(rows.len());
         for row in &rows {
-            if Kind::read(row)?.is_for(deck) {
+            if Kind::read(row)?.is_for(bench) {
                 found.insert(row.get::<ExperimentId>("id")?);
             }
         }
         Ok(some.iter().find(|id| found.contains(*id)).copied())
     }
 
-    /// Waiting experiments that none of these decks can mix, in the queue's order; at most 20. Those that are bound to
-    /// `robot`, or those that any robot may take where it is nothing. What an experiment asks of a deck never changes, so
+    /// Waiting experiments that none of these benches can mix, in the queue's order; at most 20. Those that are bound to
+    /// `robot`, or those that any robot may take where it is nothing. What an experiment asks of a robot never changes, so
     /// that a reading of a moment ago tells it as well as the tables do.
     ///
     /// # Errors
     /// Those of any read: see [`StoreError`].
     #[boxed]
-    pub async fn unmixable(&self, robot: Option<RobotId>, decks: &[Deck]) -> Result<Vec<ExperimentId>> {
-        Ok(self.turns_to_take().await?.for_no_lane(robot, decks).take(GIVEN_UP_AT_ONCE).collect())
+    pub async fn unmixable(&self, robot: Option<RobotId>, benches: &[Bench<'_>]) -> Result<Vec<ExperimentId>> {
+        Ok(self.turns_to_take().await?.for_no_lane(robot, benches).take(GIVEN_UP_AT_ONCE).collect())
     }
 
     /// Ends a waiting experiment that nothing can be done for; its quota is returned. `false` if it isn't waiting any more.
@@ -221,25 +227,39 @@ impl Store {
     /// # Errors
     /// Those of any read: see [`StoreError`].
     #[boxed]
-    pub async fn demand(&self, robot: RobotId) -> Result<Vec<(ExperimentId, Vec<Recipe>)>> {
+    pub async fn demand(&self, robot: RobotId) -> Result<Vec<Demand>> {
+        Ok(self.demands(&[robot]).await?.remove(&robot).unwrap_or_default())
+    }
+
+    /// The same for several, in one question.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn demands(&self, robots: &[RobotId]) -> Result<HashMap<RobotId, Vec<Demand>>> {
         let turns = self.turns().await?;
-        let bound_elsewhere = |queued: &Queued| queued.robot_id.is_some_and(|bound| bound != robot);
-        let first = turns.iter().filter(|queued| !bound_elsewhere(queued)).take(MOST_ROWS as usize);
-        let mut demand: Vec<_> = first.map(|queued| (queued.experiment, Vec::new())).collect();
-        if demand.is_empty() {
-            return Ok(demand);
-        }
-        let places: HashMap<_, _> = demand.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
-        let ids = demand.iter().map(|(id, _)| row_values![*id]).collect();
-        let waiting =
-            "SELECT w.experiment_id, w.recipe FROM wells w WHERE w.status = 'pending' AND w.experiment_id IN (VALUES";
-        for row in Sql::with_rows(waiting, Vec::new(), ids, ")").all(self.reader()).await? {
-            let place = places.get(&row.get::<ExperimentId>("experiment_id")?);
-            if let Some((_, recipes)) = place.and_then(|place| demand.get_mut(*place)) {
-                recipes.push(row.get("recipe")?);
+        let first = |robot: RobotId| {
+            let bound_elsewhere = move |queued: &Queued| queued.robot_id.is_some_and(|bound| bound != robot);
+            let first = turns.iter().filter(move |queued| !bound_elsewhere(queued)).take(MOST_ROWS as usize);
+            first.map(|queued| queued.experiment).collect::<Vec<_>>()
+        };
+        let queues: Vec<_> = robots.iter().map(|robot| (*robot, first(*robot))).collect();
+        let asked = queues.iter().flat_map(|(_, queue)| queue);
+        let mut demands: HashMap<_, _> = asked.map(|id| (*id, Demand::of(*id))).collect();
+        if !demands.is_empty() {
+            let ids = demands.keys().map(|id| row_values![*id]).collect();
+            let waiting =
+                "SELECT w.experiment_id, w.recipe, e.metadata FROM wells w JOIN experiments e ON e.id = w.experiment_id
+                 WHERE w.status = 'pending' AND w.experiment_id IN (VALUES";
+            for row in Sql::with_rows(waiting, Vec::new(), ids, ")").all(self.reader()).await? {
+                if let Some(demand) = demands.get_mut(&row.get::<ExperimentId>("experiment_id")?) {
+                    demand.recipes.push(row.get("recipe")?);
+                    demand.metadata = row.get("metadata")?;
+                }
             }
         }
-        Ok(demand)
+        let of = |queue: Vec<ExperimentId>| queue.iter().filter_map(|id| demands.get(id).cloned()).collect();
+        Ok(queues.into_iter().map(|(robot, queue)| (robot, of(queue))).collect())
     }
 
     /// What people wish of the worker now: of its experiment (pause, cancel) and of its robot (mode). One cheap query,

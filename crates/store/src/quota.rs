@@ -15,7 +15,7 @@ use crate::{
     sql::{Row, Sql, now, sql},
 };
 use async_recursion::async_recursion as boxed;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{GroupId, Purse, QuotaCause, QuotaChangeId, Share, Standing, UserId};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::json;
@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 
 /// Lines of somebody's history that are read at once.
 const MOST_LINES: u32 = 200;
+/// By so much the clocks of processes may differ.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(1);
 
 const USERS: Columns = &[("id", Kind::Id)];
 const TOTALS: Columns = &[("id", Kind::Id), ("total", Kind::Number), ("own", Kind::Number)];
@@ -212,6 +214,36 @@ impl Store {
             self.signal([Signal::Accounts]);
         }
         Ok(refilled)
+    }
+
+    /// Gives back its next refill to one group that was made whole by a clock that was ahead, if there is one: without, nothing would
+    /// come until then. What was given stays.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
+    #[boxed]
+    pub async fn set_calendar_right(&self, at: DateTime<Utc>) -> Result<Option<Group>> {
+        let ahead = at + CLOCKS_DIFFER;
+        let text = format!("SELECT {GROUP} FROM groups g WHERE g.refilled_at > $1 ORDER BY g.id LIMIT 1");
+        if sql!(text.clone(), ahead).one(self.reader()).await?.is_none() {
+            return Ok(None);
+        }
+        let text = format!("{text}{}", self.backend().for_update());
+        let set = "UPDATE groups SET refilled_at = NULL, next_refill_at = $2 WHERE groups.id = $1";
+        let changed = transact!(self, |tx| {
+            let Some(row) = sql!(text.clone(), ahead).one(tx).await? else { return Ok(None) };
+            let group = read_group(&row)?;
+            let next = group.refill.next(group.time_zone, at);
+            sql!(set, group.id, next).execute(tx).await?;
+            let details = json!({ "group": group.id, "name": group.name, "was": group.next_refill_at, "next": next });
+            let by = NewActivity { user_id: None, action: "group_calendar_set_right", details, ip_address: None };
+            activity::insert(self.backend(), &by).execute(tx).await?;
+            Ok(Some(group))
+        });
+        if changed.is_some() {
+            self.signal([Signal::Accounts]);
+        }
+        Ok(changed)
     }
 
     /// The same of this group, now and by hand: the calendar goes on as it would have.

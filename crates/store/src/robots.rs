@@ -200,39 +200,63 @@ impl Store {
     /// `NotFound` where there is no such robot.
     #[boxed]
     pub async fn inventory(&self, robot: RobotId) -> Result<Inventory> {
-        let head = sql!(
-            "SELECT r.waste_nl, p.id AS plate_id FROM robots r
-             LEFT JOIN plates p ON p.robot_id = r.id AND p.removed_at IS NULL WHERE r.id = $1",
-            robot,
-        );
-        let head = head.one(self.reader()).await?.ok_or(StoreError::NotFound("robot"))?;
-        let plate = head.get("plate_id")?;
-        Ok(Inventory {
-            plate,
-            used_wells: self.used_wells(plate).await?,
-            vials: self.vials(robot).await?,
-            waste: head.get("waste_nl")?,
-            tips: self.tips(robot).await?,
-        })
+        self.inventories(&[robot]).await?.remove(&robot).ok_or(StoreError::NotFound("robot"))
     }
 
-    /// Those that experiments have, and those that are spoiled.
-    async fn used_wells(&self, plate: Option<PlateId>) -> Result<Vec<WellName>> {
-        let rows = sql!(
-            "SELECT p.spoiled, w.well_id FROM plates p LEFT JOIN wells w ON w.plate_id = p.id WHERE p.id = $1",
-            plate,
-        );
-        let rows = rows.all(self.reader()).await?;
-        let mut wells = Vec::with_capacity(rows.len());
-        for row in &rows {
-            wells.extend(row.get::<Option<WellName>>("well_id")?);
+    /// The same of several, in as many questions as of one. Who isn't a robot isn't in it.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn inventories(&self, robots: &[RobotId]) -> Result<HashMap<RobotId, Inventory>> {
+        let mut inventories = HashMap::new();
+        if robots.is_empty() {
+            return Ok(inventories);
         }
-        let spoiled = rows.first().map(|row| row.get::<Option<String>>("spoiled")).transpose()?.flatten();
-        wells
-            .extend(spoiled.iter().flat_map(|names| names.split(',')).filter_map(|name| name.parse::<WellName>().ok()));
-        wells.sort();
-        wells.dedup();
-        Ok(wells)
+        let decks = "SELECT r.id AS robot_id, r.waste_nl, p.id AS plate_id, p.spoiled FROM robots r
+            LEFT JOIN plates p ON p.robot_id = r.id AND p.removed_at IS NULL WHERE r.id IN (VALUES";
+        for row in self.of_robots(decks, robots, ")").await? {
+            let spoiled = row.get::<Option<String>>("spoiled")?.unwrap_or_default();
+            let inventory = Inventory {
+                plate: row.get("plate_id")?,
+                used_wells: spoiled.split(',').filter_map(|name| name.parse().ok()).collect(),
+                vials: Vec::new(),
+                waste: row.get("waste_nl")?,
+                tips: Vec::new(),
+            };
+            inventories.insert(row.get::<RobotId>("robot_id")?, inventory);
+        }
+        let mut add = |row: &Row, to: &dyn Fn(&mut Inventory) -> Result<()>| match inventories
+            .get_mut(&row.get::<RobotId>("robot_id")?)
+        {
+            Some(inventory) => to(inventory),
+            None => Ok(()),
+        };
+        // Those that experiments have; those that are spoiled were found above.
+        let wells = "SELECT p.robot_id, w.well_id FROM plates p JOIN wells w ON w.plate_id = p.id
+            WHERE p.removed_at IS NULL AND p.robot_id IN (VALUES";
+        for row in &self.of_robots(wells, robots, ")").await? {
+            add(row, &|inventory| Ok(inventory.used_wells.extend(row.get::<Option<WellName>>("well_id")?)))?;
+        }
+        let vials = "SELECT robot_id, vial, dye, volume_nl, batch, filled_at FROM vials WHERE robot_id IN (VALUES";
+        for row in &self.of_robots(vials, robots, ") ORDER BY vial").await? {
+            add(row, &|inventory| Ok(inventory.vials.push(read_vial(row)?)))?;
+        }
+        let tips = "SELECT robot_id, slot, tip, dye FROM tips WHERE robot_id IN (VALUES";
+        for row in &self.of_robots(tips, robots, ") ORDER BY slot, tip").await? {
+            let tip = Tip { slot: row.get("slot")?, tip: row.get("tip")?, dye: row.get("dye")? };
+            add(row, &|inventory| Ok(inventory.tips.push(tip.clone())))?;
+        }
+        for inventory in inventories.values_mut() {
+            inventory.used_wells.sort();
+            inventory.used_wells.dedup();
+        }
+        Ok(inventories)
+    }
+
+    async fn of_robots(&self, before: &str, robots: &[RobotId], after: &str) -> Result<Vec<Row>> {
+        let ids = robots.iter().map(|robot| row_values![*robot]).collect();
+        Sql::with_rows(before, Vec::new(), ids, after).all(self.reader()).await
     }
 
     /// Whose the wells of a plate are, and how each stands.
@@ -248,29 +272,6 @@ impl Store {
             Ok(row.get::<Option<WellName>>("well_id")?.map(|at| (at, owner)))
         };
         rows.iter().filter_map(|row| read(row).transpose()).collect()
-    }
-
-    async fn vials(&self, robot: RobotId) -> Result<Vec<Vial>> {
-        let rows =
-            sql!("SELECT vial, dye, volume_nl, batch, filled_at FROM vials WHERE robot_id = $1 ORDER BY vial", robot);
-        let rows = rows.all(self.reader()).await?;
-        let read = |row: &Row| {
-            Ok(Vial {
-                vial: row.get("vial")?,
-                dye: row.get("dye")?,
-                volume: row.get("volume_nl")?,
-                batch: row.get("batch")?,
-                filled_at: row.get("filled_at")?,
-            })
-        };
-        rows.iter().map(read).collect()
-    }
-
-    async fn tips(&self, robot: RobotId) -> Result<Vec<Tip>> {
-        let rows = sql!("SELECT slot, tip, dye FROM tips WHERE robot_id = $1 ORDER BY slot, tip", robot);
-        let rows = rows.all(self.reader()).await?;
-        let read = |row: &Row| Ok(Tip { slot: row.get("slot")?, tip: row.get("tip")?, dye: row.get("dye")? });
-        rows.iter().map(read).collect()
     }
 
     /// Tells a robot something, logged with who did it; gives what it is told now.
@@ -505,5 +506,15 @@ pub(crate) fn read_robot(row: &Row) -> Result<Robot> {
         lease_history: row.get("lease_history")?,
         mounts: row.get("mounts")?,
         removed_at: row.get("removed_at")?,
+    })
+}
+
+fn read_vial(row: &Row) -> Result<Vial> {
+    Ok(Vial {
+        vial: row.get("vial")?,
+        dye: row.get("dye")?,
+        volume: row.get("volume_nl")?,
+        batch: row.get("batch")?,
+        filled_at: row.get("filled_at")?,
     })
 }

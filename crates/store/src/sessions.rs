@@ -172,7 +172,7 @@ pub(crate) struct Origin {
     pub session: Option<String>,
 }
 
-/// Begins a session, which its person proved as it began.
+/// Begins a session.
 pub(crate) async fn insert(
     tx: &DatabaseTransaction,
     session: &Session,
@@ -182,11 +182,13 @@ pub(crate) async fn insert(
     let Session { id, user_id, created_at, expires_at, proof, .. } = session;
     // A password alone is what is meant where nothing stands, as in all sessions of older releases.
     let amr = (proof.amr != Amr::PASSWORD).then(|| proof.amr.clone());
+    // Likewise its beginning, but by the word of a provider that asked who it was before.
+    let auth_time = (proof.at != *created_at).then_some(proof.at);
     let (issuer, subject, theirs) = columns(from);
     let text = "INSERT INTO sessions
-        (id, user_id, refresh_hash, created_at, expires_at, amr, issuer, subject, provider_session)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let begin = sql!(text, *id, *user_id, hash, *created_at, *expires_at, amr, issuer, subject, theirs);
+        (id, user_id, refresh_hash, created_at, expires_at, auth_time, amr, issuer, subject, provider_session)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let begin = sql!(text, *id, *user_id, hash, *created_at, *expires_at, auth_time, amr, issuer, subject, theirs);
     begin.execute(tx).await.map(drop)
 }
 

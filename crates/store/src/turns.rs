@@ -14,7 +14,7 @@ use crate::{
 };
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
-use domain::{Deck, ExperimentId, RobotId, UserId, Volume};
+use domain::{Bench, Deck, ExperimentId, RobotId, UserId, Volume};
 use std::{
     cmp::Reverse,
     collections::HashMap,
@@ -30,7 +30,8 @@ const REST: u32 = 20;
 const OLDEST: Duration = Duration::from_secs(2);
 
 const WAITING: &str = "
-    SELECT e.id, e.user_id, e.priority, e.created_at, e.robot_id, e.dyes, e.least_nl, e.fullest_nl, u.last_served_at,
+    SELECT e.id, e.user_id, e.priority, e.created_at, e.robot_id, e.dyes, e.least_nl, e.fullest_nl,
+        e.metadata ->> 'handling' IS NOT NULL AS handled, u.last_served_at,
         COALESCE(CASE WHEN e.started_at IS NULL THEN e.asked END, (
             SELECT COUNT(*) FROM wells w
             WHERE w.experiment_id = e.id AND w.status IN ('pending', 'dispensing', 'mixed')
@@ -122,22 +123,29 @@ fn number(of: usize) -> u32 {
     u32::try_from(of).unwrap_or(u32::MAX)
 }
 
-/// What an experiment asks of a deck, as it is stored; nothing where that wasn't written down yet. There are as many as
-/// kinds of experiments, not experiments.
+/// What an experiment asks of a robot, as it is stored. There are as many as kinds of experiments, not experiments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Kind(Option<(String, Volume, Volume)>);
+pub(crate) struct Kind {
+    /// Its dyes, its least amount of one and what its fullest well takes; nothing where that wasn't written down yet.
+    deck: Option<(String, Volume, Volume)>,
+    /// Its liquids are handled otherwise than usual ([`domain::Handling::KEPT_AS`]).
+    handled: bool,
+}
 
 impl Kind {
+    /// Of a row with `handled` beside the columns.
     pub fn read(row: &Row) -> Result<Self> {
-        let Some(dyes) = row.get("dyes")? else { return Ok(Self(None)) };
-        Ok(Self(Some((dyes, row.get("least_nl")?, row.get("fullest_nl")?))))
+        let handled = row.get("handled")?;
+        let Some(dyes) = row.get("dyes")? else { return Ok(Self { deck: None, handled }) };
+        Ok(Self { deck: Some((dyes, row.get("least_nl")?, row.get("fullest_nl")?)), handled })
     }
 
-    /// Whether a deck can mix it, or may be able to.
-    pub fn is_for(&self, deck: &Deck) -> bool {
-        self.0.as_ref().is_none_or(|(dyes, least, fullest)| {
-            *least >= deck.least_volume() && *fullest <= deck.well_capacity && mixes(deck, dyes)
-        })
+    /// Whether a bench can mix it, or may be able to.
+    pub fn is_for(&self, bench: Bench<'_>) -> bool {
+        let mixes = self.deck.as_ref().is_none_or(|(dyes, least, fullest)| {
+            *least >= bench.deck.least_volume() && *fullest <= bench.deck.well_capacity && mixes(bench.deck, dyes)
+        });
+        mixes && (!self.handled || bench.handles_as_asked())
     }
 }
 
@@ -178,22 +186,22 @@ impl Turns {
     }
 
     /// Those that a lane may take, in order.
-    pub(crate) fn for_lane<'a>(&'a self, robot: RobotId, deck: &Deck) -> impl Iterator<Item = ExperimentId> + 'a {
-        let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.is_for(deck)).collect();
+    pub(crate) fn for_lane<'a>(&'a self, robot: RobotId, bench: Bench<'_>) -> impl Iterator<Item = ExperimentId> + 'a {
+        let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.is_for(bench)).collect();
         let fits = move |waiting: &&Waiting| {
             waiting.robot_id.is_none_or(|bound| bound == robot) && kinds.get(waiting.kind as usize) == Some(&true)
         };
         self.queue.iter().filter(fits).map(|waiting| waiting.experiment)
     }
 
-    /// Those bound to this robot, or to none, that no lane with one of these decks can mix, in order.
+    /// Those bound to this robot, or to none, that no lane with one of these benches can mix, in order.
     pub(crate) fn for_no_lane<'a>(
         &'a self,
         robot: Option<RobotId>,
-        decks: &[Deck],
+        benches: &[Bench<'_>],
     ) -> impl Iterator<Item = ExperimentId> + 'a {
-        let kinds: Vec<_> =
-            self.kinds.iter().map(|kind| kind.0.is_some() && !decks.iter().any(|deck| kind.is_for(deck))).collect();
+        let is_lost = |kind: &Kind| kind.deck.is_some() && !benches.iter().any(|bench| kind.is_for(*bench));
+        let kinds: Vec<_> = self.kinds.iter().map(is_lost).collect();
         let lost =
             move |waiting: &&Waiting| waiting.robot_id == robot && kinds.get(waiting.kind as usize) == Some(&true);
         self.queue.iter().filter(lost).map(|waiting| waiting.experiment)

@@ -5,7 +5,7 @@ use crate::{
     names::{self, Kind},
 };
 use metrics::Unit;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use std::{sync::Mutex, thread, time::Duration};
 
 /// The content type of [`metrics_text`]: Prometheus' text format, version 0.0.4.
@@ -13,6 +13,9 @@ pub const PROMETHEUS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=ut
 
 /// From a fast database read to a slow robot movement, seconds.
 const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+/// From a robot's step to a weekend in the queue, seconds.
+const LONG_BUCKETS: [f64; 13] =
+    [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 43_200.0, 86_400.0, 172_800.0];
 
 /// Observations pile up until they are put into their buckets, which a scrape does; this is for a process that nobody
 /// scrapes.
@@ -26,10 +29,17 @@ pub fn install_metrics() -> Result<(), TelemetryError> {
     if handle.is_some() {
         return Ok(());
     }
-    let builder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
-        .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
-    let installed = builder.install_recorder().map_err(|error| TelemetryError::Metrics(error.to_string()))?;
+    let refused = |error: BuildError| TelemetryError::Metrics(error.to_string());
+    let mut builder = PrometheusBuilder::new();
+    for metric in names::INSTANCE {
+        let buckets: &[f64] = match metric.kind {
+            Kind::Seconds => &BUCKETS,
+            Kind::LongSeconds => &LONG_BUCKETS,
+            Kind::Counter | Kind::Gauge => continue,
+        };
+        builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets).map_err(refused)?;
+    }
+    let installed = builder.install_recorder().map_err(refused)?;
     names::INSTANCE.iter().for_each(describe);
     metrics::gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1);
     keep_up(installed.clone())?;
@@ -73,7 +83,7 @@ fn describe(metric: &names::Metric) {
     match metric.kind {
         Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
         Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
-        Kind::Seconds => metrics::describe_histogram!(metric.name, Unit::Seconds, metric.help),
+        Kind::Seconds | Kind::LongSeconds => metrics::describe_histogram!(metric.name, Unit::Seconds, metric.help),
     }
 }
 

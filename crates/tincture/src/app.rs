@@ -56,6 +56,7 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let auth = auth.with_account_policy(settings.account_policy())?;
     let site = settings.site();
     let mailer = settings.mailer(site.clone())?;
+    let limits = settings.limits()?;
     // Last of all that may fail: nobody would ever be shown the password.
     let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
     let made = auth.ensure_first_admin(given).await;
@@ -76,7 +77,6 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let pages = web::router(state.clone());
     let api = ApiState::new(state.clone()).with_scrape_tokens(settings.scrape_tokens()).with_tasks(tasks.clone());
     let router = api::router(api.clone()).merge(pages);
-    let limits = settings.limits();
     let backups = Schedule::of(settings);
     Ok(App { state, api, rotate_keys: settings.rotate_keys, backups, router, tasks, limits, mailer, way_in })
 }

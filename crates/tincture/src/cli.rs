@@ -16,7 +16,7 @@ pub use steer::{Act, By, Experiment, Language, ProtocolOf, RobotEdit, Seen, Whic
 
 use crate::settings::{Flag, LogFormat, Secret};
 use clap::{Args, Parser, Subcommand};
-use domain::{BlankCheck, MOST_READS, RobotKind, Role, Scope, ServiceKind};
+use domain::{BlankCheck, MOST_READS, PipetteModel, RobotKind, Role, Scope, ServiceKind};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A self-driving colour lab in one binary: ask for a mixture, a robot makes it, you hold the measured colour.
@@ -171,8 +171,14 @@ pub struct Emulator {
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = seconds)]
     pub boot: f64,
     /// Mount a p20 on the left, for volumes of 1–20 µL, instead of a second p300
-    #[arg(long)]
+    #[arg(long, conflicts_with = "left")]
     pub with_p20: bool,
+    /// The pipette on the left mount, like p1000_single_gen2 [default: p300_single_gen2]
+    #[arg(long, value_name = "MODEL")]
+    pub left: Option<PipetteModel>,
+    /// The pipette on the right mount [default: p300_single_gen2]
+    #[arg(long, value_name = "MODEL")]
+    pub right: Option<PipetteModel>,
     /// Take Python protocols too: the interpreter of an environment with the package `opentrons` (8.8.2 is known to work)
     #[arg(long, value_name = "PYTHON")]
     pub opentrons: Option<PathBuf>,
@@ -404,8 +410,14 @@ pub enum Robot {
         #[arg(long = "virtual")]
         is_virtual: bool,
         /// A p20 hangs on the left mount
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["left", "right"])]
         with_p20: bool,
+        /// The pipette on the left mount, like p1000_single_gen2
+        #[arg(long, value_name = "MODEL")]
+        left: Option<PipetteModel>,
+        /// The pipette on the right mount; a new robot has p300_single_gen2 there unless either is given
+        #[arg(long, value_name = "MODEL")]
+        right: Option<PipetteModel>,
         /// Which wells of a new plate are looked at before the first drop: none, sample (up to four of each plate) or all
         /// [default: sample]
         #[arg(long, value_parser = blank_check)]

@@ -6,7 +6,7 @@ use crate::{
 };
 use auth::Keys;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{
     Purged, Retention, Store, StoreError,
     backup::{Backup, BackupError, Backups, Keep, Origin},
@@ -67,11 +67,16 @@ const BETWEEN_REFILLS: Duration = Duration::from_secs(20);
 /// Makes allowances whole when their time has come, also where it came while no process ran. Several may do it at once: each
 /// time is one process's.
 pub fn refill_groups(store: Store, tasks: &Tasks) {
-    tasks.run("group refills", PAUSES, RefillGroups { store });
+    tasks.run("group refills", PAUSES, RefillGroups { store, looked_ahead: None });
 }
+
+/// Between two looks for calendars that a wrong clock has moved on: that one reads all groups.
+const BETWEEN_LOOKS_AHEAD: Duration = Duration::from_secs(60 * 60);
 
 struct RefillGroups {
     store: Store,
+    /// When it looked for those last.
+    looked_ahead: Option<Instant>,
 }
 
 impl Task for RefillGroups {
@@ -90,9 +95,21 @@ impl Task for RefillGroups {
 
 impl RefillGroups {
     /// A group at a time, so that whoever waits for the database gets it.
-    async fn refill_all_due(&self) -> Result<(), StoreError> {
+    async fn refill_all_due(&mut self) -> Result<(), StoreError> {
+        if self.looked_ahead.is_none_or(|looked| looked.elapsed() >= BETWEEN_LOOKS_AHEAD) {
+            self.set_calendars_right().await?;
+            self.looked_ahead = Some(Instant::now());
+        }
         while let Some(group) = self.store.refill_due(Utc::now()).await? {
             tracing::info!(group = %group.id, "a group's allowances are whole again");
+            time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn set_calendars_right(&self) -> Result<(), StoreError> {
+        while let Some(group) = self.store.set_calendar_right(Utc::now()).await? {
+            tracing::warn!(group = %group.id, "the clock was ahead when a group was refilled last: its calendar is set right");
             time::sleep(PAUSE).await;
         }
         Ok(())

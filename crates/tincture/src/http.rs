@@ -7,6 +7,7 @@
 mod bodies;
 mod door;
 mod guest;
+mod proxies;
 mod wire;
 
 use anyhow::anyhow;
@@ -23,6 +24,7 @@ use hyper_util::{
     rt::TokioTimer,
     server::graceful::{GracefulConnection, GracefulShutdown},
 };
+pub use proxies::Proxies;
 use rustix::net::sockopt;
 use std::{
     io::{self, Write},
@@ -52,7 +54,7 @@ const NO_PLACE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// What clients may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
@@ -60,6 +62,8 @@ pub struct Limits {
     pub connections_per_address: Option<usize>,
     /// For the head of a request, for its body, and for the next piece of an answer to be taken.
     pub patience: Duration,
+    /// Who is believed what they say of where requests came from.
+    pub proxies: Proxies,
 }
 
 /// Takes the address.
@@ -82,7 +86,7 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error, flag: &str) -> anyh
 /// Serves until `shutdown`, then lets answers in flight end for a few seconds.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
     let graceful = GracefulShutdown::new();
-    let door = Door::new(limits);
+    let door = Door::new(&limits);
     let sockets = Arc::new(Semaphore::new(limits.connections + LEAVING));
     loop {
         let Ok(socket) = Arc::clone(&sockets).acquire_owned().await else { break };
@@ -94,7 +98,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
             turn_away(stream);
             continue;
         };
-        let connection = connection(stream, client, router.clone(), &admission, limits.patience);
+        let connection = connection(stream, client, router.clone(), &admission, &limits);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             tokio::select! {
@@ -138,16 +142,18 @@ fn connection(
     client: SocketAddr,
     router: Router,
     admission: &Admission,
-    patience: Duration,
+    limits: &Limits,
 ) -> impl GracefulConnection<Error = hyper::Error> + use<> {
+    let (patience, proxies) = (limits.patience, limits.proxies.clone());
     prepare(&stream, patience);
     let guest = Arc::clone(admission.guest());
     let wire = Wire::new(stream, Arc::clone(&guest), patience);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (router, guest) = (router.clone(), Arc::clone(&guest));
+        let (router, guest, proxies) = (router.clone(), Arc::clone(&guest), proxies.clone());
         async move {
             let mut request = request.map(|body| Body::new(Question::new(body, Arc::clone(&guest), patience)));
             request.extensions_mut().insert(ConnectInfo(client));
+            proxies.clear(client.ip(), request.headers_mut());
             router.oneshot(request).await.map(|response| response.map(|body| Answer::new(body, guest)))
         }
     });

@@ -5,7 +5,10 @@
 
 mod accounts;
 
-use crate::{descriptors, http::Limits};
+use crate::{
+    descriptors,
+    http::{Limits, Proxies},
+};
 use anyhow::{Context, bail};
 use api::{ScrapeToken, ScrapeTokens};
 use auth::RelyingParty;
@@ -82,7 +85,12 @@ pub const KEYS: &[Key] = &[
     key("database_replica_url", "", "a streaming replica of it for reads that needn't be the newest; one server"),
     key("database_replica_lag", "10", "seconds that the replica may be behind before it isn't used, 3-3600"),
     key("admin_password", "", "the first administrator's, instead of a printed one"),
-    key("behind_proxy", "false", "a proxy that you trust sets X-Forwarded-For: take clients' addresses from there"),
+    key(
+        "behind_proxy",
+        "false",
+        "a proxy sets X-Forwarded-For: take clients' addresses from there, if it is one of `proxies`",
+    ),
+    key("proxies", "\"127.0.0.0/8 ::1\"", "addresses or networks that the proxy comes from, with spaces between"),
     key(
         "connections",
         "4096",
@@ -114,6 +122,11 @@ pub const KEYS: &[Key] = &[
         "oidc_accounts",
         "\"make\"",
         "what a newcomer gets: `make` a new account, `link` the one that has their verified address, `make-or-link`, or `none`",
+    ),
+    key(
+        "oidc_auth_time",
+        "\"required\"",
+        "`assumed` where its tokens never have auth_time (Google): coming from there proves anew who one is",
     ),
     key("passwords", "\"everybody\"", "who may sign in with one: everybody or administrators"),
     key(
@@ -226,6 +239,7 @@ pub struct Settings {
     pub database_replica_lag: u16,
     pub admin_password: Option<Secret>,
     pub behind_proxy: bool,
+    pub proxies: String,
     pub connections: usize,
     pub connections_per_address: usize,
     /// Seconds.
@@ -240,6 +254,7 @@ pub struct Settings {
     pub oidc_roles: String,
     pub oidc_email_domains: Option<String>,
     pub oidc_accounts: OidcAccounts,
+    pub oidc_auth_time: OidcAuthTime,
     pub passwords: PasswordUse,
     pub sign_in_origins: Option<String>,
     pub robot_listen: SocketAddr,
@@ -412,6 +427,16 @@ pub enum OidcAccounts {
     MakeOrLink,
 }
 
+/// What counts as proved of whoever comes from a provider whose tokens don't say when they proved who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OidcAuthTime {
+    /// Nothing.
+    Required,
+    /// That they are who they are, now.
+    Assumed,
+}
+
 /// Who may sign in with a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -580,6 +605,7 @@ impl Settings {
             email_domains: domains.split_whitespace().map(str::to_lowercase).collect(),
             makes_accounts: matches!(self.oidc_accounts, OidcAccounts::Make | OidcAccounts::MakeOrLink),
             links_accounts: matches!(self.oidc_accounts, OidcAccounts::Link | OidcAccounts::MakeOrLink),
+            assumes_auth_time: self.oidc_auth_time == OidcAuthTime::Assumed,
         };
         Ok(Some(config.check()?))
     }
@@ -601,12 +627,16 @@ impl Settings {
 
 impl Settings {
     /// What clients of pages and API may take of this process.
-    pub fn limits(&self) -> Limits {
-        Limits {
+    ///
+    /// # Errors
+    /// Says which of `proxies` is none.
+    pub fn limits(&self) -> anyhow::Result<Limits> {
+        Ok(Limits {
             connections: descriptors::connections(self.connections, self.connections_to_databases()),
             connections_per_address: (!self.behind_proxy).then_some(self.connections_per_address),
             patience: Duration::from_secs(self.client_patience.into()),
-        }
+            proxies: if self.behind_proxy { self.proxies.parse()? } else { Proxies::default() },
+        })
     }
 }
 

@@ -62,3 +62,61 @@ fn every_requirement_is_answered_and_every_test_that_is_named_exists() {
     assert_eq!(answered.len(), REQUIREMENTS);
     assert!(tests > 150, "{tests}");
 }
+
+/// The table of metrics is what the program has. `TINCTURE_PRINT_TABLES=1` prints it anew.
+#[test]
+fn every_metric_is_told_of() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
+    let rows = |metrics: &[telemetry::names::Metric]| {
+        let row = |metric: &telemetry::names::Metric| {
+            let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(" ");
+            format!("| `{}` | {} | {} | {labels} | {} |\n", metric.name, metric.kind.as_str(), metric.unit, metric.help)
+        };
+        let head = "| name | type | unit | labels | meaning |\n|---|---|---|---|---|\n";
+        head.to_owned() + &metrics.iter().map(row).collect::<String>()
+    };
+    let told = fs::read_to_string(&path).unwrap_or_default();
+    let before = told.split("## Of a process").next().unwrap_or_default();
+    let printed = format!(
+        "{before}## Of a process\n\n{}\n## Of the lab\n\n{}",
+        rows(telemetry::names::INSTANCE),
+        rows(telemetry::names::SERVICE)
+    );
+    if std::env::var_os("TINCTURE_PRINT_TABLES").is_some() {
+        fs::write(&path, &printed).expect("it can be written");
+    }
+    assert!(told == printed, "docs/metrics.md isn't what the program has: TINCTURE_PRINT_TABLES=1 prints it anew");
+}
+
+/// Rules ask for figures that there are, and each alert has a page, which links to what there is.
+#[test]
+fn every_alert_asks_for_what_there_is_and_has_a_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let rules = read("deploy/prometheus/rules/recording.yml") + &read("deploy/prometheus/rules/alerts.yml");
+    let known: Vec<_> =
+        telemetry::names::INSTANCE.iter().chain(telemetry::names::SERVICE).map(|metric| metric.name).collect();
+    let recorded: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
+    let words = rules.split(|c: char| !(c.is_ascii_alphanumeric() || "_:".contains(c)));
+    for word in words.filter(|word| word.contains("tincture_") || word.contains("tincture:")) {
+        let series = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
+        assert!(known.contains(&series) || recorded.contains(&word), "{word} is asked for, and nobody tells it");
+    }
+    let pages: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("runbook: ")).collect();
+    assert!(pages.len() > 20, "{}", pages.len());
+    let index = read("docs/runbooks/README.md");
+    for page in &pages {
+        let text = read(page);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or(link);
+            assert!(root.join("docs/runbooks").join(file).exists(), "{page} links to {link}");
+        }
+    }
+    for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        assert!(index.contains(&format!("`{alert}`")), "{alert} isn't in docs/runbooks/README.md");
+    }
+    for file in fs::read_dir(root.join("docs/runbooks")).expect("runbooks").flatten() {
+        let name = format!("docs/runbooks/{}", file.file_name().display());
+        assert!(name.ends_with("README.md") || pages.contains(&name.as_str()), "{name} is no alert's");
+    }
+}

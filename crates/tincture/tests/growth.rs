@@ -440,6 +440,7 @@ impl Grown {
                 role,
                 quota: 10,
                 session: Some("new session".to_owned()),
+                proved_at: chrono::Utc::now(),
                 once: (format!("once {number}"), until),
             };
             let session = auth.sign_in_external(person, None).await.expect("signed in");
@@ -458,8 +459,8 @@ impl Grown {
         let lease = store.lease(self.robot, "test", Duration::from_secs(60), LeaseClaim::Seize).await;
         let lease = lease.expect("a lease").expect("the lane");
         let robot = store.robot(self.robot).await.expect("an answer").expect("the robot");
-        store.peek(&lease, &robot.deck).await.expect("an answer");
-        store.unmixable(None, std::slice::from_ref(&robot.deck)).await.expect("an answer");
+        store.peek(&lease, &robot.bench()).await.expect("an answer");
+        store.unmixable(None, &[robot.bench()]).await.expect("an answer");
         store.open_operations(self.robot).await.expect("an answer");
         store.running().await.expect("an answer");
         let id = self.ask(2).await;

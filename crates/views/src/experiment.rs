@@ -1,12 +1,12 @@
 //! An experiment, in full and as a line of a list.
 
-use crate::{DoubtsView, FaultView, WaitingView, WellView, result::colour};
+use crate::{DoubtsView, FaultView, HandlingView, PlanView, WaitingView, WellView, result::colour};
 use chrono::{DateTime, Utc};
 use domain::{Control, ExperimentId, ExperimentStatus, Role, UserId, WellStatus};
 use serde::Serialize;
 use store::{ExperimentDetail, ExperimentSummary, Well};
 use utoipa::ToSchema;
-use workflow::{Doubts, Progress, doubt_of};
+use workflow::{Doubts, Progress, doubt_of, handling_of};
 
 /// The values of an experiment's status.
 #[derive(Clone, Copy, Debug, ToSchema)]
@@ -69,6 +69,12 @@ pub struct ExperimentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     pub retry_of: Option<ExperimentId>,
+    /// How its liquids are handled, where that isn't as usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handling: Option<HandlingView>,
+    /// How it will be carried out, while it wasn't begun and a robot can mix it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanView>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
@@ -87,7 +93,10 @@ impl ExperimentView {
     pub fn of(detail: ExperimentDetail, progress: Progress, doubts: Option<Doubts>, reader: Role) -> Self {
         let experiment = detail.experiment;
         let trouble = progress.trouble(&experiment, reader);
+        let handling = HandlingView::of(handling_of(&experiment));
         Self {
+            handling,
+            plan: None,
             id: experiment.id,
             user_id: experiment.user_id,
             name: experiment.name,

@@ -13,7 +13,9 @@ mod experiment;
 mod fault;
 mod forgotten;
 mod group;
+mod handling;
 mod import;
+mod plan;
 mod result;
 mod robot;
 mod service_token;
@@ -35,7 +37,9 @@ pub use group::{
     DecidedRequestView, GroupLineView, GroupView, MemberView, QuotaCauseName, QuotaChangeView, QuotaOfGroup,
     QuotaRequestView, QuotaView, StandingName,
 };
+pub use handling::{BlowOutName, HandlingBody, HandlingView, MixingBody, TipPolicyName};
 pub use import::{ImportView, ImportedWell, RemarkView};
+pub use plan::{PipetteUseView, PlanView, TravelView};
 pub use result::{ResultSchema, measured_colour, result};
 pub use robot::{Attention, InventoryView, LimitsView, RobotStatus, RobotView, VialView};
 pub use service_token::{DisplayLine, ServiceName, ServiceTokenView};

@@ -23,6 +23,7 @@ use axum::{
 use chrono::Utc;
 use domain::Permission;
 use request::{Access, AppState, ClientIp, access, percent_encoded};
+use store::FirstStep;
 
 /// Fields of the proof; every other one is the act's.
 const PREFIX: &str = "proof-";
@@ -125,6 +126,8 @@ async fn page(
 ) -> Result<Response, PageError> {
     let factors = state.auth.factors(me.user_id()).await?;
     let has_password = me.user.has_password();
+    // A password of this lab may be one that they never made.
+    let came_from_elsewhere = me.proof.as_ref().is_some_and(|proof| proof.first() == FirstStep::Provider);
     let has_nothing = !has_password && factors.is_none();
     let back = if permission == Permission::Administer { "/users" } else { "/account" };
     let page = html(&ConfirmPage {
@@ -134,7 +137,7 @@ async fn page(
         action,
         fields,
         has_password,
-        elsewhere: has_nothing.then(|| Elsewhere::of(state, Some(back))).flatten(),
+        elsewhere: (has_nothing || came_from_elsewhere).then(|| Elsewhere::anew(state, back)).flatten(),
         has_code: !factors.is_none(),
         has_passkey: !factors.passkeys.is_empty(),
         problem,

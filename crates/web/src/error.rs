@@ -17,6 +17,12 @@ pub enum PageError {
     /// Also what isn't yours: the two are not told apart.
     #[error("There is no such {0}, or it isn’t yours to see.")]
     NotFound(&'static str),
+    /// A one-time link that opens nothing, whatever it once was.
+    #[error(
+        "It was used already, has run out, or a newer one took its place. For another, choose “Forgotten password” where you sign in, \
+         or ask whoever sent it."
+    )]
+    LinkOver,
     #[error("Sorry: {0}.")]
     NotAllowed(&'static str),
     #[error("The browser sent something this page can’t read: {0}.")]
@@ -46,7 +52,7 @@ impl PageError {
 
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::LinkOver => StatusCode::NOT_FOUND,
             Self::NotAllowed(_) => StatusCode::FORBIDDEN,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -59,7 +65,7 @@ impl PageError {
 
     pub const fn code(&self) -> FaultCode {
         match self {
-            Self::NotFound(_) => FaultCode::NotFound,
+            Self::NotFound(_) | Self::LinkOver => FaultCode::NotFound,
             Self::NotAllowed(_) => FaultCode::NotAllowed,
             Self::BadRequest(_) => FaultCode::InvalidRequest,
             Self::TooLarge => FaultCode::BodyTooLarge,
@@ -73,6 +79,7 @@ impl PageError {
     pub const fn heading(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "Nothing in this well",
+            Self::LinkOver => "This link is over",
             Self::NotAllowed(_) => "Not with this account",
             Self::BadRequest(_) => "That didn’t make sense",
             Self::TooLarge => "Too much at once",
@@ -106,7 +113,7 @@ impl From<AuthError> for PageError {
             AuthError::NoSuchSession => Self::NotFound("sign-in"),
             AuthError::OwnSession => Self::NotAllowed("this is the sign-in that you are in: sign out instead"),
             AuthError::NoSuchFactor => Self::NotFound("second factor"),
-            AuthError::NoSuchLink => Self::NotFound("link"),
+            AuthError::NoSuchLink => Self::LinkOver,
             AuthError::Group(GroupError::NoSuchGroup) => Self::NotFound("group"),
             AuthError::Group(GroupError::NoSuchMember) => Self::NotFound("member of this group"),
             AuthError::Group(GroupError::NoSuchRequest) => Self::NotFound("request"),

@@ -250,6 +250,41 @@ async fn what_the_form_has_no_place_for_is_said_and_not_left_out() {
 }
 
 #[tokio::test]
+async fn how_it_is_pipetted_is_asked_for_on_the_form_and_kept_for_a_copy() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let blank = ada.page("/experiments/new").await;
+    assert!(blank.contains("<details class=\"panel\" id=\"handling\">"), "folded away");
+    let asked = [("do", "submit"), ("rows", "8"), ("well-0-red", "60"), ("well-0-blue", "60")];
+    let handling =
+        [("mix", "3"), ("mix-volume", "50"), ("touch-tip", "yes"), ("tips", "per_transfer"), ("air-gap", "2,5")];
+    let answer = ada.post("/experiments/new", &[&asked[..], &handling].concat()).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let experiment = text_header(&answer, header::LOCATION);
+    let outlook = ada.page(&experiment).await;
+    assert!(outlook.contains("p300_single_gen2 gives 2 amounts of 60 µL, at most 1.1 µL off"), "{outlook}");
+    assert!(!outlook.contains("well by well"), "each transfer has its own tip");
+    let said = "mixed 3 × with 50 µL, tips touched off, 2.5 µL of air behind each dye, a new tip for each transfer";
+    assert!(ada.page(&experiment).await.contains(said));
+    let copy = ada.page(&format!("/experiments/new?from={}", experiment.trim_start_matches("/experiments/"))).await;
+    for kept in
+        ["id=\"handling\" open>", "value=\"2.5\"", "<option value=\"per_transfer\" selected>", "value=\"yes\" checked"]
+    {
+        assert!(copy.contains(kept), "{kept}");
+    }
+    for (wrong, said) in
+        [(("mix", "11"), "1 to 10 times"), (("mix", "often"), "whole number"), (("air-gap", "21"), "at most 20")]
+    {
+        let others = handling.iter().filter(|(name, _)| *name != wrong.0).copied();
+        let form: Vec<_> = asked.iter().copied().chain(others).chain([wrong]).collect();
+        let answer = ada.post("/experiments/new", &form).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
+        let page = answer.text().await.expect("text");
+        assert!(page.contains(said) && page.contains("id=\"handling\" open>"), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_copy_tells_which_dye_no_deck_has_any_more() {
     let site = Site::open().await;
     let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
@@ -514,6 +549,10 @@ async fn an_administrator_makes_accounts_and_changes_them() {
     assert_eq!(admin.post(&format!("/users/{}", eve.id), &change).await.status(), StatusCode::SEE_OTHER);
     let eve = site.state.store.user(eve.id).await.expect("a look").expect("eve");
     assert_eq!((eve.role, eve.quota_remaining), (Role::Operator, 30));
+    let page = admin.page("/account").await;
+    for act in ["user created", "role changed"] {
+        assert!(page.contains(&format!("{act} <span class=\"soft\">eve@example.org</span>")), "whom: {page}");
+    }
 }
 
 #[tokio::test]
@@ -1030,7 +1069,9 @@ async fn a_link_lets_somebody_choose_a_password_once_and_signs_nobody_in() {
     assert_eq!(text_header(&set, header::LOCATION), "/sign-in?done=password");
     assert!(set.headers().get(header::SET_COOKIE).is_none(), "whatever else a sign-in takes is asked there");
     assert!(stranger.page("/sign-in?done=password").await.contains("The password is set."));
-    assert_eq!(stranger.get(&link).await.status(), StatusCode::NOT_FOUND);
+    let over = stranger.get(&link).await;
+    assert_eq!(over.status(), StatusCode::NOT_FOUND);
+    assert!(over.text().await.expect("a page").contains("Forgotten password"), "it says how to go on");
     assert_eq!(text_header(&eve.get("/account").await, header::LOCATION), "/sign-in?next=/account", "signed out");
     let form = [("email", "eve@example.org"), ("password", "three odd words")];
     assert_eq!(stranger.post("/sign-in", &form).await.status(), StatusCode::SEE_OTHER);
@@ -1340,4 +1381,34 @@ async fn sign_ins_are_seen_and_ended_on_the_account_page() {
     let ended = root.post(&format!("/account/sessions/{id}/revoke"), &[]).await;
     assert_eq!(text_header(&ended, header::LOCATION), format!("/users/{ada_id}?done=ended#sessions"));
     assert_eq!(ada.get("/account").await.status(), StatusCode::SEE_OTHER);
+}
+
+/// Prototypes are polluted by `object[name] = …` and by merging what was parsed.
+#[test]
+fn no_script_fills_an_object_by_a_name_that_came_from_elsewhere() {
+    // A row's amounts, by the number of the dye that our own page has.
+    const OURS: [&str; 1] = ["list[dye] = "];
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+    let scripts = std::fs::read_dir(directory).expect("the assets").map(|entry| entry.expect("an entry").path());
+    let scripts: Vec<_> = scripts.filter(|path| path.extension().is_some_and(|ending| ending == "js")).collect();
+    assert!(scripts.len() > 5, "{scripts:?}");
+    let mut found = 0;
+    for path in scripts {
+        let text = std::fs::read_to_string(&path).expect("a script");
+        for line in text.lines() {
+            let where_it_is = format!("{}: {line}", path.display());
+            assert!(!line.contains("__proto__") && !line.contains(".prototype"), "{where_it_is}");
+            assert!(
+                !line.contains("Object.assign(") || line.contains("Object.assign(document.createElement"),
+                "{where_it_is}"
+            );
+            for (at, _) in line.match_indices("] =").filter(|(at, _)| !line[at + 3..].starts_with('=')) {
+                let opens = line[..at].rfind('[').expect("what was closed");
+                let is_of_an_object = line[..opens].ends_with(|c: char| c.is_alphanumeric() || ")]_$".contains(c));
+                assert!(!is_of_an_object || OURS.iter().any(|ours| line.contains(ours)), "{where_it_is}");
+                found += usize::from(is_of_an_object);
+            }
+        }
+    }
+    assert_eq!(found, OURS.len());
 }

@@ -86,7 +86,7 @@ impl Bench {
     async fn submit(&self, index: usize) -> ExperimentDetail {
         let red = 20.0 + (index % 100) as f64;
         let well = WellRequest { volumes: [("red".to_owned(), red), ("blue".to_owned(), 60.0)].into() };
-        let request = ExperimentRequest { name: None, wells: vec![well; WELLS] };
+        let request = ExperimentRequest { name: None, wells: vec![well; WELLS], ..Default::default() };
         let user = &self.people[index % PEOPLE];
         self.lab.submit(user, request, None, None).await.expect("accepted").experiment
     }
@@ -133,7 +133,7 @@ impl Bench {
             "a lane's look",
             async |_| _ = direct::peek(&self.store, self.robot.id).await,
             async |_| {
-                self.store.peek(&self.lease, &self.robot.deck).await.expect("an answer");
+                self.store.peek(&self.lease, &self.robot.bench()).await.expect("an answer");
             },
         )
         .await;

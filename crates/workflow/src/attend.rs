@@ -16,7 +16,7 @@ use domain::{
 use hardware::{AddressError, Attendant, Connect, Network, RobotError};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 use store::{NewActivity, Robot, StoreError, User};
 
 /// What was done at a deck.
@@ -220,11 +220,26 @@ impl Lab {
     /// `NotFound` where there is no such robot; otherwise those of any read: see [`StoreError`].
     #[boxed]
     pub async fn supplies(&self, robot: &Robot) -> Result<Vec<Supply>, StoreError> {
-        let inventory = self.store().inventory(robot.id).await?;
-        let demand = self.store().demand(robot.id).await?;
-        let queue: Vec<_> = demand.into_iter().map(|(experiment, recipes)| Demand { experiment, recipes }).collect();
+        self.supplies_of(std::slice::from_ref(robot)).await?.remove(&robot.id).ok_or(StoreError::NotFound("robot"))
+    }
+
+    /// The same of several robots, in as many questions as of one.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn supplies_of(&self, robots: &[Robot]) -> Result<HashMap<RobotId, Vec<Supply>>, StoreError> {
+        let ids: Vec<_> = robots.iter().map(|robot| robot.id).collect();
+        let inventories = self.store().inventories(&ids).await?;
+        let mut demands = self.store().demands(&ids).await?;
         let pace = self.pace().await?;
-        Ok(forecast::forecast(&robot.deck, &inventory, &queue, Utc::now(), pace))
+        let now = Utc::now();
+        let each = robots.iter().filter_map(|robot| {
+            let queue: Vec<_> = demands.remove(&robot.id).unwrap_or_default().into_iter().map(Demand::from).collect();
+            let inventory = inventories.get(&robot.id)?;
+            Some((robot.id, forecast::forecast(&robot.deck, inventory, &queue, now, pace)))
+        });
+        Ok(each.collect())
     }
 }
 
@@ -276,16 +291,22 @@ pub(crate) fn stopped(by: Option<&str>, reader: Role) -> Fault {
 fn seen(tool: &Tool, holds: NozzleContent) -> Result<Tool, AttendError> {
     match (holds, tool) {
         (NozzleContent::Nothing, _) => Ok(Tool::Nothing),
-        (NozzleContent::EmptyTip, Tool::Tip { mount, tip, dye, .. }) => {
-            Ok(Tool::Tip { mount: *mount, tip: *tip, dye: dye.clone(), liquid: Volume::ZERO, certain: true })
-        }
-        (NozzleContent::TipWithLiquid, Tool::Tip { mount, tip, dye, liquid, .. }) => {
-            Ok(Tool::Tip { mount: *mount, tip: *tip, dye: dye.clone(), liquid: *liquid, certain: true })
-        }
+        (NozzleContent::EmptyTip, tool @ Tool::Tip { .. }) => Ok(tip_seen(tool, Some(Volume::ZERO))),
+        (NozzleContent::TipWithLiquid, tool @ Tool::Tip { .. }) => Ok(tip_seen(tool, None)),
         (NozzleContent::Sensor, Tool::Sensor { mount, .. }) => Ok(Tool::Sensor { mount: *mount, certain: true }),
         (NozzleContent::EmptyTip | NozzleContent::TipWithLiquid, _) => Err(AttendError::Unexpected { seen: "a tip" }),
         (NozzleContent::Sensor, _) => Err(AttendError::Unexpected { seen: "the sensor" }),
     }
+}
+
+/// The tip that somebody saw, with what it holds if that is known.
+fn tip_seen(tool: &Tool, holds: Option<Volume>) -> Tool {
+    let mut tool = tool.clone();
+    if let Tool::Tip { liquid, certain, .. } = &mut tool {
+        *certain = true;
+        *liquid = holds.unwrap_or(*liquid);
+    }
+    tool
 }
 
 /// What an act changes in the inventory; nothing for one that is only recorded.

@@ -1,6 +1,6 @@
 //! Faults as people meet them: what happened, why, what was done about it, what to do next.
 
-use crate::{doubts::Doubts, measure::Flaw, plan::Shortage};
+use crate::{doubts::Doubts, measure::Flaw, mixture::Mixture, plan::Shortage};
 use chrono::{DateTime, Utc};
 use domain::{Fault, FaultCode, Lack, Step, Tool, reading::WhiteFlaw};
 use hardware::{PerformError, RobotError, SensorError};
@@ -213,6 +213,18 @@ pub fn nozzle_unknown(tool: &Tool) -> Fault {
         cause: format!("By the journal it is {}, and nobody has said so.", tool.sentence()),
         done: "The robot waits; nothing moves.".to_owned(),
         next: BY_A_SCRIPT.to_owned(),
+    }
+}
+
+/// Of a well from which something was drawn to mix it when the robot was interrupted.
+pub fn not_mixed(mixture: &Mixture) -> Fault {
+    let (at, drawn) = (mixture.at, mixture.drawn);
+    Fault {
+        code: FaultCode::CommandInDoubt,
+        what: format!("The robot was interrupted while it mixed {at}."),
+        cause: format!("{drawn} had been drawn from the well and can't be given back for certain."),
+        done: "The well is quarantined and mixed again in a fresh one.".to_owned(),
+        next: "Nothing.".to_owned(),
     }
 }
 

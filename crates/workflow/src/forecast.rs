@@ -1,8 +1,8 @@
 //! When does something run out? The consumables on a deck held against the queue as it stands.
 
-use crate::estimate;
+use crate::{estimate, mixture::Mixture, plan};
 use chrono::{DateTime, Utc};
-use domain::{Deck, DyeName, ExperimentId, Inventory, Recipe, Vial, Volume};
+use domain::{Deck, DyeName, ExperimentId, Handling, Inventory, Recipe, Vial, Volume, WellId, WellName, WellStatus};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,39 @@ pub const EVAPORATION_UL_PER_HOUR: f64 = 5.0;
 pub struct Demand {
     pub experiment: ExperimentId,
     pub recipes: Vec<Recipe>,
+    pub handling: Handling,
+}
+
+impl From<store::Demand> for Demand {
+    fn from(demand: store::Demand) -> Self {
+        let store::Demand { experiment, recipes, metadata } = demand;
+        Self { experiment, recipes, handling: crate::handling_in(&metadata) }
+    }
+}
+
+impl Demand {
+    /// Nominal seconds that it takes.
+    fn seconds(&self, deck: &Deck) -> f64 {
+        let usual = estimate::experiment_seconds(self.recipes.len() as u64, 1);
+        if self.handling == Handling::default() {
+            return usual;
+        }
+        usual + plan::handling_seconds(deck, &self.handling, &self.mixtures())
+    }
+
+    /// New tips that it takes of the rack in a slot.
+    fn new_tips(&self, deck: &Deck, slot: domain::Slot) -> f64 {
+        if self.handling == Handling::default() {
+            return 0.0;
+        }
+        plan::new_tips(deck, &self.handling, &self.mixtures()).get(&slot).copied().unwrap_or_default() as f64
+    }
+
+    /// Its wells, wherever they will be.
+    fn mixtures(&self) -> Vec<Mixture> {
+        let wells = self.recipes.iter().zip(WellName::all());
+        wells.map(|(recipe, at)| Mixture::new(WellId::new(), at, WellStatus::Pending, recipe.clone())).collect()
+    }
 }
 
 /// One consumable and how long it lasts.
@@ -50,19 +83,19 @@ pub fn left_in(vial: &Vial, at: DateTime<Utc>) -> Volume {
 
 /// `pace` is real seconds a nominal second of this robot.
 pub fn forecast(deck: &Deck, inventory: &Inventory, queue: &[Demand], now: DateTime<Utc>, pace: f64) -> Vec<Supply> {
-    let starts = starts(queue, pace);
+    let starts = starts(deck, queue, pace);
     let mut supplies: Vec<_> = deck.dyes.iter().map(|vial| dye(deck, vial, inventory, queue, &starts, now)).collect();
     supplies.push(plate(inventory, queue, &starts));
-    supplies.extend(deck.pipettes.iter().map(|pipette| tips(pipette.tip_slot, inventory)));
+    supplies.extend(deck.pipettes.iter().map(|pipette| tips(deck, pipette.tip_slot, inventory, queue, &starts)));
     supplies
 }
 
 /// Seconds until each experiment of the queue begins, one after another.
-fn starts(queue: &[Demand], pace: f64) -> Vec<f64> {
+fn starts(deck: &Deck, queue: &[Demand], pace: f64) -> Vec<f64> {
     let mut begin = 0.0;
     let each = queue.iter().map(|demand| {
         let this = begin;
-        begin += estimate::experiment_seconds(demand.recipes.len() as u64, 1) * pace;
+        begin += demand.seconds(deck) * pace;
         this
     });
     each.collect()
@@ -113,20 +146,17 @@ fn plate(inventory: &Inventory, queue: &[Demand], starts: &[f64]) -> Supply {
     Supply { name: "plate".to_owned(), unit: "wells", left, full, needed, runs_out }
 }
 
-/// Tips are re-used: a new one is needed only when one is lost, which no queue foretells.
-fn tips(slot: domain::Slot, inventory: &Inventory) -> Supply {
+/// Tips are re-used, where an experiment doesn't ask for new ones: then one is needed only when one is lost, which no queue
+/// foretells. One that a dye has is as good as new to that dye alone.
+fn tips(deck: &Deck, slot: domain::Slot, inventory: &Inventory, queue: &[Demand], starts: &[f64]) -> Supply {
     let spoken_for: BTreeSet<_> = inventory.tips.iter().filter(|tip| tip.slot == slot).map(|tip| tip.tip).collect();
     let assigned: BTreeMap<&DyeName, ()> =
         inventory.tips.iter().filter(|tip| tip.slot == slot).filter_map(|tip| Some((tip.dye.as_ref()?, ()))).collect();
     let full = domain::PLATE_WELLS as f64;
-    Supply {
-        name: format!("tips (slot {})", slot.0),
-        unit: "tips",
-        left: full - spoken_for.len() as f64 + assigned.len() as f64,
-        full,
-        needed: 0.0,
-        runs_out: None,
-    }
+    let new = full - spoken_for.len() as f64;
+    let (needed, runs_out) = runs_out(new, 0.0, queue, starts, |demand| demand.new_tips(deck, slot));
+    let left = new + assigned.len() as f64;
+    Supply { name: format!("tips (slot {})", slot.0), unit: "tips", left, full, needed, runs_out }
 }
 
 #[cfg(test)]
@@ -137,7 +167,7 @@ mod tests {
 
     fn demand(wells: usize, red_ul: u32) -> Demand {
         let recipe = Recipe::new([("red".parse().expect("dye"), Volume::from_whole_ul(red_ul))]);
-        Demand { experiment: ExperimentId::new(), recipes: vec![recipe; wells] }
+        Demand { experiment: ExperimentId::new(), recipes: vec![recipe; wells], handling: Handling::default() }
     }
 
     fn inventory(red_ul: u32, now: DateTime<Utc>) -> Inventory {
@@ -163,6 +193,20 @@ mod tests {
         assert_eq!((out.queue_position, out.experiment_id), (3, queue[2].experiment));
         assert!(out.in_seconds > 0.0);
         assert_eq!(supplies[3].runs_out, None, "24 of 96 wells");
+    }
+
+    #[test]
+    fn new_tips_and_the_time_that_handling_takes_are_foretold() {
+        let now = Utc::now();
+        let handling = Handling { tips: domain::TipPolicy::PerTransfer, touch_tip: true, ..Handling::default() };
+        let queue = [Demand { handling, ..demand(60, 20) }, demand(8, 20), Demand { handling, ..demand(60, 20) }];
+        let supplies = forecast(&Deck::default(), &inventory(14_000, now), &queue, now, 1.0);
+        let tips = supplies.last().expect("tips");
+        assert_eq!((tips.left, tips.needed), (96.0, 120.0));
+        let out = tips.runs_out.expect("they run out");
+        assert_eq!((out.queue_position, out.experiment_id), (3, queue[2].experiment));
+        let usual = estimate::experiment_seconds(60, 1) + estimate::experiment_seconds(8, 1);
+        assert!(out.in_seconds > usual + 60.0 * 5.0, "60 more pick-ups at 5 s: {}", out.in_seconds);
     }
 
     #[test]

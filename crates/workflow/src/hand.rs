@@ -1,7 +1,10 @@
 //! The experiment that a lane has in hand: its unfinished wells, and what each ended step means for them.
 
 use crate::{fault, mixture::Mixture};
-use domain::{Change, Ending, ExperimentId, PlateId, Portion, Slot, Step, Tool, Volume, WellId, WellName, WellStatus};
+use domain::{
+    Change, Ending, ExperimentId, Fault, Handling, PlateId, Portion, Slot, Step, Tool, Volume, WellId, WellName,
+    WellStatus,
+};
 use std::collections::VecDeque;
 
 /// What a lane must know of its experiment between two operations.
@@ -10,6 +13,7 @@ pub struct Hand {
     pub experiment: ExperimentId,
     pub plate: PlateId,
     pub mixtures: Vec<Mixture>,
+    pub handling: Handling,
     /// Wells of the plate that a quarantined well's replacement may take.
     pub free: VecDeque<WellName>,
 }
@@ -33,13 +37,22 @@ impl Hand {
 
     /// What the end of a step changes for the wells. A drop that may or may not have fallen condemns its well.
     pub fn ended(&mut self, step: &Step, ending: Ending) -> Vec<Change> {
-        let (Step::Dispense { well, .. } | Step::Mix { well, .. }) = step else { return Vec::new() };
+        let (Step::Dispense { well, .. }
+        | Step::MixDraw { well, .. }
+        | Step::MixGive { well, .. }
+        | Step::Mix { well, .. }) = step
+        else {
+            return Vec::new();
+        };
         match ending {
             Ending::NotDone => Vec::new(),
-            Ending::Unsure => self.quarantine(*well, step),
+            Ending::Unsure => {
+                let fault = fault::in_doubt(step, "the step ended without a trustworthy answer");
+                self.quarantine(*well, fault)
+            }
             Ending::Done => {
                 let Some(mixture) = self.mixture(*well) else { return Vec::new() };
-                mixture.take_in(step);
+                mixture.count(step);
                 if !mixture.is_complete() || mixture.status != WellStatus::Dispensing {
                     return Vec::new();
                 }
@@ -49,21 +62,21 @@ impl Hand {
         }
     }
 
+    /// Condemns the wells of which a part was drawn to mix them and can't be given back any more, whatever came between.
+    pub fn condemn_robbed(&mut self) -> Vec<Change> {
+        let robbed: Vec<_> = self.mixtures.iter().filter(|mixture| !mixture.drawn.is_zero()).collect();
+        let faults: Vec<_> = robbed.iter().map(|mixture| (mixture.well, fault::not_mixed(mixture))).collect();
+        faults.into_iter().flat_map(|(well, fault)| self.quarantine(well, fault)).collect()
+    }
+
     /// Takes a well out of the experiment; a fresh one takes its place, on the next plate where this one is full.
-    fn quarantine(&mut self, well: WellId, step: &Step) -> Vec<Change> {
+    fn quarantine(&mut self, well: WellId, fault: Fault) -> Vec<Change> {
         let Some(index) = self.mixtures.iter().position(|mixture| mixture.well == well) else { return Vec::new() };
         let condemned = self.mixtures.remove(index);
-        let fault = fault::in_doubt(step, "the step ended without a trustworthy answer");
         let fresh = WellId::new();
         let at = self.free.pop_front();
         if let Some(at) = at {
-            self.mixtures.push(Mixture {
-                well: fresh,
-                at,
-                status: WellStatus::Pending,
-                given: Default::default(),
-                ..condemned
-            });
+            self.mixtures.push(Mixture::new(fresh, at, WellStatus::Pending, condemned.recipe));
         }
         vec![Change::Replace { quarantined: well, fresh, at: at.map(|at| (self.plate, at)), fault }]
     }
@@ -116,13 +129,13 @@ mod tests {
         Hand {
             experiment: ExperimentId::new(),
             plate: PlateId::new(),
-            mixtures: vec![Mixture {
-                well: WellId::new(),
-                at: "A1".parse().expect("well"),
-                status: WellStatus::Pending,
-                recipe: Recipe::new([(red, Volume::from_whole_ul(60))]),
-                given: Default::default(),
-            }],
+            handling: Handling::default(),
+            mixtures: vec![Mixture::new(
+                WellId::new(),
+                "A1".parse().expect("well"),
+                WellStatus::Pending,
+                Recipe::new([(red, Volume::from_whole_ul(60))]),
+            )],
             free: free.iter().map(|name| name.parse().expect("well")).collect(),
         }
     }

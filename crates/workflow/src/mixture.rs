@@ -1,6 +1,6 @@
 //! What is in an experiment's wells, folded from the journal: the only source for what still has to be done.
 
-use domain::{DyeName, ExperimentId, JournalEvent, Recipe, Step, Volume, WellId, WellName, WellStatus};
+use domain::{DyeName, ExperimentId, Handling, JournalEvent, Recipe, Step, Volume, WellId, WellName, WellStatus};
 use std::collections::{BTreeMap, HashMap};
 use store::{ExperimentDetail, JournalledOperation, Store, StoreError};
 
@@ -13,9 +13,18 @@ pub struct Mixture {
     pub recipe: Recipe,
     /// What the journal says was dispensed into it.
     pub given: BTreeMap<DyeName, Volume>,
+    /// How often it was mixed since its last dye.
+    pub mixes: u8,
+    /// What was drawn to mix it and not given back.
+    pub drawn: Volume,
 }
 
 impl Mixture {
+    /// An empty well.
+    pub fn new(well: WellId, at: WellName, status: WellStatus, recipe: Recipe) -> Self {
+        Self { well, at, status, recipe, given: BTreeMap::new(), mixes: 0, drawn: Volume::ZERO }
+    }
+
     /// What this dye still lacks.
     pub fn missing(&self, dye: &DyeName) -> Volume {
         self.recipe.amount(dye).saturating_sub(self.given.get(dye).copied().unwrap_or_default())
@@ -29,28 +38,31 @@ impl Mixture {
         self.given.is_empty()
     }
 
-    /// Counts what a step that is known to have been done put into it.
-    pub fn take_in(&mut self, step: &Step) {
-        for (dye, volume) in given_by(step).into_iter().map(|(_, dye, volume)| (dye, volume)) {
-            self.give(dye, volume);
-        }
-    }
-
     /// Counts a dispense that is known to have happened.
     pub fn give(&mut self, dye: &DyeName, volume: Volume) {
         let given = self.given.entry(dye.clone()).or_default();
         *given = *given + volume;
+        self.mixes = 0;
     }
-}
 
-/// What a step puts into which well.
-fn given_by(step: &Step) -> Vec<(WellId, &DyeName, Volume)> {
-    match step {
-        Step::Dispense { dye, well, volume, .. } => vec![(*well, dye, *volume)],
-        Step::Mix { well, portions, .. } => {
-            portions.iter().map(|portion| (*well, &portion.dye, portion.volume)).collect()
+    /// Counts what is known to have happened in this well.
+    pub fn count(&mut self, step: &Step) {
+        match step {
+            Step::Dispense { dye, volume, .. } => self.give(dye, *volume),
+            Step::Mix { portions, .. } => portions.iter().for_each(|portion| self.give(&portion.dye, portion.volume)),
+            Step::MixDraw { volume, .. } => self.drawn = self.drawn + *volume,
+            Step::MixGive { volume, .. } => {
+                self.drawn = self.drawn.saturating_sub(*volume);
+                self.mixes = self.mixes.saturating_add(1);
+            }
+            _ => {}
         }
-        _ => Vec::new(),
+    }
+
+    /// How often it has still to be mixed when all its dyes are in.
+    pub fn repetitions_left(&self, handling: &Handling) -> u8 {
+        let wanted = handling.repetitions(&self.recipe);
+        if self.is_complete() { wanted.saturating_sub(self.mixes) } else { wanted }
     }
 }
 
@@ -72,28 +84,21 @@ pub async fn journal(store: &Store, id: ExperimentId) -> Result<Vec<JournalledOp
 
 /// The wells of an experiment that haven't ended, in plate order, with what the journal put into them.
 pub fn unfinished(experiment: &ExperimentDetail, journal: &[JournalledOperation]) -> Vec<Mixture> {
-    let mut given: HashMap<WellId, BTreeMap<DyeName, Volume>> = HashMap::new();
-    for entry in journal.iter().filter(|entry| entry.state == JournalEvent::Succeeded) {
-        for (well, dye, volume) in given_by(&entry.operation.step) {
-            let total = given.entry(well).or_default().entry(dye.clone()).or_default();
-            *total = *total + volume;
-        }
-    }
     let mut mixtures: Vec<_> = experiment
         .wells
         .iter()
         .map(|(well, _)| well)
         .filter(|well| !well.status.is_final())
-        .filter_map(|well| {
-            Some(Mixture {
-                well: well.id,
-                at: well.well_id?,
-                status: well.status,
-                recipe: well.recipe.clone(),
-                given: given.remove(&well.id).unwrap_or_default(),
-            })
-        })
+        .filter_map(|well| Some(Mixture::new(well.id, well.well_id?, well.status, well.recipe.clone())))
         .collect();
+    let places: HashMap<WellId, usize> = mixtures.iter().enumerate().map(|(place, m)| (m.well, place)).collect();
+    for entry in journal.iter().filter(|entry| entry.state == JournalEvent::Succeeded) {
+        let step = &entry.operation.step;
+        let place = step.well().and_then(|well| places.get(&well));
+        if let Some(mixture) = place.and_then(|place| mixtures.get_mut(*place)) {
+            mixture.count(step);
+        }
+    }
     mixtures.sort_by_key(|mixture| mixture.at);
     mixtures
 }

@@ -3,9 +3,12 @@
 //! A plan is made from the journal's fold, never from an earlier plan. So the first plan, the plan after a crash,
 //! after a pause and after a quarantined well are one and the same function.
 
-use crate::{forecast::left_in, mixture::Mixture, whole};
+use crate::{estimate::Pace, forecast::left_in, mixture::Mixture, travel, whole};
 use chrono::{DateTime, Utc};
-use domain::{BlankCheck, Deck, DyeName, Grain, Inventory, Mount, Pipette, Slot, Step, Tip, Tool, Volume, WellName};
+use domain::{
+    BlankCheck, BlowOut, Deck, DyeName, DyeVial, Grain, Handling, Inventory, Mount, Pipette, Slot, Step, Tip,
+    TipPolicy, Tool, Volume, WellName,
+};
 use hardware::Memory;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +61,19 @@ impl Tips {
         self.spoken_for.insert((slot, tip));
         Ok(tip)
     }
+
+    /// A new tip that is used for nothing else; the dyes' own places last.
+    fn new_one(&mut self, deck: &Deck, slot: Slot, dye: &DyeName) -> Result<WellName, Shortage> {
+        let places: BTreeSet<_> = deck.dyes.iter().map(|vial| vial.tip).collect();
+        let is_new = |tip: &WellName| !self.spoken_for.contains(&(slot, *tip));
+        let tip = WellName::all()
+            .filter(|tip| !places.contains(tip))
+            .find(is_new)
+            .or_else(|| WellName::all().find(is_new))
+            .ok_or_else(|| Shortage::Tips { slot, dye: dye.clone() })?;
+        self.spoken_for.insert((slot, tip));
+        Ok(tip)
+    }
 }
 
 /// Where the white reference of this experiment comes from.
@@ -82,10 +98,10 @@ impl Reference {
         mixtures.iter().find(|mixture| mixture.is_untouched()).map_or(Self::Last, |mixture| Self::First(mixture.at))
     }
 
-    /// The empty well where it is read again after these wells; nothing where it isn't.
-    pub(crate) const fn again_after(self, wells: &[Mixture]) -> Option<WellName> {
+    /// The empty well where it is read again after so many wells; nothing where it isn't.
+    pub(crate) const fn again_after(self, wells: usize) -> Option<WellName> {
         match self {
-            Self::Over(well) | Self::Known(Some(well)) if wells.len() >= LEAST_WELLS_BETWEEN_WHITES => Some(well),
+            Self::Over(well) | Self::Known(Some(well)) if wells >= LEAST_WELLS_BETWEEN_WHITES => Some(well),
             _ => None,
         }
     }
@@ -120,28 +136,39 @@ fn spread(wells: &[WellName], most: usize) -> Vec<WellName> {
 }
 
 /// The steps from here to the last measurement. First the sensor over the `unseen` wells, which should be empty; dye by
-/// dye over all wells, so that a colour's tip is picked up once; then the sensor over every well.
+/// dye over all wells, so that a colour's tip is picked up once; then the sensor over every well. Where new tips run out on
+/// the way they end before the first for which there is none.
 pub fn steps(
     deck: &Deck,
+    handling: &Handling,
     mixtures: &[Mixture],
     tips: &mut Tips,
     reference: Reference,
     unseen: &[WellName],
 ) -> Result<Vec<Step>, Shortage> {
-    let mut plan = look(deck.sensor_mount, reference, unseen);
-    for vial in &deck.dyes {
-        for pipette in &deck.pipettes {
-            plan.extend(strokes(deck, pipette, &vial.name, vial.vial, mixtures, tips)?);
-        }
+    let mut plan = look(deck, reference, unseen);
+    for (index, use_of) in uses(deck, handling, mixtures)?.iter().enumerate() {
+        let (slot, dye) = (use_of.pipette.tip_slot, &use_of.vial.name);
+        let tip = match use_of.end {
+            TipEnd::PutBack => tips.for_dye(deck, slot, dye)?,
+            TipEnd::ThrownAway => match tips.new_one(deck, slot, dye) {
+                Err(Shortage::Tips { .. }) if index > 0 => return Ok(plan),
+                tip => tip?,
+            },
+        };
+        plan.extend(use_of.steps(handling, tip));
     }
     if !mixtures.is_empty() {
         plan.push(Step::PickUpSensor { mount: deck.sensor_mount });
-        if let Reference::Over(over) = reference {
-            plan.extend(read(deck.sensor_mount, over, None));
-        }
-        for wells in mixtures.chunks(WELLS_BETWEEN_WHITES) {
+        let first = match reference {
+            Reference::Over(over) => Some(over),
+            Reference::Known(_) | Reference::First(_) | Reference::Last => None,
+        };
+        plan.extend(first.into_iter().flat_map(|over| read(deck.sensor_mount, over, None)));
+        let ordered = travel::shortest(deck, first, mixtures, |mixture| mixture.at);
+        for wells in ordered.chunks(WELLS_BETWEEN_WHITES) {
             plan.extend(wells.iter().flat_map(|mixture| read(deck.sensor_mount, mixture.at, Some(mixture))));
-            let again = reference.again_after(wells);
+            let again = reference.again_after(wells.len());
             plan.extend(again.into_iter().flat_map(|over| read(deck.sensor_mount, over, None)));
         }
         plan.push(Step::ParkSensor { mount: deck.sensor_mount });
@@ -150,7 +177,8 @@ pub fn steps(
 }
 
 /// The sensor's round before anything is dispensed, if it needs one.
-fn look(mount: Mount, reference: Reference, unseen: &[WellName]) -> Vec<Step> {
+fn look(deck: &Deck, reference: Reference, unseen: &[WellName]) -> Vec<Step> {
+    let mount = deck.sensor_mount;
     let white = match reference {
         Reference::First(over) => Some(over),
         Reference::Over(over) if !unseen.is_empty() => Some(over),
@@ -161,7 +189,8 @@ fn look(mount: Mount, reference: Reference, unseen: &[WellName]) -> Vec<Step> {
     }
     let mut plan = vec![Step::PickUpSensor { mount }];
     plan.extend(white.into_iter().flat_map(|over| read(mount, over, None)));
-    let others = unseen.iter().copied().filter(|over| white != Some(*over));
+    let others: Vec<_> = unseen.iter().copied().filter(|over| white != Some(*over)).collect();
+    let others = travel::shortest(deck, white, &others, |over| *over).into_iter().copied();
     plan.extend(others.flat_map(|over| [Step::MoveSensor { mount, over }, Step::CheckBlank { over }]));
     plan.push(Step::ParkSensor { mount });
     plan
@@ -171,39 +200,159 @@ fn read(mount: Mount, over: WellName, mixture: Option<&Mixture>) -> [Step; 2] {
     [Step::MoveSensor { mount, over }, Step::Read { over, well: mixture.map(|mixture| mixture.well) }]
 }
 
-/// One tip's work: everything that this pipette gives of one dye.
-fn strokes(
+/// What becomes of a tip after its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TipEnd {
+    /// The dye's own.
+    PutBack,
+    /// A new one, or one that met a well's liquid or wall.
+    ThrownAway,
+}
+
+/// One tip's work, from its rack to its end.
+struct TipUse<'a> {
+    pipette: &'a Pipette,
+    vial: &'a DyeVial,
+    end: TipEnd,
+    transfers: Vec<Transfer<'a>>,
+}
+
+/// What one well gets of a dye, and what is done with it then.
+#[derive(Clone, Copy)]
+struct Transfer<'a> {
+    mixture: &'a Mixture,
+    /// Nothing where it was given before an interruption and only the mixing is left.
+    volume: Volume,
+    /// How often the well is mixed, and with what stroke.
+    mixing: Option<(u8, Volume)>,
+}
+
+/// The work of each tip in order, dye by dye. What meets a well's liquid or wall has a tip of its own.
+fn uses<'a>(deck: &'a Deck, handling: &Handling, mixtures: &'a [Mixture]) -> Result<Vec<TipUse<'a>>, Shortage> {
+    let mut uses = Vec::new();
+    for vial in &deck.dyes {
+        for pipette in &deck.pipettes {
+            let transfers = transfers(deck, handling, pipette, vial, mixtures)?;
+            let (dirty, clean): (Vec<_>, Vec<_>) =
+                transfers.into_iter().partition(|transfer| handling.touch_tip || transfer.mixing.is_some());
+            let use_of = |end, transfers| TipUse { pipette, vial, end, transfers };
+            let alone = |transfer| use_of(TipEnd::ThrownAway, vec![transfer]);
+            match handling.tips {
+                _ if clean.is_empty() => {}
+                TipPolicy::Reused => uses.push(use_of(TipEnd::PutBack, clean)),
+                TipPolicy::PerDye => uses.push(use_of(TipEnd::ThrownAway, clean)),
+                TipPolicy::PerTransfer => uses.extend(clean.into_iter().map(alone)),
+            }
+            uses.extend(dirty.into_iter().map(alone));
+        }
+    }
+    Ok(uses)
+}
+
+/// Everything that this pipette gives of one dye.
+fn transfers<'a>(
     deck: &Deck,
+    handling: &Handling,
     pipette: &Pipette,
-    dye: &DyeName,
-    vial: WellName,
-    mixtures: &[Mixture],
-    tips: &mut Tips,
-) -> Result<Vec<Step>, Shortage> {
-    let mount = pipette.mount;
-    let mut plan = Vec::new();
+    vial: &DyeVial,
+    mixtures: &'a [Mixture],
+) -> Result<Vec<Transfer<'a>>, Shortage> {
+    let mut transfers = Vec::new();
     for mixture in mixtures {
-        let missing = mixture.missing(dye);
-        if missing.is_zero() {
+        let (volume, asked) = (mixture.missing(&vial.name), mixture.recipe.amount(&vial.name));
+        let is_last = last_dye(deck, mixture) == Some(&vial.name);
+        let repetitions = if is_last { mixture.repetitions_left(handling) } else { 0 };
+        if volume.is_zero() && repetitions == 0 {
             continue;
         }
-        let best = deck.pipette_for(missing).ok_or_else(|| Shortage::Pipette { dye: dye.clone(), volume: missing })?;
-        if best.mount != mount {
+        let measured = if volume.is_zero() { asked } else { volume };
+        let best =
+            deck.pipette_for(measured).ok_or_else(|| Shortage::Pipette { dye: vial.name.clone(), volume: measured })?;
+        if best.mount != pipette.mount {
             continue;
         }
-        for volume in split(missing, pipette.model.most()) {
-            plan.push(Step::Aspirate { mount, dye: dye.clone(), vial, volume });
-            plan.push(Step::Dispense { mount, dye: dye.clone(), well: mixture.well, at: mixture.at, volume });
+        let stroke = handling.mix.and_then(|mix| mix.stroke(pipette, mixture.recipe.total()));
+        let mixing = stroke.filter(|_| repetitions > 0).map(|stroke| (repetitions, stroke));
+        if !volume.is_zero() || mixing.is_some() {
+            transfers.push(Transfer { mixture, volume, mixing });
         }
     }
-    if plan.is_empty() {
-        return Ok(plan);
+    Ok(transfers)
+}
+
+/// The dye that completes a well, or did.
+fn last_dye<'a>(deck: &'a Deck, mixture: &Mixture) -> Option<&'a DyeName> {
+    let dyes = || deck.dyes.iter().rev().map(|vial| &vial.name);
+    let missing = dyes().find(|dye| !mixture.missing(dye).is_zero());
+    missing.or_else(|| dyes().find(|dye| !mixture.recipe.amount(dye).is_zero()))
+}
+
+impl TipUse<'_> {
+    fn steps(&self, handling: &Handling, tip: WellName) -> Vec<Step> {
+        let mount = self.pipette.mount;
+        let mut plan = vec![Step::PickUpTip { mount, tip, dye: self.vial.name.clone() }];
+        for transfer in &self.transfers {
+            self.give(transfer, handling, &mut plan);
+        }
+        match self.end {
+            TipEnd::PutBack => plan.extend([Step::BlowOut { mount }, Step::ReturnTip { mount, tip }]),
+            TipEnd::ThrownAway => plan.extend([Step::MoveToTrash { mount }, Step::DropInPlace { mount }]),
+        }
+        plan
     }
-    let tip = tips.for_dye(deck, pipette.tip_slot, dye)?;
-    plan.insert(0, Step::PickUpTip { mount, tip, dye: dye.clone() });
-    plan.push(Step::BlowOut { mount });
-    plan.push(Step::ReturnTip { mount, tip });
-    Ok(plan)
+
+    fn give(&self, transfer: &Transfer<'_>, handling: &Handling, plan: &mut Vec<Step>) {
+        let (pipette, vial) = (self.pipette, self.vial);
+        let Transfer { mixture, volume, mixing } = *transfer;
+        let (mount, well, at) = (pipette.mount, mixture.well, mixture.at);
+        let air = handling.air_gap_of(pipette);
+        if !volume.is_zero() {
+            for volume in split(volume, pipette.most().saturating_sub(air)) {
+                plan.push(Step::Aspirate { mount, dye: vial.name.clone(), vial: vial.vial, volume });
+                if !air.is_zero() {
+                    plan.push(Step::AirGap { mount, vial: vial.vial, volume: air });
+                    plan.push(Step::ExpelAir { mount, at, volume: air });
+                }
+                plan.push(Step::Dispense { mount, dye: vial.name.clone(), well, at, volume });
+            }
+        }
+        if let Some((repetitions, volume)) = mixing {
+            for _ in 0..repetitions {
+                plan.push(Step::MixDraw { mount, well, at, volume });
+                plan.push(Step::MixGive { mount, well, at, volume });
+            }
+        }
+        if handling.blow_out == BlowOut::Well {
+            plan.push(Step::BlowOutInto { mount, at });
+        }
+        if handling.touch_tip {
+            plan.push(Step::TouchTip { mount, at });
+        }
+    }
+}
+
+/// Nominal seconds that handling adds to mixing these, or saves.
+pub fn handling_seconds(deck: &Deck, handling: &Handling, mixtures: &[Mixture]) -> f64 {
+    // Any tip will do; recipes that this deck can't measure take none of its time.
+    let tip = deck.sensor_place;
+    let seconds = |handling: &Handling| {
+        let uses = uses(deck, handling, mixtures).unwrap_or_default();
+        let steps: Vec<_> = uses.iter().flat_map(|use_of| use_of.steps(handling, tip)).collect();
+        Pace::unknown().seconds(&steps)
+    };
+    seconds(handling) - seconds(&Handling::default())
+}
+
+/// How many new tips these recipes take of each rack, beyond the dyes' own.
+pub fn new_tips(deck: &Deck, handling: &Handling, mixtures: &[Mixture]) -> BTreeMap<Slot, usize> {
+    let mut wanted = BTreeMap::new();
+    // Recipes that this deck can't measure take none of its tips.
+    for use_of in uses(deck, handling, mixtures).unwrap_or_default() {
+        if use_of.end == TipEnd::ThrownAway {
+            *wanted.entry(use_of.pipette.tip_slot).or_default() += 1;
+        }
+    }
+    wanted
 }
 
 /// Equal strokes of at most `most`, in steps of 0.1 µL, that add up exactly.
@@ -236,6 +385,7 @@ const ENOUGH_TO_BEGIN: f64 = 0.9;
 pub fn check_supplies(
     deck: &Deck,
     grain: Grain,
+    handling: &Handling,
     mixtures: &[Mixture],
     inventory: &Inventory,
     now: DateTime<Utc>,
@@ -252,9 +402,10 @@ pub fn check_supplies(
             return Err(Shortage::Dye { dye: vial.name.clone(), vial: vial.vial, wanted, held, reserve });
         }
     }
+    let (tips, reference) = (&inventory.tips, Reference::Known(None));
     match grain {
-        Grain::Strokes => steps(deck, mixtures, &mut Tips::new(&inventory.tips), Reference::Known(None), &[]).map(drop),
-        Grain::Mixtures => whole::steps(deck, mixtures, &inventory.tips, Reference::Known(None), &[]).map(drop),
+        Grain::Strokes => steps(deck, handling, mixtures, &mut Tips::new(tips), reference, &[]).map(drop),
+        Grain::Mixtures => whole::steps(deck, mixtures, tips, reference, &[]).map(drop),
     }
 }
 
@@ -271,12 +422,16 @@ pub fn free_wells(inventory: &Inventory) -> Vec<WellName> {
 pub fn make_safe(tool: &Tool, memory: Memory) -> Vec<Step> {
     match (tool, memory) {
         (Tool::Nothing, _) => Vec::new(),
-        (Tool::Tip { mount, tip, liquid, certain: true, .. }, Memory::Knows) => {
+        (Tool::Tip { mount, tip, liquid, certain: true, used_in, .. }, Memory::Knows) => {
+            let mount = *mount;
             let mut plan = Vec::new();
             if !liquid.is_zero() {
-                plan.push(Step::BlowOut { mount: *mount });
+                plan.push(Step::BlowOut { mount });
             }
-            plan.push(Step::ReturnTip { mount: *mount, tip: *tip });
+            match used_in {
+                None => plan.push(Step::ReturnTip { mount, tip: *tip }),
+                Some(_) => plan.extend([Step::MoveToTrash { mount }, Step::DropInPlace { mount }]),
+            }
             plan
         }
         (Tool::Tip { mount, .. }, _) => {
@@ -296,20 +451,22 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashMap;
 
+    const USUAL: Handling = Handling {
+        tips: TipPolicy::Reused,
+        mix: None,
+        touch_tip: false,
+        blow_out: BlowOut::Waste,
+        air_gap: Volume::ZERO,
+    };
+
     fn dye(name: &str) -> DyeName {
         name.parse().expect("dye")
     }
 
     fn mixture(index: usize, amounts: &[(&str, u32)]) -> Mixture {
-        Mixture {
-            well: WellId::new(),
-            at: WellName::all().nth(index).expect("on the plate"),
-            status: WellStatus::Pending,
-            recipe: Recipe::new(
-                amounts.iter().map(|(name, tenths)| (dye(name), Volume::from_nanolitres(tenths * 100))),
-            ),
-            given: BTreeMap::new(),
-        }
+        let amounts = amounts.iter().map(|(name, tenths)| (dye(name), Volume::from_nanolitres(tenths * 100)));
+        let at = WellName::all().nth(index).expect("on the plate");
+        Mixture::new(WellId::new(), at, WellStatus::Pending, Recipe::new(amounts))
     }
 
     /// Amounts that the deck can measure: nothing, or tenths of a µL from its least volume on.
@@ -333,17 +490,32 @@ mod tests {
                 (Step::PickUpTip { .. } | Step::PickUpSensor { .. }, held) => {
                     assert_eq!(held, &Tool::Nothing, "{step:?}")
                 }
-                (Step::Aspirate { mount, dye, volume, .. }, Tool::Tip { dye: of, liquid, .. }) => {
-                    let model = deck.pipette(*mount).expect("mounted").model;
-                    assert_eq!(dye, of, "a tip touches one colour");
-                    assert!(liquid.is_zero() && *volume >= model.least() && *volume <= model.most(), "{step:?}");
+                (Step::Aspirate { mount, dye, volume, .. }, Tool::Tip { dye: of, liquid, used_in, .. }) => {
+                    let pipette = deck.pipette(*mount).expect("mounted");
+                    assert_eq!((dye, used_in), (of, &None), "a tip touches one colour");
+                    let (least, most) = (pipette.model.least(), pipette.most());
+                    assert!(liquid.is_zero() && *volume >= least && *volume <= most, "{step:?}");
                 }
+                (Step::AirGap { .. } | Step::ExpelAir { .. }, Tool::Tip { liquid, .. }) => assert!(!liquid.is_zero()),
+                (Step::MixDraw { mount, volume, .. }, Tool::Tip { liquid, .. }) => {
+                    assert!(liquid.is_zero() && *volume <= deck.pipette(*mount).expect("mounted").most());
+                }
+                (Step::MixGive { volume, .. }, Tool::Tip { liquid, .. }) => assert_eq!(liquid, volume),
+                (
+                    Step::TouchTip { .. }
+                    | Step::BlowOutInto { .. }
+                    | Step::MoveToTrash { .. }
+                    | Step::DropInPlace { .. },
+                    Tool::Tip { liquid, .. },
+                ) => assert!(liquid.is_zero()),
                 (Step::Dispense { dye, well, volume, .. }, Tool::Tip { liquid, .. }) => {
                     assert_eq!(liquid, volume);
                     let total = wells.entry(*well).or_default().entry(dye.clone()).or_default();
                     *total = *total + *volume;
                 }
-                (Step::BlowOut { .. } | Step::ReturnTip { .. }, Tool::Tip { liquid, .. }) => assert!(liquid.is_zero()),
+                (Step::BlowOut { .. } | Step::ReturnTip { .. }, Tool::Tip { liquid, used_in, .. }) => {
+                    assert!(liquid.is_zero() && used_in.is_none(), "a tip that met a well isn't put back");
+                }
                 (
                     Step::MoveSensor { .. } | Step::Read { .. } | Step::CheckBlank { .. } | Step::ParkSensor { .. },
                     Tool::Sensor { .. },
@@ -356,12 +528,89 @@ mod tests {
         wells
     }
 
+    fn handlings() -> impl Strategy<Value = Handling> {
+        let mix = prop::option::of((1u8..=3, 50u32..=3_000)).prop_map(|mix| {
+            mix.map(|(repetitions, tenths)| domain::Mixing {
+                repetitions,
+                volume: Volume::from_nanolitres(tenths * 100),
+            })
+        });
+        let tips = prop::sample::select(TipPolicy::ALL);
+        (tips, mix, any::<bool>(), any::<bool>(), 0u32..=20).prop_map(|(tips, mix, touch_tip, well, air)| Handling {
+            tips,
+            mix,
+            touch_tip,
+            blow_out: if well { BlowOut::Well } else { BlowOut::Waste },
+            air_gap: Volume::from_whole_ul(air),
+        })
+    }
+
+    /// A deck and the least that it measures, in tenths of a µL.
+    fn decks() -> impl Strategy<Value = (Deck, u32)> {
+        use domain::PipetteModel::{P10Single, P20SingleGen2, P300SingleGen2, P1000Single, P1000SingleGen2};
+        let pairs =
+            [(None, P300SingleGen2), (Some(P20SingleGen2), P300SingleGen2), (Some(P20SingleGen2), P1000SingleGen2)];
+        let others = [(Some(P300SingleGen2), P1000SingleGen2), (Some(P10Single), P1000Single)];
+        prop::sample::select([&pairs[..], &others].concat()).prop_map(|(left, right)| {
+            let deck = Deck::with_pipettes(left, Some(right));
+            let least = deck.least_volume().nanolitres() / 100;
+            (deck, least)
+        })
+    }
+
+    fn decks_and_amounts() -> impl Strategy<Value = (Deck, Vec<(u32, u32, u32)>)> {
+        decks().prop_flat_map(|(deck, least)| (Just(deck), amounts(least)))
+    }
+
     proptest! {
+        #[test]
+        fn however_liquids_are_handled_each_well_gets_its_recipe_and_no_used_tip_goes_back(
+            (deck, asked) in decks_and_amounts(),
+            handling in handlings(),
+            cuts in prop::collection::vec(0usize..200, 0..3),
+        ) {
+            let mut wells = mixtures(&asked);
+            let recipes: Vec<_> = wells.iter().map(|mixture| mixture.recipe.clone()).collect();
+            let mut cuts = cuts.into_iter();
+            let mut read = BTreeSet::new();
+            // Each round is a rack of tips, or ends with an interruption after which the wells that were robbed are replaced.
+            for _ in 0..20 {
+                let mut tips = Tips::new(&[]);
+                let plan = steps(&deck, &handling, &wells, &mut tips, Reference::Known(None), &[]).expect("a plan");
+                carry_out(&deck, &plan);
+                let cut = cuts.next().unwrap_or(plan.len());
+                for step in plan.iter().take(cut) {
+                    if let Some(mixture) = step.well().and_then(|well| wells.iter_mut().find(|m| m.well == well)) {
+                        mixture.count(step);
+                    }
+                    if let Step::Read { well: Some(well), .. } = step {
+                        read.insert(*well);
+                    }
+                }
+                for mixture in wells.iter_mut().filter(|mixture| !mixture.drawn.is_zero()) {
+                    *mixture = Mixture::new(WellId::new(), mixture.at, WellStatus::Pending, mixture.recipe.clone());
+                }
+                if cut >= plan.len() && read.len() >= wells.len() {
+                    break;
+                }
+            }
+            for (mixture, recipe) in wells.iter().zip(&recipes) {
+                let wanted: BTreeMap<_, _> = recipe.iter().map(|(dye, volume)| (dye.clone(), volume)).collect();
+                prop_assert_eq!(&mixture.given, &wanted);
+                prop_assert!(read.contains(&mixture.well));
+                let last = last_dye(&deck, mixture).map(|dye| recipe.amount(dye)).unwrap_or_default();
+                let pipette = deck.pipette_for(last).expect("a pipette");
+                let possible = handling.mix.and_then(|mix| mix.stroke(pipette, recipe.total())).is_some();
+                let repetitions = if possible { handling.repetitions(recipe) } else { 0 };
+                prop_assert!(mixture.mixes >= repetitions, "{} of {repetitions} times", mixture.mixes);
+            }
+        }
+
         #[test]
         fn every_well_gets_exactly_its_recipe_and_is_read_once(asked in amounts(200)) {
             let deck = Deck::default();
             let mixtures = mixtures(&asked);
-            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("a plan");
+            let plan = steps(&deck, &USUAL, &mixtures, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("a plan");
             let given = carry_out(&deck, &plan);
             for mixture in &mixtures {
                 let wanted: BTreeMap<_, _> = mixture.recipe.iter().map(|(dye, volume)| (dye.clone(), volume)).collect();
@@ -377,7 +626,7 @@ mod tests {
         fn small_amounts_take_the_small_pipette(asked in amounts(10)) {
             let deck = Deck::with_p20();
             let mixtures = mixtures(&asked);
-            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("a plan");
+            let plan = steps(&deck, &USUAL, &mixtures, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("a plan");
             let given = carry_out(&deck, &plan);
             prop_assert_eq!(given.len(), mixtures.len());
         }
@@ -386,13 +635,13 @@ mod tests {
         fn a_plan_after_an_interruption_gives_just_the_rest(asked in amounts(200), cut in 0usize..400) {
             let deck = Deck::default();
             let mut wells = mixtures(&asked);
-            let plan = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("a plan");
+            let plan = steps(&deck, &USUAL, &wells, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("a plan");
             for step in plan.iter().take(cut) {
                 if let Step::Dispense { dye, well, volume, .. } = step {
                     wells.iter_mut().find(|mixture| mixture.well == *well).expect("a well").give(dye, *volume);
                 }
             }
-            let rest = steps(&deck, &wells, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("the rest");
+            let rest = steps(&deck, &USUAL, &wells, &mut Tips::new(&[]), Reference::Known(None), &[]).expect("the rest");
             let given = carry_out(&deck, &rest);
             for mixture in &wells {
                 for (dye, wanted) in mixture.recipe.iter() {
@@ -415,7 +664,7 @@ mod tests {
             prop_assert_eq!(unseen.len(), most.min(mixtures.len() - seen.len()));
             prop_assert!(unseen.iter().all(|at| !seen.contains(at)));
             let white = WellName::all().next_back().expect("a well");
-            let plan = steps(&deck, &mixtures, &mut Tips::new(&[]), Reference::Over(white), &unseen).expect("a plan");
+            let plan = steps(&deck, &USUAL, &mixtures, &mut Tips::new(&[]), Reference::Over(white), &unseen).expect("a plan");
             carry_out(&deck, &plan);
             let place = |what: &dyn Fn(&Step) -> bool| plan.iter().position(what);
             let first_drop = place(&|step| matches!(step, Step::Dispense { .. }));
@@ -450,8 +699,8 @@ mod tests {
     fn a_full_plate_is_referenced_before_it_is_filled() {
         let wells = [mixture(0, &[("red", 600)])];
         assert_eq!(Reference::choose(&[], &wells, 0), Reference::First(wells[0].at));
-        let plan =
-            steps(&Deck::default(), &wells, &mut Tips::new(&[]), Reference::First(wells[0].at), &[]).expect("a plan");
+        let plan = steps(&Deck::default(), &USUAL, &wells, &mut Tips::new(&[]), Reference::First(wells[0].at), &[])
+            .expect("a plan");
         assert!(matches!(plan[2], Step::Read { well: None, .. }));
         carry_out(&Deck::default(), &plan);
     }
@@ -488,11 +737,11 @@ mod tests {
             ..Inventory::default()
         };
         assert!(matches!(
-            check_supplies(&deck, Grain::Strokes, &[mixture(0, &[("red", 600)])], &inventory, Utc::now()),
+            check_supplies(&deck, Grain::Strokes, &USUAL, &[mixture(0, &[("red", 600)])], &inventory, Utc::now()),
             Err(Shortage::Dye { wanted, .. }) if wanted == Volume::from_whole_ul(60)
         ));
         assert_eq!(
-            check_supplies(&deck, Grain::Strokes, &[mixture(0, &[("red", 490)])], &inventory, Utc::now()),
+            check_supplies(&deck, Grain::Strokes, &USUAL, &[mixture(0, &[("red", 490)])], &inventory, Utc::now()),
             Ok(())
         );
     }
@@ -502,8 +751,20 @@ mod tests {
         let (mount, tip) = (Mount::Right, "B1".parse().expect("well"));
         for certain in [true, false] {
             for memory in [Memory::Knows, Memory::Forgot] {
-                let full = Tool::Tip { mount, tip, dye: dye("red"), liquid: Volume::from_whole_ul(60), certain };
-                for tool in [full, Tool::Sensor { mount, certain }] {
+                let full = Tool::Tip {
+                    mount,
+                    tip,
+                    dye: dye("red"),
+                    liquid: Volume::from_whole_ul(60),
+                    certain,
+                    used_in: None,
+                };
+                let mut used = full.clone();
+                if let Tool::Tip { used_in, .. } = &mut used {
+                    *used_in = Some("C3".parse().expect("well"));
+                }
+                assert!(!make_safe(&used, memory).iter().any(|step| matches!(step, Step::ReturnTip { .. })));
+                for tool in [full, used, Tool::Sensor { mount, certain }] {
                     let end =
                         make_safe(&tool, memory).iter().fold(tool.clone(), |tool, step| tool.after(step, Ending::Done));
                     assert_eq!(end, Tool::Nothing, "{tool:?}, {memory:?}");

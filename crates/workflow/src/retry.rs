@@ -3,6 +3,7 @@
 use crate::{
     Accepted, Doubts, ExperimentRequest, Lab, SubmitError, WellRequest,
     doubts::Again,
+    handling_of,
     lab::{Order, USUAL_PRIORITY},
 };
 use domain::{Control, ExperimentId, ExperimentStatus, Permission, Recipe};
@@ -91,7 +92,11 @@ impl Lab {
         let recipes = again.unmeasured.iter().copied().chain(again.free.iter().map(|(_, recipe)| *recipe));
         let order = Order {
             owner: experiment.user_id,
-            request: ExperimentRequest { name: experiment.name.clone(), wells: recipes.map(request).collect() },
+            request: ExperimentRequest {
+                name: experiment.name.clone(),
+                wells: recipes.map(request).collect(),
+                handling: handling_of(experiment),
+            },
             // A place ahead in the queue is given by those who run the lab, each time.
             priority: if Permission::Prioritise.is_given_to(by.role) { experiment.priority } else { USUAL_PRIORITY },
             retry_of: Some(experiment.id),

@@ -217,7 +217,7 @@ pub(crate) fn mixing<'a>(experiment: &Experiment, robots: &'a [Robot]) -> impl I
 /// How this robot is hindered, if it is.
 pub(crate) fn hindered_by(robot: &Robot, experiment: &Experiment, now: DateTime<Utc>) -> Option<Hindered> {
     let is_in_hand = experiment.status == ExperimentStatus::Running;
-    let lack = experiment.needs.as_ref().filter(|_| !is_in_hand).and_then(|needs: &Needs| robot.deck.lacks(needs));
+    let lack = experiment.needs.as_ref().filter(|_| !is_in_hand).and_then(|needs: &Needs| robot.bench().lacks(needs));
     match lack {
         Some(lack) => {
             Some(Hindered { id: robot.id, name: robot.name.clone(), by: Hindrance::Lacks(lack), since: None })

@@ -33,7 +33,7 @@ pub fn steps(
         for mixture in wells {
             plan.extend(mix_and_read(deck, mixture, known_tips)?);
         }
-        let again = reference.again_after(wells);
+        let again = reference.again_after(wells.len());
         plan.extend(again.into_iter().flat_map(|over| look(mount, over, Step::Read { over, well: None })));
     }
     Ok(plan)
@@ -64,7 +64,7 @@ fn portions(deck: &Deck, mixture: &Mixture, known_tips: &[Tip]) -> Result<Vec<Po
 fn portion(deck: &Deck, dye: &DyeVial, mixture: &Mixture, known_tips: &[Tip]) -> Result<Portion, Shortage> {
     let DyeVial { name, vial, tip, .. } = dye;
     let volume = mixture.missing(name);
-    let measures = |pipette: &&Pipette| volume >= pipette.model.least() && volume <= pipette.model.most();
+    let measures = |pipette: &&Pipette| volume >= pipette.model.least() && volume <= pipette.most();
     let pipette = deck.pipette(deck.sensor_mount).filter(measures);
     let pipette = pipette.ok_or_else(|| Shortage::Pipette { dye: name.clone(), volume })?;
     let is_other =
@@ -102,7 +102,7 @@ mod tests {
         let recipe =
             Recipe::new(amounts.iter().map(|(name, tenths)| (dye(name), Volume::from_nanolitres(tenths * 100))));
         let at = WellName::all().nth(index).expect("on the plate");
-        Mixture { well: WellId::new(), at, status: WellStatus::Pending, recipe, given: BTreeMap::new() }
+        Mixture::new(WellId::new(), at, WellStatus::Pending, recipe)
     }
 
     /// Nothing, or tenths of a µL that a p300 measures.
@@ -147,7 +147,7 @@ mod tests {
             let mut given = carry_out(&plan);
             for step in plan.iter().take(cut) {
                 if let Step::Mix { well, .. } = step {
-                    wells.iter_mut().find(|mixture| mixture.well == *well).expect("a well").take_in(step);
+                    wells.iter_mut().find(|mixture| mixture.well == *well).expect("a well").count(step);
                 }
             }
             let rest = steps(&deck, &wells, &[], white, &[]).expect("the rest");

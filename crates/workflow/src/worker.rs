@@ -381,10 +381,13 @@ async fn keep_driving(
 async fn offer_elsewhere(store: &Store, lease: &Lease) -> Result<(), StoreError> {
     let Some(id) = store.in_hand_id(lease.robot_id).await? else { return Ok(()) };
     let Some(experiment) = store.experiment(id).await? else { return Ok(()) };
-    let needs = domain::Needs::of(experiment.wells.iter().map(|(well, _)| &well.recipe));
+    let needs = crate::needs_of(&experiment);
     let others = store.robots().await?;
     let able = |robot: &Robot| {
-        robot.id != lease.robot_id && !robot.is_held() && robot.notice.is_none() && robot.deck.lacks(&needs).is_none()
+        robot.id != lease.robot_id
+            && !robot.is_held()
+            && robot.notice.is_none()
+            && robot.bench().lacks(&needs).is_none()
     };
     if !others.iter().any(able) {
         return Ok(());

@@ -261,7 +261,25 @@ fn request(random: &mut ChaCha8Rng) -> Value {
     };
     let kinds = if wells > 6 { 1 } else { 3 };
     let wells: Vec<Value> = (0..wells).map(|_| json!({ "volumes": volumes(random, kinds) })).collect();
-    json!({ "name": "crash", "wells": wells })
+    json!({ "name": "crash", "wells": wells, "handling": handling(random) })
+}
+
+/// Two in three as usual.
+fn handling(random: &mut ChaCha8Rng) -> Value {
+    if random.random_range(0..3) > 0 {
+        return json!({});
+    }
+    let mut handling = json!({ "touch_tip": random.random_bool(0.3) });
+    let tips = ["reused", "per_dye", "per_transfer"];
+    handling["tips"] = json!(tips[random.random_range(0..tips.len())]);
+    handling["blow_out"] = json!(if random.random_bool(0.5) { "well" } else { "waste" });
+    if random.random_bool(0.7) {
+        handling["mix"] = json!({ "repetitions": random.random_range(1..=2), "volume": 30 });
+    }
+    if random.random_bool(0.5) {
+        handling["air_gap"] = json!(5);
+    }
+    handling
 }
 
 fn volumes(random: &mut ChaCha8Rng, kinds: usize) -> Value {

@@ -9,8 +9,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    Collection, ExperimentId, ExperimentStatus, JournalEvent, Mount, OperationId, OperationState, RobotId, Step,
-    WellName, WellStatus,
+    Collection, ExperimentId, ExperimentStatus, Handling, JournalEvent, Mount, OperationId, OperationState, RobotId,
+    Step, WellName, WellStatus,
 };
 use emulator::world::{Entry, Event, PLATE_SLOT, Slot, Spot, stated_pipette_error};
 use serde_json::Value;
@@ -268,8 +268,18 @@ fn holds_its_recipe(case: &Case<'_>, well: &Well) -> Result<(), String> {
     let place = place_of(case, well)?;
     let mut nominal: BTreeMap<String, f64> = BTreeMap::new();
     let mut seen = HashSet::new();
+    let (mut drawn, mut given_back) = (0, 0);
     for act in case.by_place.get(&place).into_iter().flatten() {
+        let step = key(act.entry).and_then(|key| case.steps.get(&key)).map(|(step, _)| *step);
+        match (&act.entry.event, step) {
+            (Event::Aspirate { .. }, Some(Step::MixDraw { well: of, .. })) if *of == well.id => drawn += 1,
+            (Event::Dispense { .. }, Some(Step::MixGive { well: of, .. })) if *of == well.id => given_back += 1,
+            (event, Some(step)) if is_handling(event, step) => continue,
+            _ => {}
+        }
         match &act.entry.event {
+            Event::Aspirate { .. } | Event::Dispense { .. } if matches!(step, Some(Step::MixDraw { well: of, .. } | Step::MixGive { well: of, .. }) if *of == well.id) =>
+                {}
             Event::Read { .. } => continue,
             Event::Dispense { actor, portion, nominal_ul, .. } => {
                 let key = key(act.entry).filter(|key| own.contains(key));
@@ -288,7 +298,37 @@ fn holds_its_recipe(case: &Case<'_>, well: &Well) -> Result<(), String> {
         well.recipe.iter().filter(|(_, volume)| !volume.is_zero()).map(|(dye, v)| (dye.to_string(), v.ul())).collect();
     let same = wanted.len() == nominal.len()
         && wanted.iter().all(|(dye, ul)| nominal.get(dye).is_some_and(|given| (given - ul).abs() < 0.001));
-    if same { Ok(()) } else { Err(format!("{wanted:?} was asked for and {nominal:?} is in it")) }
+    if !same {
+        return Err(format!("{wanted:?} was asked for and {nominal:?} is in it"));
+    }
+    let asked = mixes_asked(case, well);
+    if drawn != given_back || given_back < asked {
+        return Err(format!(
+            "it was to be mixed {asked} times, was drawn from {drawn} times and given back {given_back}"
+        ));
+    }
+    Ok(())
+}
+
+/// How often its person wants a well mixed.
+fn mixes_asked(case: &Case<'_>, well: &Well) -> u8 {
+    let of = case.evidence.experiments.iter().find(|detail| detail.experiment.id == well.experiment_id);
+    let stored = of.and_then(|detail| detail.experiment.metadata.get("handling"));
+    let handling: Handling = stored.and_then(|stored| serde_json::from_value(stored.clone()).ok()).unwrap_or_default();
+    handling.repetitions(&well.recipe)
+}
+
+/// Whether an event is what a step of handling leaves in the ledger besides liquid that goes somewhere: a tip that meets a
+/// well's liquid to mix it, air that is drawn or let out, an empty tip that is blown out.
+fn is_handling(event: &Event, step: &Step) -> bool {
+    match (event, step) {
+        (Event::Touch { spot, .. }, Step::MixDraw { .. } | Step::MixGive { .. } | Step::TouchTip { .. }) => {
+            spot.slot == PLATE_SLOT
+        }
+        (Event::Air { .. }, Step::AirGap { .. } | Step::ExpelAir { .. }) => true,
+        (Event::BlowOut { portion, .. }, Step::BlowOutInto { .. }) => portion.volume_ul < 0.001,
+        _ => false,
+    }
 }
 
 /// Where a well of an experiment physically is: where its drops fell.
@@ -622,6 +662,8 @@ const fn must_leave_a_trace(step: &Step) -> bool {
         Step::PickUpTip { .. }
             | Step::Aspirate { .. }
             | Step::Dispense { .. }
+            | Step::MixDraw { .. }
+            | Step::MixGive { .. }
             | Step::ReturnTip { .. }
             | Step::PickUpSensor { .. }
             | Step::Read { .. }
@@ -637,6 +679,10 @@ const fn must_leave_a_trace(step: &Step) -> bool {
 fn machines(case: &Case<'_>, violations: &mut Vec<Violation>) {
     for robot in &case.evidence.robots {
         for entry in &robot.ledger {
+            let step = key(entry).and_then(|key| case.steps.get(&key));
+            if step.is_some_and(|(step, _)| is_handling(&entry.event, step)) {
+                continue;
+            }
             let harmed = matches!(
                 entry.event,
                 Event::Crash { .. }

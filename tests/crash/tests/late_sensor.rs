@@ -144,7 +144,7 @@ impl Lab {
         let well = |(red, blue): &(u32, u32)| WellRequest {
             volumes: BTreeMap::from([("red".to_owned(), f64::from(*red)), ("blue".to_owned(), f64::from(*blue))]),
         };
-        let request = ExperimentRequest { name: None, wells: wells.iter().map(well).collect() };
+        let request = ExperimentRequest { name: None, wells: wells.iter().map(well).collect(), ..Default::default() };
         let lab = workflow::Lab::new(self.database.store().clone());
         lab.submit(user, request, None, None).await.expect("accepted").experiment.experiment.id
     }

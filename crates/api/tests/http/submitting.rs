@@ -4,7 +4,7 @@ use crate::lab::{Answer, TestLab, ochre};
 use domain::{Deck, Role};
 use request::Changes;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn an_accepted_experiment_looks_as_the_contract_says() {
@@ -23,6 +23,42 @@ async fn an_accepted_experiment_looks_as_the_contract_says() {
         ".id" => "[id]", ".user_id" => "[id]", ".created_at" => "[time]", ".wells[].id" => "[id]",
         ".progress.seconds_to_start" => "[seconds]",
     });
+}
+
+#[tokio::test]
+async fn how_liquids_are_handled_is_asked_for_shown_and_checked() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 10).await;
+    let asked = |handling: Value| {
+        let mut body = ochre(1);
+        body["handling"] = handling;
+        body
+    };
+    let handling = json!({ "mix": { "repetitions": 3, "volume": 50 }, "tips": "per_dye", "air_gap": 2.5 });
+    let made = ada.post("/experiments", &asked(handling)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let shown = ada.get(&format!("/experiments/{}", made.json()["id"].as_str().expect("an id"))).await.json();
+    assert_eq!(
+        shown["handling"],
+        json!({
+            "mix": { "repetitions": 3, "volume": 50 }, "tips": "per_dye", "air_gap": 2.5,
+            "sentence": "mixed 3 × with 50 µL, 2.5 µL of air behind each dye, a new tip for each dye",
+        })
+    );
+    assert_eq!(shown["plan"]["travel"]["seconds_saved"], 0.0, "one well is where it is");
+    assert_eq!(shown["plan"]["pipettes"][0]["model"], "p300_single_gen2");
+    assert_eq!(shown["plan"]["pipettes"][0]["mount"], "right");
+    let usual = ada.post("/experiments", &asked(json!({ "tips": "reused", "touch_tip": false }))).await.json();
+    assert_eq!(usual.get("handling"), None, "as ever");
+
+    let wrong = json!({ "mix": { "repetitions": 0, "volume": 301 }, "air_gap": 21 });
+    let problem = ada.post("/experiments", &asked(wrong)).await.problem(422, "invalid-request");
+    let pointers: Vec<_> = problem["errors"].as_array().expect("errors").iter().map(|e| e["pointer"].clone()).collect();
+    assert_eq!(pointers, ["/handling/mix/repetitions", "/handling/mix/volume", "/handling/air_gap"]);
+    for unknown in [json!({ "tips": "washed" }), json!({ "shake": true }), json!({ "air_gap": 0.05 }), json!(null)] {
+        assert_eq!(ada.post("/experiments", &asked(unknown.clone())).await.status, 422, "{unknown}");
+    }
+    assert_eq!(ada.quota().await, 8);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use std::sync::LazyLock;
 
 const REQUIRED: &str = "field required";
+const NOT_NULL: &str = "none is not an allowed value";
 
 /// Parses a body. An empty one is `null`.
 pub fn parse(bytes: &[u8]) -> Result<Value, FieldProblem> {
@@ -94,7 +95,7 @@ impl<'a> Fields<'a> {
     pub fn positive(&mut self, name: &str) -> f64 {
         let before = self.problems.len();
         let number = self.number(name);
-        if number <= 0.0 && self.problems.len() == before {
+        if self.object.is_some() && number <= 0.0 && self.problems.len() == before {
             self.complain(name, "ensure this value is greater than 0");
         }
         number
@@ -114,12 +115,9 @@ impl<'a> Fields<'a> {
 
     /// One of `choices`.
     pub fn choice(&mut self, name: &str, choices: &[&'static str]) -> &'static str {
-        if self.object.is_none() {
-            return "";
-        }
         match self.raw(name) {
             None => {
-                self.complain(name, REQUIRED);
+                self.complain_of_absence(name);
                 ""
             }
             Some(value) => self.one_of(name, value, choices),
@@ -142,10 +140,23 @@ impl<'a> Fields<'a> {
 
     /// An object read by `read`, which must be there.
     pub fn object<T: Default>(&mut self, name: &str, read: impl FnOnce(&mut Fields<'_>) -> T) -> T {
-        if self.object.is_some() && self.raw(name).is_none() {
-            self.complain(name, REQUIRED);
+        if self.raw(name).is_none() {
+            self.complain_of_absence(name);
         }
         self.optional_object(name, read).unwrap_or_default()
+    }
+
+    /// Says that a field that is needed isn't there, or is `null`.
+    pub fn complain_of_absence(&mut self, name: &str) {
+        let Some(object) = self.object else { return };
+        self.complain(name, if object.contains_key(name) { NOT_NULL } else { REQUIRED });
+    }
+
+    /// A field that may be left out mustn't be `null`.
+    pub fn refuse_null(&mut self, name: &str) {
+        if self.object.is_some_and(|object| object.get(name) == Some(&Value::Null)) {
+            self.complain(name, NOT_NULL);
+        }
     }
 
     /// Says that the field is wrong.
@@ -188,8 +199,8 @@ impl<'a> Fields<'a> {
     }
 
     fn required<T: Default>(&mut self, name: &str, read: fn(&Value) -> Result<T, &'static str>) -> T {
-        if self.object.is_some() && self.raw(name).is_none() {
-            self.complain(name, REQUIRED);
+        if self.raw(name).is_none() {
+            self.complain_of_absence(name);
         }
         self.optional(name, read).unwrap_or_default()
     }
@@ -216,10 +227,12 @@ pub fn as_object(value: &Value) -> Option<&Map<String, Value>> {
     }
 }
 
-fn as_text(value: &Value) -> Result<String, &'static str> {
+/// Numbers and truth values are texts, too, to pydantic.
+pub fn as_text(value: &Value) -> Result<String, &'static str> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(truth) => Ok(if *truth { "True" } else { "False" }.to_owned()),
         _ => Err("str type expected"),
     }
 }
@@ -235,7 +248,13 @@ fn as_number(value: &Value) -> Result<f64, &'static str> {
 }
 
 fn as_whole(value: &Value) -> Result<i64, &'static str> {
-    let whole = value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
+    let whole = match value {
+        // Python's `int()` cuts what is behind the point.
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|number| number as i64)),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Bool(truth) => Some(i64::from(*truth)),
+        _ => None,
+    };
     whole.ok_or("value is not a valid integer")
 }
 

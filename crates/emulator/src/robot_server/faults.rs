@@ -1,5 +1,5 @@
-//! Faults on demand: answers that come late, torn, or not at all, by route, and commands that fail ([`failures`]). What a network
-//! and a tired robot do to clients.
+//! Faults on demand: answers that come late, torn, or not at all, by route, commands that fail ([`failures`]), and what goes wrong in
+//! the lab ([`mishaps`]). What a network, a tired robot and people do to clients.
 
 use super::{
     Robot,
@@ -7,7 +7,9 @@ use super::{
     error::{ApiError, FieldProblem},
     failures::{self, Failure},
     lock,
+    mishaps::{self, Deed},
 };
+use crate::world::Mishap;
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
@@ -72,10 +74,13 @@ pub struct Lost;
 pub struct Faults {
     pub of_requests: Vec<Fault>,
     pub of_commands: Vec<Failure>,
+    pub of_lab: Vec<Mishap>,
+    /// Not to come: done when they are asked for.
+    pub deeds: Vec<Deed>,
 }
 
 /// Reads `{"faults": [{"method": "POST", "path": "/runs/*/commands", "skip": 2, "times": 1, "delay_ms": 500, "harm": "lost-answer"}]}`,
-/// and among them those of commands ([`failures::read`]).
+/// and among them those of commands ([`failures::read`]) and of the lab ([`mishaps::read`]).
 pub fn read(body: &Value) -> Result<Faults, Vec<FieldProblem>> {
     let problem = |at: &str, detail: &str| vec![FieldProblem { at: at.to_owned(), detail: detail.to_owned() }];
     let list = body.get("faults").and_then(Value::as_array).ok_or_else(|| problem("faults", "a list is needed"))?;
@@ -88,6 +93,12 @@ pub fn read(body: &Value) -> Result<Faults, Vec<FieldProblem>> {
         let (skip, times) = (count(&mut fields, "skip", 0), count(&mut fields, "times", 1));
         if value.get("command").is_some() {
             faults.of_commands.push(failures::read(&mut fields, skip, times));
+        } else if value.get("lab").is_some() {
+            match mishaps::read(&mut fields, times) {
+                Some(mishaps::Asked::Lasting(mishap)) => faults.of_lab.push(mishap),
+                Some(mishaps::Asked::Once(deed)) => faults.deeds.push(deed),
+                None => {}
+            }
         } else {
             faults.of_requests.push(read_one(&mut fields, skip, times));
         }

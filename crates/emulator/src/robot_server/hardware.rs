@@ -4,6 +4,7 @@ use super::{
     engine::{CommandError, Mounted, Nozzles, Step},
     failures::{self, Failure, When},
     lock,
+    settings::Settings,
 };
 use crate::{
     labware::Point,
@@ -29,6 +30,7 @@ pub struct Hardware {
     wait_speed: f64,
     gantry: Mutex<()>,
     lights: AtomicBool,
+    settings: std::sync::Mutex<Settings>,
     /// The commands that are to fail.
     failures: std::sync::Mutex<Vec<Failure>>,
     power: Power,
@@ -75,8 +77,9 @@ pub struct Stuck(String);
 impl Hardware {
     /// `speed` is how many times faster than an OT-2 things move, `wait_speed` the same for timed waits.
     pub fn new(world: SharedWorld, speed: f64, wait_speed: f64, power: Power) -> Self {
-        let (gantry, lights, failures) = (Mutex::new(()), AtomicBool::new(false), std::sync::Mutex::default());
-        Self { world, speed, wait_speed, gantry, lights, failures, power }
+        let (gantry, lights) = (Mutex::new(()), AtomicBool::new(false));
+        let (settings, failures) = (std::sync::Mutex::default(), std::sync::Mutex::default());
+        Self { world, speed, wait_speed, gantry, lights, settings, failures, power }
     }
 
     pub const fn power(&self) -> &Power {
@@ -90,6 +93,19 @@ impl Hardware {
     pub fn mounted(&self) -> Mounted {
         let world = world::lock(&self.world);
         Mounted { left: world.pipette(Mount::Left), right: world.pipette(Mount::Right) }
+    }
+
+    pub fn door_is_open(&self) -> bool {
+        world::lock(&self.world).door_is_open()
+    }
+
+    pub fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
+        lock(&self.settings)
+    }
+
+    /// Whether the door keeps a run from going on.
+    pub fn door_stops_runs(&self) -> bool {
+        self.settings().needs_closed_door() && self.door_is_open()
     }
 
     pub fn lights(&self) -> bool {

@@ -12,6 +12,7 @@ mod error;
 mod failures;
 mod faults;
 mod hardware;
+mod mishaps;
 mod origin;
 mod posted_labware;
 mod protocols;
@@ -19,6 +20,7 @@ mod routes;
 mod run;
 mod runs;
 mod server;
+mod settings;
 mod version;
 
 use crate::world::SharedWorld;
@@ -64,6 +66,8 @@ pub struct Robot {
     analyser: Option<Arc<Analyser>>,
     client_data: Mutex<Map<String, Value>>,
     faults: Mutex<Vec<faults::Fault>>,
+    pipette_settings: Mutex<routes::Overrides>,
+    wifi_keys: Mutex<Vec<routes::WifiKey>>,
     deck: Mutex<Value>,
     boot: boot::Boot,
 }
@@ -80,6 +84,8 @@ impl Robot {
             analyser: options.analyser.map(Arc::new),
             client_data: Mutex::new(Map::new()),
             faults: Mutex::default(),
+            pipette_settings: Mutex::default(),
+            wifi_keys: Mutex::default(),
             deck: Mutex::new(routes::standard_deck()),
             boot: boot::Boot::starting(options.boot),
         }))

@@ -149,7 +149,7 @@ fn signal(view: &View, stray_light: f64, led: f64, room: f64) -> Signal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::{PLATE_SLOT, Spot, stroke};
+    use crate::world::{PLATE_SLOT, Spot, bias_of, stroke};
     use domain::{
         Deck, Mount, PipetteModel, Recipe, Volume,
         colour::Xyz,
@@ -292,7 +292,7 @@ mod tests {
     fn pipetted(recipe: &Recipe, seed: u64, noise: &mut ChaCha8Rng) -> Liquid {
         let mut liquid = Liquid::default();
         for (dye, volume) in recipe.iter() {
-            let ul = stroke(PipetteModel::P300SingleGen2, Mount::Right, seed, volume.ul(), noise);
+            let ul = stroke(PipetteModel::P300SingleGen2, bias_of(Mount::Right, seed), volume.ul(), noise);
             liquid.add(&Liquid::pure(dye.as_str(), ul));
         }
         liquid

@@ -13,11 +13,22 @@ pub enum Travel {
     Over { nozzle_z_mm: f64 },
 }
 
+/// An axis along which both mounts move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GantryAxis {
+    X,
+    Y,
+}
+
 /// One thing a robot does. Volumes in µL, speeds in mm/s, flows in µL/s.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Every axis to its end switch, plungers too: liquid left in a tip comes out over the trash.
     Home,
+    /// One axis of the gantry to its end switch.
+    HomeAxis {
+        axis: GantryAxis,
+    },
     /// One mount straight up to its end switch.
     RaiseMount {
         mount: Mount,
@@ -29,7 +40,7 @@ pub enum Action {
         travel: Travel,
         speed_mm_s: Option<f64>,
     },
-    /// Press down where the nozzle is: takes the tip or the sensor there, if there is one.
+    /// Press down where the nozzle is: takes the tip or the sensor there, if there is one. The mount goes up to its end switch then.
     PickUpTip {
         mount: Mount,
     },

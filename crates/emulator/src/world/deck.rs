@@ -16,6 +16,8 @@ pub const VIALS_SLOT: Slot = Slot::known(3);
 /// Only with a p20 mounted.
 pub const TIPS_20_SLOT: Slot = Slot::known(6);
 pub const TIPS_300_SLOT: Slot = Slot::known(9);
+/// Only with a p1000 mounted.
+pub const TIPS_1000_SLOT: Slot = Slot::known(8);
 pub const DOCK_SLOT: Slot = Slot::known(10);
 pub const TRASH_SLOT: Slot = Slot::known(12);
 
@@ -39,8 +41,14 @@ pub fn default_deck(config: &WorldConfig) -> BTreeMap<Slot, Placed> {
         (DOCK_SLOT, dock),
         (TRASH_SLOT, Placed::by_the_lab(trash())),
     ]);
-    if [config.left, config.right].contains(&Some(PipetteModel::P20SingleGen2)) {
-        deck.insert(TIPS_20_SLOT, Placed::by_the_lab(tips_20()));
+    for model in [config.left, config.right].into_iter().flatten() {
+        match model {
+            PipetteModel::P20SingleGen2 => deck.insert(TIPS_20_SLOT, Placed::by_the_lab(tips_20())),
+            PipetteModel::P1000Single | PipetteModel::P1000SingleGen2 => {
+                deck.insert(TIPS_1000_SLOT, Placed::by_the_lab(tips_1000()))
+            }
+            _ => None,
+        };
     }
     deck
 }
@@ -89,6 +97,18 @@ fn tips_20() -> PhysicalLabware {
         z_mm: 64.69,
         kind: LabwareKind::TipRack { length_mm: 39.2, overlap_mm: 8.25, capacity_ul: 20.0 },
         wells: grid(WellGeometry { x_mm: 14.38, y_mm: 74.24, z_mm: 25.49, depth_mm: 39.2, shape, capacity_ul: 20.0 }),
+    }
+}
+
+fn tips_1000() -> PhysicalLabware {
+    let shape = WellShape::Circular { diameter_mm: 7.23 };
+    PhysicalLabware {
+        load_name: "opentrons_96_tiprack_1000ul".into(),
+        x_mm: 127.76,
+        y_mm: 85.48,
+        z_mm: 97.47,
+        kind: LabwareKind::TipRack { length_mm: 88.0, overlap_mm: 11.5, capacity_ul: 1_000.0 },
+        wells: grid(WellGeometry { x_mm: 14.38, y_mm: 74.24, z_mm: 9.47, depth_mm: 88.0, shape, capacity_ul: 1_000.0 }),
     }
 }
 

@@ -201,6 +201,14 @@ pub enum Event {
         #[serde(flatten)]
         portion: Portion,
     },
+    /// What is no longer in a well or vial, though no pipette took it: `evaporated` or `emptied`, as `why` says.
+    Gone {
+        #[serde(flatten)]
+        spot: Spot,
+        #[serde(flatten)]
+        portion: Portion,
+        why: String,
+    },
     /// The operator put the sensor back into its dock.
     SensorRestored {
         #[serde(flatten)]

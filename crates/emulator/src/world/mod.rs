@@ -25,6 +25,7 @@ mod geometry;
 mod identity;
 mod ledger;
 mod liquid;
+mod mishap;
 mod motion;
 mod operator;
 mod physics;
@@ -34,19 +35,22 @@ mod sensor;
 mod state;
 mod truth;
 
-pub use action::{Action, Effect, Travel};
+pub use action::{Action, Effect, GantryAxis, Travel};
 pub use config::WorldConfig;
-pub use deck::{DOCK_SLOT, PLATE_SLOT, TIPS_20_SLOT, TIPS_300_SLOT, TRASH_SLOT, VIALS_SLOT, default_deck};
+pub use deck::{
+    DOCK_SLOT, PLATE_SLOT, TIPS_20_SLOT, TIPS_300_SLOT, TIPS_1000_SLOT, TRASH_SLOT, VIALS_SLOT, default_deck,
+};
 pub use dock::{DOCK_WELL, SENSOR_LENGTH_MM, SENSOR_OVERLAP_MM};
 pub use domain::pipetting::StatedError;
 pub use error::WorldError;
 pub use event::{Actor, Entry, Event, Portion, Spot, ToolName};
 pub use geometry::{LabwareKind, PhysicalLabware, Point, Slot, WellGeometry, WellShape};
 pub use liquid::Liquid;
+pub use mishap::Mishap;
 pub use operator::Placement;
+pub use pipetting::stated_pipette_error;
 #[cfg(test)]
-pub(crate) use pipetting::stroke;
-pub use pipetting::{nozzle_above_mount, stated_pipette_error};
+pub(crate) use pipetting::{bias_of, stroke};
 pub use sensor::{SensorFaults, View};
 pub use state::{Placed, State, Tip, Tool};
 pub use truth::{SharedWorld, World, lock};

@@ -1,7 +1,7 @@
 //! How the gantry moves: the way it takes, and how long a real OT-2 needs.
 
 use super::{
-    action::{Action, Travel},
+    action::{Action, GantryAxis, Travel},
     geometry::Point,
     state::{Gantry, State},
 };
@@ -14,6 +14,7 @@ const MOUNT_MM_S: f64 = 125.0;
 /// Starting and stopping, per leg of a way.
 const LEG_OVERHEAD_S: f64 = 0.1;
 const HOME_S: f64 = 10.0;
+const HOME_AXIS_S: f64 = 3.0;
 const PICK_UP_S: f64 = 4.0;
 const DROP_S: f64 = 2.0;
 const PLUNGER_OVERHEAD_S: f64 = 0.2;
@@ -25,6 +26,7 @@ const LONGEST_S: f64 = 600.0;
 pub(crate) fn duration(state: &State, action: &Action) -> Duration {
     let seconds = match *action {
         Action::Home => HOME_S,
+        Action::HomeAxis { .. } => HOME_AXIS_S,
         Action::RaiseMount { mount } => mount_seconds(state.tops().on(mount) - state.nozzle(mount).z),
         Action::MoveNozzle { mount, to, travel, speed_mm_s } => move_seconds(state, mount, to, travel, speed_mm_s),
         Action::PickUpTip { .. } => PICK_UP_S,
@@ -110,8 +112,11 @@ pub(crate) fn gantry_after(state: &State, action: &Action) -> Gantry {
     let tops = state.tops();
     match *action {
         Action::Home => Gantry::home(tops),
-        Action::RaiseMount { mount: mount @ Mount::Left } => Gantry { left_z_mm: tops.on(mount), ..state.gantry() },
-        Action::RaiseMount { mount: mount @ Mount::Right } => Gantry { right_z_mm: tops.on(mount), ..state.gantry() },
+        Action::HomeAxis { axis: GantryAxis::X } => {
+            Gantry { right_x_mm: Gantry::home(tops).right_x_mm, ..state.gantry() }
+        }
+        Action::HomeAxis { axis: GantryAxis::Y } => Gantry { y_mm: Gantry::home(tops).y_mm, ..state.gantry() },
+        Action::RaiseMount { mount } | Action::PickUpTip { mount } => state.gantry().with_raised(mount, tops),
         Action::MoveNozzle { mount, to, .. } => Gantry::with_nozzle_at(mount, to, tops),
         _ => state.gantry(),
     }

@@ -60,13 +60,17 @@ impl World {
         self.record(vec![Event::LabwareRemoved { slot, labware }], None, at)
     }
 
-    /// The operator puts a clean plate of the same kind in place of the one in `slot`.
+    /// The operator puts a clean plate of the same kind in place of the one in `slot`, or says so
+    /// ([`Mishap::UsedPlate`](super::Mishap)).
     pub fn new_plate(&mut self, slot: Slot, at: DateTime<Utc>) -> Result<Effect, WorldError> {
         let standing = self.state().placed(slot).ok_or(WorldError::EmptySlot(slot))?;
         if standing.labware.kind != LabwareKind::Vessels {
             return Err(unsuitable(slot, standing, "is no plate"));
         }
         let labware = standing.labware.load_name.clone();
+        if self.pass_off_used_plate() {
+            return Ok(Effect::default());
+        }
         self.record(vec![Event::NewPlate { slot, labware }], None, at)
     }
 

@@ -10,7 +10,7 @@ use super::{
     geometry::{LabwareKind, Point},
     liquid::{Liquid, rounded_ul},
     motion,
-    pipetting::{stroke, takes_tip_of},
+    pipetting::{Bias, bias_of, stroke, takes_tip_of},
     place::{Place, end_of, floor_under, place_under, receiver, within_reach},
     state::{Gantry, State, Tip, Tool},
 };
@@ -44,12 +44,14 @@ pub(super) struct Scene<'a> {
     pub(super) state: &'a State,
     pub(super) config: &'a WorldConfig,
     pub(super) sensor_is_stuck: bool,
+    /// The bias of the left and of the right pipette, where one was asked for.
+    pub(super) bias_asked: [Option<Bias>; 2],
 }
 
 pub(crate) fn happen(scene: &Scene<'_>, action: &Action, noise: &mut ChaCha8Rng) -> Outcome {
     let events = match *action {
         Action::Home => scene.home(),
-        Action::RaiseMount { .. } => Vec::new(),
+        Action::RaiseMount { .. } | Action::HomeAxis { .. } => Vec::new(),
         Action::MoveNozzle { to, .. } if !to.is_finite() => {
             return Outcome { events: Vec::new(), gantry: scene.state.gantry() };
         }
@@ -74,6 +76,12 @@ impl<'a> Scene<'a> {
 
     fn end(&self, mount: Mount) -> Point {
         end_of(self.state.nozzle(mount), self.state.tool(mount))
+    }
+
+    fn bias(&self, mount: Mount) -> Bias {
+        let [left, right] = self.bias_asked;
+        let asked = if mount == Mount::Left { left } else { right };
+        asked.unwrap_or_else(|| bias_of(mount, self.config.seed))
     }
 
     const fn pipette(&self, mount: Mount) -> Option<PipetteModel> {
@@ -232,7 +240,7 @@ impl<'a> Scene<'a> {
         let actor = self.actor(mount);
         let end = self.end(mount);
         let room = (tip.capacity_ul * TIP_RESERVE - tip.liquid.volume_ul()).max(0.0);
-        let moved = stroke(pipette, mount, self.config.seed, volume_ul, noise).min(room);
+        let moved = stroke(pipette, self.bias(mount), volume_ul, noise).min(room);
         let place = place_under(self.state, end).filter(|place| place.placed.labware.kind == LabwareKind::Vessels);
         let spot = place.as_ref().map(Place::spot);
         let reached = place.as_ref().map_or(0.0, |place| within_reach(place, end));
@@ -258,8 +266,9 @@ impl<'a> Scene<'a> {
             return Vec::new();
         }
         let whole = volume_ul >= tip.nominal_ul - PLUNGER_PLAY_UL;
-        let moved = if whole { f64::INFINITY } else { stroke(pipette, mount, self.config.seed, volume_ul, noise) };
-        let liquid = tip.liquid.part(moved);
+        let moved = if whole { f64::INFINITY } else { stroke(pipette, self.bias(mount), volume_ul, noise) };
+        let only_air = !whole && volume_ul <= tip.gap_ul + PLUNGER_PLAY_UL;
+        let liquid = if only_air { Liquid::default() } else { tip.liquid.part((moved - tip.gap_ul).max(0.0)) };
         let actor = self.actor(mount);
         let end = self.end(mount);
         let place = receiver(self.state, end);

@@ -11,16 +11,11 @@ use rand_distr::StandardNormal;
 /// Whether a tip made for `capacity_ul` fits the nozzle of `model`.
 pub(crate) fn takes_tip_of(model: PipetteModel, capacity_ul: f64) -> bool {
     match model {
-        PipetteModel::P300SingleGen2 => (100.0..=300.0).contains(&capacity_ul),
-        PipetteModel::P20SingleGen2 => (0.0..=20.0).contains(&capacity_ul),
-    }
-}
-
-/// How far a nozzle is above its mount's own height, mm (Opentrons' pipette definitions, `nozzleOffset`).
-pub const fn nozzle_above_mount(model: PipetteModel) -> f64 {
-    match model {
-        PipetteModel::P300SingleGen2 => 29.45,
-        PipetteModel::P20SingleGen2 => 10.45,
+        PipetteModel::P10Single | PipetteModel::P20SingleGen2 => (0.0..=20.0).contains(&capacity_ul),
+        PipetteModel::P50Single | PipetteModel::P300Single | PipetteModel::P300SingleGen2 => {
+            (100.0..=300.0).contains(&capacity_ul)
+        }
+        PipetteModel::P1000Single | PipetteModel::P1000SingleGen2 => (1_000.0..=1_000.0).contains(&capacity_ul),
     }
 }
 
@@ -29,16 +24,18 @@ pub fn stated_pipette_error(model: PipetteModel, volume_ul: f64) -> StatedError 
     model.stated_error(volume_ul)
 }
 
-/// What `model` on `mount` really moves when asked for `volume_ul`. The bias belongs to the instrument (the seed), the
-/// rest to the stroke (`noise`).
-pub(crate) fn stroke(model: PipetteModel, mount: Mount, seed: u64, volume_ul: f64, noise: &mut ChaCha8Rng) -> f64 {
-    let (bias_share, bias_ul) = bias(mount, seed);
+/// How far an instrument is always off: a share of what it moves, and µL a stroke.
+pub(crate) type Bias = (f64, f64);
+
+/// What `model` really moves when asked for `volume_ul`. The bias belongs to the instrument, the rest to the stroke (`noise`).
+pub(crate) fn stroke(model: PipetteModel, (bias_share, bias_ul): Bias, volume_ul: f64, noise: &mut ChaCha8Rng) -> f64 {
     let error = stated_pipette_error(model, volume_ul);
     let draw: f64 = noise.sample::<f64, _>(StandardNormal).clamp(-CUT_OFF, CUT_OFF);
     (volume_ul * (1.0 + bias_share + error.cv * draw) + bias_ul).max(0.0)
 }
 
-fn bias(mount: Mount, seed: u64) -> (f64, f64) {
+/// The bias of the instrument on `mount` in the lab of that seed.
+pub(crate) fn bias_of(mount: Mount, seed: u64) -> Bias {
     let mut instrument = ChaCha8Rng::seed_from_u64(seed);
     instrument.set_stream(match mount {
         Mount::Left => u64::MAX,

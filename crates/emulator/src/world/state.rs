@@ -6,7 +6,6 @@ use super::{
     event::{ASPIRATING, Actor, Event, Portion, Spot, ToolName},
     geometry::{LabwareKind, PhysicalLabware, Point, Slot},
     liquid::{Liquid, rounded_ul},
-    pipetting::nozzle_above_mount,
 };
 use domain::{Mount, PipetteModel};
 use serde::{Serialize, Serializer};
@@ -23,6 +22,8 @@ pub struct Tip {
     pub liquid: Liquid,
     /// What the plunger believes is in it, µL.
     pub nominal_ul: f64,
+    /// Air at its end, below the liquid, µL: it comes out first.
+    pub gap_ul: f64,
     /// Dyes its outside has met.
     pub touched: BTreeSet<String>,
 }
@@ -145,6 +146,14 @@ impl Gantry {
         }
     }
 
+    /// With `mount` drawn up.
+    pub(crate) const fn with_raised(self, mount: Mount, tops: Tops) -> Self {
+        match mount {
+            Mount::Left => Self { left_z_mm: tops.left_mm, ..self },
+            Mount::Right => Self { right_z_mm: tops.right_mm, ..self },
+        }
+    }
+
     /// With `mount`'s nozzle at `place` and the other mount drawn up.
     pub(crate) fn with_nozzle_at(mount: Mount, place: Point, tops: Tops) -> Self {
         match mount {
@@ -169,7 +178,8 @@ pub(crate) struct Tops {
 impl Tops {
     /// Of a robot with these pipettes. An empty mount has its own end for a nozzle.
     pub(crate) fn of(left: Option<PipetteModel>, right: Option<PipetteModel>) -> Self {
-        let top = |model: Option<PipetteModel>| HOMED_MOUNT_Z_MM + model.map_or(0.0, nozzle_above_mount);
+        let top =
+            |model: Option<PipetteModel>| HOMED_MOUNT_Z_MM + model.map_or(0.0, PipetteModel::nozzle_above_mount_mm);
         Self { left_mm: top(left), right_mm: top(right) }
     }
 
@@ -307,9 +317,16 @@ impl State {
                 self.stand(*actor);
                 self.crashes += 1;
             }
-            Event::Miss { actor, .. } => self.stand(*actor),
+            Event::Miss { actor, .. } => {
+                self.stand(*actor);
+                self.gantry = self.gantry.with_raised(actor.mount, self.tops);
+            }
             Event::Read { .. } => {}
             Event::NewPlate { slot, .. } | Event::NewTipRack { slot, .. } => self.replace(*slot),
+            Event::Gone { spot, portion, .. } => {
+                self.draw(spot, portion);
+                self.removed.add(&portion.components);
+            }
             Event::Refill { spot, portion } => self.refill(spot, portion),
             Event::SensorRestored { spot } => self.restore_sensor(spot),
             Event::NozzleCleared { mount, .. } => self.clear_nozzle(*mount),
@@ -342,6 +359,7 @@ impl State {
 
     fn pick_up(&mut self, actor: Actor, spot: &Spot) {
         self.stand(actor);
+        self.gantry = self.gantry.with_raised(actor.mount, self.tops);
         let Some(placed) = self.slots.get_mut(&spot.slot) else { return };
         if placed.sensor_in.as_ref() == Some(&spot.well) {
             placed.sensor_in = None;
@@ -364,6 +382,7 @@ impl State {
             (Tool::Sensor, _) => {}
             (Tool::Tip(mut tip), Some((placed, spot))) if is_tip_rack(&placed.labware) => {
                 tip.nominal_ul = 0.0;
+                tip.gap_ul = 0.0;
                 placed.tips.insert(spot.well.clone(), tip);
             }
             (Tool::Tip(tip), Some((placed, spot))) => placed.pour(&spot.well, &tip.liquid),
@@ -376,6 +395,7 @@ impl State {
         self.draw(spot, portion);
         if let Some(tip) = self.tip_mut(actor.mount) {
             tip.liquid.add(&portion.components);
+            tip.gap_ul = 0.0;
             tip.nominal_ul = rounded_ul(tip.nominal_ul + nominal_ul);
         }
         self.touch(actor, portion.components.components().map(|(dye, _)| dye));
@@ -385,6 +405,9 @@ impl State {
         self.stand(actor);
         let Some(tip) = self.tip_mut(actor.mount) else { return };
         let moved = if while_doing == ASPIRATING { nominal_ul } else { -nominal_ul };
+        if !tip.liquid.is_empty() {
+            tip.gap_ul = rounded_ul(tip.gap_ul + moved).max(0.0);
+        }
         tip.nominal_ul = rounded_ul(tip.nominal_ul + moved).max(0.0);
     }
 
@@ -392,6 +415,7 @@ impl State {
         self.stand(actor);
         let Some(tip) = self.tip_mut(actor.mount) else { return };
         tip.liquid.remove(&portion.components);
+        tip.gap_ul = 0.0;
         tip.nominal_ul = rounded_ul((tip.nominal_ul - nominal_ul).max(0.0));
     }
 

@@ -7,7 +7,9 @@ use super::{
     error::WorldError,
     event::{Entry, Event},
     geometry::Point,
-    identity, ledger, motion,
+    identity, ledger,
+    mishap::Mishap,
+    motion,
     physics::{self, Scene},
     sensor::{SensorFaults, View, sensor_view},
     state::{State, Tops},
@@ -38,6 +40,7 @@ pub struct World {
     identity: String,
     last_key: Option<String>,
     sensor_faults: SensorFaults,
+    pub(super) mishaps: Vec<Mishap>,
     /// Actions since the start, those too that leave no entry.
     actions: u64,
     /// Taken since this world was opened.
@@ -61,7 +64,8 @@ impl World {
             }
         };
         let sensor_faults = SensorFaults::default();
-        Ok(Self { config, state, ledger, identity, last_key, sensor_faults, actions: 0, readings: 0 })
+        let mishaps = Vec::new();
+        Ok(Self { config, state, ledger, identity, last_key, sensor_faults, mishaps, actions: 0, readings: 0 })
     }
 
     /// A deck ready to be shared between the robot's and the sensor's servers.
@@ -119,8 +123,9 @@ impl World {
     /// `key` is the command's key, kept in every entry the action makes.
     pub fn perform(&mut self, action: &Action, key: Option<&str>, at: DateTime<Utc>) -> Result<Effect, WorldError> {
         let mut noise = self.noise();
-        let sensor_is_stuck = self.sensor_faults.is_stuck;
-        let scene = Scene { state: &self.state, config: &self.config, sensor_is_stuck };
+        let bias_asked = [Mount::Left, Mount::Right].map(|mount| self.bias_asked(mount));
+        let scene =
+            Scene { state: &self.state, config: &self.config, sensor_is_stuck: self.sensor_stays(), bias_asked };
         let outcome = physics::happen(&scene, action, &mut noise);
         let effect = self.record(outcome.events, key, at)?;
         self.state.put_gantry(outcome.gantry);

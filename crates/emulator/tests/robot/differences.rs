@@ -79,6 +79,24 @@ async fn each_pipette_has_its_ceiling_and_a_tip_lowers_it() {
     assert!(lab.reaches("moveToCoordinates", straight, "p").await);
 }
 
+/// Not seen on the real server: by `homePosition` and `nozzleOffset` of its pipette definitions.
+#[tokio::test]
+async fn pipettes_of_the_first_generation_have_a_higher_ceiling() {
+    let config = Config {
+        left_pipette: Some(PipetteModel::P10Single),
+        right_pipette: Some(PipetteModel::P1000Single),
+        ..anywhere()
+    };
+    let lab = Lab::with(config).await;
+    let plate = json!({"location": {"slotName": "1"}, "loadName": "corning_96_wellplate_360ul_flat",
+                       "namespace": "opentrons", "version": 2, "labwareId": "plate"});
+    lab.done("loadLabware", plate).await;
+    for (name, mount, id, highest) in [("p10_single", "left", "q", 229.0), ("p1000_single", "right", "p", 262.0)] {
+        lab.done("loadPipette", json!({"pipetteName": name, "mount": mount, "pipetteId": id})).await;
+        lab.assert_ceiling(id, highest).await;
+    }
+}
+
 #[tokio::test]
 async fn a_homed_nozzle_is_where_its_pipette_ends() {
     let lab = Lab::with_both_pipettes().await;
@@ -225,7 +243,8 @@ async fn commands_for_other_hardware_end_as_they_do_on_an_ot2() {
     let probe = json!({"pipetteId": "p", "labwareId": "plate", "wellName": "A1"});
     assert_eq!(fails("liquidProbe", probe.clone()).await, is("TipNotAttachedError", "3005"));
     lab.done("pickUpTip", json!({"pipetteId": "p", "labwareId": "tips", "wellName": "A1"})).await;
-    assert_eq!(fails("tryLiquidProbe", probe.clone()).await, is("HardwareNotSupportedError", "4003"));
+    // Of a GEN2 pipette it has no settings for this tip, and looks no further.
+    assert_eq!(fails("tryLiquidProbe", probe.clone()).await, is("PythonException", "4000"));
     lab.done("aspirate", transfer("plate", "A1", 50.0)).await;
     assert_eq!(fails("liquidProbe", probe).await, is("TipNotEmptyError", "4000"));
 

@@ -149,3 +149,123 @@ async fn a_scenario_that_makes_no_sense_is_refused_at_the_start() {
     let error = emulator::start(Config { scenario: Some(scenario), ..anywhere() }).await.expect_err("refused");
     assert!(matches!(&error, StartError::Scenario(said) if said.contains("'light'")), "{error}");
 }
+
+impl Lab {
+    /// Draws 100 µL out of the plate's first well; what really is in the tip then.
+    async fn drawn(&self) -> f64 {
+        self.done("pickUpTip", json!({"pipetteId": "p", "labwareId": "tips", "wellName": "A1"})).await;
+        let over = json!({"pipetteId": "p", "labwareId": "plate", "wellName": "A1",
+                          "wellLocation": {"origin": "bottom", "offset": {"z": 1}}, "volume": 100, "flowRate": 90});
+        self.done("aspirate", over).await;
+        let state = self.send(Method::GET, "/emulator/state", None, None).await;
+        let liquid = state.at("/data/right/liquid").as_object().cloned().unwrap_or_default();
+        liquid.values().filter_map(Value::as_f64).sum()
+    }
+
+    async fn in_well(&self, slot: u8, well: &str) -> f64 {
+        let state = self.send(Method::GET, "/emulator/state", None, None).await;
+        let liquid = state.at(&format!("/data/slots/{slot}/liquids/{well}")).as_object().cloned().unwrap_or_default();
+        liquid.values().filter_map(Value::as_f64).sum()
+    }
+
+    /// 300 µL of green stand in the plate's first well.
+    async fn fill_well(&self) {
+        let full = json!({"dye": "green", "volume_ul": 300, "slot": 1});
+        assert_eq!(self.post("/emulator/vials/A1", &full).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_pipette_is_as_far_off_as_was_asked() {
+    for (percent, least, most) in [(-20.0, 75.0, 85.0), (0.0, 95.0, 105.0), (20.0, 115.0, 125.0)] {
+        let lab = Lab::open().await;
+        lab.load().await;
+        lab.fill_well().await;
+        lab.ask_for(json!([{"lab": "pipette-bias", "mount": "right", "percent": percent}])).await;
+        assert_eq!(lab.get("/emulator/faults").await.at("/data/0/percent"), &json!(percent));
+        let drawn = lab.drawn().await;
+        assert!((least..most).contains(&drawn), "{percent} %: {drawn} µL of 100");
+    }
+}
+
+#[tokio::test]
+async fn vials_run_dry_and_wells_evaporate() {
+    let lab = Lab::open().await;
+    lab.fill_well().await;
+    let before = lab.in_well(3, "B1").await;
+    lab.ask_for(json!([{"lab": "evaporation", "ul": 60}])).await;
+    assert!((lab.in_well(1, "A1").await - 240.0).abs() < 1e-6);
+    assert!((lab.in_well(3, "B1").await - (before - 60.0)).abs() < 1e-6);
+    lab.ask_for(json!([{"lab": "empty-vial", "well": "B1"}])).await;
+    assert_eq!(lab.in_well(3, "B1").await, 0.0);
+    let gone = lab.ledger().await.into_iter().filter(|entry| entry["kind"] == "gone");
+    assert!(gone.into_iter().any(|entry| entry["why"] == "emptied" && entry["well"] == "B1"));
+    assert_eq!(lab.get("/emulator/faults").await.at("/data"), &json!([]), "both are over");
+    let nowhere = json!({"faults": [{"lab": "empty-vial", "well": "Z9"}]});
+    assert_eq!(lab.post("/emulator/faults", &nowhere).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_used_plate_is_passed_off_as_new() {
+    let lab = Lab::open().await;
+    lab.fill_well().await;
+    lab.ask_for(json!([{"lab": "used-plate"}])).await;
+    let swapped = lab.post("/emulator/plate", &json!({})).await;
+    assert_eq!((swapped.status, lab.in_well(1, "A1").await), (200, 300.0), "it is the old one");
+    assert_eq!(lab.post("/emulator/plate", &json!({})).await.status, 200);
+    assert_eq!(lab.in_well(1, "A1").await, 0.0, "the next is new");
+}
+
+#[tokio::test]
+async fn a_sensor_stays_in_its_dock() {
+    let lab = Lab::open().await;
+    lab.ask_for(json!([{"lab": "sensor-stays"}])).await;
+    // Over the dock in slot 10, where a client takes it for a tip.
+    let docked = async || {
+        let state = lab.send(Method::GET, "/emulator/state", None, None).await;
+        state.at("/data/slots/10/sensor_in").as_str().map(str::to_owned)
+    };
+    assert_eq!(docked().await.as_deref(), Some("A2"));
+    let dock = json!({"data": super::dock_definition()});
+    assert_eq!(lab.post(&format!("/runs/{}/labware_definitions", lab.run), &dock).await.status, 201);
+    let params = json!({"location": {"slotName": "10"}, "loadName": "ac_color_sensor_charging_port", "namespace": "custom_beta",
+                        "version": 1, "labwareId": "dock"});
+    lab.load().await;
+    lab.done("loadLabware", params).await;
+    let pick_up = json!({"pipetteId": "p", "labwareId": "dock", "wellName": "A2"});
+    lab.done("pickUpTip", pick_up.clone()).await;
+    assert_eq!(
+        (docked().await.as_deref(), lab.count("miss").await),
+        (Some("A2"), 1),
+        "the robot thinks that it has it"
+    );
+    lab.ask_for(json!([])).await;
+    lab.done("dropTipInPlace", json!({"pipetteId": "p"})).await;
+    lab.done("pickUpTip", pick_up).await;
+    assert_eq!(docked().await, None, "mended");
+}
+
+#[tokio::test]
+async fn an_open_door_stops_a_run_where_the_switch_is_heeded() {
+    let mut lab = Lab::open().await;
+    let door = async || lab.get("/robot/door/status").await.body;
+    assert_eq!(door().await["data"], json!({"status": "closed", "doorRequiredClosedForProtocol": false}));
+    lab.ask_for(json!([{"lab": "door-open"}])).await;
+    assert_eq!(door().await["data"]["status"], "open");
+    lab.queue(json!({"commandType": "home", "params": {}, "intent": "protocol"})).await;
+    lab.act("play").await;
+    lab.until("the run's end", async || lab.status().await == "succeeded").await;
+
+    lab.post("/settings", &json!({"id": "enableDoorSafetySwitch", "value": true})).await;
+    assert_eq!(lab.get("/robot/door/status").await.at("/data/doorRequiredClosedForProtocol"), &json!(true));
+    lab.new_run().await;
+    lab.queue(json!({"commandType": "home", "params": {}, "intent": "protocol"})).await;
+    assert_eq!(lab.act("play").await.status, 201);
+    assert_eq!(lab.status().await, "blocked-by-open-door");
+    let again = lab.act("play").await;
+    assert_eq!((again.status, again.text("/errors/0/id")), (409, "RunActionNotAllowed"), "{}", again.body);
+    lab.ask_for(json!([])).await;
+    assert_eq!(lab.status().await, "paused");
+    assert_eq!(lab.act("play").await.status, 201);
+    lab.until("the run's end", async || lab.status().await == "succeeded").await;
+}

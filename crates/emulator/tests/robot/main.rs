@@ -1,7 +1,9 @@
 //! The virtual OT-2's HTTP API, call by call: what the real robot-server 8.1.0 was seen to do, in our own words.
 
 mod differences;
+mod engine;
 mod faults;
+mod machine;
 mod protocols;
 
 use emulator::{Config, Emulator};
@@ -649,10 +651,9 @@ async fn a_failed_or_stopped_protocol_takes_its_queue_with_it() {
     assert_eq!(list.text("/data/1/status"), "failed");
 }
 
-#[tokio::test]
-async fn custom_labware_and_offsets_move_the_pipette() {
-    let lab = Lab::open().await;
-    let port = json!({
+/// The colour sensor's dock, as the lab posts it.
+fn dock_definition() -> Value {
+    json!({
         "metadata": {"displayName": "port", "displayCategory": "tipRack", "displayVolumeUnits": "µL"},
         "brand": {"brand": "AC"}, "namespace": "custom_beta", "version": 1, "schemaVersion": 2,
         "dimensions": {"xDimension": 128, "yDimension": 86, "zDimension": 100},
@@ -664,8 +665,14 @@ async fn custom_labware_and_offsets_move_the_pipette() {
             "A1": {"depth": 84, "totalLiquidVolume": 1000, "shape": "circular", "diameter": 66, "x": 36, "y": 43, "z": 16},
             "A2": {"depth": 84, "totalLiquidVolume": 1000, "shape": "circular", "diameter": 66, "x": 91.95, "y": 43, "z": 16},
         },
-    });
-    let defined = lab.post(&format!("/runs/{}/labware_definitions", lab.run), &json!({"data": port})).await;
+    })
+}
+
+#[tokio::test]
+async fn custom_labware_and_offsets_move_the_pipette() {
+    let lab = Lab::open().await;
+    let defined =
+        lab.post(&format!("/runs/{}/labware_definitions", lab.run), &json!({"data": dock_definition()})).await;
     assert_eq!(defined.text("/data/definitionUri"), "custom_beta/ac_color_sensor_charging_port/1");
     let half = lab.post(&format!("/runs/{}/labware_definitions", lab.run), &json!({"data": {"namespace": "x"}})).await;
     assert_eq!(half.status, 422);

@@ -3,11 +3,17 @@
 //! Heights are those the training lab uses; flow rates are Opentrons' defaults for GEN2 pipettes.
 
 use crate::{Memory, RobotError};
-use domain::{Deck, Mount, PipetteModel, Step, Volume, WellName, labware::SENSOR_REACH_MM};
+use domain::{Deck, Mixing, Mount, PipetteModel, Step, Volume, WellName, labware::SENSOR_REACH_MM};
 use serde_json::{Value, json};
 
 /// How far above a vial's bottom the tip draws. A vial's floor is never quite flat. mm.
 pub(super) const ASPIRATE_ABOVE_BOTTOM_MM: f64 = 1.0;
+/// How far above a vial's brim the air of a gap is drawn, and above a well's it is let out. mm.
+pub(super) const AIR_ABOVE_TOP_MM: f64 = 2.0;
+/// How far below a well's brim the tip touches its wall. mm.
+pub(super) const TOUCH_BELOW_TOP_MM: f64 = 1.0;
+/// How far out its middle goes for that, as a share of the well's radius: the tip is about 1 mm wide.
+pub(super) const TOUCH_RADIUS: f64 = 0.9;
 /// How far below the waste vial's brim the tip is blown out. mm.
 pub(super) const BLOW_OUT_BELOW_TOP_MM: f64 = 5.0;
 /// How far below a well's brim the sensor's end is held. mm.
@@ -48,21 +54,26 @@ impl RobotCommand {
 
 impl Hand {
     /// How high the bare nozzle travels when something hangs there of which the robot doesn't know, so that even its end
-    /// clears the tallest thing on the deck, the sensor's dock (100 mm). The p300 carries the sensor (75.8 mm), the p20
-    /// only tips (31 mm); their nozzles reach 201 and 182 mm.
+    /// clears the tallest thing on the deck, the sensor's dock (100 mm). The p300 carries the sensor (75.8 mm), the p1000 tips
+    /// of 80 mm, the p10 and p20 tips of 31 mm; the nozzles of p300, GEN1's p300 and p20 reach 201, 197 and 182 mm.
     const fn blind_travel_mm(&self) -> f64 {
         match self.model {
-            PipetteModel::P300SingleGen2 => 185.0,
-            PipetteModel::P20SingleGen2 => 150.0,
+            PipetteModel::P10Single | PipetteModel::P20SingleGen2 => 150.0,
+            _ => 185.0,
         }
     }
 }
 
-/// µL/s for drawing, giving and blowing out.
+/// µL/s for drawing, giving and blowing out: GEN2's defaults of API 2.6 and later; of GEN1 the default for drawing.
 pub(super) const fn flow_ul_s(model: PipetteModel) -> f64 {
     match model {
-        PipetteModel::P300SingleGen2 => 92.86,
+        PipetteModel::P10Single => 5.0,
         PipetteModel::P20SingleGen2 => 7.56,
+        PipetteModel::P50Single => 25.0,
+        PipetteModel::P300Single => 150.0,
+        PipetteModel::P300SingleGen2 => 92.86,
+        PipetteModel::P1000Single => 500.0,
+        PipetteModel::P1000SingleGen2 => 274.7,
     }
 }
 
@@ -76,12 +87,37 @@ pub(super) fn command(deck: &Deck, places: &Places, step: &Step, memory: Memory)
         Step::Home => RobotCommand::new("home", json!({})),
         Step::PickUpTip { mount, tip, .. } => pick_up(hand(mount)?, &hand(mount)?.rack, *tip),
         Step::Aspirate { mount, vial, volume, .. } => {
-            liquid("aspirate", hand(mount)?, &places.vials, *vial, ASPIRATE_ABOVE_BOTTOM_MM, *volume)
+            let height = location("bottom", ASPIRATE_ABOVE_BOTTOM_MM);
+            liquid("aspirate", hand(mount)?, (&places.vials, *vial, height), *volume)
         }
         Step::Dispense { mount, at, volume, .. } => {
-            liquid("dispense", hand(mount)?, &places.plate, *at, deck.dispense_height_mm, *volume)
+            let height = location("bottom", deck.dispense_height_mm);
+            liquid("dispense", hand(mount)?, (&places.plate, *at, height), *volume)
         }
-        Step::BlowOut { mount } => blow_out(hand(mount)?, &places.vials, deck.waste),
+        Step::AirGap { mount, vial, volume } => {
+            let height = location("top", AIR_ABOVE_TOP_MM);
+            liquid("aspirate", hand(mount)?, (&places.vials, *vial, height), *volume)
+        }
+        Step::ExpelAir { mount, at, volume } => {
+            let height = location("top", AIR_ABOVE_TOP_MM);
+            liquid("dispense", hand(mount)?, (&places.plate, *at, height), *volume)
+        }
+        Step::MixDraw { mount, at, volume, .. } => {
+            let height = location("bottom", Mixing::ABOVE_BOTTOM_MM);
+            liquid("aspirate", hand(mount)?, (&places.plate, *at, height), *volume)
+        }
+        Step::MixGive { mount, at, volume, .. } => {
+            let height = location("bottom", Mixing::ABOVE_BOTTOM_MM);
+            liquid("dispense", hand(mount)?, (&places.plate, *at, height), *volume)
+        }
+        Step::TouchTip { mount, at } => touch_tip(hand(mount)?, &places.plate, *at),
+        Step::BlowOutInto { mount, at } => {
+            let height = location("bottom", deck.dispense_height_mm);
+            blow_out(hand(mount)?, (&places.plate, *at, height))
+        }
+        Step::BlowOut { mount } => {
+            blow_out(hand(mount)?, (&places.vials, deck.waste, location("top", -BLOW_OUT_BELOW_TOP_MM)))
+        }
         Step::ReturnTip { mount, tip } => return_tip(hand(mount)?, *tip),
         Step::MoveToTrash { mount } => move_to_trash(hand(mount)?, memory),
         Step::DropInPlace { mount } => RobotCommand::new("dropTipInPlace", json!({"pipetteId": hand(mount)?.id})),
@@ -127,22 +163,24 @@ fn pick_up(hand: &Hand, rack: &str, place: WellName) -> RobotCommand {
     RobotCommand::new("pickUpTip", at(hand, rack, place, None))
 }
 
-fn liquid(
-    name: &'static str,
-    hand: &Hand,
-    labware: &str,
-    well: WellName,
-    above_bottom_mm: f64,
-    volume: Volume,
-) -> RobotCommand {
-    let mut params = at(hand, labware, well, Some(location("bottom", above_bottom_mm)));
+/// Where the end of a tip is: in or over which well of which labware, and how high.
+type Whereabouts<'a> = (&'a str, WellName, Value);
+
+fn liquid(name: &'static str, hand: &Hand, (labware, well, height): Whereabouts<'_>, volume: Volume) -> RobotCommand {
+    let mut params = at(hand, labware, well, Some(height));
     params["volume"] = json!(volume.ul());
     params["flowRate"] = json!(flow_ul_s(hand.model));
     RobotCommand::new(name, params)
 }
 
-fn blow_out(hand: &Hand, vials: &str, waste: WellName) -> RobotCommand {
-    let mut params = at(hand, vials, waste, Some(location("top", -BLOW_OUT_BELOW_TOP_MM)));
+fn touch_tip(hand: &Hand, plate: &str, well: WellName) -> RobotCommand {
+    let mut params = at(hand, plate, well, Some(location("top", -TOUCH_BELOW_TOP_MM)));
+    params["radius"] = json!(TOUCH_RADIUS);
+    RobotCommand::new("touchTip", params)
+}
+
+fn blow_out(hand: &Hand, (labware, well, height): Whereabouts<'_>) -> RobotCommand {
+    let mut params = at(hand, labware, well, Some(height));
     params["flowRate"] = json!(flow_ul_s(hand.model));
     RobotCommand::new("blowout", params)
 }

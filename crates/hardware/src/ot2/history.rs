@@ -123,11 +123,14 @@ impl OnDeck {
 
     fn aim(&self, params: &Value) -> Aim {
         let text = |name: &str| params.get(name).and_then(Value::as_str);
+        let height = params.pointer("/wellLocation/offset/z").and_then(Value::as_f64).unwrap_or_default();
+        let from_top = params.pointer("/wellLocation/origin").and_then(Value::as_str) == Some("top");
         Aim {
             mount: text("pipetteId").and_then(|id| self.pipettes.get(id).copied()),
             slot: text("labwareId").and_then(|id| self.labware.get(id).copied()),
             well: text("wellName").and_then(|well| well.parse().ok()),
             volume: params.get("volume").and_then(Value::as_f64).and_then(|volume| Volume::from_ul(volume).ok()),
+            above: from_top && height > 0.0,
         }
     }
 }

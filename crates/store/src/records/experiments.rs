@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
-    Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, Needs, PlateId, Recipe, ResultId, RobotId, UserId,
-    WellId, WellName, WellStatus,
+    Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, Handling, Needs, PlateId, Recipe, ResultId,
+    RobotId, UserId, WellId, WellName, WellStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -115,6 +115,22 @@ pub struct NewExperiment {
     pub retried: Option<super::NewActivity>,
 }
 
+/// What an experiment that waits for a robot will use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Demand {
+    pub experiment: ExperimentId,
+    /// Of its wells that nothing was done for yet.
+    pub recipes: Vec<Recipe>,
+    /// The experiment's.
+    pub metadata: Value,
+}
+
+impl Demand {
+    pub(crate) const fn of(experiment: ExperimentId) -> Self {
+        Self { experiment, recipes: Vec::new(), metadata: Value::Null }
+    }
+}
+
 impl NewExperiment {
     /// What is stored when it is accepted.
     pub fn detail(&self) -> ExperimentDetail {
@@ -155,7 +171,8 @@ impl NewExperiment {
     }
 
     pub(crate) fn needs(&self) -> Needs {
-        Needs::of(self.wells.iter().map(|(_, recipe)| recipe))
+        let needs = Needs::of(self.wells.iter().map(|(_, recipe)| recipe));
+        Needs { strokes: self.metadata.get(Handling::KEPT_AS).is_some(), ..needs }
     }
 
     /// Its wells, each with its position and the well that it makes up for.

@@ -27,6 +27,8 @@ pub struct ExternalSignIn {
     pub pending: (String, DateTime<Utc>),
     /// The provider's own name of its session.
     pub provider_session: Option<String>,
+    /// When they proved there who they are.
+    pub proved_at: DateTime<Utc>,
     pub ip: Option<IpAddr>,
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Attendance, Control, Deck, DeckCondition, Fault, MountsSeen, PlateId, RobotId, RobotKind, RobotMode, Tool,
+    Attendance, Bench, Control, Deck, DeckCondition, Fault, MountsSeen, PlateId, RobotId, RobotKind, RobotMode, Tool,
 };
 use serde_json::Value;
 
@@ -69,7 +69,18 @@ pub struct Robot {
     pub removed_at: Option<DateTime<Utc>>,
 }
 
+impl NewRobot {
+    pub const fn bench(&self) -> Bench<'_> {
+        self.deck.told(self.kind.grain())
+    }
+}
+
 impl Robot {
+    /// What it mixes with.
+    pub const fn bench(&self) -> Bench<'_> {
+        self.deck.told(self.kind.grain())
+    }
+
     /// Whether the database was promoted, or put back, since the machine was last asked what was done on it: then what was
     /// written last may be lost, and done all the same.
     pub fn may_be_ahead(&self) -> bool {

@@ -73,6 +73,7 @@ pub fn external(subject: &str, role: Role, quota: i32) -> ExternalSignIn {
         expires_at: in_an_hour(),
         pending: (format!("pending {session}"), in_an_hour()),
         provider_session: Some(format!("session of {subject}")),
+        proved_at: Utc::now(),
         ip: None,
     }
 }

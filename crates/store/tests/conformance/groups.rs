@@ -71,6 +71,31 @@ pub async fn an_allowance_is_whole_once_at_each_time_whichever_process_comes_fir
     adds_up(store, ada, 10, 5).await;
 }
 
+/// A machine that began with a wrong clock refills for a time that is years away.
+pub async fn a_clock_that_was_ahead_costs_no_refill(database: TestDatabase) {
+    let store = &database.store;
+    let class = group(store, "Colour 101", 8, 5).await;
+    let ada = member(store, &class, 10).await;
+    let now = Utc::now();
+    let soon = now + TimeDelta::minutes(10);
+    assert!(store.set_calendar_right(now).await.expect("an answer").is_none());
+    assert!(store.refill_due(due(&class) + TimeDelta::days(3_650)).await.expect("an answer").is_some());
+    queued(store, ada, 8).await;
+    let far = store.group(class.id, None).await.expect("an answer").expect("it");
+    assert!(far.next_refill_at > Some(now + TimeDelta::days(3_000)));
+    assert!(store.set_calendar_right(soon).await.expect("an answer").is_some());
+    assert!(store.set_calendar_right(soon).await.expect("an answer").is_none(), "once");
+    let right = store.group(class.id, None).await.expect("an answer").expect("it");
+    assert_eq!((right.refilled_at, right.next_refill_at), (None, class.refill.next(Zone::UTC, soon)));
+    assert!(store.refill_due(soon).await.expect("an answer").is_none(), "nothing is given for it");
+    assert_eq!(quota(store, ada).await, 10);
+    assert!(store.refill_due(due(&right)).await.expect("an answer").is_some());
+    assert_eq!(quota(store, ada).await, 18);
+    adds_up(store, ada, 10, 8).await;
+    // A clock that is behind gives nothing twice.
+    assert!(store.refill_due(now - TimeDelta::days(30)).await.expect("an answer").is_none());
+}
+
 pub async fn an_allowance_is_spent_before_ones_own(database: TestDatabase) {
     let store = &database.store;
     let class = group(store, "Colour 101", 8, 0).await;

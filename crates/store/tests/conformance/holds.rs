@@ -19,7 +19,14 @@ async fn now(store: &Store, robot: &Robot) -> Robot {
 }
 
 fn a_tip() -> Tool {
-    Tool::Tip { mount: Mount::Right, tip: well("B1"), dye: dye("red"), liquid: Volume::ZERO, certain: true }
+    Tool::Tip {
+        mount: Mount::Right,
+        tip: well("B1"),
+        dye: dye("red"),
+        liquid: Volume::ZERO,
+        certain: true,
+        used_in: None,
+    }
 }
 
 /// Many times, a hold and an intent at the same moment: one of them is first, and if that is the hold, the intent is
@@ -241,9 +248,10 @@ pub async fn what_no_deck_can_mix_is_found(database: TestDatabase) {
     let red = ask(&[("red", 60)]).await;
     let green = ask(&[("green", 60), ("red", 60)]).await;
     let little = ask(&[("red", 5)]).await;
-    let (plain, small) = (Deck::default(), Deck::with_p20());
-    assert_eq!(store.unmixable(None, &[plain.clone(), small.clone()]).await.expect("an answer"), [green]);
-    assert_eq!(store.unmixable(None, std::slice::from_ref(&plain)).await.expect("an answer"), [green, little]);
+    let decks = [Deck::default(), Deck::with_p20()];
+    let [plain, small] = decks.each_ref().map(|deck| deck.told(Grain::Strokes));
+    assert_eq!(store.unmixable(None, &[plain, small]).await.expect("an answer"), [green]);
+    assert_eq!(store.unmixable(None, &[plain]).await.expect("an answer"), [green, little]);
     assert_eq!(store.unmixable(None, &[]).await.expect("an answer"), [red, green, little]);
     assert!(store.give_up(green, &fault()).await.expect("an answer"));
     assert!(!store.give_up(green, &fault()).await.expect("an answer"), "once");
@@ -264,7 +272,7 @@ pub async fn a_lane_sees_what_its_deck_can_mix(database: TestDatabase) {
     for request in [green, small, red] {
         store.accept(request).await.expect("an answer");
     }
-    let peek = async |deck: &Deck| store.peek(&lease, deck).await.expect("an answer");
+    let peek = async |deck: &Deck| store.peek(&lease, &deck.told(Grain::Strokes)).await.expect("an answer");
     assert_eq!(peek(&robot.deck).await, Some(ids[2]), "the first that it can mix, not the first");
     assert_eq!(peek(&Deck::with_p20()).await, Some(ids[1]));
     let mut garden = Deck::default();
@@ -272,6 +280,28 @@ pub async fn a_lane_sees_what_its_deck_can_mix(database: TestDatabase) {
     assert_eq!(peek(&garden).await, Some(ids[0]));
     garden.dyes.clear();
     assert_eq!(peek(&garden).await, None);
+}
+
+pub async fn a_handling_is_for_robots_that_are_told_each_stroke(database: TestDatabase) {
+    let store = &database.store;
+    let owner = user(store, 10).await;
+    let (robot, lease) = lane(store, "ot2").await;
+    let handled = NewExperiment {
+        metadata: serde_json::json!({ Handling::KEPT_AS: { "touch_tip": true } }),
+        ..asking(owner, &[("red", 60)])
+    };
+    let usual = asking(owner, &[("red", 60)]);
+    let ids = [handled.id, usual.id];
+    for request in [handled, usual] {
+        store.accept(request).await.expect("an answer");
+    }
+    let [by_script, by_strokes] = [Grain::Mixtures, Grain::Strokes].map(|grain| robot.deck.told(grain));
+    assert_eq!(store.peek(&lease, &by_strokes).await.expect("an answer"), Some(ids[0]));
+    assert_eq!(store.peek(&lease, &by_script).await.expect("an answer"), Some(ids[1]));
+    assert_eq!(store.unmixable(None, &[by_script]).await.expect("an answer"), [ids[0]]);
+    assert_eq!(store.unmixable(None, &[by_script, by_strokes]).await.expect("an answer"), []);
+    let needs = experiment(store, ids[0]).await.experiment.needs.expect("written down");
+    assert!(needs.strokes && by_script.lacks(&needs).is_some() && by_strokes.lacks(&needs).is_none());
 }
 
 pub async fn an_experiment_is_handed_over_without_what_it_touched(database: TestDatabase) {
@@ -304,7 +334,7 @@ pub async fn an_experiment_is_handed_over_without_what_it_touched(database: Test
     assert_eq!(quota(store, owner).await, 7, "three wells are paid for, as before");
     let used = store.inventory(robot.id).await.expect("an inventory").used_wells;
     assert_eq!(used, [well("A1"), well("B1")], "what was touched is never used again");
-    assert!(store.peek(&lease, &robot.deck).await.expect("an answer").is_some());
+    assert!(store.peek(&lease, &robot.bench()).await.expect("an answer").is_some());
 }
 
 pub async fn a_machine_is_one_robot(database: TestDatabase) {

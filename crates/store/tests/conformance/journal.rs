@@ -21,7 +21,14 @@ pub async fn an_entry_ends_one_operation_and_intends_the_next(database: TestData
     assert_eq!((open[0].operation.clone(), open[0].sequence, open[0].lease_epoch), (first.clone(), 1, lease.epoch));
     assert_eq!((open[0].run_id.as_deref(), open[0].ended_at, &open[0].outcome), (Some("run-1"), None, &None));
 
-    let tip = Tool::Tip { mount: Mount::Right, tip: well("B1"), dye: dye("red"), liquid: Volume::ZERO, certain: true };
+    let tip = Tool::Tip {
+        mount: Mount::Right,
+        tip: well("B1"),
+        dye: dye("red"),
+        liquid: Volume::ZERO,
+        certain: true,
+        used_in: None,
+    };
     let dispensing =
         ExperimentEvent::Operation { step: "dispense".to_owned(), sentence: "dispensing".to_owned(), well: None };
     let entry = Entry {

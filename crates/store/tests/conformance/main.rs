@@ -100,6 +100,7 @@ on_both! {
     }
     groups {
         an_allowance_is_whole_once_at_each_time_whichever_process_comes_first,
+        a_clock_that_was_ahead_costs_no_refill,
         an_allowance_is_spent_before_ones_own,
         what_comes_back_after_a_refill_is_good_until_the_next,
         a_grant_is_given_once_and_of_the_reserve,
@@ -217,6 +218,7 @@ on_both! {
         a_question_is_raised_once_and_stays_until_it_is_answered,
         what_no_deck_can_mix_is_found,
         a_lane_sees_what_its_deck_can_mix,
+        a_handling_is_for_robots_that_are_told_each_stroke,
         an_experiment_is_handed_over_without_what_it_touched,
         a_machine_is_one_robot,
     }

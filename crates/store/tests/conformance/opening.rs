@@ -178,7 +178,9 @@ async fn read_everything(store: &Store, owner: domain::UserId, lease: &Lease, id
     assert_eq!(store.robots().await.expect("robots").len(), 1);
     assert_eq!(store.queue(9).await.expect("the queue").len(), 1);
     assert_eq!(store.demand(lease.robot_id).await.expect("the demand").len(), 1);
-    assert!(store.peek(lease, &domain::Deck::default()).await.expect("an answer").is_some());
+    assert!(
+        store.peek(lease, &domain::Deck::default().told(domain::Grain::Strokes)).await.expect("an answer").is_some()
+    );
     assert!(store.in_hand(lease).await.expect("an answer").is_some());
     assert!(store.in_hand_at(lease.robot_id).await.expect("an answer").is_some());
     assert!(store.experiment(id).await.expect("an answer").is_some());

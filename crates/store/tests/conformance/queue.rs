@@ -41,14 +41,14 @@ pub async fn a_lane_sees_the_queue_without_other_robots_experiments(database: Te
     let (ada, ben) = (user(store, 100).await, user(store, 100).await);
     let (robot, lease) = lane(store, "one").await;
     let (other, other_lease) = lane(store, "two").await;
-    assert!(store.peek(&lease, &robot.deck).await.expect("an answer").is_none());
+    assert!(store.peek(&lease, &robot.bench()).await.expect("an answer").is_none());
     let begun = running(store, ada, 2, &robot, &lease).await.experiment.id;
     assert_eq!(store.in_hand(&lease).await.expect("an answer").expect("in hand").experiment.id, begun);
     let back = Change::Experiment { id: begun, to: ExperimentStatus::Queued, fault: None };
     store.commit(&lease, changes([back])).await.expect("a commit");
     assert!(store.in_hand(&lease).await.expect("an answer").is_none());
-    assert_eq!(store.peek(&lease, &robot.deck).await.expect("an answer").expect("its own"), begun);
-    assert!(store.peek(&other_lease, &robot.deck).await.expect("an answer").is_none());
+    assert_eq!(store.peek(&lease, &robot.bench()).await.expect("an answer").expect("its own"), begun);
+    assert!(store.peek(&other_lease, &robot.bench()).await.expect("an answer").is_none());
     let fresh = queued(store, ben, 1).await.experiment.id;
     let fresh_too = queued(store, ada, 1).await.experiment.id;
 
@@ -60,7 +60,7 @@ pub async fn a_lane_sees_the_queue_without_other_robots_experiments(database: Te
             .into_iter()
             .find(|queued| queued.robot_id.is_none_or(|robot| robot == lease.robot_id))
             .expect("something for this lane");
-        let peeked = store.peek(lease, &robot.deck).await.expect("an answer").expect("something");
+        let peeked = store.peek(lease, &robot.bench()).await.expect("an answer").expect("something");
         assert_eq!(peeked, first.experiment);
     }
     let plate = robot.plate_id.expect("a plate");

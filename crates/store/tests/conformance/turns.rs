@@ -59,7 +59,7 @@ async fn assert_agrees(store: &Store, robot: &Robot, lease: &Lease, after: &Step
         assert_eq!(ahead, Ahead { experiments: place, wells }, "after {after:?}");
         wells += u64::from(*of_it);
     }
-    assert_eq!(store.peek(lease, &robot.deck).await.expect("an answer"), direct::peek(store, robot.id).await);
+    assert_eq!(store.peek(lease, &robot.bench()).await.expect("an answer"), direct::peek(store, robot.id).await);
 }
 
 pub async fn the_shared_reading_says_what_the_database_says(database: TestDatabase) {
@@ -79,7 +79,7 @@ pub async fn the_shared_reading_says_what_the_database_says(database: TestDataba
                     asked.push(ask(store, people[*person], *priority, *wells).await);
                 }
                 (Step::Take, None) => {
-                    if let Some(next) = store.peek(&lease, &robot.deck).await.expect("an answer") {
+                    if let Some(next) = store.peek(&lease, &robot.bench()).await.expect("an answer") {
                         assert!(store.take(&lease, 0, next, plate, &[]).await.expect("an answer"));
                     }
                 }
@@ -130,7 +130,7 @@ pub async fn a_lane_passes_over_what_is_gone_since_the_reading(database: TestDat
         for id in asked.drain(..gone) {
             other.control(id, Control::Cancel, &act("cancelled")).await.expect("an answer");
         }
-        assert_eq!(store.peek(&lease, &robot.deck).await.expect("an answer"), asked.first().copied());
+        assert_eq!(store.peek(&lease, &robot.bench()).await.expect("an answer"), asked.first().copied());
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Terms {
     /// Wells of each member from one refill to the next; a new one counts from the next refill on [a new group's: 48]
     #[arg(long, value_name = "WELLS")]
     allowance: Option<i32>,
-    /// Wells that teachers may grant beside them; a new one counts at once [a new group's: 0]
+    /// Wells that teachers may grant beside them; a new one counts at once [a new group's: 96]
     #[arg(long, value_name = "WELLS")]
     reserve: Option<i32>,
     /// `never`, `weekly monday` (or another day), or `on` with days, like 'on 2027-02-15 2027-09-06' [a new group's: weekly

@@ -33,7 +33,8 @@ pub async fn run(settings: &Settings, flags: &cli::Emulator) -> anyhow::Result<(
         seed: settings.seed,
         state_dir: flags.state_dir.clone(),
         boot: Duration::from_secs_f64(flags.boot),
-        left_pipette: Some(if flags.with_p20 { PipetteModel::P20SingleGen2 } else { PipetteModel::P300SingleGen2 }),
+        left_pipette: Some(if flags.with_p20 { PipetteModel::P20SingleGen2 } else { mounted(flags.left) }),
+        right_pipette: Some(mounted(flags.right)),
         opentrons: flags.opentrons.clone(),
         scenario: flags.scenario.as_deref().map(scenario).transpose()?,
         ..Config::default()
@@ -48,6 +49,10 @@ pub async fn run(settings: &Settings, flags: &cli::Emulator) -> anyhow::Result<(
 fn scenario(file: &Path) -> anyhow::Result<Scenario> {
     let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
     Scenario::read(&text).map_err(|wrong| anyhow!("{} is no scenario: {wrong}. See docs/emulator.md.", file.display()))
+}
+
+fn mounted(asked: Option<PipetteModel>) -> PipetteModel {
+    asked.unwrap_or(PipetteModel::P300SingleGen2)
 }
 
 fn announce(robot: SocketAddr, sensor: SocketAddr, on_broker: &str) {

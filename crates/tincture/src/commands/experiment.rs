@@ -13,7 +13,7 @@ use std::{
     io::{self, Write as _},
 };
 use store::{ControlOutcome, ExperimentDetail, Store, User};
-use workflow::{Lab, Retried, SeenAs};
+use workflow::{Lab, Outlook, Retried, SeenAs, handling_of};
 
 pub async fn run(settings: &Settings, command: &Experiment) -> anyhow::Result<()> {
     let store = database::open(settings).await?;
@@ -53,6 +53,12 @@ async fn show(store: &Store, which: &WhichExperiment) -> anyhow::Result<()> {
     let experiment = &detail.experiment;
     let mut text = format!("{}  {}\n", experiment.id, experiment.name.as_deref().unwrap_or("without a name"));
     writeln!(text, "  status      {}", experiment.status)?;
+    if let Some(handling) = handling_of(experiment).sentence() {
+        writeln!(text, "  handling    {handling}")?;
+    }
+    for said in lab.outlook(&detail).await?.iter().flat_map(Outlook::sentences) {
+        writeln!(text, "  plan        {said}")?;
+    }
     let progress = lab.progress(&detail).await?;
     if let Some(place) = progress.queue_position {
         writeln!(text, "  queue       place {place}")?;

@@ -24,9 +24,28 @@ pub async fn run(settings: &Settings, command: &Robot) -> anyhow::Result<()> {
 
 async fn carry_out(settings: &Settings, store: &Store, command: &Robot) -> anyhow::Result<()> {
     match command {
-        Robot::Add { name, kind, url, sensor, is_virtual, with_p20, blank_check, doubt_delta_e, reads, by } => {
-            let added =
-                Added { with_p20: *with_p20, blank_check: *blank_check, doubt_delta_e: *doubt_delta_e, reads: *reads };
+        Robot::Add {
+            name,
+            kind,
+            url,
+            sensor,
+            is_virtual,
+            with_p20,
+            left,
+            right,
+            blank_check,
+            doubt_delta_e,
+            reads,
+            by,
+        } => {
+            let added = Added {
+                with_p20: *with_p20,
+                left: *left,
+                right: *right,
+                blank_check: *blank_check,
+                doubt_delta_e: *doubt_delta_e,
+                reads: *reads,
+            };
             let attendance = if *is_virtual { Attendance::Virtual } else { Attendance::Operator };
             let (name, url, sensor) = (name.clone(), url.clone(), sensor.clone());
             let setup = RobotSetup { name, kind: *kind, attendance, url, sensor, deck: None };

@@ -4,7 +4,7 @@ use super::{person, steer};
 use crate::cli::{By, RobotEdit};
 use anyhow::{Context, bail};
 use domain::{
-    BlankCheck, Deck, Mount, RobotSetup, SetupChange,
+    BlankCheck, Deck, Mount, PipetteModel, RobotSetup, SetupChange,
     labware::{LARGEST_DEFINITION, MOST_DEFINITIONS},
 };
 use serde::Deserialize;
@@ -22,9 +22,11 @@ use workflow::{Lab, Losses, SetupPlan, setup_of};
 const LARGEST_FILE: u64 = ((MOST_DEFINITIONS + 1) * LARGEST_DEFINITION) as u64;
 
 /// What `robot add` says of the deck.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Added {
     pub with_p20: bool,
+    pub left: Option<PipetteModel>,
+    pub right: Option<PipetteModel>,
     pub blank_check: Option<BlankCheck>,
     pub doubt_delta_e: Option<f64>,
     pub reads: Option<u8>,
@@ -33,7 +35,13 @@ pub struct Added {
 impl Added {
     /// The deck of a robot that there is stays what it is but for this.
     fn deck(self, known: Option<&Deck>) -> Deck {
-        let mut deck = known.cloned().unwrap_or_default();
+        let mut deck = match known {
+            None if self.left.is_some() || self.right.is_some() => Deck::with_pipettes(self.left, self.right),
+            _ => known.cloned().unwrap_or_default(),
+        };
+        for (mount, model) in [(Mount::Left, self.left), (Mount::Right, self.right)] {
+            model.into_iter().for_each(|model| deck.hang(mount, model));
+        }
         if self.with_p20 && deck.pipette(Mount::Left).is_none() {
             let p20 = Deck::with_p20().pipettes.into_iter().filter(|pipette| pipette.mount == Mount::Left);
             deck.pipettes.extend(p20);
@@ -262,11 +270,18 @@ mod tests {
     #[test]
     fn a_robot_added_again_keeps_its_deck() {
         let known = Deck { doubt_delta_e: 7.0, ..Deck::with_p20() };
-        let nothing = Added { with_p20: false, blank_check: None, doubt_delta_e: None, reads: None };
+        let nothing = Added::default();
         assert_eq!(nothing.deck(Some(&known)), known);
         assert_eq!(nothing.deck(None), Deck::default());
         assert_eq!(Added { with_p20: true, ..nothing }.deck(None), Deck::with_p20());
         assert_eq!(Added { with_p20: true, ..nothing }.deck(Some(&known)), known);
+        let p1000 = Some(PipetteModel::P1000SingleGen2);
+        let on_the_left = Added { left: p1000, ..nothing };
+        assert_eq!(on_the_left.deck(None), Deck::with_pipettes(p1000, None));
+        let deck = on_the_left.deck(Some(&known));
+        let hung: Vec<_> = [Mount::Left, Mount::Right].map(|mount| deck.pipette(mount).map(|one| one.model)).into();
+        assert_eq!(hung, [p1000, Some(PipetteModel::P300SingleGen2)]);
+        assert_eq!(deck.doubt_delta_e, known.doubt_delta_e);
     }
 
     #[test]

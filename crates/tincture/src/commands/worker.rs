@@ -22,6 +22,7 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
     check_names(&store, robots).await?;
     let robots = (!robots.is_empty()).then(|| robots.to_vec());
     tracing::info!(robots = ?robots, "driving");
+    let limits = settings.limits()?;
     let tasks = Tasks::new(shutdown.clone());
     store.join(&tasks);
     let documents = database::documents(settings, &store)?;
@@ -35,7 +36,7 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
             announce(listener.local_addr()?);
             let health = Health::new(store.clone(), settings.scrape_tokens());
             let health = health.with_documents(documents).with_tasks(tasks);
-            let told = http::serve(listener, api::health_router(health), settings.limits(), shutdown.clone());
+            let told = http::serve(listener, api::health_router(health), limits, shutdown.clone());
             tokio::join!(told, work);
         }
         None => work.await,

@@ -53,7 +53,7 @@ impl Drop for Admission {
 }
 
 impl Door {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: &Limits) -> Self {
         let most_of_one = limits.connections_per_address.unwrap_or(limits.connections);
         Self { room: Arc::default(), most: limits.connections, most_of_one }
     }
@@ -142,7 +142,9 @@ mod tests {
     const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
     fn door(connections: usize, of_one: Option<usize>) -> Door {
-        Door::new(Limits { connections, connections_per_address: of_one, patience: Duration::from_secs(1) })
+        let patience = Duration::from_secs(1);
+        let proxies = super::super::Proxies::default();
+        Door::new(&Limits { connections, connections_per_address: of_one, patience, proxies })
     }
 
     fn leaves(admission: &Admission) -> bool {

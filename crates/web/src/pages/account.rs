@@ -28,10 +28,12 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
+use domain::UserId;
 use request::{AppState, ClientIp};
 use serde::Deserialize;
-use store::Activity;
+use std::collections::HashMap;
 use tokens::TokensPart;
+use views::ActivityView;
 
 /// Activities shown.
 const SHOWN: u32 = 15;
@@ -74,6 +76,8 @@ struct Said {
 struct Line {
     at: When,
     action: String,
+    /// Whom, or what by name, where it was about another than themselves.
+    about: Option<String>,
     address: String,
 }
 
@@ -134,7 +138,6 @@ pub async fn page_about_quota(state: &AppState, me: &Identity, quota: QuotaSaid)
 }
 
 async fn page(state: &AppState, me: &Identity, said: Said) -> Result<Response, PageError> {
-    let activity = state.store.activity(Some(me.user_id()), None, SHOWN).await?;
     html(&AccountPage {
         chrome: Chrome::of("Account", "account", Visitor::of(&state.store, &me.user).await?),
         email: me.user.email.clone(),
@@ -147,16 +150,27 @@ async fn page(state: &AppState, me: &Identity, said: Said) -> Result<Response, P
         tokens: TokensPart::of(state, me, said.tokens).await?,
         sessions: SessionsPart::of(state, me, me.user_id()).await?,
         reused: state.auth.unseen_reuse(me.user_id()).await?.map(|at| When::new(at, Utc::now())),
-        activity: activity.data.into_iter().map(line).collect(),
+        activity: lately(state, me).await?,
         problem: said.password_problem,
         done: said.done,
     })
 }
 
-fn line(activity: Activity) -> Line {
+async fn lately(state: &AppState, me: &Identity) -> Result<Vec<Line>, PageError> {
+    let acts = state.store.activity(Some(me.user_id()), None, SHOWN).await?.data;
+    let acts: Vec<_> = acts.into_iter().map(ActivityView::from).collect();
+    // Only whoever looks after accounts is told whose they were.
+    let whom = acts.iter().filter(|_| me.role().administers()).filter_map(ActivityView::about);
+    let emails = state.store.emails_of(&whom.filter(|whom| *whom != me.user_id()).collect()).await?;
+    Ok(acts.into_iter().map(|act| line(act, &emails)).collect())
+}
+
+fn line(act: ActivityView, emails: &HashMap<UserId, String>) -> Line {
+    let whom = act.about().and_then(|whom| emails.get(&whom)).cloned();
     Line {
-        at: When::new(activity.created_at, Utc::now()),
-        action: activity.action.replace('_', " "),
-        address: activity.ip_address.map_or_else(|| "—".to_owned(), |address| address.to_string()),
+        at: When::new(act.created_at, Utc::now()),
+        action: act.action.replace('_', " "),
+        about: whom.or_else(|| act.details["name"].as_str().map(str::to_owned)),
+        address: act.ip_address.map_or_else(|| "—".to_owned(), |address| address.to_string()),
     }
 }

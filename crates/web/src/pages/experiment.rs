@@ -38,7 +38,7 @@ use timeline::Timeline;
 use uuid::Uuid;
 use views::{Controls, DoubtsView, FaultView, ProgressView, Retry, Tally, charged};
 use waiting::WaitingNotice;
-use workflow::{Doubts, Progress};
+use workflow::{Doubts, Outlook, Progress, handling_of};
 
 #[derive(Template)]
 #[template(path = "experiment.html")]
@@ -51,6 +51,10 @@ struct ExperimentPage {
     owner: Option<String>,
     created: When,
     completed: Option<When>,
+    /// How its liquids are handled, where that isn't as usual.
+    handling: Option<String>,
+    /// Which pipettes give what and what its order saves, while it wasn't begun.
+    outlook: Vec<String>,
     /// Why it is paused or ended early.
     fault: Option<FaultView>,
     /// Why no robot goes on with it.
@@ -164,6 +168,7 @@ async fn shown(
         owner: owner(state, me, &detail.experiment).await?,
         visitor: Visitor::among(&robots, &me.user),
         progress: state.lab.progress_among(&detail, &robots).await?,
+        outlook: state.lab.outlook(&detail).await?,
         doubts: state.lab.doubts(&detail).await?,
         timeline: timeline::timeline(state, &detail, sequence.sequence).await?,
         liquid: state.store.liquid_in_wells(id).await?,
@@ -178,6 +183,7 @@ struct Surroundings {
     owner: Option<String>,
     visitor: Visitor,
     progress: Progress,
+    outlook: Option<Outlook>,
     doubts: Option<Doubts>,
     timeline: Timeline,
     liquid: HashMap<WellId, Volume>,
@@ -218,7 +224,7 @@ async fn owner(state: &AppState, me: &Identity, experiment: &Experiment) -> Resu
 }
 
 fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: Option<&str>) -> ExperimentPage {
-    let Surroundings { owner, visitor, progress, doubts, timeline, liquid, sequence, notice } = around;
+    let Surroundings { owner, visitor, progress, outlook, doubts, timeline, liquid, sequence, notice } = around;
     let (experiment, now, reader) = (&detail.experiment, Utc::now(), me.role());
     let dyes = dyes(detail);
     let wanted = wanted.map(str::to_owned).or_else(|| most_interesting(detail));
@@ -234,6 +240,8 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
         owner,
         created: When::new(experiment.created_at, now),
         completed: experiment.completed_at.map(|at| When::new(at, now)),
+        handling: handling_of(experiment).sentence(),
+        outlook: outlook.iter().flat_map(Outlook::sentences).collect(),
         fault: experiment.fault.clone().map(sentences::fault),
         notice,
         wish: experiment.control.map(wish),

@@ -1,6 +1,7 @@
 //! `GET` and `POST /experiments/new`: asking for wells. Everything here works without JavaScript; `mixer.js` makes it quick.
 
 mod bench;
+mod handling;
 mod paste;
 mod rows;
 
@@ -19,13 +20,14 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use bench::Bench;
-use domain::{ExperimentId, Permission};
+use domain::{ExperimentId, Handling, Permission};
+use handling::HandlingForm;
 use request::{AppState, ClientIp};
 use rows::{RowView, Sheet};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use uuid::Uuid;
-use workflow::{ExperimentRequest, Objection, PRIORITIES, SubmitError, USUAL_PRIORITY};
+use workflow::{ExperimentRequest, Objection, PRIORITIES, SubmitError, USUAL_PRIORITY, handling_of};
 
 #[derive(Template)]
 #[template(path = "experiment_new.html")]
@@ -43,6 +45,7 @@ struct FormView {
     /// For who runs the lab.
     priority: Option<String>,
     priority_problem: Option<String>,
+    handling: HandlingForm,
     rows: Vec<RowView>,
     used: usize,
     quota: i32,
@@ -136,6 +139,7 @@ fn page(
         name_problem: problems.name.map(|problem| sentence(&problem)),
         priority: Permission::Prioritise.is_given_to(me.role()).then(|| draft.priority.clone()),
         priority_problem: problems.priority.map(|problem| sentence(&problem)),
+        handling: draft.handling.with_problem(problems.handling.map(|problem| sentence(&problem))),
         rows: draft.sheet.views(&bench, &problems.wells),
         used: draft.sheet.used(),
         quota: me.user.quota_remaining,
@@ -151,6 +155,7 @@ struct Draft {
     token: Uuid,
     name: String,
     priority: String,
+    handling: HandlingForm,
     sheet: Sheet,
     /// What was asked for and no column is there for, by name.
     strangers: BTreeSet<String>,
@@ -162,6 +167,7 @@ struct Draft {
 struct Problems {
     name: Option<String>,
     priority: Option<String>,
+    handling: Option<String>,
     /// By row: the dye, if it is one, and what to change.
     wells: Vec<rows::Problem>,
     paste: Option<String>,
@@ -172,6 +178,7 @@ impl Problems {
     fn is_empty(&self) -> bool {
         self.name.is_none()
             && self.priority.is_none()
+            && self.handling.is_none()
             && self.wells.is_empty()
             && self.paste.is_none()
             && self.message.is_none()
@@ -233,6 +240,7 @@ impl Draft {
             token: Uuid::now_v7(),
             name: String::new(),
             priority: USUAL_PRIORITY.to_string(),
+            handling: HandlingForm::of(&Handling::default()),
             sheet: Sheet::blank(bench),
             strangers: BTreeSet::new(),
             paste: String::new(),
@@ -245,6 +253,7 @@ impl Draft {
             token: fields.get("token").parse().unwrap_or_else(|_| Uuid::now_v7()),
             name: fields.get("name").chars().take(1_000).collect(),
             priority: fields.get("priority").trim().chars().take(20).collect(),
+            handling: HandlingForm::read(fields),
             strangers: sheet.strangers(fields),
             sheet,
             paste: fields.get("paste").to_owned(),
@@ -253,6 +262,7 @@ impl Draft {
 
     async fn copy(&mut self, state: &AppState, me: &Identity, id: ExperimentId) -> Result<(), PageError> {
         let detail = state.lab.experiment(&me.user, id).await?.ok_or(PageError::NotFound("experiment"))?;
+        self.handling = HandlingForm::of(&handling_of(&detail.experiment));
         self.name = detail.experiment.name.unwrap_or_default();
         let first_hand = detail.wells.iter().map(|(well, _)| well).filter(|well| well.replaces.is_none());
         self.strangers = self.sheet.copy(first_hand.map(|well| &well.recipe));
@@ -282,7 +292,11 @@ impl Draft {
             return Err(Box::new(Problems { message: Some(message), ..Problems::default() }));
         }
         let name = Some(self.name.trim()).filter(|name| !name.is_empty()).map(str::to_owned);
-        Ok((ExperimentRequest { name, wells }, self.priority()?, places))
+        let handling = self
+            .handling
+            .handling()
+            .map_err(|problem| Box::new(Problems { handling: Some(problem), ..Problems::default() }))?;
+        Ok((ExperimentRequest { name, wells, handling }, self.priority()?, places))
     }
 
     fn priority(&self) -> Result<i16, Box<Problems>> {
@@ -333,19 +347,21 @@ impl Draft {
 /// Puts each objection beside the field it is about.
 fn located(objections: Vec<Objection>, places: &[usize]) -> Problems {
     let mut wells = Vec::new();
-    let (mut name, mut priority) = (None, None);
+    let (mut name, mut priority, mut handling) = (None, None, Vec::new());
     let mut rest = Vec::new();
     for objection in objections {
         match place(&objection.pointer, places) {
             Some((row, dye)) => wells.push(rows::Problem { row, dye, detail: objection.detail }),
             None if objection.pointer == "/name" => name = Some(objection.detail),
             None if objection.pointer == "/priority" => priority = Some(objection.detail),
+            None if objection.pointer.starts_with("/handling") => handling.push(objection.detail),
             None => rest.push(objection.detail),
         }
     }
     let mut problems = if wells.is_empty() { Problems::default() } else { Problems::of_wells(wells) };
     problems.name = name;
     problems.priority = priority;
+    problems.handling = (!handling.is_empty()).then(|| handling.join("; "));
     if !rest.is_empty() {
         let title = "Nothing was charged, and nothing moved.".to_owned();
         problems.message =

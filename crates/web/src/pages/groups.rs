@@ -15,7 +15,7 @@ use crate::{
     when::When,
 };
 use askama::Template;
-use auth::{AuthError, GroupWish, Identity};
+use auth::{AuthError, GroupWish, Identity, USUAL_ALLOWANCE, USUAL_REFILL, USUAL_RESERVE};
 use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
@@ -70,8 +70,8 @@ struct Terms {
 
 impl Terms {
     fn usual() -> Self {
-        let [allowance, reserve, refill] = ["48", "96", "weekly monday"].map(str::to_owned);
-        let (name, time_zone) = (String::new(), String::new());
+        let (allowance, reserve) = (USUAL_ALLOWANCE.to_string(), USUAL_RESERVE.to_string());
+        let (name, refill, time_zone) = (String::new(), USUAL_REFILL.to_string(), String::new());
         Self { name, allowance, reserve, refill, time_zone, longest_name: text::LONGEST_GROUP_NAME }
     }
 

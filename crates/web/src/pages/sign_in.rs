@@ -104,7 +104,7 @@ pub fn refuse(state: &AppState, error: AuthError, email: &str, next: Option<Stri
         }
         AuthError::Throttled(standing) => {
             wait = standing.wait.as_secs() + 1;
-            (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts with this address. Try again in {wait} s."))
+            (StatusCode::TOO_MANY_REQUESTS, too_many(standing.policy.name, wait))
         }
         error @ (AuthError::Disabled | AuthError::PasswordsOff) => {
             (StatusCode::FORBIDDEN, sentence(&error.to_string()))
@@ -118,6 +118,20 @@ pub fn refuse(state: &AppState, error: AuthError, email: &str, next: Option<Stri
     let wait = (wait > 0).then(|| [(header::RETRY_AFTER, wait.to_string())]);
     Ok((status, wait, page(state, SignInForm { email, next, problem: Some(problem), ..SignInForm::default() })?)
         .into_response())
+}
+
+/// What is counted, and for how long: the same whether there is such an account.
+fn too_many(policy: &str, seconds: u64) -> String {
+    let of = match policy {
+        "sign-in-address" => "from your network address",
+        "sign-in-account" => "at this account",
+        _ => "at this account from your network address",
+    };
+    let wait = match seconds {
+        0..120 => format!("{seconds} s"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    };
+    format!("Too many wrong attempts {of}. Try again in {wait}, or choose “Forgotten password”.")
 }
 
 fn page(state: &AppState, mut form: SignInForm) -> Result<Response, PageError> {

@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use domain::FaultCode;
-use oidc::{Answer, Config, HANDSHAKE_LIFE, LoggedOut, OidcError, Person};
+use oidc::{Answer, Config, HANDSHAKE_LIFE, LoggedOut, OidcError, Person, SignIn};
 use request::{AppState, ClientIp, Failure, SingleSignOn, percent_encoded};
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -41,6 +41,12 @@ impl Elsewhere {
         let is_the_rule = state.auth.passwords() == Passwords::Administrators;
         Some(Self { label, way: format!("/auth/oidc/start{next}"), is_the_rule })
     }
+
+    /// Where the provider asks who somebody is though they are signed in there.
+    pub fn anew(state: &AppState, next: &str) -> Option<Self> {
+        let way = format!("/auth/oidc/start?{ANEW}=yes&next={}", percent_encoded(next));
+        Some(Self { way, ..Self::of(state, None)? })
+    }
 }
 
 #[derive(Template)]
@@ -55,9 +61,13 @@ struct Page {
     does: String,
 }
 
+/// The field of [`Wish`] by which the provider is to ask anew.
+const ANEW: &str = "anew";
+
 #[derive(Debug, Default, Deserialize)]
 pub struct Wish {
     next: Option<String>,
+    anew: Option<String>,
 }
 
 /// What the provider sends a browser back with.
@@ -87,7 +97,8 @@ pub async fn start(
     let sso = provider(&state)?;
     take(sso, ip)?;
     let next = wish.next.as_deref().and_then(|next| state.onward.accept(next)).unwrap_or_default();
-    match sso.party.start(next).await {
+    let sign_in = if wish.anew.is_some() { SignIn::Anew } else { SignIn::Any };
+    match sso.party.start(next, sign_in).await {
         Ok(start) => {
             let mut response = Redirect::to(&start.url).into_response();
             let cookie = handshake_cookie(sso.party.config(), &start.cookie, HANDSHAKE_LIFE)?;
@@ -160,12 +171,12 @@ async fn admit(
             return Err(Why::Oidc(error));
         }
     };
-    let Person { issuer, subject, email, role, quota, session, once, next } = person;
+    let Person { issuer, subject, email, role, quota, session, proved_at, once, next } = person;
     // As accounts have it, or none.
     let email = email.and_then(|email| email.parse::<EmailAddress>().ok()).map(|email| email.to_string());
     let config = sso.party.config();
     let unknown = Unknown { is_welcome: config.makes_accounts, takes_over: config.links_accounts };
-    let person = ExternalPerson { issuer, subject, email, unknown, role, quota, session, once };
+    let person = ExternalPerson { issuer, subject, email, unknown, role, quota, session, proved_at, once };
     let started = state.auth.sign_in_external(person, ip).await;
     match started {
         Ok(started) => {
@@ -243,6 +254,12 @@ fn told(error: &OidcError, label: &str) -> Told {
             "Not signed in",
             format!(
                 "What came from {label} can’t be believed, so nobody was signed in. If it happens again, tell an administrator of this lab."
+            ),
+        ),
+        OidcError::NotAnew => refused(
+            "Not confirmed",
+            format!(
+                "{label} should have asked who you are, and doesn’t say that it did. Begin again; if it happens again, tell an administrator of this lab."
             ),
         ),
         OidcError::NoRole => refused(

@@ -47,7 +47,8 @@ async fn an_administrator_sets_a_robot_up_and_sees_first_what_changes() {
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let page = answer.text().await.expect("text");
     assert!(
-        page.contains("Slot 9: its tips hold 20 µL") && page.contains("Slot 3: the rack of vials and the sensor"),
+        page.contains("Slot 9: opentrons_96_tiprack_20ul has no tips for the p300")
+            && page.contains("Slot 3: the rack of vials and the sensor"),
         "{page}"
     );
     assert!(page.contains("window &#60;1&#62;") && deck_of(&page) == wrong, "what was typed stays");

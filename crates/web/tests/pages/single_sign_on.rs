@@ -31,6 +31,7 @@ async fn site(provider: &FakeProvider, change: impl FnOnce(Config) -> Config) ->
         email_domains: Vec::new(),
         makes_accounts: true,
         links_accounts: false,
+        assumes_auth_time: false,
     };
     let party = RelyingParty::new(change(config).check().expect("settings")).expect("a party");
     let onward = Onward::new(Some(LAB), vec![OTHER.to_owned()]);
@@ -336,5 +337,34 @@ async fn whoever_has_nothing_to_prove_with_is_told_how_to_go_on() {
     assert_eq!(asked.status(), StatusCode::FORBIDDEN);
     let page = asked.text().await.expect("a page");
     assert!(page.contains("You have no password and no second factor in this lab"), "{page}");
-    assert!(page.contains("href=\"/auth/oidc/start?next=/account\"") && !page.contains("proof-"), "{page}");
+    assert!(page.contains(CONFIRM_THERE) && !page.contains("proof-"), "{page}");
+}
+
+/// The way to the provider that asks anew, on the page that wants a fresh proof.
+const CONFIRM_THERE: &str = "href=\"/auth/oidc/start?anew=yes&#38;next=/account\"";
+
+#[tokio::test]
+async fn whoever_was_signed_in_there_already_proves_nothing_by_coming_from_there() {
+    let provider = FakeProvider::start().await;
+    let site = site(&provider, |config| config).await;
+    let mut ada = site.stranger();
+    let mut an_hour_ago = known();
+    an_hour_ago["auth_time"] = json!(chrono::Utc::now().timestamp() - 3_600);
+    let signed_in = |answer: &Response| session(answer).map(|token| format!("tincture_session={token}"));
+    ada.cookie = signed_in(&come(&provider, &mut ada, "a1", &an_hour_ago).await);
+    let asked = ada.post("/account/second-factor/app", &[]).await;
+    assert_eq!(asked.status(), StatusCode::FORBIDDEN);
+    assert!(asked.text().await.expect("a page").contains(CONFIRM_THERE));
+
+    let anew = "/auth/oidc/start?anew=yes&next=%2Faccount";
+    let start = begin(&mut ada, anew).await;
+    assert_eq!((parameter(&start, "max_age").as_str(), parameter(&start, "prompt").as_str()), ("0", "login"));
+    provider.give(&provider.sign(&provider.claims(&start, "a1", &an_hour_ago)));
+    refused(ada.get(&back(&provider, &start)).await, StatusCode::FORBIDDEN, "should have asked who you are").await;
+    let start = begin(&mut ada, anew).await;
+    provider.give(&provider.sign(&provider.claims(&start, "a1", &known())));
+    let answer = ada.get(&back(&provider, &start)).await;
+    assert_eq!(text_header(&answer, header::LOCATION), "/account");
+    ada.cookie = signed_in(&answer);
+    assert_eq!(ada.post("/account/second-factor/app", &[]).await.status(), StatusCode::OK);
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::mixture::Mixture;
 use async_recursion::async_recursion as boxed;
-use domain::{Deck, DyeName, Mount, Recipe, Step, Volume, WellId, WellName, WellStatus, text};
+use domain::{DyeName, Handling, Mount, Recipe, Step, Volume, WellId, WellName, WellStatus, text};
 use hardware::ot2::{DyeSources, Mixing, ProtocolDocument, Remark, Unreadable};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Robot, StoreError};
@@ -88,9 +88,10 @@ fn on(robot: &Robot, document: &ProtocolDocument, sources: &DyeSources) -> Impor
     let mut tips = 0;
     if problems.is_empty() {
         let name = name(document, &mut notes);
-        let asked = ExperimentRequest { name, wells: wells.values().map(well).collect() };
-        problems.extend(objections(&asked, &robot.deck));
-        match on_a_new_plate(&robot.deck, robot.kind.grain(), mixtures(&wells)) {
+        let asked =
+            ExperimentRequest { name, wells: wells.values().map(well).collect(), handling: Handling::default() };
+        problems.extend(objections(&asked, robot));
+        match on_a_new_plate(&robot.deck, robot.kind.grain(), &Handling::default(), mixtures(&wells)) {
             Ok(steps) => tips = tips_of(&steps),
             Err(shortage) => problems.push(remark(format!("{}'s deck can't mix it: {shortage}", robot.name))),
         }
@@ -122,9 +123,9 @@ fn well(recipe: &Recipe) -> WellRequest {
 }
 
 /// What is wrong with it as a request, by the rule that every request meets.
-fn objections(request: &ExperimentRequest, deck: &Deck) -> Vec<Remark> {
+fn objections(request: &ExperimentRequest, robot: &Robot) -> Vec<Remark> {
     debug_assert!(request.wells.len() <= MOST_WELLS, "a plate has no more");
-    match order::check(request, std::slice::from_ref(deck)) {
+    match order::check(request, &[robot.bench()]) {
         Err(SubmitError::Invalid { objections, .. }) => objections
             .into_iter()
             .map(|objection| remark(format!("{}: {}", objection.pointer, objection.detail)))
@@ -135,13 +136,8 @@ fn objections(request: &ExperimentRequest, deck: &Deck) -> Vec<Remark> {
 }
 
 fn mixtures(wells: &BTreeMap<WellName, Recipe>) -> Vec<Mixture> {
-    let mixture = |(at, recipe): (&WellName, &Recipe)| Mixture {
-        well: WellId::new(),
-        at: *at,
-        status: WellStatus::Pending,
-        recipe: recipe.clone(),
-        given: BTreeMap::new(),
-    };
+    let mixture =
+        |(at, recipe): (&WellName, &Recipe)| Mixture::new(WellId::new(), *at, WellStatus::Pending, recipe.clone());
     wells.iter().map(mixture).collect()
 }
 

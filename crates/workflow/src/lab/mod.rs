@@ -19,7 +19,7 @@ pub use protocol::{ProtocolError, SeenAs};
 pub use setup::{Losses, SetupError, SetupPlan, setup_of};
 
 use async_recursion::async_recursion as boxed;
-use domain::{Control, Deck, ExperimentId, Permission, UserId};
+use domain::{Control, ExperimentId, Permission, UserId};
 use hardware::{Connect, Network};
 use serde_json::json;
 use std::{collections::HashSet, net::IpAddr, sync::Arc};
@@ -56,15 +56,6 @@ impl Lab {
 
     pub(crate) fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// The decks people can mix on (dyes, limits), as they were a moment ago: one a robot. Empty while no robot is set up.
-    ///
-    /// # Errors
-    /// Those of any read: see [`StoreError`].
-    #[boxed]
-    pub async fn decks(&self) -> Result<Vec<Deck>, StoreError> {
-        Ok(self.store.robots_lately().await?.iter().map(|robot| robot.deck.clone()).collect())
     }
 
     /// An experiment that this person may see. Somebody else's is not told apart from none.

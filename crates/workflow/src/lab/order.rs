@@ -5,13 +5,14 @@ use async_recursion::async_recursion as boxed;
 use chrono::Utc;
 use data_encoding::HEXLOWER;
 use domain::{
-    Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Permission, Recipe, RecipeError, UserId, Volume, WellId, text,
+    Bench, Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Handling, Permission, Recipe, RecipeError, UserId,
+    Volume, WellId, text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive};
-use store::{Acceptance, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, StoreError, User};
+use store::{Acceptance, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, Robot, StoreError, User};
 
 /// The most wells of one experiment: a plate.
 pub const MOST_WELLS: usize = domain::PLATE_WELLS;
@@ -34,6 +35,8 @@ pub struct ExperimentRequest {
     pub name: Option<String>,
     /// 1–96 wells.
     pub wells: Vec<WellRequest>,
+    #[serde(default, skip_serializing_if = "is_usual_handling")]
+    pub handling: Handling,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -131,9 +134,13 @@ impl Lab {
         ip: Option<IpAddr>,
         retried: Option<NewActivity>,
     ) -> Result<Accepted, SubmitError> {
-        let recipes = check(&order.request, &self.decks().await?)?;
+        let robots = self.store.robots_lately().await?;
+        let recipes = check(&order.request, &robots.iter().map(Robot::bench).collect::<Vec<_>>())?;
         let wanted = recipes.len();
-        let metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
+        let mut metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
+        if order.request.handling != Handling::default() {
+            metadata[Handling::KEPT_AS] = json!(order.request.handling);
+        }
         let asked = NewExperiment {
             id,
             user_id: order.owner,
@@ -208,6 +215,10 @@ const fn is_usual(priority: &i16) -> bool {
     *priority == USUAL_PRIORITY
 }
 
+fn is_usual_handling(handling: &Handling) -> bool {
+    *handling == Handling::default()
+}
+
 fn check_priority(user: &User, priority: i16) -> Result<(), SubmitError> {
     let refuse = |code, detail: String| {
         Err(SubmitError::Invalid { code, objections: vec![Objection { pointer: "/priority".to_owned(), detail }] })
@@ -226,8 +237,8 @@ fn check_priority(user: &User, priority: i16) -> Result<(), SubmitError> {
     Ok(())
 }
 
-/// The recipes of a request that at least one deck can mix, or everything that is wrong with it.
-pub(super) fn check(request: &ExperimentRequest, decks: &[Deck]) -> Result<Vec<Recipe>, SubmitError> {
+/// The recipes of a request that at least one robot can mix, or everything that is wrong with it.
+pub(super) fn check(request: &ExperimentRequest, benches: &[Bench<'_>]) -> Result<Vec<Recipe>, SubmitError> {
     let refuse = |code, pointer: &str, detail: String| {
         Err(SubmitError::Invalid { code, objections: vec![Objection { pointer: pointer.to_owned(), detail }] })
     };
@@ -245,9 +256,19 @@ pub(super) fn check(request: &ExperimentRequest, decks: &[Deck]) -> Result<Vec<R
         );
         return refuse(FaultCode::TooManyWells, "/wells", detail);
     }
+    let mistakes = request.handling.objections().into_iter();
+    let objections: Vec<_> = mistakes
+        .map(|mistake| Objection { pointer: format!("/handling{}", mistake.pointer), detail: mistake.detail })
+        .collect();
+    if !objections.is_empty() {
+        return Err(SubmitError::Invalid { code: FaultCode::InvalidRequest, objections });
+    }
     let mut refusals = Vec::new();
-    for deck in decks {
-        let (recipes, objections) = check_wells(request, deck, decks);
+    for bench in benches {
+        let (recipes, mut objections) = check_wells(request, bench.deck, benches);
+        if request.handling != Handling::default() && !bench.handles_as_asked() {
+            objections.push(handled_its_own_way());
+        }
         if objections.is_empty() {
             return Ok(recipes);
         }
@@ -263,12 +284,18 @@ pub(super) fn check(request: &ExperimentRequest, decks: &[Deck]) -> Result<Vec<R
     }
 }
 
-/// The recipes as `deck` mixes them, one of the lab's `decks`, and what keeps it from that.
-fn check_wells(request: &ExperimentRequest, deck: &Deck, decks: &[Deck]) -> (Vec<Recipe>, Vec<Objection>) {
+fn handled_its_own_way() -> Objection {
+    let detail = "the robot that can mix this is told whole mixtures by a lab's script, and handles liquids its own way: \
+                  leave the handling out";
+    Objection { pointer: "/handling".to_owned(), detail: detail.to_owned() }
+}
+
+/// The recipes as `deck` mixes them, one of the lab's, and what keeps it from that.
+fn check_wells(request: &ExperimentRequest, deck: &Deck, benches: &[Bench<'_>]) -> (Vec<Recipe>, Vec<Objection>) {
     let mut recipes = Vec::with_capacity(request.wells.len());
     let mut objections = Vec::new();
     for (index, well) in request.wells.iter().enumerate() {
-        match check_well(index, well, deck, decks) {
+        match check_well(index, well, deck, benches) {
             Ok(recipe) => recipes.push(recipe),
             Err(found) => objections.extend(found),
         }
@@ -276,7 +303,7 @@ fn check_wells(request: &ExperimentRequest, deck: &Deck, decks: &[Deck]) -> (Vec
     (recipes, objections)
 }
 
-fn check_well(index: usize, well: &WellRequest, deck: &Deck, decks: &[Deck]) -> Result<Recipe, Vec<Objection>> {
+fn check_well(index: usize, well: &WellRequest, deck: &Deck, benches: &[Bench<'_>]) -> Result<Recipe, Vec<Objection>> {
     if well.volumes.len() > MOST_DYES {
         let detail = format!(
             "{} dyes are named and a well takes at most {MOST_DYES}: leave out those that aren't on a deck",
@@ -287,7 +314,7 @@ fn check_well(index: usize, well: &WellRequest, deck: &Deck, decks: &[Deck]) -> 
     let mut amounts = Vec::new();
     let mut objections = Vec::new();
     for (name, microlitres) in &well.volumes {
-        match amount(name, *microlitres, deck, decks) {
+        match amount(name, *microlitres, deck, benches) {
             Ok(amount) => amounts.push(amount),
             Err(detail) => {
                 let pointer = format!("/wells/{index}/volumes/{}", escape(name));
@@ -311,10 +338,10 @@ fn check_well(index: usize, well: &WellRequest, deck: &Deck, decks: &[Deck]) -> 
 
 /// One amount, or what is wrong with it whatever the rest of its well is. 0 µL of what some deck of the lab has is no
 /// mistake on the others, since clients fill in every dye they know; 0 µL of what nobody has is a name spelt wrong.
-fn amount(name: &str, microlitres: f64, deck: &Deck, decks: &[Deck]) -> Result<(DyeName, Volume), String> {
+fn amount(name: &str, microlitres: f64, deck: &Deck, benches: &[Bench<'_>]) -> Result<(DyeName, Volume), String> {
     let dye: DyeName = name.parse().map_err(|error: DyeNameError| error.to_string())?;
     let volume = Volume::from_ul(microlitres).map_err(|error| error.to_string())?;
-    if volume.is_zero() && !decks.iter().any(|deck| deck.dye(&dye).is_some()) {
+    if volume.is_zero() && !benches.iter().any(|bench| bench.deck.dye(&dye).is_some()) {
         return Err(RecipeError::unknown(&dye, deck).to_string());
     }
     Ok((dye, volume))
@@ -328,16 +355,17 @@ fn escape(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::Grain;
 
     fn request(wells: &[&[(&str, f64)]]) -> ExperimentRequest {
         let well = |amounts: &&[(&str, f64)]| WellRequest {
             volumes: amounts.iter().map(|(dye, ul)| ((*dye).to_owned(), *ul)).collect(),
         };
-        ExperimentRequest { name: None, wells: wells.iter().map(well).collect() }
+        ExperimentRequest { name: None, wells: wells.iter().map(well).collect(), ..Default::default() }
     }
 
     fn pointers(request: &ExperimentRequest) -> Vec<String> {
-        match check(request, &[Deck::default()]) {
+        match check(request, &[Deck::default().told(Grain::Strokes)]) {
             Err(SubmitError::Invalid { objections, .. }) => objections.into_iter().map(|o| o.pointer).collect(),
             other => panic!("{other:?}"),
         }
@@ -373,7 +401,7 @@ mod tests {
     #[test]
     fn too_many_or_no_wells_are_refused() {
         let well: &[(&str, f64)] = &[("red", 60.0)];
-        assert!(check(&request(&[well; 96]), &[Deck::default()]).is_ok());
+        assert!(check(&request(&[well; 96]), &[Deck::default().told(Grain::Strokes)]).is_ok());
         assert_eq!(pointers(&request(&[well; 97])), ["/wells"]);
         assert_eq!(pointers(&request(&[])), ["/wells"]);
     }
@@ -381,9 +409,26 @@ mod tests {
     #[test]
     fn one_deck_that_can_is_enough() {
         let small = request(&[&[("red", 5.0)]]);
-        assert!(check(&small, &[Deck::default()]).is_err());
-        assert!(check(&small, &[Deck::default(), Deck::with_p20()]).is_ok());
+        let decks = [Deck::default(), Deck::with_p20()];
+        let benches = decks.each_ref().map(|deck| deck.told(Grain::Strokes));
+        assert!(check(&small, &benches[..1]).is_err());
+        assert!(check(&small, &benches).is_ok());
         assert!(matches!(check(&small, &[]), Err(SubmitError::Invalid { code: FaultCode::Unavailable, .. })));
+    }
+
+    #[test]
+    fn a_handling_is_refused_where_only_a_script_could_mix_it() {
+        let (plain, with_p20) = (Deck::default(), Deck::with_p20());
+        let (script, ot2) = (plain.told(Grain::Mixtures), with_p20.told(Grain::Strokes));
+        let usual = request(&[&[("red", 60.0)]]);
+        let touched =
+            ExperimentRequest { handling: Handling { touch_tip: true, ..Handling::default() }, ..usual.clone() };
+        assert!(check(&usual, &[script]).is_ok());
+        assert!(check(&touched, &[script, ot2]).is_ok());
+        match check(&touched, &[script]) {
+            Err(SubmitError::Invalid { objections, .. }) => assert_eq!(objections, [handled_its_own_way()]),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -392,7 +437,8 @@ mod tests {
         green.dyes[0].name = "green".parse().expect("a name");
         let zero = request(&[&[("blue", 60.0), ("green", 0.0)]]);
         assert_eq!(pointers(&zero), ["/wells/0/volumes/green"]);
-        assert!(check(&zero, &[Deck::default(), green]).is_ok());
+        let usual = Deck::default();
+        assert!(check(&zero, &[usual.told(Grain::Strokes), green.told(Grain::Strokes)]).is_ok());
         let names: Vec<_> = (0..65).map(|index| format!("dye{index}")).collect();
         let many: Vec<_> = names.iter().map(|name| (name.as_str(), 0.0)).collect();
         assert_eq!(pointers(&request(&[&[("red", 60.0)], &many])), ["/wells/1/volumes"]);

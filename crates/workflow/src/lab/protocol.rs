@@ -2,14 +2,16 @@
 
 use super::Lab;
 use crate::{
+    Outlook, handling_of,
     mixture::{self, Mixture},
+    needs_of,
     plan::{self, Reference, Shortage, Tips},
     whole,
 };
 use async_recursion::async_recursion as boxed;
-use domain::{Deck, Grain, JournalEvent, Needs, Step, WellName};
+use domain::{Deck, Grain, Handling, JournalEvent, Step, WellName};
 use hardware::ot2::{Line, Protocol};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use store::{Experiment, ExperimentDetail, JournalledOperation, StoreError};
 
 /// Which way to see an experiment.
@@ -59,16 +61,35 @@ impl Lab {
         Ok(Protocol { title, origin: format!("{how} (experiment {id})"), deck, lines })
     }
 
+    /// What an experiment that wasn't begun will be like on the deck of its robot or of the first that can mix it; nothing where
+    /// none can, and for any other.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn outlook(&self, detail: &ExperimentDetail) -> Result<Option<Outlook>, StoreError> {
+        if detail.experiment.started_at.is_some() || detail.experiment.status.is_final() {
+            return Ok(None);
+        }
+        let Some((deck, grain)) = self.deck_for(detail).await? else { return Ok(None) };
+        let Ok(lines) = planned(&deck, grain, detail) else { return Ok(None) };
+        let step = |line| match line {
+            Line::Do(step) => Some(step),
+            Line::Note(_) => None,
+        };
+        Ok(Some(Outlook::of(&deck, &lines.into_iter().filter_map(step).collect::<Vec<_>>())))
+    }
+
     /// The deck of its robot, or of the first that can mix it, and how that is told what to do.
     async fn deck_for(&self, detail: &ExperimentDetail) -> Result<Option<(Deck, Grain)>, StoreError> {
-        let needs = Needs::of(detail.wells.iter().map(|(well, _)| &well.recipe));
+        let needs = needs_of(detail);
         let robots = self.store().robots_lately().await?;
         let own = robots.iter().find(|robot| Some(robot.id) == detail.experiment.robot_id);
         if let (None, Some(id)) = (own, detail.experiment.robot_id) {
             // One that was removed is in no list, and what it did was done on its deck.
             return Ok(self.store().robot(id).await?.map(|robot| (robot.deck, robot.kind.grain())));
         }
-        let found = own.or_else(|| robots.iter().find(|robot| robot.deck.lacks(&needs).is_none()));
+        let found = own.or_else(|| robots.iter().find(|robot| robot.bench().lacks(&needs).is_none()));
         Ok(found.map(|robot| (robot.deck.clone(), robot.kind.grain())))
     }
 }
@@ -86,21 +107,26 @@ fn planned(deck: &Deck, grain: Grain, detail: &ExperimentDetail) -> Result<Vec<L
             continue;
         }
         let status = domain::WellStatus::Pending;
-        mixtures.push(Mixture { well: well.id, at, status, recipe: well.recipe.clone(), given: BTreeMap::new() });
+        mixtures.push(Mixture::new(well.id, at, status, well.recipe.clone()));
     }
-    let strokes = on_a_new_plate(deck, grain, mixtures)?.into_iter();
+    let strokes = on_a_new_plate(deck, grain, &handling_of(&detail.experiment), mixtures)?.into_iter();
     Ok(std::iter::once(Step::Home).chain(strokes).map(Line::Do).collect())
 }
 
 /// How these are mixed on a plate of which nothing else is used, in strokes.
-pub(super) fn on_a_new_plate(deck: &Deck, grain: Grain, mut mixtures: Vec<Mixture>) -> Result<Vec<Step>, Shortage> {
+pub(super) fn on_a_new_plate(
+    deck: &Deck,
+    grain: Grain,
+    handling: &Handling,
+    mut mixtures: Vec<Mixture>,
+) -> Result<Vec<Step>, Shortage> {
     mixtures.sort_by_key(|mixture| mixture.at);
     let taken: BTreeSet<WellName> = mixtures.iter().map(|mixture| mixture.at).collect();
     let free: Vec<_> = WellName::all().filter(|name| !taken.contains(name)).collect();
     let reference = Reference::choose(&free, &mixtures, 0);
     let unseen = plan::unseen(deck, &mixtures, &[]);
     let steps = match grain {
-        Grain::Strokes => plan::steps(deck, &mixtures, &mut Tips::new(&[]), reference, &unseen)?,
+        Grain::Strokes => plan::steps(deck, handling, &mixtures, &mut Tips::new(&[]), reference, &unseen)?,
         Grain::Mixtures => whole::steps(deck, &mixtures, &[], reference, &unseen)?,
     };
     Ok(steps.into_iter().flat_map(Step::in_strokes).collect())

@@ -5,7 +5,7 @@
 
 use super::Lab;
 use async_recursion::async_recursion as boxed;
-use domain::{Attendance, Deck, Flaw, RobotId, RobotKind, RobotSetup, SetupChange, text};
+use domain::{Attendance, Bench, Deck, Flaw, RobotId, RobotKind, RobotSetup, SetupChange, text};
 use std::{collections::BTreeSet, time::Duration};
 use store::{ChangedBy, NewRobot, Robot, StoreError};
 use tokio::time::timeout;
@@ -107,7 +107,7 @@ impl Lab {
             }
             None => Vec::new(),
         };
-        let stranded = self.stranded(&robots, id, Some(&wanted.deck)).await?;
+        let stranded = self.stranded(&robots, id, Some(wanted.bench())).await?;
         Ok(SetupPlan { robot, wanted, changes, stranded, notes })
     }
 
@@ -212,15 +212,20 @@ impl Lab {
         }))
     }
 
-    /// How many experiments wait that a robot could mix before this change and none could after it. `deck` is what the robot
+    /// How many experiments wait that a robot could mix before this change and none could after it. `bench` is what the robot
     /// will have, nothing when it goes.
-    async fn stranded(&self, robots: &[Robot], id: Option<RobotId>, deck: Option<&Deck>) -> Result<usize, StoreError> {
+    async fn stranded(
+        &self,
+        robots: &[Robot],
+        id: Option<RobotId>,
+        bench: Option<Bench<'_>>,
+    ) -> Result<usize, StoreError> {
         if id.is_none() {
             return Ok(0);
         }
-        let before: Vec<_> = robots.iter().map(|robot| robot.deck.clone()).collect();
-        let others = robots.iter().filter(|robot| Some(robot.id) != id).map(|robot| robot.deck.clone());
-        let after: Vec<_> = others.chain(deck.cloned()).collect();
+        let before: Vec<_> = robots.iter().map(Robot::bench).collect();
+        let others = robots.iter().filter(|robot| Some(robot.id) != id).map(Robot::bench);
+        let after: Vec<_> = others.chain(bench).collect();
         if before == after {
             return Ok(0);
         }
@@ -239,6 +244,14 @@ fn of_script(setup: &RobotSetup, deck: &Deck) -> Vec<Flaw> {
     if let Some(other) = deck.pipettes.iter().find(|pipette| pipette.mount != deck.sensor_mount) {
         let why =
             format!("a script mixes with the sensor mount's pipette alone, not with this {}", other.model.load_name());
+        flaws.push(Flaw::new("deck", why));
+    }
+    if let Some(own) = deck.pipette(deck.sensor_mount).filter(|own| own.most() < deck.well_capacity) {
+        let (model, most, well) = (own.model.load_name(), own.most(), deck.well_capacity);
+        let why = format!(
+            "a script gives each dye in one stroke, and the {model} takes {most} of the {well} that a well may get: mount \
+             another, or lower `well_capacity_ul`"
+        );
         flaws.push(Flaw::new("deck", why));
     }
     flaws
@@ -264,5 +277,33 @@ fn check_names(robots: &[Robot], id: Option<RobotId>, wanted: &NewRobot) -> Resu
         Some(other) if other.name == wanted.name => Err(StoreError::RobotNameTaken),
         Some(other) => Err(StoreError::AddressTaken(other.name.clone())),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::PipetteModel::{P20SingleGen2, P300SingleGen2};
+
+    #[test]
+    fn a_script_has_one_pipette_that_gives_each_dye_in_one_stroke() {
+        let flaws = |deck: &Deck| {
+            let setup = RobotSetup {
+                name: "bench-1".to_owned(),
+                kind: RobotKind::Script,
+                attendance: Attendance::Operator,
+                url: "mqtt://127.0.0.1:1883/OT2".to_owned(),
+                sensor: "mqtt://127.0.0.1:1883/pico".to_owned(),
+                deck: None,
+            };
+            of_script(&setup, deck).iter().map(Flaw::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(flaws(&Deck::default()), "");
+        let mut filter_tips = Deck::with_pipettes(None, Some(P300SingleGen2));
+        filter_tips.pipettes[0].tip_rack = "opentrons_96_filtertiprack_200ul".to_owned();
+        assert!(flaws(&filter_tips).contains("the p300_single_gen2 takes 200 µL of the 300 µL"));
+        filter_tips.well_capacity = domain::Volume::from_whole_ul(200);
+        assert_eq!(flaws(&filter_tips), "");
+        assert!(flaws(&Deck::with_pipettes(Some(P20SingleGen2), Some(P300SingleGen2))).contains("p20_single_gen2"));
     }
 }

@@ -2,21 +2,22 @@
 
 use super::{BETWEEN_INSPECTIONS, Lane, LaneError};
 use crate::{
-    attend, fault,
+    attend, fault, handling_of,
     mixture::{self, Mixture},
+    needs_of,
     plan::{self, Shortage},
 };
 use chrono::Utc;
-use domain::{Attendance, Change, Fault, FaultCode, Needs, PlateId, WellId, WellName, WellStatus};
-use store::{ExperimentDetail, JournalledOperation};
+use domain::{Attendance, Change, Fault, FaultCode, PlateId, WellId, WellName, WellStatus};
+use store::{ExperimentDetail, JournalledOperation, Robot};
 use tokio::time::Instant;
 
 impl Lane {
     /// Takes the next experiment, if the deck has what it needs and the robot answers.
     pub(super) async fn begin(&mut self, next: ExperimentDetail) -> Result<(), LaneError> {
         let id = next.experiment.id;
-        let needs = Needs::of(next.wells.iter().map(|(well, _)| &well.recipe));
-        if self.robot.deck.lacks(&needs).is_some() {
+        let needs = needs_of(&next);
+        if self.robot.bench().lacks(&needs).is_some() {
             // Older than its needs being written down: with them, it is the business of a lane that can.
             return Ok(self.store.note_needs(id, &needs).await?);
         }
@@ -36,11 +37,12 @@ impl Lane {
         let wanted = unplaced.len() + stranded.len();
         let journal = self.journal(id).await?;
         let mixtures = to_mix(&next, &journal, &stranded);
+        let handling = handling_of(&next.experiment);
         let shortage = match (inventory.plate, free.len() < wanted) {
             (None, _) | (_, true) => Some(Shortage::Plate { wanted, free: free.len() }),
             _ => {
                 let grain = self.robot.kind.grain();
-                plan::check_supplies(&self.robot.deck, grain, &mixtures, &inventory, Utc::now()).err()
+                plan::check_supplies(&self.robot.deck, grain, &handling, &mixtures, &inventory, Utc::now()).err()
             }
         };
         if let Some(shortage) = shortage {
@@ -52,6 +54,10 @@ impl Lane {
         let places: Vec<_> = unplaced.iter().copied().zip(free.iter().copied()).collect();
         if self.store.take(&self.lease, self.robot.acts, id, plate, &places).await? {
             tracing::info!(experiment = %id, robot = self.robot.name, %plate, wells = mixtures.len(), "an experiment was begun");
+            if next.experiment.started_at.is_none() {
+                let waited = Utc::now() - next.experiment.created_at;
+                metrics::histogram!(telemetry::names::QUEUE_WAIT_SECONDS).record(waited.as_seconds_f64());
+            }
             let fresh = free.into_iter().skip(places.len());
             self.replace_stranded(&stranded, fresh, plate).await?;
             self.work(id).await?;
@@ -66,15 +72,14 @@ impl Lane {
             return Ok(());
         }
         self.inspected_at = Some(Instant::now());
-        let decks: Vec<_> = self.store.robots().await?.into_iter().map(|robot| robot.deck).collect();
-        let mut lost = self.store.unmixable(None, &decks).await?;
+        let robots = self.store.robots().await?;
+        let benches: Vec<_> = robots.iter().map(Robot::bench).collect();
+        let mut lost = self.store.unmixable(None, &benches).await?;
         // Its wells are on this robot's plate: nobody else can go on with it.
-        let own = std::slice::from_ref(&self.robot.deck);
-        lost.extend(self.store.unmixable(Some(self.lease.robot_id), own).await?);
+        lost.extend(self.store.unmixable(Some(self.lease.robot_id), &[self.robot.bench()]).await?);
         for id in lost {
             let Some(experiment) = self.store.experiment(id).await? else { continue };
-            let needs = Needs::of(experiment.wells.iter().map(|(well, _)| &well.recipe));
-            let Some(lack) = self.robot.deck.lacks(&needs) else { continue };
+            let Some(lack) = self.robot.bench().lacks(&needs_of(&experiment)) else { continue };
             if self.store.give_up(id, &fault::unmixable(&lack)).await? {
                 tracing::warn!(experiment = %id, %lack, "no robot can mix an experiment any more; it was ended");
             }
@@ -144,16 +149,11 @@ fn to_mix(experiment: &ExperimentDetail, journal: &[JournalledOperation], strand
     let wells = experiment.wells.iter().map(|(well, _)| well).filter(|well| !well.status.is_final());
     wells
         .zip(WellName::all())
-        .map(|(well, anywhere)| Mixture {
-            well: well.id,
-            at: well.well_id.unwrap_or(anywhere),
-            status: well.status,
-            recipe: well.recipe.clone(),
-            given: given
-                .iter()
-                .find(|mixture| mixture.well == well.id && !stranded.contains(&well.id))
-                .map(|mixture| mixture.given.clone())
-                .unwrap_or_default(),
+        .map(|(well, anywhere)| {
+            let here = given.iter().find(|mixture| mixture.well == well.id && !stranded.contains(&well.id));
+            here.cloned().unwrap_or_else(|| {
+                Mixture::new(well.id, well.well_id.unwrap_or(anywhere), well.status, well.recipe.clone())
+            })
         })
         .collect()
 }

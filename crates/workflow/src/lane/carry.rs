@@ -152,13 +152,15 @@ impl Lane {
         step: &Step,
         supplies: &mut Inventory,
     ) -> Result<Option<Carried>, LaneError> {
-        if self.stop.is_cancelled() {
+        // What was drawn from a well to mix it is given back first.
+        let may_halt = !matches!(step, Step::MixGive { .. });
+        if may_halt && self.stop.is_cancelled() {
             return Ok(Some(Carried::Halt));
         }
         #[cfg(feature = "sabotage")]
         crate::sabotage::overlook_fence(&self.store, &mut self.lease).await;
         let wishes = self.store.wishes(&self.lease, id).await?;
-        if let Some(wish) = wishes.control {
+        if let Some(wish) = wishes.control.filter(|_| may_halt) {
             return Ok(Some(Carried::Wish(wish)));
         }
         if wishes.held || wishes.acts != self.robot.acts || !wishes.running {
@@ -317,6 +319,9 @@ impl Lane {
         let Some(well) = well else {
             let last = self.white_reference().filter(|white| white.plate == hand.plate);
             let drift = last.as_ref().and_then(|last| last.drift_to(reading, hand.experiment, over));
+            if let Some(drift) = drift {
+                metrics::gauge!(telemetry::names::WHITE_DRIFT, "robot" => self.robot.name.clone()).set(drift.delta_e);
+            }
             if let (Some(last), Some(doubt)) = (&last, drift.and_then(|drift| drift.doubt())) {
                 tracing::warn!(robot = self.robot.name, drift = doubt.delta_e, "the white reference has drifted");
                 changes.push(Change::Doubted { experiment: hand.experiment, white: last.operation, doubt });
@@ -337,7 +342,10 @@ impl Lane {
         };
         let measured = self.judged(hand, operation, (well, reading), at);
         changes.push(match measured {
-            Ok(measurement_data) => Change::Result { id: ResultId::new(), well, measurement_data },
+            Ok(measurement_data) => {
+                metrics::counter!(telemetry::names::WELLS_MEASURED).increment(1);
+                Change::Result { id: ResultId::new(), well, measurement_data }
+            }
             Err(cause) => {
                 let fault = Fault {
                     code: FaultCode::SensorError,
@@ -385,7 +393,7 @@ impl Lane {
 
 /// Whether a well got on by a step that was done.
 fn gets_a_well_on(step: &Step, done: &Conclusion) -> bool {
-    matches!(step, Step::Dispense { .. } | Step::Mix { .. })
+    matches!(step, Step::Dispense { .. } | Step::MixGive { .. } | Step::Mix { .. })
         || done.wells.iter().any(|change| matches!(change, Change::Result { .. }))
 }
 

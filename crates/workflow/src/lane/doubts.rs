@@ -20,6 +20,7 @@ impl Lane {
     pub(super) async fn doubts_at_end(&mut self, id: ExperimentId) -> Result<Vec<Change>, LaneError> {
         let Some(experiment) = self.store.experiment(id).await? else { return Ok(Vec::new()) };
         let Some(doubts) = doubts::doubts(&self.store, &experiment).await? else { return Ok(Vec::new()) };
+        metrics::counter!(telemetry::names::WELLS_DOUBTED).increment(doubts.wells.len() as u64);
         let event = ExperimentEvent::Doubts {
             wells: doubts.wells.clone(),
             measured: doubts.measured,

@@ -72,7 +72,7 @@ impl Lane {
             }
         }
         let drops: Vec<&Step> =
-            found.iter().map(|one| &one.operation.step).filter(|step| matches!(step, Step::Dispense { .. })).collect();
+            found.iter().map(|one| &one.operation.step).filter(|step| place(step).is_some()).collect();
         entry.changes.extend(self.condemn(plate, owners, &drops).await?);
         match self.robot.attendance {
             _ if found.is_empty() => {}
@@ -84,7 +84,9 @@ impl Lane {
             }
         }
         let experiment = |step: &Step| match step {
-            Step::Dispense { at, .. } => owners.get(at).map(|(_, experiment, _)| *experiment),
+            Step::Dispense { at, .. } | Step::MixDraw { at, .. } | Step::MixGive { at, .. } => {
+                owners.get(at).map(|(_, experiment, _)| *experiment)
+            }
             _ => None,
         };
         for Found { operation, run_id, said, .. } in found {
@@ -154,7 +156,7 @@ impl Lane {
 
 const fn place(step: &Step) -> Option<WellName> {
     match step {
-        Step::Dispense { at, .. } => Some(*at),
+        Step::Dispense { at, .. } | Step::MixDraw { at, .. } | Step::MixGive { at, .. } => Some(*at),
         _ => None,
     }
 }
@@ -196,14 +198,29 @@ impl Reader<'_> {
                 Step::PickUpTip { mount, tip: well?, dye: self.dye_of_tip(place, mount, tips, well?)? }
             }
             "pickUpTip" if is_at(self.deck.sensor_slot) => Step::PickUpSensor { mount },
+            "aspirate" if is_at(self.deck.vial_slot) && command.aim.above => {
+                Step::AirGap { mount, vial: well?, volume: volume? }
+            }
+            "dispense" if is_at(self.deck.plate_slot) && command.aim.above => {
+                Step::ExpelAir { mount, at: well?, volume: volume? }
+            }
             "aspirate" if is_at(self.deck.vial_slot) => {
                 let dye = self.deck.dyes.iter().find(|vial| Some(vial.vial) == well)?.name.clone();
                 Step::Aspirate { mount, dye, vial: well?, volume: volume? }
             }
+            "aspirate" if is_at(self.deck.plate_slot) => {
+                let (at, volume) = (well?, volume?);
+                Step::MixDraw { mount, well: self.owner(at), at, volume }
+            }
+            "dispense" if is_at(self.deck.plate_slot) && self.follows_a_draw(place, mount) => {
+                let (at, volume) = (well?, volume?);
+                Step::MixGive { mount, well: self.owner(at), at, volume }
+            }
+            "touchTip" if is_at(self.deck.plate_slot) => Step::TouchTip { mount, at: well? },
+            "blowout" if is_at(self.deck.plate_slot) => Step::BlowOutInto { mount, at: well? },
             "dispense" if is_at(self.deck.plate_slot) => {
                 let (at, dye) = (well?, dyes.get(&mount)?.clone());
-                let owner = self.owners.get(&at).map_or_else(WellId::new, |(well, ..)| *well);
-                Step::Dispense { mount, dye, well: owner, at, volume: volume? }
+                Step::Dispense { mount, dye, well: self.owner(at), at, volume: volume? }
             }
             "blowout" => Step::BlowOut { mount },
             "dropTip" if is_at(tips) => Step::ReturnTip { mount, tip: well? },
@@ -213,6 +230,19 @@ impl Reader<'_> {
             "moveToWell" if is_at(self.deck.sensor_slot) => Step::MoveSensorToDock { mount },
             _ => return None,
         })
+    }
+
+    fn owner(&self, at: WellName) -> WellId {
+        self.owners.get(&at).map_or_else(WellId::new, |(well, ..)| *well)
+    }
+
+    /// Whether what a command gives was drawn from the plate itself, to mix a well.
+    fn follows_a_draw(&self, place: usize, mount: Mount) -> bool {
+        let before = self.commands[..place].iter().rev();
+        let drawn = before.filter(|command| command.aim.mount == Some(mount)).find(|command| {
+            matches!(command.command_type.as_str(), "aspirate" | "dispense" | "pickUpTip") && !command.aim.above
+        });
+        drawn.is_some_and(|last| last.command_type == "aspirate" && last.aim.slot == Some(self.deck.plate_slot))
     }
 
     /// A tip is one dye's: the one that it stands for by the journal, or that is drawn with it next. One that was never used has

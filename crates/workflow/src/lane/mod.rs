@@ -220,7 +220,7 @@ impl Lane {
         if self.robot.name != self.called {
             return Err(LaneError::Elsewhere);
         }
-        let Some(next) = self.store.peek(&self.lease, &self.robot.deck).await? else {
+        let Some(next) = self.store.peek(&self.lease, &self.robot.bench()).await? else {
             self.inspect_queue().await?;
             self.rest().await;
             return Ok(());

@@ -47,6 +47,7 @@ impl Lane {
         metrics::counter!(names::OPERATIONS, "kind" => operation.step.name(), "outcome" => label).increment(1);
         if matches!(outcome, Outcome::Done(..)) {
             self.pace.observe(&operation.step, began.elapsed());
+            metrics::gauge!(names::ROBOT_PACE, "robot" => self.robot.name.clone()).set(self.pace.factor());
         }
         metrics::histogram!(names::OPERATION_SECONDS, "kind" => operation.step.name())
             .record(began.elapsed().as_secs_f64());

@@ -7,10 +7,11 @@ use super::{
 use crate::{
     fault,
     hand::Hand,
-    mixture,
+    handling_of, mixture,
     plan::{self, Reference, Shortage, Tips},
     whole,
 };
+use chrono::Utc;
 use domain::{
     Attendance, Change, Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, FaultCode, Grain, Step,
     WellStatus,
@@ -34,6 +35,11 @@ impl Lane {
                 return Ok(());
             }
             let mut hand = self.hand(&experiment).await?;
+            let robbed = hand.condemn_robbed();
+            if !robbed.is_empty() {
+                self.record(robbed).await?;
+                continue;
+            }
             if hand.mixtures.is_empty() {
                 return self.finish(&experiment).await;
             }
@@ -83,7 +89,10 @@ impl Lane {
         let deck = &self.robot.deck;
         let unseen = plan::unseen(deck, &hand.mixtures, &white.map(|white| white.blank).unwrap_or_default());
         Ok(match self.robot.kind.grain() {
-            Grain::Strokes => plan::steps(deck, &hand.mixtures, &mut Tips::new(&inventory.tips), reference, &unseen),
+            Grain::Strokes => {
+                let mut tips = Tips::new(&inventory.tips);
+                plan::steps(deck, &hand.handling, &hand.mixtures, &mut tips, reference, &unseen)
+            }
             Grain::Mixtures => whole::steps(deck, &hand.mixtures, &inventory.tips, reference, &unseen),
         })
     }
@@ -97,6 +106,7 @@ impl Lane {
             experiment: experiment.experiment.id,
             plate,
             mixtures: mixture::unfinished(experiment, &journal),
+            handling: handling_of(&experiment.experiment),
             free: if lies_here { plan::free_wells(&inventory).into() } else { VecDeque::new() },
         })
     }
@@ -114,7 +124,12 @@ impl Lane {
         } else {
             (ExperimentStatus::Failed, wells().filter_map(|well| well.fault.clone()).next_back())
         };
-        self.end_experiment(id, to, fault).await
+        self.end_experiment(id, to, fault).await?;
+        if let Some(began) = experiment.experiment.started_at {
+            metrics::histogram!(telemetry::names::EXPERIMENT_SECONDS, "outcome" => to.as_str())
+                .record((Utc::now() - began).as_seconds_f64());
+        }
+        Ok(())
     }
 
     /// A wish of the experiment's owner: granted at once, whatever the robot is at. What hangs on its nozzle is put down

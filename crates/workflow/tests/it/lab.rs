@@ -1,6 +1,9 @@
 //! A whole lab in one process, for the tests here: database, emulator, worker.
 
-use domain::{Attendance, Deck, EventKind, ExperimentId, ExperimentStatus, Fault, RobotKind, Role, UserId, WellName};
+use domain::{
+    Attendance, Deck, EventKind, ExperimentId, ExperimentStatus, Fault, Handling, Mount, RobotKind, Role, UserId,
+    WellName,
+};
 use emulator::Emulator;
 use hardware::Connect;
 use serde_json::{Value, json};
@@ -77,7 +80,7 @@ impl TestLab {
         let directory = tempfile::tempdir().expect("a directory");
         let state = directory.path().to_owned();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let emulator = start(any, any, &state, speed).await;
+        let emulator = start(any, any, &state, speed, &deck).await;
         let (address, sensor) = (emulator.emulator.robot_addr(), emulator.emulator.sensor_addr());
         let robot = database
             .store
@@ -232,7 +235,7 @@ impl TestLab {
     /// Switches the robot off and on: its server forgets, its deck doesn't.
     pub async fn restart_robot(&mut self) {
         self.switch_off();
-        self.emulator = Some(start(self.address, self.sensor, &self.state, self.speed).await);
+        self.emulator = Some(start(self.address, self.sensor, &self.state, self.speed, &self.robot.deck).await);
     }
 
     pub fn switch_robot_off(&mut self) {
@@ -247,13 +250,17 @@ impl TestLab {
     }
 
     pub async fn submit(&self, wells: &[(f64, f64, f64)]) -> ExperimentId {
+        self.submit_handled(wells, Handling::default()).await
+    }
+
+    pub async fn submit_handled(&self, wells: &[(f64, f64, f64)], handling: Handling) -> ExperimentId {
         let wells = wells
             .iter()
             .map(|(red, yellow, blue)| WellRequest {
                 volumes: BTreeMap::from([("red".into(), *red), ("yellow".into(), *yellow), ("blue".into(), *blue)]),
             })
             .collect();
-        let request = ExperimentRequest { name: None, wells };
+        let request = ExperimentRequest { name: None, wells, handling };
         self.lab.submit(&self.user, request, None, None).await.expect("accepted").experiment.experiment.id
     }
 
@@ -461,10 +468,22 @@ impl TestLab {
     }
 }
 
-async fn start(listen: SocketAddr, sensor_listen: SocketAddr, state: &Path, speed: f64) -> VirtualRobot {
+async fn start(listen: SocketAddr, sensor: SocketAddr, state: &Path, speed: f64, deck: &Deck) -> VirtualRobot {
+    let model = |mount| deck.pipette(mount).map(|pipette| pipette.model);
+    let usual = emulator::Config::default();
+    let config = emulator::Config {
+        listen,
+        sensor_listen: sensor,
+        speed,
+        seed: Some(7),
+        state_dir: Some(state.to_owned()),
+        left_pipette: model(Mount::Left).or(usual.left_pipette),
+        right_pipette: model(Mount::Right).or(usual.right_pipette),
+        ..usual
+    };
     // A port and a ledger that were just let go may take a moment.
     for _ in 0..100 {
-        if let Some(robot) = try_start(listen, sensor_listen, state, speed).await {
+        if let Some(robot) = try_start(config.clone()).await {
             return robot;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -472,9 +491,7 @@ async fn start(listen: SocketAddr, sensor_listen: SocketAddr, state: &Path, spee
     panic!("the emulator doesn't start");
 }
 
-async fn try_start(listen: SocketAddr, sensor_listen: SocketAddr, state: &Path, speed: f64) -> Option<VirtualRobot> {
-    let state_dir = Some(state.to_owned());
-    let config = emulator::Config { listen, sensor_listen, speed, seed: Some(7), state_dir, ..Default::default() };
+async fn try_start(config: emulator::Config) -> Option<VirtualRobot> {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let started = runtime.spawn(emulator::start(config)).await.expect("the start doesn't panic");
     match started {

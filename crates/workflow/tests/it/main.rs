@@ -35,6 +35,7 @@ macro_rules! on_both {
 
 mod broken;
 mod doubt;
+mod handling;
 mod protocols;
 mod records;
 

@@ -3,7 +3,11 @@
 //! `TINCTURE_PROTOCOLS=200` tries so many plans; without it a few.
 
 use crate::{EIGHT, lab::TestLab};
-use domain::{Attendance, Deck, ExperimentStatus, JournalEvent, Recipe, Step, Volume};
+use domain::{
+    Attendance, BlowOut, Deck, ExperimentStatus, Handling, JournalEvent, Mixing,
+    PipetteModel::{P20SingleGen2, P300SingleGen2, P1000SingleGen2},
+    Recipe, Step, TipPolicy, Volume,
+};
 use proptest::{
     prelude::*,
     strategy::ValueTree,
@@ -61,9 +65,16 @@ fn done(analysed: &Value) -> Doings {
             let (kind, params) = (command["commandType"].as_str()?, &command["params"]);
             let over_plate =
                 kind == "moveToWell" && params["labwareId"].as_str().is_some_and(|id| !id.contains("Trash"));
-            let counts = matches!(kind, "pickUpTip" | "aspirate" | "dispense" | "dropTip" | "blowout") || over_plate;
+            let counts = matches!(kind, "pickUpTip" | "aspirate" | "dispense" | "dropTip" | "blowout" | "touchTip")
+                || over_plate;
+            let in_trash = params["labwareId"].as_str().is_some_and(|id| id.contains("Trash"));
+            if kind == "dropTipInPlace" || (kind == "dropTip" && in_trash) {
+                return Some(("discard".to_owned(), String::new(), 0.0));
+            }
             let well = params["wellName"].as_str().unwrap_or_default().to_owned();
-            counts.then(|| (kind.to_owned(), well, params["volume"].as_f64().unwrap_or_default()))
+            // What it works out of held volumes is off by a bit of a float.
+            let volume = (params["volume"].as_f64().unwrap_or_default() * 1_000.0).round() / 1_000.0;
+            counts.then(|| (kind.to_owned(), well, volume))
         })
         .collect()
 }
@@ -76,8 +87,15 @@ fn meant<'a>(deck: &Deck, steps: impl Iterator<Item = &'a Step>) -> Doings {
             Step::PickUpTip { tip, .. } => said("pickUpTip", tip.to_string(), 0.0),
             Step::Aspirate { vial, volume, .. } => said("aspirate", vial.to_string(), volume.ul()),
             Step::Dispense { at, volume, .. } => said("dispense", at.to_string(), volume.ul()),
+            Step::AirGap { vial, volume, .. } => said("aspirate", vial.to_string(), volume.ul()),
+            Step::ExpelAir { at, volume, .. } => said("dispense", at.to_string(), volume.ul()),
+            Step::MixDraw { at, volume, .. } => said("aspirate", at.to_string(), volume.ul()),
+            Step::MixGive { at, volume, .. } => said("dispense", at.to_string(), volume.ul()),
+            Step::TouchTip { at, .. } => said("touchTip", at.to_string(), 0.0),
+            Step::BlowOutInto { at, .. } => said("blowout", at.to_string(), 0.0),
             Step::BlowOut { .. } => said("blowout", deck.waste.to_string(), 0.0),
             Step::ReturnTip { tip, .. } => said("dropTip", tip.to_string(), 0.0),
+            Step::DropInPlace { .. } => said("discard", String::new(), 0.0),
             Step::PickUpSensor { .. } => said("pickUpTip", deck.sensor_place.to_string(), 0.0),
             Step::MoveSensor { over, .. } => said("moveToWell", over.to_string(), 0.0),
             Step::ParkSensor { .. } => said("dropTip", deck.sensor_place.to_string(), 0.0),
@@ -100,6 +118,19 @@ fn read_back(deck: &Deck, json: &Value) -> Vec<Recipe> {
     let mixing = document.mixing(deck, &DyeSources::default());
     assert_eq!(mixing.problems, []);
     mixing.wells.into_values().collect()
+}
+
+fn handling() -> impl Strategy<Value = Handling> {
+    let mix = prop::option::of((1u8..=3, 5u32..=300))
+        .prop_map(|mix| mix.map(|(repetitions, ul)| Mixing { repetitions, volume: Volume::from_whole_ul(ul) }));
+    let tips = prop::sample::select(TipPolicy::ALL);
+    (tips, mix, any::<bool>(), any::<bool>(), 0u32..=20).prop_map(|(tips, mix, touch_tip, well, air)| Handling {
+        tips,
+        mix,
+        touch_tip,
+        blow_out: if well { BlowOut::Well } else { BlowOut::Waste },
+        air_gap: Volume::from_whole_ul(air),
+    })
 }
 
 async fn protocol(lab: &TestLab, detail: &ExperimentDetail, seen_as: SeenAs) -> Protocol {
@@ -125,9 +156,16 @@ async fn random_plans_pass_the_analyser_and_do_the_same_in_both_languages() {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let folder = tempfile::tempdir().expect("a folder");
     let mut expected = Vec::new();
-    for (deck, least) in [(Deck::default(), 200), (Deck::with_p20(), 10)] {
+    let p1000 = Some(P1000SingleGen2);
+    let decks = [
+        (Deck::default(), 200),
+        (Deck::with_p20(), 10),
+        (Deck::with_pipettes(p1000, Some(P300SingleGen2)), 200),
+        (Deck::with_pipettes(Some(P20SingleGen2), p1000), 10),
+    ];
+    for (number, (deck, least)) in decks.into_iter().enumerate() {
         let mut lab = None;
-        for index in 0..many / 2 {
+        for index in 0..many / 4 {
             // Before the quota of one lab's person is used up.
             if index % FEW == 0 {
                 let database = TestDatabase::sqlite().await;
@@ -135,9 +173,12 @@ async fn random_plans_pass_the_analyser_and_do_the_same_in_both_languages() {
             }
             let Some(lab) = &lab else { continue };
             let wells = wells(least).new_tree(&mut runner).expect("wells").current();
-            let detail = lab.experiment(lab.submit(&wells).await).await;
+            // Every other one as usual.
+            let handling = handling().new_tree(&mut runner).expect("a handling").current();
+            let handling = if index % 2 == 0 { Handling::default() } else { handling };
+            let detail = lab.experiment(lab.submit_handled(&wells, handling).await).await;
             let protocol = protocol(lab, &detail, SeenAs::Plan).await;
-            let name = format!("{least}-{index:03}");
+            let name = format!("{number}-{index:03}");
             write(folder.path(), &name, &protocol);
             let recipes: Vec<_> = detail.wells.iter().map(|(well, _)| well.recipe.clone()).collect();
             assert_eq!(imported(lab, &protocol.json()).await, recipes, "{name} comes back as what was asked for");

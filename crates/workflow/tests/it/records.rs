@@ -54,7 +54,8 @@ pub async fn a_robot_is_driven_on_whatever_it_is_called_and_wherever_it_is(datab
 }
 
 pub async fn a_pipette_that_is_missing_is_found_before_anything_moves(database: TestDatabase) {
-    let mut lab = TestLab::on_deck(database, f64::INFINITY, domain::Attendance::Virtual, Deck::with_p20()).await;
+    let mut lab = TestLab::new(database, f64::INFINITY).await;
+    lab.set_up(|setup| RobotSetup { deck: Some((&Deck::with_p20()).into()), ..setup }).await;
     lab.start_worker();
     let id = lab.submit(&EIGHT[..1]).await;
     let notice = async |lab: &TestLab| {

@@ -10,6 +10,8 @@
 //! up, faults that stay, kills between commits) every n-th case, so that each run plays the same. With
 //! `TINCTURE_SAGAS=all` everything. With `TINCTURE_SAGAS=` and a part of a case's name, only those:
 //!
+//! With `TINCTURE_SAGAS_HANDLING=all` the experiment is mixed, touched off, blown out into its wells and has air gaps.
+//!
 //! ```sh
 //! TINCTURE_SAGAS=operator/10-aspirate/crash-forgotten-moved@10 cargo test -p tincture-workflow --test sagas
 //! ```

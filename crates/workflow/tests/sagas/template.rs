@@ -4,7 +4,10 @@ use crate::{
     case::{Case, Database, Lacking},
     world::World,
 };
-use domain::{Attendance, Change, Deck, DeckCondition, ExperimentId, RobotKind, Role, Slot, UserId, Volume, WellName};
+use domain::{
+    Attendance, BlowOut, Change, Deck, DeckCondition, ExperimentId, Grain, Handling, Mixing, RobotKind, Role, Slot,
+    TipPolicy, UserId, Volume, WellName,
+};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -120,8 +123,8 @@ async fn furnish(store: &Store, case: &Case) -> Furnished {
         url: "http://nowhere.invalid:31950".to_owned(),
         sensor_url: "tcp://nowhere.invalid:9".to_owned(),
         attendance,
-        // Enough for a fault to come between two exposures of one look.
-        deck: Deck { reads: 2, ..Deck::default() },
+        // The white has two exposures all the same, with the light and without, for a fault to come between them.
+        deck: Deck { reads: 1, ..Deck::default() },
     };
     let robot = store.ensure_robot(robot).await.expect("a robot");
     let user = NewUser {
@@ -137,9 +140,24 @@ async fn furnish(store: &Store, case: &Case) -> Furnished {
         volumes: dyes.iter().map(|(dye, ul)| ((*dye).to_owned(), *ul)).collect::<BTreeMap<_, _>>(),
     };
     let wells = vec![well(&[("red", 60.0), ("blue", 40.0)]), well(&[("red", 30.0)])];
-    let request = ExperimentRequest { name: None, wells };
+    let request = ExperimentRequest { name: None, wells, handling: handling(kind) };
     let accepted = Lab::new(store.clone()).submit(&user, request, None, None).await.expect("accepted");
     Furnished { robot, user, experiment: accepted.experiment.experiment.id }
+}
+
+/// As usual; with `TINCTURE_SAGAS_HANDLING=all` mixed, touched off and whatever else a person may ask for, where the robot can
+/// be told that.
+fn handling(kind: RobotKind) -> Handling {
+    if kind.grain() == Grain::Mixtures || std::env::var_os("TINCTURE_SAGAS_HANDLING").is_none() {
+        return Handling::default();
+    }
+    Handling {
+        tips: TipPolicy::PerDye,
+        mix: Some(Mixing { repetitions: 2, volume: Volume::from_whole_ul(40) }),
+        touch_tip: true,
+        blow_out: BlowOut::Well,
+        air_gap: Volume::from_whole_ul(5),
+    }
 }
 
 fn red(deck: &Deck) -> WellName {

@@ -21,7 +21,7 @@ use std::{
 #[derive(Clone, Debug, PartialEq)]
 pub enum Nozzle {
     Nothing,
-    Tip { tip: WellName, of: DyeName, liquid: Volume },
+    Tip { tip: WellName, of: DyeName, liquid: Volume, met_a_well: bool },
     Sensor,
 }
 
@@ -153,6 +153,11 @@ impl World {
             Step::Dispense { dye, well, at: place, volume, .. } => {
                 self.dispense(Fallen { at, key, well: *well, dye: dye.clone(), volume: *volume }, *place);
             }
+            Step::AirGap { .. } | Step::ExpelAir { .. } => self.holds_liquid(step),
+            Step::MixDraw { at: place, volume, .. } => self.mix_draw(*place, *volume),
+            Step::MixGive { at: place, volume, .. } => self.mix_give(*place, *volume),
+            Step::TouchTip { .. } => self.meet_a_well(step),
+            Step::BlowOutInto { .. } => self.spot = Spot::Elsewhere,
             Step::BlowOut { .. } => self.blow_out(),
             Step::ReturnTip { tip, .. } => self.return_tip(*tip),
             Step::MoveToTrash { .. } => self.move_to_trash(),
@@ -176,7 +181,7 @@ impl World {
         if !self.rack.remove(&tip) {
             return self.violation(format!("there is no tip at {tip}"));
         }
-        self.nozzle = Nozzle::Tip { tip, of: dye.clone(), liquid: Volume::ZERO };
+        self.nozzle = Nozzle::Tip { tip, of: dye.clone(), liquid: Volume::ZERO, met_a_well: false };
         self.known_to_run = true;
     }
 
@@ -188,7 +193,7 @@ impl World {
         }
         self.vials.insert(vial, left.saturating_sub(volume));
         match &mut self.nozzle {
-            Nozzle::Tip { of, liquid, .. } if of == dye && liquid.is_zero() => *liquid = volume,
+            Nozzle::Tip { of, liquid, met_a_well: false, .. } if of == dye && liquid.is_zero() => *liquid = volume,
             held => {
                 let held = format!("{held:?}");
                 self.violation(format!("{volume} of {dye} are drawn into {held}"));
@@ -222,6 +227,52 @@ impl World {
         self.wells.entry(cell).or_default().push(fallen);
     }
 
+    fn holds_liquid(&mut self, step: &Step) {
+        self.spot = Spot::Elsewhere;
+        if !matches!(&self.nozzle, Nozzle::Tip { liquid, .. } if !liquid.is_zero()) {
+            self.violation(format!("{} with {:?}", step.name(), self.nozzle));
+        }
+    }
+
+    fn meet_a_well(&mut self, step: &Step) {
+        self.spot = Spot::Elsewhere;
+        match &mut self.nozzle {
+            Nozzle::Tip { met_a_well, .. } => *met_a_well = true,
+            held => {
+                let held = format!("{held:?}");
+                self.violation(format!("{} with {held}", step.name()));
+            }
+        }
+    }
+
+    fn mix_draw(&mut self, place: WellName, volume: Volume) {
+        self.spot = Spot::Elsewhere;
+        let held: Volume = self.wells.get(&(self.plate, place)).into_iter().flatten().map(|drop| drop.volume).sum();
+        if held < volume {
+            self.violation(format!("air is drawn from {place}"));
+        }
+        match &mut self.nozzle {
+            Nozzle::Tip { liquid, met_a_well, .. } if liquid.is_zero() => {
+                (*liquid, *met_a_well) = (volume, true);
+            }
+            held => {
+                let held = format!("{held:?}");
+                self.violation(format!("{volume} of {place} are drawn into {held}"));
+            }
+        }
+    }
+
+    fn mix_give(&mut self, place: WellName, volume: Volume) {
+        self.spot = Spot::Elsewhere;
+        match &mut self.nozzle {
+            Nozzle::Tip { liquid, met_a_well: true, .. } if *liquid == volume => *liquid = Volume::ZERO,
+            held => {
+                let held = format!("{held:?}");
+                self.violation(format!("{volume} are given back to {place} from {held}"));
+            }
+        }
+    }
+
     fn blow_out(&mut self) {
         self.spot = Spot::Elsewhere;
         match &mut self.nozzle {
@@ -239,7 +290,9 @@ impl World {
     fn return_tip(&mut self, place: WellName) {
         self.spot = Spot::Elsewhere;
         match self.nozzle.clone() {
-            Nozzle::Tip { tip, liquid, .. } if tip == place && liquid.is_zero() && !self.rack.contains(&place) => {
+            Nozzle::Tip { tip, liquid, met_a_well: false, .. }
+                if tip == place && liquid.is_zero() && !self.rack.contains(&place) =>
+            {
                 self.rack.insert(place);
             }
             held => self.violation(format!("{held:?} is returned to {place}")),

@@ -7,13 +7,13 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::Role;
+use domain::{Handling, Role};
 use request::{AppState, Caller, ClientIp, Problem, ProblemDocument, Told};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use telemetry::names;
 use utoipa::ToSchema;
-use views::ExperimentView;
+use views::{ExperimentView, HandlingBody};
 use workflow::{Accepted, ExperimentRequest, SubmitError, USUAL_PRIORITY, WellRequest};
 
 /// What is asked for.
@@ -28,13 +28,17 @@ pub struct CreateExperiment {
     /// Higher goes first; 0 unless given. Only operators and administrators give another.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i16>,
+    /// How liquids are handled: mixing, touching off, blowing out, air gaps, tips.
+    #[serde(default)]
+    #[schema(value_type = HandlingBody)]
+    handling: Handling,
 }
 
 /// One well to be mixed and measured.
 #[derive(Debug, ToSchema)]
 #[allow(dead_code, reason = "describes workflow's request to OpenAPI, which workflow knows nothing of")]
 pub struct CreateWell {
-    /// µL by dye: 0, or at least what the mounted pipettes measure (20 for a p300, 1 for a p20); at most 300 in all.
+    /// µL by dye: 0, or at least what the mounted pipettes measure (20 for a p300, 1 for a p20, 100 for a p1000); at most 300 in all.
     volumes: BTreeMap<String, f64>,
 }
 
@@ -76,8 +80,8 @@ pub async fn create(
     JsonBody(request): JsonBody<CreateExperiment>,
 ) -> Result<Response, Problem> {
     let key = idempotency::key(&headers)?;
-    let CreateExperiment { name, wells, priority } = request;
-    let (request, priority) = (ExperimentRequest { name, wells }, priority.unwrap_or(USUAL_PRIORITY));
+    let CreateExperiment { name, wells, priority, handling } = request;
+    let (request, priority) = (ExperimentRequest { name, wells, handling }, priority.unwrap_or(USUAL_PRIORITY));
     told.tell(state.changes.take(&identity, request.wells.len())?);
     let accepted = state.lab.submit_with_priority(&identity.user, request, priority, key, ip).await.map_err(refused)?;
     created(&state, accepted, identity.role()).await

@@ -22,7 +22,7 @@ use domain::{Control, ExperimentId, Role};
 use request::{AppState, Problem};
 use std::net::IpAddr;
 use store::{ControlOutcome, ExperimentDetail};
-use views::ExperimentView;
+use views::{ExperimentView, PlanView};
 
 /// An experiment that this person may see. Somebody else's is not told apart from none.
 async fn visible(state: &AppState, identity: &Identity, id: &str) -> Result<ExperimentDetail, Problem> {
@@ -36,7 +36,8 @@ async fn seen_by(state: &AppState, identity: &Identity, id: ExperimentId) -> Res
 async fn view(state: &AppState, detail: ExperimentDetail, reader: Role) -> Result<ExperimentView, Problem> {
     let progress = state.lab.progress(&detail).await?;
     let doubts = state.lab.doubts(&detail).await?;
-    Ok(ExperimentView::of(detail, progress, doubts, reader))
+    let outlook = state.lab.outlook(&detail).await?;
+    Ok(ExperimentView { plan: outlook.map(PlanView::from), ..ExperimentView::of(detail, progress, doubts, reader) })
 }
 
 /// Pauses, resumes or cancels: 200 when it is done, 202 when the robot's worker does it after the step in flight.

@@ -22,7 +22,7 @@ pub struct GroupTermsBody {
     /// Wells of each member from one refill to the next; 48 unless given. A new one counts from the next refill on.
     #[schema(minimum = 0, maximum = 1_000_000)]
     allowance: Option<i32>,
-    /// Wells that its teachers may grant beside them; 0 unless given. A new one counts at once.
+    /// Wells that its teachers may grant beside them; 96 unless given. A new one counts at once.
     #[schema(minimum = 0, maximum = 1_000_000)]
     reserve: Option<i32>,
     /// `never`, `weekly monday` (or another day), or `on` with up to 40 days: at the first moment of the day.

@@ -9,6 +9,6 @@ use request::Problem;
 /// wanted most when it is gone.
 pub async fn instance_metrics(State(health): State<Health>, headers: HeaderMap) -> Result<Text, Problem> {
     health.allow(&health.tokens.instance, &headers).await?;
-    health.tell_replica();
+    health.tell_database();
     Ok(Text(telemetry::metrics_text()))
 }

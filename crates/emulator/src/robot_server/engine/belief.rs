@@ -45,6 +45,8 @@ pub struct Pipette {
     pub mount: Mount,
     pub model: PipetteModel,
     pub tip: Option<Tip>,
+    /// The tip that the robot itself takes to hang on the mount, by whichever name the pipette took it.
+    pub carried: Option<Tip>,
     /// µL in the tip; `None` when the plunger isn't ready to aspirate.
     pub aspirated: Option<f64>,
 }
@@ -77,6 +79,11 @@ pub enum Update {
     PipetteLoaded(Pipette),
     TipAttached {
         pipette_id: String,
+        tip: Tip,
+    },
+    /// The robot has taken a tip of which the run won't know.
+    TipTaken {
+        mount: Mount,
         tip: Tip,
     },
     TipRemoved {
@@ -231,23 +238,44 @@ impl Engine {
                 }
             }
             Update::PipetteLoaded(pipette) => {
-                self.pipettes.retain(|loaded| loaded.id != pipette.id && loaded.mount != pipette.mount);
-                self.pipettes.push(pipette);
+                // One pipette may go by several names; what hangs on it doesn't depend on them.
+                let carried =
+                    self.pipettes.iter().find(|loaded| loaded.mount == pipette.mount).and_then(|one| one.carried);
+                self.pipettes.retain(|loaded| loaded.id != pipette.id);
+                self.pipettes.push(Pipette { carried, ..pipette });
             }
-            Update::TipAttached { pipette_id, tip } => self.change(&pipette_id, |pipette| {
-                pipette.tip = Some(tip);
-                pipette.aspirated = Some(0.0);
-            }),
-            Update::TipRemoved { pipette_id } => self.change(&pipette_id, |pipette| {
-                pipette.tip = None;
-                pipette.aspirated = None;
-            }),
+            Update::TipAttached { pipette_id, tip } => {
+                self.change(&pipette_id, |pipette| {
+                    pipette.tip = Some(tip);
+                    pipette.aspirated = Some(0.0);
+                });
+                self.carry(self.mount_of(&pipette_id), Some(tip));
+            }
+            Update::TipTaken { mount, tip } => self.carry(Some(mount), Some(tip)),
+            Update::TipRemoved { pipette_id } => {
+                self.change(&pipette_id, |pipette| {
+                    pipette.tip = None;
+                    pipette.aspirated = None;
+                });
+                self.carry(self.mount_of(&pipette_id), None);
+            }
             Update::Aspirated { pipette_id, ul } => self.change(&pipette_id, |pipette| pipette.aspirated = ul),
             Update::At(well) => self.at = well,
             Update::TrashSideUsed { over, side } => {
                 self.last_trash_sides.insert(over, side);
             }
         }
+    }
+
+    fn mount_of(&self, pipette_id: &str) -> Option<Mount> {
+        self.pipettes.iter().find(|pipette| pipette.id == pipette_id).map(|pipette| pipette.mount)
+    }
+
+    fn carry(&mut self, mount: Option<Mount>, tip: Option<Tip>) {
+        self.pipettes
+            .iter_mut()
+            .filter(|pipette| Some(pipette.mount) == mount)
+            .for_each(|pipette| pipette.carried = tip);
     }
 
     fn change(&mut self, pipette_id: &str, change: impl FnOnce(&mut Pipette)) {
@@ -258,6 +286,11 @@ impl Engine {
 
     pub(super) fn find_labware(&self, id: &str) -> Result<&Labware, CommandError> {
         self.labware.iter().find(|labware| labware.id == id).ok_or_else(|| CommandError::labware_not_loaded(id))
+    }
+
+    /// The same where the real engine looks it up without catching what that may raise.
+    pub(super) fn known_pipette(&self, id: &str) -> Result<&Pipette, CommandError> {
+        self.find_pipette(id).map_err(|_| CommandError::no_such_key(id))
     }
 
     pub(super) fn find_pipette(&self, id: &str) -> Result<&Pipette, CommandError> {

@@ -3,18 +3,17 @@
 use super::{
     belief::{CurrentWell, Engine, Labware, Pipette, Side},
     error::CommandError,
-    location::Location,
+    location::{Location, SLOTS},
     params::WellLocation,
     way::reach,
 };
 use crate::{
     labware::{Definition, Point, Well},
-    world::{Slot, nozzle_above_mount},
+    world::Slot,
 };
 
-/// How high the engine lets a GEN2 pipette's mount go: its home position (Opentrons' pipette definitions) less what the
-/// robot keeps from it (`z_retract_distance`), mm. That is far below where a homed mount really is.
-const HIGHEST_MOUNT_Z: f64 = 172.15 - 2.0;
+/// What the robot keeps from a mount's home (`z_retract_distance`), mm.
+const FROM_HOME: f64 = 2.0;
 /// The engine never plans to within this of the highest a tool's end can be, mm.
 const TOP_MARGIN: f64 = 1.0;
 /// How far above everything a pipette crosses the deck, and a single labware, mm.
@@ -184,6 +183,11 @@ impl Engine {
             let detail = format!("Cannot move pipette to {}, labware is off-deck.", labware.definition.load_name);
             return Err(CommandError::new("LocationNotAccessibleByPipetteError", detail));
         }
+        self.check_uncovered(labware)
+    }
+
+    /// Refuses labware on which other labware stands.
+    pub(super) fn check_uncovered(&self, labware: &Labware) -> Result<(), CommandError> {
         let on_top = Location::Labware { labware_id: labware.id.clone() };
         if self.labware.iter().any(|other| other.location == on_top) {
             let detail = format!("Cannot move to labware {}, labware has other labware stacked on top.", labware.id);
@@ -207,7 +211,7 @@ pub(super) struct Hurdle {
 
 /// The highest the end of what the engine believes to be on the pipette can be carried.
 fn ceiling(pipette: &Pipette) -> f64 {
-    HIGHEST_MOUNT_Z + nozzle_above_mount(pipette.model) - reach(pipette)
+    pipette.model.planned_home_mm() - FROM_HOME + pipette.model.nozzle_above_mount_mm() - reach(pipette)
 }
 
 /// The middle of an addressable area, where pipettes move to.
@@ -225,6 +229,11 @@ pub(super) fn area_width(name: &str) -> f64 {
 
 fn not_on_deck(area: &str) -> CommandError {
     CommandError::new("AreaNotInDeckConfigurationError", format!("{area} not provided by deck configuration."))
+}
+
+/// Whether an addressable area is a slot, of an OT-2 or a Flex.
+pub(super) fn is_slot_name(area: &str) -> bool {
+    SLOTS.contains(&area)
 }
 
 pub(super) fn slot_number(name: &str) -> Option<Slot> {

@@ -112,6 +112,11 @@ impl Engine {
             return plan.ending(Err(CommandError::new("InvalidPushOutVolumeError", detail)));
         }
         let volume_ul = asked.min(held);
+        let pushes_out = dispense.push_out.is_some_and(|push_out| push_out != 0.0);
+        if pushes_out && held - volume_ul > VOLUME_TOLERANCE {
+            let detail = "Cannot push_out on a dispense that does not leave the pipette empty";
+            return plan.ending(Err(CommandError::coded("CommandPreconditionViolated", "4004", detail)));
+        }
         let action = Action::Dispense { mount: pipette.mount, volume_ul, flow_ul_s: dispense.transfer.flow_rate };
         plan.then(Step::Act(action))
             .believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: Some(held - volume_ul) })
@@ -147,7 +152,8 @@ impl Engine {
         Ok(Plan::telling(json!({})))
     }
 
-    /// An OT-2's pipettes can't feel liquid; before that is told, all is checked that a Flex would check.
+    /// An OT-2's pipettes can't feel liquid, and have no settings for it by tip; before that is told, all is checked that a Flex
+    /// would check.
     pub(super) fn liquid_probe(&self, probe: &WellAction, nozzles: Nozzles) -> Result<Plan, CommandError> {
         let pipette = self.find_pipette(&probe.pipette_id)?;
         if pipette.tip.is_none() {
@@ -165,7 +171,8 @@ impl Engine {
             }
             Some(_) => {
                 let way = self.way_to_well(&probe.pipette_id, &probe.well, nozzles)?;
-                Ok(way.plan.ending(Err(CommandError::flex_only())))
+                let tip = pipette.tip.map_or(0.0, |tip| tip.volume);
+                Ok(way.plan.ending(Err(CommandError::no_such_key(&format!("t{tip}")))))
             }
         }
     }
@@ -183,11 +190,12 @@ impl Engine {
 
     pub(super) fn prepare_to_aspirate(&self, pipette_id: &str) -> Result<Plan, CommandError> {
         let pipette = self.find_pipette(pipette_id)?;
-        if pipette.tip.is_none() {
-            return Err(CommandError::no_tip());
+        if pipette.carried.is_none() {
+            let detail = "Cannot perform PREPARE_ASPIRATE without a tip attached.";
+            return Err(CommandError::coded("UnexpectedTipRemovalError", "3005", detail));
         }
-        let ready = Some(pipette.aspirated.unwrap_or(0.0));
-        Ok(Plan::telling(json!({})).believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: ready }))
+        // Whatever was in the tip, the real engine takes it for empty.
+        Ok(Plan::telling(json!({})).believing(Update::Aspirated { pipette_id: pipette.id.clone(), ul: Some(0.0) }))
     }
 }
 

@@ -2,22 +2,35 @@
 
 use super::{
     belief::{Engine, Labware, LabwareOffset, MAX_LOADED, Pipette, Update},
+    deck,
     error::CommandError,
     location::{Location, OffsetLocation},
     params::{LoadLabware, LoadPipette, MoveLabware},
-    pipettes::{facts, known_pipette},
+    pipettes::{facts, stands_in},
     plan::{Plan, Step},
     standing::physical,
 };
 use crate::labware::{Definition, standard, uri};
 use domain::Mount;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// The one addressable area beside slots to which labware may go, on a Flex.
+const GRIPPER_WASTE_CHUTE: &str = "gripperWasteChute";
+
 impl Engine {
     pub(super) fn load_labware(&self, load: &LoadLabware) -> Result<Plan, CommandError> {
-        self.check_location(&load.location)?;
+        if let Location::Area { addressable_area_name: area } = &load.location
+            && !deck::is_slot_name(area)
+        {
+            let detail = format!("Cannot load {} onto addressable area {area}", load.load_name);
+            return Err(CommandError::new("LabwareIsNotAllowedInLocationError", detail));
+        }
+        let stands_on_something = matches!(load.location, Location::Labware { .. } | Location::Module { .. });
+        if !stands_on_something {
+            self.check_location(&load.location)?;
+        }
         if self.labware().len() >= MAX_LOADED {
             let detail = format!("This emulator keeps at most {MAX_LOADED} labware a run.");
             return Err(CommandError::new("TooManyLabwareError", detail));
@@ -26,6 +39,9 @@ impl Engine {
             return Err(occupied(occupant, &load.location));
         }
         let definition = self.definition(load)?;
+        if stands_on_something {
+            self.check_location(&load.location)?;
+        }
         if let Location::Labware { labware_id } = &load.location {
             check_stacking(&definition, self.find_labware(labware_id)?)?;
         }
@@ -81,14 +97,27 @@ impl Engine {
             let detail = format!("Cannot move fixed trash labware '{}'.", labware.definition.load_name);
             return Err(CommandError::new("LabwareMovementNotAllowedError", detail));
         }
+        if let Location::Area { addressable_area_name: area } = &movement.new_location
+            && area != GRIPPER_WASTE_CHUTE
+            && !deck::is_slot_name(area)
+        {
+            let detail = format!("Cannot move {} to addressable area {area}", labware.definition.load_name);
+            return Err(CommandError::new("LabwareMovementNotAllowedError", detail));
+        }
         self.check_location(&movement.new_location)?;
-        if let Some(occupant) = self.occupant(&movement.new_location).filter(|occupant| occupant.id != labware.id) {
+        if let Some(occupant) = self.occupant(&movement.new_location) {
             return Err(occupied(occupant, &movement.new_location));
+        }
+        self.check_uncovered(labware)?;
+        if let Location::Labware { labware_id } = &movement.new_location {
+            let below = self.find_labware(labware_id)?;
+            self.check_uncovered(below)?;
+            check_stacking(&labware.definition, below)?;
         }
         if movement.strategy == "usingGripper" {
             return Err(CommandError::coded(
                 "NotSupportedOnRobotType",
-                "4000",
+                "4003",
                 "Labware movement using a gripper is not supported on the OT-2",
             ));
         }
@@ -96,6 +125,16 @@ impl Engine {
         let plan = Plan::doing(pauses.then_some(Step::AwaitResume).into_iter().collect());
         let location = movement.new_location.clone();
         Ok(plan.believing(Update::LabwareMoved { labware_id: labware.id.clone(), location }))
+    }
+
+    /// There is none to load; where labware stands that is found out first.
+    pub(super) fn no_module(&self, given: &Map<String, Value>) -> CommandError {
+        let slot_name = given.get("location").and_then(|location| location["slotName"].as_str()).unwrap_or_default();
+        let location = Location::Slot { slot_name: slot_name.to_owned() };
+        match self.occupant(&location) {
+            Some(occupant) => occupied(occupant, &location),
+            None => CommandError::new("ModuleNotAttachedError", "No available module found."),
+        }
     }
 
     pub(super) fn load_pipette(&self, load: &LoadPipette) -> Result<Plan, CommandError> {
@@ -111,19 +150,33 @@ impl Engine {
                 return Err(CommandError::new("InvalidLoadPipetteSpecsError", detail));
             }
         };
+        if let Some(version) = load.tip_overlap_not_after_version.as_deref()
+            && !is_tip_overlap_version(version)
+        {
+            let detail = format!("Tip overlap version specification {version} is invalid.");
+            return Err(CommandError::new("InvalidLoadPipetteSpecsError", detail));
+        }
         let wrong = |found: &str| {
             let side = load.mount.to_uppercase();
             let detail = format!("mount {side}: expected instrument {} but got {found}", load.pipette_name);
             CommandError::coded("FailedToLoadPipetteError", "3010", detail)
         };
         let model = self.mounted.on(mount).ok_or_else(|| wrong("None"))?;
-        if known_pipette(load.pipette_name) != Some(model) {
+        if !stands_in(model, load.pipette_name) {
             return Err(wrong(facts(model).model));
         }
-        let id = load.pipette_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-        let pipette = Pipette { id: id.clone(), mount, model, tip: None, aspirated: None };
+        let asked = load.pipette_id.clone().filter(|id| !id.is_empty());
+        let id = asked.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let pipette = Pipette { id: id.clone(), mount, model, tip: None, carried: None, aspirated: None };
         Ok(Plan::telling(json!({"pipetteId": id})).believing(Update::PipetteLoaded(pipette)))
     }
+}
+
+/// `v` and a number.
+fn is_tip_overlap_version(version: &str) -> bool {
+    version
+        .strip_prefix('v')
+        .is_some_and(|number| !number.is_empty() && number.chars().all(|digit| digit.is_ascii_digit()))
 }
 
 /// Refuses labware on what it wasn't made to stand on.

@@ -1,6 +1,6 @@
 //! Where labware stands: what a client may call it, and pydantic's complaints about what it may not.
 
-use crate::robot_server::body::{Fields, not_permitted};
+use crate::robot_server::body::{self, Fields, not_permitted};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ pub enum Location {
 }
 
 /// Deck slots by their OT-2 names, then by their Flex names row by row from the back.
-const SLOTS: &[&str] = &[
+pub(super) const SLOTS: &[&str] = &[
     "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "A1", "A2", "A3", "B1", "B2", "B3", "C1", "C2",
     "C3", "D1", "D2", "D3",
 ];
@@ -41,7 +41,7 @@ pub(super) fn location(fields: &mut Fields<'_>, name: &str) -> Location {
     let place = fields.place(name);
     match fields.raw(name) {
         None => {
-            fields.complain(name, "field required");
+            fields.complain_of_absence(name);
             Location::Unknown
         }
         Some(Value::String(text)) if text == "offDeck" => Location::Named("offDeck"),
@@ -53,13 +53,10 @@ pub(super) fn location(fields: &mut Fields<'_>, name: &str) -> Location {
 }
 
 fn known_location(value: &Value) -> Option<Location> {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-    let slot = |name: String| {
-        let slot = SLOTS.iter().copied().find(|slot| *slot == name)?;
-        Some(Location::Slot { slot_name: ot2_slot(slot) })
-    };
-    if let Some(name) = text("slotName") {
-        return slot(name);
+    let text = |name: &str| body::as_text(value.get(name)?).ok();
+    let slot = value.get("slotName").and_then(Value::as_str);
+    if let Some(slot) = SLOTS.iter().copied().find(|known| Some(*known) == slot) {
+        return Some(Location::Slot { slot_name: ot2_slot(slot) });
     }
     let module = text("moduleId").map(|module_id| Location::Module { module_id });
     let labware = text("labwareId").map(|labware_id| Location::Labware { labware_id });
@@ -78,7 +75,7 @@ pub struct OffsetLocation {
     pub(super) definition_uri: Option<String>,
 }
 
-const MODULES: &[&str] = &[
+pub(super) const MODULES: &[&str] = &[
     "temperatureModuleV1",
     "temperatureModuleV2",
     "magneticModuleV1",
@@ -90,10 +87,15 @@ const MODULES: &[&str] = &[
     "absorbanceReaderV1",
 ];
 
+/// The slot that an object names, as an OT-2 calls it.
+pub(super) fn slot(fields: &mut Fields<'_>) -> String {
+    ot2_slot(fields.choice("slotName", SLOTS))
+}
+
 /// Reads where an offset counts.
 pub fn offset_location(fields: &mut Fields<'_>) -> OffsetLocation {
     OffsetLocation {
-        slot_name: ot2_slot(fields.choice("slotName", SLOTS)),
+        slot_name: slot(fields),
         module_model: fields.optional_choice("moduleModel", MODULES),
         definition_uri: fields.optional_text("definitionUri"),
     }
@@ -101,6 +103,13 @@ pub fn offset_location(fields: &mut Fields<'_>) -> OffsetLocation {
 
 /// A location is a union, and pydantic tells what is wrong with each of its members.
 fn complain_of_location(fields: &mut Fields<'_>, place: &str, value: &Value) {
+    if body::as_object(value).is_none() {
+        for _ in 0..4 {
+            fields.complain_at(place, "value is not a valid dict");
+        }
+        fields.complain_at(place, "unexpected value; permitted: 'offDeck'");
+        return;
+    }
     let slot = if value.get("slotName").is_some() { not_permitted(SLOTS) } else { "field required".to_owned() };
     fields.complain_at(format!("{place}/slotName"), slot);
     fields.complain_at(format!("{place}/moduleId"), "field required");

@@ -10,6 +10,8 @@ pub struct PipetteFacts {
     pub serial: &'static str,
     pub min_volume: f64,
     pub max_volume: f64,
+    /// The tips it knows, by what they hold.
+    tip_volumes: &'static [f64],
     /// How far a usual tip slides over the nozzle.
     usual_tip_overlap: f64,
     /// The same for those of racks with their own, by load name (Opentrons' pipette definitions, version 2).
@@ -17,6 +19,11 @@ pub struct PipetteFacts {
 }
 
 impl PipetteFacts {
+    /// Whether it knows tips that hold so much. One that holds more than the pipette is as good as one that it fills.
+    pub fn knows_tip_of(&self, volume: f64) -> bool {
+        self.tip_volumes.contains(&volume.min(self.max_volume))
+    }
+
     /// How far a tip of that rack slides over the nozzle.
     pub fn tip_overlap(&self, rack: &str) -> f64 {
         let own = self.tip_overlaps.iter().find(|(load_name, _)| *load_name == rack);
@@ -24,38 +31,78 @@ impl PipetteFacts {
     }
 }
 
-/// Facts of the two pipettes this robot can carry.
-pub const fn facts(model: PipetteModel) -> PipetteFacts {
-    match model {
-        PipetteModel::P300SingleGen2 => PipetteFacts {
-            name: "p300_single_gen2",
-            model: "p300_single_v2.1",
-            serial: "P3HSV2120230101",
-            min_volume: 20.0,
-            max_volume: 300.0,
-            usual_tip_overlap: 8.2,
-            tip_overlaps: &[],
-        },
-        PipetteModel::P20SingleGen2 => PipetteFacts {
-            name: "p20_single_gen2",
-            model: "p20_single_v2.2",
-            serial: "P20SV2220230101",
-            min_volume: 1.0,
-            max_volume: 20.0,
-            usual_tip_overlap: 8.25,
-            tip_overlaps: &[("eppendorf_96_tiprack_10ul_eptips", 8.4), ("geb_96_tiprack_10ul", 8.3)],
-        },
+/// Facts of a pipette that this robot can carry (Opentrons' pipette definitions).
+pub fn facts(model: PipetteModel) -> PipetteFacts {
+    let (variant, serial, usual_tip_overlap, tip_overlaps): (_, _, _, &[(&str, f64)]) = match model {
+        PipetteModel::P10Single => (
+            "p10_single_v1.5",
+            "P10SV1520230101",
+            3.29,
+            &[("eppendorf_96_tiprack_10ul_eptips", 1.0), ("geb_96_tiprack_10ul", 6.2)],
+        ),
+        PipetteModel::P20SingleGen2 => (
+            "p20_single_v2.2",
+            "P20SV2220230101",
+            8.25,
+            &[("eppendorf_96_tiprack_10ul_eptips", 8.4), ("geb_96_tiprack_10ul", 8.3)],
+        ),
+        PipetteModel::P50Single => ("p50_single_v1.5", "P50SV1520230101", 7.47, &[("tipone_96_tiprack_200ul", 6.1)]),
+        PipetteModel::P300Single => ("p300_single_v1.5", "P3HSV1520230101", 7.47, &[("tipone_96_tiprack_200ul", 6.1)]),
+        PipetteModel::P300SingleGen2 => ("p300_single_v2.1", "P3HSV2120230101", 8.2, &[]),
+        PipetteModel::P1000Single => (
+            "p1000_single_v1.5",
+            "P1KSV1520230101",
+            7.95,
+            &[("eppendorf_96_tiprack_1000ul_eptips", 0.0), ("geb_96_tiprack_1000ul", 11.2)],
+        ),
+        PipetteModel::P1000SingleGen2 => (
+            "p1000_single_v2.2",
+            "P1KSV2220230101",
+            9.7,
+            &[
+                ("opentrons_96_tiprack_1000ul", 11.5),
+                ("opentrons_96_filtertiprack_1000ul", 11.5),
+                ("geb_96_tiprack_1000ul", 9.5),
+            ],
+        ),
+    };
+    PipetteFacts {
+        name: model.load_name(),
+        model: variant,
+        serial,
+        min_volume: model.least().ul(),
+        max_volume: model.most().ul(),
+        tip_volumes: tip_volumes(model),
+        usual_tip_overlap,
+        tip_overlaps,
     }
 }
 
-/// The pipette that this robot could carry where a client asks for one of that name. A GEN2 pipette stands in for its GEN1
-/// forerunner.
-pub fn known_pipette(name: &str) -> Option<PipetteModel> {
-    match name {
-        "p300_single" | "p300_single_gen2" => Some(PipetteModel::P300SingleGen2),
-        "p10_single" | "p20_single_gen2" => Some(PipetteModel::P20SingleGen2),
-        _ => None,
+/// The tips that a pipette knows, by what they hold, µL (Opentrons' pipette definitions).
+const fn tip_volumes(model: PipetteModel) -> &'static [f64] {
+    match model {
+        PipetteModel::P10Single => &[10.0],
+        PipetteModel::P20SingleGen2 => &[10.0, 20.0],
+        PipetteModel::P50Single => &[50.0, 200.0, 300.0],
+        PipetteModel::P300Single | PipetteModel::P300SingleGen2 => &[200.0, 300.0],
+        PipetteModel::P1000Single | PipetteModel::P1000SingleGen2 => &[1_000.0],
     }
+}
+
+/// The pipette that is meant by a name.
+pub fn known_pipette(name: &str) -> Option<PipetteModel> {
+    name.parse().ok()
+}
+
+/// Whether the robot takes `mounted` where a client asks for `name`: a GEN2 pipette stands in for its GEN1 forerunner.
+pub fn stands_in(mounted: PipetteModel, name: &str) -> bool {
+    let forerunner = match mounted {
+        PipetteModel::P20SingleGen2 => "p10_single",
+        PipetteModel::P300SingleGen2 => "p300_single",
+        PipetteModel::P1000SingleGen2 => "p1000_single",
+        _ => return mounted.load_name() == name,
+    };
+    [mounted.load_name(), forerunner].contains(&name)
 }
 
 /// Which pipettes hang on the robot.

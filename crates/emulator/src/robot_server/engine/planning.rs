@@ -9,7 +9,7 @@ use super::{
     tips::letting_go,
     way::tool_end,
 };
-use crate::world::Action;
+use crate::world::{Action, GantryAxis};
 use domain::Mount;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -19,6 +19,9 @@ impl Engine {
     pub fn plan(&self, params: &Params, nozzles: Nozzles) -> Result<Plan, CommandError> {
         match params {
             Params::Home(home) => {
+                if home.skip_if_mount_position_ok.is_some() {
+                    return Ok(Plan::telling(json!({})).believing(Update::At(None)));
+                }
                 let axes = home.axes.as_deref().unwrap_or_default();
                 check_axes(axes, &format!("{axes:?} includes axes that are"))?;
                 Ok(Plan::doing(homing(home)).believing(Update::At(None)))
@@ -34,7 +37,7 @@ impl Engine {
             }
             Params::MoveLabware(movement) => self.move_labware(movement),
             Params::LoadPipette(load) => self.load_pipette(load),
-            Params::LoadModule(_) => Err(CommandError::new("ModuleNotAttachedError", "No available module found.")),
+            Params::LoadModule(given) => Err(self.no_module(given)),
             Params::LoadLiquid(load) => self.load_liquid(load),
             Params::PickUpTip(pick_up) => self.pick_up_tip(pick_up, nozzles),
             Params::DropTip(drop) => self.drop_tip(drop, nozzles),
@@ -75,7 +78,7 @@ impl Engine {
             Params::MoveRelative(go) => self.move_relative(go, nozzles),
             Params::MoveToAddressableArea(go) => {
                 let at = deck::area_position(&go.addressable_area_name)? + go.offset;
-                let pipette = self.find_pipette(&go.pipette_id)?;
+                let pipette = self.known_pipette(&go.pipette_id)?;
                 let highest = Self::highest_goal(pipette) + go.offset.z;
                 let at = if go.stay_at_highest_possible_z { at.at_height(highest) } else { at };
                 let hurdle = self.hurdle(pipette, None, go.movement.minimum_z_height);
@@ -121,19 +124,17 @@ fn check_axes(axes: &[&str], said: &str) -> Result<(), CommandError> {
 }
 
 fn homing(home: &Home) -> Vec<Step> {
-    if home.skip_if_mount_position_ok.is_some() {
-        return Vec::new();
-    }
-    match &home.axes {
-        None => vec![Step::Act(Action::Home)],
-        Some(axes) if axes.iter().any(|axis| matches!(*axis, "x" | "y")) => vec![Step::Act(Action::Home)],
+    match home.axes.as_deref() {
+        // No axes are all axes, however that is said.
+        None | Some([]) => vec![Step::Act(Action::Home)],
         Some(axes) => axes.iter().flat_map(|axis| retraction(axis)).collect(),
     }
 }
 
 fn retraction(axis: &str) -> Vec<Step> {
     match axis {
-        "x" | "y" => vec![Step::Act(Action::Home)],
+        "x" => vec![Step::Act(Action::HomeAxis { axis: GantryAxis::X })],
+        "y" => vec![Step::Act(Action::HomeAxis { axis: GantryAxis::Y })],
         "leftZ" => vec![Step::Act(Action::RaiseMount { mount: Mount::Left })],
         "rightZ" => vec![Step::Act(Action::RaiseMount { mount: Mount::Right })],
         _ => Vec::new(),

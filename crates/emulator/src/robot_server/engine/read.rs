@@ -1,7 +1,7 @@
 //! Reads what a command asks for, with pydantic's complaints about what can't be.
 
 use super::{
-    location::location,
+    location::{MODULES, location, slot},
     params::{
         BlowOut, BlowOutInPlace, ConfigureForVolume, ConfigureNozzleLayout, Dispense, DispenseInPlace, DropTip,
         DropTipInPlace, Home, LabwareOnly, LoadLabware, LoadLiquid, LoadPipette, MoveLabware, MoveRelative, MoveToArea,
@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     labware::Point,
-    robot_server::body::{Fields, not_permitted},
+    robot_server::body::{Fields, as_object, not_permitted},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Reads the parameters of a command that [`command_type`](super::command_type::command_type) knows.
 pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
@@ -25,11 +25,11 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
         "reloadLabware" => Params::ReloadLabware(LabwareOnly { labware_id: fields.text("labwareId") }),
         "moveLabware" => Params::MoveLabware(move_labware(fields)),
         "loadPipette" => Params::LoadPipette(load_pipette(fields)),
-        "loadModule" => Params::LoadModule(as_given(fields, &["model", "location"])),
+        "loadModule" => Params::LoadModule(load_module(fields)),
         "loadLiquid" => Params::LoadLiquid(LoadLiquid {
             liquid_id: fields.text("liquidId"),
             labware_id: fields.text("labwareId"),
-            volume_by_well: fields.object("volumeByWell", |volumes| volumes.given()),
+            volume_by_well: fields.object("volumeByWell", volumes),
         }),
         "pickUpTip" => Params::PickUpTip(WellAction { well: well(fields), pipette_id: fields.text("pipetteId") }),
         "dropTip" => Params::DropTip(drop_tip(fields)),
@@ -46,7 +46,7 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
         "touchTip" => Params::TouchTip(TouchTip {
             well: well(fields),
             pipette_id: fields.text("pipetteId"),
-            radius: fields.optional_number("radius").unwrap_or(1.0),
+            radius: radius(fields),
             speed: fields.optional_number("speed"),
         }),
         "prepareToAspirate" => Params::PrepareToAspirate(pipette(fields)),
@@ -56,7 +56,7 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
         }),
         "configureNozzleLayout" => Params::ConfigureNozzleLayout(ConfigureNozzleLayout {
             pipette_id: fields.text("pipetteId"),
-            configuration_params: fields.object("configurationParams", nozzle_layout),
+            configuration_params: nozzle_layout(fields),
         }),
         "moveToWell" => Params::MoveToWell(MoveToWell {
             movement: movement(fields),
@@ -95,25 +95,45 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
         }),
         "waitForResume" | "pause" => Params::WaitForResume(WaitForResume { message: fields.optional_text("message") }),
         "setRailLights" => Params::SetRailLights(SetRailLights { on: fields.truth("on") }),
-        "comment" => Params::Remark(as_given(fields, &["message"])),
-        "setStatusBar" => Params::Remark(as_given(fields, &["animation"])),
+        "comment" => {
+            fields.text("message");
+            Params::Remark(as_given(fields, &[]))
+        }
+        "setStatusBar" => {
+            fields.choice("animation", &["idle", "confirm", "updating", "disco", "off"]);
+            Params::Remark(as_given(fields, &[]))
+        }
         "custom" => Params::Remark(as_given(fields, &[])),
         "absorbanceReader/initialize" | "absorbanceReader/measure" => {
             fields.whole("sampleWavelength");
             Params::Module(as_given(fields, &["moduleId"]))
         }
+        "temperatureModule/setTargetTemperature"
+        | "heaterShaker/setTargetTemperature"
+        | "thermocycler/setTargetBlockTemperature"
+        | "thermocycler/setTargetLidTemperature" => module(fields, "celsius"),
+        "magneticModule/engage" => module(fields, "height"),
+        "heaterShaker/setAndWaitForShakeSpeed" => module(fields, "rpm"),
         name if name.contains("Module/") || name.starts_with("heaterShaker/") || name.starts_with("thermocycler/") => {
             Params::Module(as_given(fields, &["moduleId"]))
         }
         "unsafe/dropTipInPlace" => {
             fields.optional_truth("homeAfter");
-            Params::FlexOnly(as_given(fields, &["pipetteId"]))
+            fields.text("pipetteId");
+            Params::FlexOnly(as_given(fields, &[]))
         }
         "unsafe/blowOutInPlace" => {
             fields.positive("flowRate");
-            Params::FlexOnly(as_given(fields, &["pipetteId"]))
+            fields.text("pipetteId");
+            Params::FlexOnly(as_given(fields, &[]))
         }
-        "unsafe/updatePositionEstimators" | "unsafe/engageAxes" => Params::FlexOnly(as_given(fields, &["axes"])),
+        "unsafe/updatePositionEstimators" | "unsafe/engageAxes" => {
+            if fields.raw("axes").is_none() {
+                fields.complain_of_absence("axes");
+            }
+            axes(fields);
+            Params::FlexOnly(as_given(fields, &[]))
+        }
         "calibration/calibrateGripper" => {
             fields.choice("jaw", &["front", "rear"]);
             Params::FlexOnly(as_given(fields, &[]))
@@ -122,41 +142,122 @@ pub fn read_params(command_type: &str, fields: &mut Fields<'_>) -> Params {
             fields.choice("mount", MOUNTS);
             Params::FlexOnly(as_given(fields, &["moduleId", "labwareId"]))
         }
-        "calibration/calibratePipette" | "calibration/moveToMaintenancePosition" => {
+        "calibration/calibratePipette" => {
             fields.choice("mount", MOUNTS);
             Params::FlexOnly(as_given(fields, &[]))
+        }
+        "calibration/moveToMaintenancePosition" => {
+            fields.choice("mount", MOUNTS);
+            fields.refuse_null("maintenancePosition");
+            let asked = fields.optional_choice("maintenancePosition", &["attachPlate", "attachInstrument"]);
+            let mut given = as_given(fields, &[]);
+            given.insert("maintenancePosition".to_owned(), asked.unwrap_or("attachInstrument").into());
+            Params::FlexOnly(given)
         }
         _ => Params::FlexOnly(as_given(fields, &[])),
     }
 }
 
-/// Which nozzles are to be used; without a style, all.
+/// A command that sets a module to a number.
+fn module(fields: &mut Fields<'_>, number: &str) -> Params {
+    fields.number(number);
+    Params::Module(as_given(fields, &["moduleId"]))
+}
+
+/// Which nozzles are to be used; without a style, all. It is one of five shapes; when it fits none, pydantic tells what is wrong
+/// with each of them.
 fn nozzle_layout(fields: &mut Fields<'_>) -> Map<String, Value> {
-    const PRIMARY: &[&str] = &["A1", "H1", "A12", "H12"];
-    match fields.optional_choice("style", &["ALL", "SINGLE", "ROW", "COLUMN", "QUADRANT"]) {
-        Some("SINGLE" | "ROW" | "COLUMN") => drop(fields.choice("primaryNozzle", PRIMARY)),
-        Some("QUADRANT") => {
-            fields.choice("primaryNozzle", PRIMARY);
-            fields.text("frontRightNozzle");
-            fields.text("backLeftNozzle");
-        }
-        _ => {}
+    const NAME: &str = "configurationParams";
+    if fields.raw(NAME).is_some_and(|asked| as_object(asked).is_none()) {
+        (0..5).for_each(|_| fields.complain(NAME, "value is not a valid dict"));
+        return Map::new();
     }
-    fields.given()
+    fields.object(NAME, fitting_layout)
+}
+
+fn fitting_layout(fields: &mut Fields<'_>) -> Map<String, Value> {
+    const SHAPES: &[(&str, &[&str])] = &[
+        ("ALL", &[]),
+        ("SINGLE", &["primaryNozzle"]),
+        ("ROW", &["primaryNozzle"]),
+        ("COLUMN", &["primaryNozzle"]),
+        ("QUADRANT", &["primaryNozzle", "frontRightNozzle", "backLeftNozzle"]),
+    ];
+    let mut given = fields.given();
+    let style = given.get("style").cloned();
+    let problems: Vec<Vec<_>> = SHAPES.iter().map(|shape| not_of_shape(fields, style.as_ref(), *shape)).collect();
+    match problems.iter().position(Vec::is_empty) {
+        Some(fits) => {
+            given.entry("style").or_insert_with(|| SHAPES.get(fits).map_or("ALL", |(style, _)| *style).into());
+        }
+        None => problems.into_iter().flatten().for_each(|(name, detail)| fields.complain(name, detail)),
+    }
+    given
+}
+
+/// What keeps a layout from being of that shape.
+fn not_of_shape(
+    fields: &Fields<'_>,
+    style: Option<&Value>,
+    (shape, nozzles): (&'static str, &'static [&'static str]),
+) -> Vec<(&'static str, String)> {
+    const PRIMARY: [&str; 4] = ["A1", "H1", "A12", "H12"];
+    let mut problems = Vec::new();
+    if style.is_some_and(|style| style != shape) {
+        problems.push(("style", format!("unexpected value; permitted: '{shape}'")));
+    }
+    for name in nozzles.iter().copied() {
+        let wrong = match fields.raw(name) {
+            None => Some("field required".to_owned()),
+            Some(nozzle) if name == "primaryNozzle" && !PRIMARY.iter().any(|known| nozzle == known) => {
+                Some("unexpected value; permitted: 'A1', 'H1', 'A12', 'H12'".to_owned())
+            }
+            Some(_) => None,
+        };
+        problems.extend(wrong.map(|detail| (name, detail)));
+    }
+    problems
+}
+
+/// µL by well.
+fn volumes(fields: &mut Fields<'_>) -> Map<String, Value> {
+    let given = fields.given();
+    for well in given.keys() {
+        fields.number(well);
+    }
+    given
+}
+
+fn radius(fields: &mut Fields<'_>) -> f64 {
+    fields.refuse_null("radius");
+    fields.optional_number("radius").unwrap_or(1.0)
+}
+
+fn load_module(fields: &mut Fields<'_>) -> Map<String, Value> {
+    fields.choice("model", MODULES);
+    let slot = fields.object("location", slot);
+    let mut given = as_given(fields, &[]);
+    given.insert("location".to_owned(), json!({ "slotName": slot }));
+    given
 }
 
 const AXES: &[&str] = &["x", "y", "leftZ", "rightZ", "leftPlunger", "rightPlunger", "extensionZ", "extensionJaw"];
 
 fn home(fields: &mut Fields<'_>) -> Home {
-    let axes = fields.raw("axes").map(|axes| axes.as_array().cloned().unwrap_or_default());
-    let axes = axes.map(|axes| {
-        let known = |axis: &Value| AXES.iter().copied().find(|known| axis.as_str() == Some(known));
-        if axes.iter().any(|axis| known(axis).is_none()) {
-            fields.complain("axes/0", not_permitted(AXES));
-        }
-        axes.iter().filter_map(known).collect()
-    });
+    let axes = axes(fields);
     Home { axes, skip_if_mount_position_ok: fields.optional_choice("skipIfMountPositionOk", MOUNTS) }
+}
+
+fn axes(fields: &mut Fields<'_>) -> Option<Vec<&'static str>> {
+    let Some(asked) = fields.raw("axes")?.as_array() else {
+        fields.complain("axes", "value is not a valid list");
+        return None;
+    };
+    let known = |axis: &Value| AXES.iter().copied().find(|known| axis.as_str() == Some(known));
+    for index in (0..asked.len()).filter(|index| asked.get(*index).and_then(known).is_none()) {
+        fields.complain(&format!("axes/{index}"), not_permitted(AXES));
+    }
+    Some(asked.iter().filter_map(known).collect())
 }
 
 const MOUNTS: &[&str] = &["left", "right", "extension"];
@@ -224,17 +325,25 @@ fn well(fields: &mut Fields<'_>) -> Well {
 }
 
 fn well_location(fields: &mut Fields<'_>, default: &'static str, origins: &[&'static str]) -> WellLocation {
-    let read = |inner: &mut Fields<'_>| WellLocation {
-        origin: inner.optional_choice("origin", origins).unwrap_or(default),
-        offset: inner.optional_object("offset", offset).unwrap_or_default(),
+    let read = |inner: &mut Fields<'_>| {
+        inner.refuse_null("origin");
+        inner.refuse_null("offset");
+        WellLocation {
+            origin: inner.optional_choice("origin", origins).unwrap_or(default),
+            offset: inner.optional_object("offset", offset).unwrap_or_default(),
+        }
     };
+    fields.refuse_null("wellLocation");
     let nowhere = WellLocation { origin: default, offset: Point::default() };
     fields.optional_object("wellLocation", read).unwrap_or(nowhere)
 }
 
 /// An offset: each coordinate may be left out.
 fn offset(fields: &mut Fields<'_>) -> Point {
-    let mut coordinate = |name| fields.optional_number(name).unwrap_or(0.0);
+    let mut coordinate = |name| {
+        fields.refuse_null(name);
+        fields.optional_number(name).unwrap_or(0.0)
+    };
     Point::new(coordinate("x"), coordinate("y"), coordinate("z"))
 }
 
@@ -271,6 +380,7 @@ fn blow_out_in_place(fields: &mut Fields<'_>) -> BlowOutInPlace {
 }
 
 fn movement(fields: &mut Fields<'_>) -> Movement {
+    fields.refuse_null("forceDirect");
     Movement {
         minimum_z_height: fields.optional_number("minimumZHeight"),
         force_direct: fields.optional_truth("forceDirect").unwrap_or(false),
@@ -279,6 +389,8 @@ fn movement(fields: &mut Fields<'_>) -> Movement {
 }
 
 fn move_to_area(fields: &mut Fields<'_>) -> MoveToArea {
+    fields.refuse_null("offset");
+    fields.refuse_null("stayAtHighestPossibleZ");
     MoveToArea {
         movement: movement(fields),
         pipette_id: fields.text("pipetteId"),
@@ -289,6 +401,7 @@ fn move_to_area(fields: &mut Fields<'_>) -> MoveToArea {
 }
 
 fn move_to_drop(fields: &mut Fields<'_>) -> MoveToAreaForDropTip {
+    fields.refuse_null("offset");
     MoveToAreaForDropTip {
         movement: movement(fields),
         pipette_id: fields.text("pipetteId"),
@@ -303,7 +416,7 @@ fn move_to_drop(fields: &mut Fields<'_>) -> MoveToAreaForDropTip {
 fn as_given(fields: &mut Fields<'_>, required: &[&str]) -> Map<String, Value> {
     for name in required.iter().copied() {
         if fields.raw(name).is_none() {
-            fields.complain(name, "field required");
+            fields.complain_of_absence(name);
         }
     }
     fields.given()

@@ -34,7 +34,9 @@ fn kind(definition: &Definition) -> LabwareKind {
         return LabwareKind::Vessels;
     }
     let capacity_ul = definition.wells.values().map(|well| well.capacity_ul).fold(0.0, f64::max);
-    let model = if capacity_ul <= 20.0 { PipetteModel::P20SingleGen2 } else { PipetteModel::P300SingleGen2 };
+    let made_for = [PipetteModel::P20SingleGen2, PipetteModel::P300SingleGen2];
+    let model = made_for.into_iter().find(|model| capacity_ul <= model.most().ul());
+    let model = model.unwrap_or(PipetteModel::P1000SingleGen2);
     let overlap_mm = facts(model).tip_overlap(&definition.load_name);
     LabwareKind::TipRack { length_mm: definition.tip_length, overlap_mm, capacity_ul }
 }

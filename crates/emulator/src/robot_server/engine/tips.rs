@@ -21,7 +21,7 @@ impl Engine {
             let detail = format!("Cannot pick up tip from {}, which is not a tip rack.", labware.definition.load_name);
             return Ok(way.plan.ending(Err(CommandError::new("LabwareIsNotTipRackError", detail))));
         }
-        if pipette.tip.is_some() {
+        if pipette.carried.is_some() {
             let detail = "Cannot perform pick_up_tip with a tip already attached.";
             return Ok(way.plan.ending(Err(CommandError::coded("UnexpectedTipAttachError", "3012", detail))));
         }
@@ -33,6 +33,13 @@ impl Engine {
             volume: well.capacity_ul,
             diameter: well.size().0,
         };
+        let plan = way.plan.then(Step::Act(Action::PickUpTip { mount: pipette.mount }));
+        if !facts(pipette.model).knows_tip_of(tip.volume) {
+            // It is found out when the tip hangs there already.
+            let key = format!("<PipetteTipType.t{0}: {0}>", tip.volume);
+            let unknown = CommandError::python("KeyError", &key, &format!("({key},)"));
+            return Ok(plan.believing(Update::TipTaken { mount: pipette.mount, tip }).ending(Err(unknown)));
+        }
         let result = json!({
             "position": way.position,
             "tipVolume": tip.volume,
@@ -40,16 +47,21 @@ impl Engine {
             "tipDiameter": tip.diameter,
         });
         let attached = Update::TipAttached { pipette_id: pipette.id.clone(), tip };
-        let plan = way.plan.then(Step::Act(Action::PickUpTip { mount: pipette.mount }));
         Ok(plan.believing(attached).ending(Ok(result)))
     }
 
     pub(super) fn drop_tip(&self, drop: &DropTip, nozzles: Nozzles) -> Result<Plan, CommandError> {
         let labware = self.find_labware(&drop.labware_id)?;
-        let well = deck::find_well(labware, &drop.well_name)?;
         let mut side_used = None;
-        let mut location = Self::drop_location(labware, &drop.well_location);
+        let usual = WellLocation { origin: "default", offset: Point::default() };
+        let asked = if drop.alternate_drop_location { &usual } else { &drop.well_location };
+        if asked.origin == "default" && labware.definition.is_tip_rack {
+            // How far a tip goes back into its rack is the pipette's.
+            self.find_pipette(&drop.pipette_id)?;
+        }
+        let mut location = Self::drop_location(labware, asked);
         if drop.alternate_drop_location && labware.definition.is_fixed_trash {
+            let well = deck::find_well(labware, &drop.well_name)?;
             let (side, x) = self.next_trash_side(&drop.labware_id, well.size().0);
             location = WellLocation { origin: "top", offset: Point::new(x, 0.0, 0.0) };
             side_used = Some(Update::TrashSideUsed { over: drop.labware_id.clone(), side });
@@ -65,7 +77,10 @@ impl Engine {
 
     pub(super) fn move_to_drop(&self, go: &MoveToAreaForDropTip, nozzles: Nozzles) -> Result<Plan, CommandError> {
         let middle = deck::area_position(&go.addressable_area_name)?;
-        let pipette = self.find_pipette(&go.pipette_id)?;
+        let pipette = match go.alternate_drop_location {
+            true => self.find_pipette(&go.pipette_id)?,
+            false => self.known_pipette(&go.pipette_id)?,
+        };
         let (side, x) = self.next_trash_side(&go.addressable_area_name, deck::area_width(&go.addressable_area_name));
         let offset = if go.alternate_drop_location { Point::new(x, 0.0, 0.0) } else { go.offset };
         let hurdle = self.hurdle(pipette, None, go.movement.minimum_z_height);

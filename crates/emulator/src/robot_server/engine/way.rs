@@ -33,7 +33,7 @@ impl Way {
 
 impl Engine {
     pub(super) fn move_relative(&self, go: &MoveRelative, nozzles: Nozzles) -> Result<Plan, CommandError> {
-        let pipette = self.find_pipette(&go.pipette_id)?;
+        let pipette = self.known_pipette(&go.pipette_id)?;
         let by = match go.axis {
             "x" => Point::new(go.distance, 0.0, 0.0),
             "y" => Point::new(0.0, go.distance, 0.0),
@@ -53,9 +53,9 @@ impl Engine {
         if labware.definition.is_tip_rack {
             return Err(CommandError::new("LabwareIsTipRackError", "Cannot touch tip on tip rack"));
         }
+        let way = self.way_to_well(&touch.pipette_id, &touch.well, nozzles)?;
         let well = deck::find_well(labware, &touch.well.well_name)?;
         let (x, y) = (well.size().0 / 2.0 * touch.radius, well.size().1 / 2.0 * touch.radius);
-        let way = self.way_to_well(&touch.pipette_id, &touch.well, nozzles)?;
         let pipette = self.find_pipette(&touch.pipette_id)?;
         let result = way.result();
         let edges = [(x, 0.0), (-x, 0.0), (0.0, 0.0), (0.0, y), (0.0, -y), (0.0, 0.0)];
@@ -79,7 +79,7 @@ impl Engine {
         nozzles: Nozzles,
     ) -> Result<Way, CommandError> {
         self.check_accessible(self.find_labware(&well.labware_id)?)?;
-        let pipette = self.find_pipette(pipette_id).map_err(|_| CommandError::no_such_key(pipette_id))?;
+        let pipette = self.known_pipette(pipette_id)?;
         let position = self.well_position(&well.labware_id, &well.well_name, &well.well_location)?;
         let here = CurrentWell {
             pipette_id: pipette_id.to_owned(),
@@ -122,9 +122,9 @@ impl Engine {
     }
 }
 
-/// How far below the nozzle the engine believes the tool to reach.
+/// How far below the nozzle the robot believes the tool to reach.
 pub(super) fn reach(pipette: &Pipette) -> f64 {
-    pipette.tip.map_or(0.0, |tip| tip.length)
+    pipette.carried.map_or(0.0, |tip| tip.length)
 }
 
 pub(super) fn tool_end(pipette: &Pipette, nozzles: Nozzles) -> Point {

@@ -7,7 +7,7 @@ use crate::{
         body::Fields,
         error::{ApiError, FieldProblem},
         faults::{self, Faults},
-        lock,
+        lock, mishaps,
     },
     world::{self, Effect, Entry, PLATE_SLOT, SensorFaults, Slot, TIPS_300_SLOT, VIALS_SLOT, World, WorldError},
 };
@@ -215,13 +215,19 @@ async fn nozzles(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) 
 /// The faults still to come.
 async fn faults(State(robot): State<Arc<Robot>>) -> Json<Value> {
     let of_requests = lock(&robot.faults).clone();
-    Json(told(&Faults { of_requests, of_commands: robot.hardware.failures() }))
+    let of_lab = world::lock(robot.hardware.world()).mishaps().to_vec();
+    Json(told(&Faults { of_requests, of_commands: robot.hardware.failures(), of_lab, deeds: Vec::new() }))
 }
 
 /// `{"faults": […]}` ([`faults::read`]) instead of those before; an empty list ends them all.
 async fn set_faults(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError>) -> Result<Json<Value>, Problem> {
     let faults = faults::read(&read(body)?).map_err(unreadable)?;
     let told = told(&faults);
+    {
+        let mut world = world::lock(robot.hardware.world());
+        mishaps::carry_out(&faults.deeds, &mut world)?;
+        world.befall(faults.of_lab);
+    }
     *lock(&robot.faults) = faults.of_requests;
     robot.hardware.fail(faults.of_commands);
     Ok(Json(told))
@@ -229,7 +235,9 @@ async fn set_faults(State(robot): State<Arc<Robot>>, body: Result<Body, ApiError
 
 fn told(faults: &Faults) -> Value {
     let of_requests = faults.of_requests.iter().map(|fault| json!(fault));
-    json!({"data": of_requests.chain(faults.of_commands.iter().map(|failure| json!(failure))).collect::<Vec<_>>()})
+    let of_commands = faults.of_commands.iter().map(|failure| json!(failure));
+    let of_lab = faults.of_lab.iter().map(|mishap| json!(mishap));
+    json!({"data": of_requests.chain(of_commands).chain(of_lab).collect::<Vec<_>>()})
 }
 
 /// An operator's hands aren't at the deck long after they were asked for: with a `sequence`, an act is refused when

@@ -60,6 +60,8 @@ pub async fn modules(headers: HeaderMap) -> Answer {
     ok(json!({"data": [], "meta": meta(0, 0)}))
 }
 
-pub async fn door() -> Answer {
-    ok(json!({"data": {"status": "closed", "doorRequiredClosedForProtocol": false}}))
+pub async fn door(State(robot): State<Arc<Robot>>) -> Answer {
+    let status = if robot.hardware.door_is_open() { "open" } else { "closed" };
+    let is_required = robot.hardware.settings().needs_closed_door();
+    ok(json!({"data": {"status": status, "doorRequiredClosedForProtocol": is_required}}))
 }

@@ -3,6 +3,7 @@
 //! A *legacy* route refuses with `{"message"}`, a *modern* one with `{"errors"}`; both need the version header. The
 //! emulator's own routes, below `/emulator`, need none.
 
+mod camera;
 mod client_data;
 mod deck;
 mod emulator;
@@ -12,12 +13,16 @@ mod health;
 mod instruments;
 mod maintenance_runs;
 mod motion;
+mod openapi;
+mod pipette_settings;
 mod protocols;
 mod run_commands;
 mod runs;
+mod sessions;
 mod settings;
 mod stateless_commands;
 mod system;
+mod wifi;
 
 use super::{Robot, boot, error::ApiError, faults, origin, version};
 use axum::{
@@ -29,6 +34,8 @@ use axum::{
 use std::sync::Arc;
 
 pub use deck::standard_deck;
+pub use pipette_settings::Overrides;
+pub use wifi::Key as WifiKey;
 
 /// Labware definitions are the largest bodies; a 1536-well plate is under a megabyte.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -39,6 +46,7 @@ pub fn router(robot: Arc<Robot>) -> Router {
         .merge(legacy())
         .merge(modern())
         .merge(emulator::router())
+        .route("/openapi.json", get(openapi::get))
         .fallback(|| async { ApiError::not_found("BadRequest", "Bad Request", "Not Found") })
         .layer(from_fn_with_state(Arc::clone(&robot), boot::gate))
         .layer(from_fn_with_state(Arc::clone(&robot), faults::strike))
@@ -61,8 +69,19 @@ fn legacy() -> Router<Arc<Robot>> {
         .route("/pipettes", get(instruments::pipettes))
         .route("/settings", get(settings::get).post(settings::change))
         .route("/settings/robot", get(settings::robot))
+        .route("/settings/reset", post(settings::reset))
         .route("/settings/reset/options", get(settings::reset_options))
-        .route("/settings/pipettes", get(settings::pipettes))
+        .route("/settings/log_level/local", post(settings::log_level))
+        .route("/settings/log_level/upstream", post(settings::log_level_upstream))
+        .route("/settings/pipettes", get(pipette_settings::list))
+        .route("/settings/pipettes/{id}", get(pipette_settings::get).patch(pipette_settings::change))
+        .route("/camera/picture", post(camera::picture))
+        .route("/wifi/list", get(wifi::list))
+        .route("/wifi/configure", post(wifi::configure))
+        .route("/wifi/disconnect", post(wifi::disconnect))
+        .route("/wifi/keys", get(wifi::keys).post(wifi::add_key))
+        .route("/wifi/keys/{id}", axum::routing::delete(wifi::remove_key))
+        .route("/wifi/eap-options", get(wifi::eap_options))
         .route("/calibration/status", get(settings::calibration))
         .route("/networking/status", get(system::networking))
         .route("/logs/{name}", get(system::logs))
@@ -80,6 +99,9 @@ fn modern() -> Router<Arc<Robot>> {
         .route("/clientData", axum::routing::delete(client_data::delete_all))
         .route("/clientData/{key}", put(client_data::put).get(client_data::get).delete(client_data::delete))
         .route("/system/time", get(system::time))
+        .route("/sessions", get(sessions::list).post(sessions::create))
+        .route("/sessions/{id}", get(sessions::missing).delete(sessions::missing))
+        .route("/sessions/{id}/commands/execute", post(sessions::missing_for_command))
         .route("/protocols", get(protocols::list).post(protocols::create))
         .route("/protocols/ids", get(protocols::ids))
         .route("/protocols/{id}", get(protocols::get).delete(protocols::delete))

@@ -1,8 +1,20 @@
-//! `/settings` and the calibration status: how this robot is set up. Nothing of it can be changed.
+//! `/settings` and the calibration status: how this robot is set up. What is set is kept until it is switched off, and but for the
+//! door's safety switch nothing depends on it.
 
-use super::exchange::{Answer, LegacyBody, ok};
-use crate::robot_server::{body::Fields, error::ApiError};
+use super::{
+    deck::standard_deck,
+    exchange::{Answer, LegacyBody, ok},
+};
+use crate::robot_server::{
+    Robot,
+    body::{Fields, not_permitted},
+    error::ApiError,
+    lock,
+    settings::{DOOR_SAFETY, Settings},
+};
+use axum::{extract::State, http::StatusCode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const FLAGS: &[(&str, Option<&str>, &str, &str)] = &[
     (
@@ -32,7 +44,7 @@ const FLAGS: &[(&str, Option<&str>, &str, &str)] = &[
          pipettes.",
     ),
     (
-        "enableDoorSafetySwitch",
+        DOOR_SAFETY,
         None,
         "Enable robot door safety switch",
         "Automatically pause protocols when robot door opens. Opening the robot door during a run will pause your robot \
@@ -40,7 +52,11 @@ const FLAGS: &[(&str, Option<&str>, &str, &str)] = &[
     ),
 ];
 
-pub async fn get() -> Answer {
+pub async fn get(State(robot): State<Arc<Robot>>) -> Answer {
+    ok(told(&robot.hardware.settings()))
+}
+
+fn told(settings: &Settings) -> Value {
     let flag = |(id, old_id, title, description): &(&str, Option<&str>, &str, &str)| {
         json!({
             "id": id,
@@ -48,24 +64,26 @@ pub async fn get() -> Answer {
             "title": title,
             "description": description,
             "restart_required": false,
-            "value": null,
+            "value": settings.get(id),
         })
     };
-    ok(json!({"settings": FLAGS.iter().map(flag).collect::<Vec<_>>(), "links": {}}))
+    json!({"settings": FLAGS.iter().map(flag).collect::<Vec<_>>(), "links": {}})
 }
 
-/// Takes a change of a known flag and keeps the robot as it is: no flag concerns a virtual robot.
-pub async fn change(LegacyBody(body): LegacyBody) -> Answer {
+/// Sets a flag; `null` puts it back.
+pub async fn change(State(robot): State<Arc<Robot>>, LegacyBody(body): LegacyBody) -> Answer {
     let mut fields = Fields::of(&body, "");
     let id = fields.text("id");
-    fields.optional_truth("value");
+    let value = fields.optional_truth("value");
     fields.finish().map_err(|problems| ApiError::legacy_invalid_fields(&problems))?;
-    if FLAGS.iter().any(|(known, ..)| *known == id) {
-        return get().await;
+    if let Some((flag, ..)) = FLAGS.iter().find(|(known, ..)| *known == id) {
+        let mut settings = robot.hardware.settings();
+        settings.set(flag, value);
+        return ok(told(&settings));
     }
     let id: String = id.chars().take(100).collect();
     let message = format!("{id} is not recognized");
-    Err(ApiError::Legacy { status: axum::http::StatusCode::BAD_REQUEST, message })
+    Err(ApiError::Legacy { status: StatusCode::BAD_REQUEST, message })
 }
 
 pub async fn robot() -> Answer {
@@ -96,12 +114,74 @@ fn currents(default: [f64; 6], board_2_1: [f64; 6]) -> Value {
     json!({"default": by_axis(default), "2.1": by_axis(board_2_1)})
 }
 
+/// What an OT-2 can forget: an id, a name, and what is lost.
+const RESETS: &[(&str, &str, &str)] = &[
+    ("bootScripts", "Boot Scripts", "Clear custom boot scripts"),
+    ("deckCalibration", "Deck Calibration", "Clear deck calibration (will also clear pipette offset)"),
+    ("pipetteOffsetCalibrations", "Pipette Offset Calibrations", "Clear pipette offset calibrations"),
+    (
+        "tipLengthCalibrations",
+        "Tip Length Calibrations",
+        "Clear tip length calibrations (will also clear pipette offset)",
+    ),
+    ("runsHistory", "Clear Runs History", "Erase this device's stored history of protocols and runs."),
+    (DECK_CONFIGURATION, "Deck Configuration", "Clear deck configuration"),
+    ("authorizedKeys", "SSH Authorized Keys", "Clear the ssh authorized keys"),
+];
+const DECK_CONFIGURATION: &str = "deckConfiguration";
+/// What only a Flex can forget.
+const FLEX_RESETS: &[&str] = &["gripperOffsetCalibrations", "onDeviceDisplay", "moduleCalibration"];
+
 pub async fn reset_options() -> Answer {
-    ok(json!({"options": []}))
+    let option =
+        |(id, name, description): &(&str, &str, &str)| json!({"id": id, "name": name, "description": description});
+    ok(json!({"options": RESETS.iter().map(option).collect::<Vec<_>>()}))
 }
 
-pub async fn pipettes() -> Answer {
-    ok(json!({}))
+/// `{"deckConfiguration": true}`. The deck's configuration is all that there is to forget here; runs, which the real server forgets
+/// at its next start, are forgotten then by themselves.
+pub async fn reset(State(robot): State<Arc<Robot>>, LegacyBody(body): LegacyBody) -> Answer {
+    let mut fields = Fields::of(&body, "body");
+    let mut asked = Vec::new();
+    for id in fields.given().keys() {
+        let of_ot2 = RESETS.iter().map(|(known, ..)| *known).find(|known| known == id);
+        let Some(known) = of_ot2.or_else(|| FLEX_RESETS.iter().copied().find(|known| known == id)) else {
+            let known: Vec<_> = RESETS.iter().map(|(known, ..)| *known).chain(FLEX_RESETS.iter().copied()).collect();
+            fields.complain("__key__", not_permitted(&known));
+            continue;
+        };
+        asked.push((known, fields.truth(known)));
+    }
+    fields.finish().map_err(|problems| ApiError::legacy_invalid_fields(&problems))?;
+    let of_flex: Vec<_> = asked.iter().map(|(id, _)| *id).filter(|id| FLEX_RESETS.contains(id)).collect();
+    if !of_flex.is_empty() {
+        let message = format!("{} is not a valid reset option.", of_flex.join(" "));
+        return Err(ApiError::Legacy { status: StatusCode::FORBIDDEN, message });
+    }
+    let wanted: Vec<_> = asked.iter().filter(|(_, wanted)| *wanted).map(|(id, _)| *id).collect();
+    if wanted.contains(&DECK_CONFIGURATION) {
+        *lock(&robot.deck) = standard_deck();
+    }
+    let message = match wanted.as_slice() {
+        [] => "Nothing to do".to_owned(),
+        wanted => format!("Options '{}' were reset", wanted.join(", ")),
+    };
+    ok(json!({"message": message}))
+}
+
+pub async fn log_level(LegacyBody(body): LegacyBody) -> Answer {
+    let mut fields = Fields::of(&body, "body");
+    let level = fields.optional_choice("log_level", &["debug", "info", "warning", "error"]);
+    fields.finish().map_err(|problems| ApiError::legacy_invalid_fields(&problems))?;
+    match level {
+        Some(level) => ok(json!({"message": format!("log_level set to LogLevels.{level}")})),
+        None => Err(ApiError::legacy_invalid("log_level must be set".to_owned())),
+    }
+}
+
+pub async fn log_level_upstream(LegacyBody(_): LegacyBody) -> Answer {
+    let message = "API Discontinued - log streaming removed".to_owned();
+    Err(ApiError::Legacy { status: StatusCode::GONE, message })
 }
 
 pub async fn calibration() -> Answer {

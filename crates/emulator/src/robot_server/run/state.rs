@@ -36,6 +36,13 @@ pub struct RunAction {
     pub action_type: ActionType,
 }
 
+/// Whether the door keeps runs from going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    IsNoMatter,
+    StopsRuns,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Setup,
@@ -240,13 +247,24 @@ impl State {
         }
     }
 
-    pub(super) fn act(&mut self, action_type: ActionType) -> Result<RunAction, ApiError> {
+    /// A played run goes no further than it has come.
+    pub(super) fn stand_still(&mut self) {
+        if self.phase == Phase::Running && self.outcome.is_none() {
+            self.phase = Phase::Paused;
+        }
+    }
+
+    pub(super) fn act(&mut self, action_type: ActionType, door: Door) -> Result<RunAction, ApiError> {
         self.check_action(action_type)?;
+        let is_blocked = door == Door::StopsRuns && self.phase == Phase::Paused && self.outcome.is_none();
+        if is_blocked && action_type == ActionType::Play {
+            return Err(action_not_allowed("RobotDoorOpenError", "Front door or top window is currently open."));
+        }
         match action_type {
             // A start is taken without looking whether there is still something to be started.
             ActionType::Play if self.outcome.is_some() => {}
             ActionType::Play => {
-                self.phase = Phase::Running;
+                self.phase = if door == Door::StopsRuns { Phase::Paused } else { Phase::Running };
                 self.started_at.get_or_insert_with(timestamp);
             }
             ActionType::Pause => self.phase = Phase::Paused,

@@ -2,7 +2,7 @@
 
 use super::{
     page::Page,
-    state::{ActionType, Next, Outcome, Phase, RunAction, State},
+    state::{ActionType, Door, Next, Outcome, Phase, RunAction, State},
 };
 use crate::{
     robot_server::{
@@ -190,8 +190,9 @@ impl Run {
 
     /// Plays, pauses or stops.
     pub fn act(&self, action_type: ActionType) -> Result<RunAction, ApiError> {
+        let door = if self.hardware.door_stops_runs() { Door::StopsRuns } else { Door::IsNoMatter };
         let mut state = self.state();
-        let action = state.act(action_type)?;
+        let action = state.act(action_type, door)?;
         let is_over = state.outcome.is_some();
         let halts = action_type == ActionType::Stop && state.was_started() && state.completed_at.is_none();
         drop(state);
@@ -207,7 +208,11 @@ impl Run {
 
     /// The run as the API tells it.
     pub fn describe(&self, current: bool) -> Value {
-        self.state().describe(&self.id, &self.created_at, current)
+        let mut told = self.state().describe(&self.id, &self.created_at, current);
+        if told["status"] == "paused" && self.hardware.door_stops_runs() {
+            told["status"] = "blocked-by-open-door".into();
+        }
+        told
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -221,6 +226,9 @@ impl Run {
 
     async fn work(self: Arc<Self>) {
         loop {
+            if self.hardware.door_stops_runs() {
+                self.state().stand_still();
+            }
             let next = self.state().next();
             match next {
                 Next::Command(index) => self.execute(index).await,

@@ -106,6 +106,12 @@ const fn needs_tool(step: &Step) -> bool {
         step,
         Step::Aspirate { .. }
             | Step::Dispense { .. }
+            | Step::AirGap { .. }
+            | Step::ExpelAir { .. }
+            | Step::MixDraw { .. }
+            | Step::MixGive { .. }
+            | Step::TouchTip { .. }
+            | Step::BlowOutInto { .. }
             | Step::BlowOut { .. }
             | Step::ReturnTip { .. }
             | Step::DropInPlace { .. }

@@ -2,10 +2,13 @@
 
 use super::{Act, Protocol, READING_S, literal, own_definitions, pieces, rack, side};
 use crate::ot2::{
-    command::{ASPIRATE_ABOVE_BOTTOM_MM, BLOW_OUT_BELOW_TOP_MM, PARK_BELOW_TOP_MM, SENSOR_BELOW_TOP_MM, flow_ul_s},
+    command::{
+        AIR_ABOVE_TOP_MM, ASPIRATE_ABOVE_BOTTOM_MM, BLOW_OUT_BELOW_TOP_MM, PARK_BELOW_TOP_MM, SENSOR_BELOW_TOP_MM,
+        TOUCH_BELOW_TOP_MM, TOUCH_RADIUS, flow_ul_s,
+    },
     labware,
 };
-use domain::{Mount, Step, labware::LabwareName};
+use domain::{Mixing, Mount, Step, labware::LabwareName};
 use std::fmt::Write as _;
 
 pub(super) fn write(protocol: &Protocol) -> String {
@@ -83,6 +86,27 @@ fn said(protocol: &Protocol, act: &Act<'_>) -> String {
             Step::Dispense { mount, at, volume, .. } => {
                 let (hand, volume) = (side(*mount), volume.ul());
                 format!("{hand}.dispense({volume}, plate[\"{at}\"].bottom({}))", deck.dispense_height_mm)
+            }
+            Step::AirGap { mount, vial, volume } => {
+                format!("{}.aspirate({}, vials[\"{vial}\"].top({AIR_ABOVE_TOP_MM}))", side(*mount), volume.ul())
+            }
+            Step::ExpelAir { mount, at, volume } => {
+                format!("{}.dispense({}, plate[\"{at}\"].top({AIR_ABOVE_TOP_MM}))", side(*mount), volume.ul())
+            }
+            Step::MixDraw { mount, at, volume, .. } => {
+                let height = Mixing::ABOVE_BOTTOM_MM;
+                format!("{}.aspirate({}, plate[\"{at}\"].bottom({height}))", side(*mount), volume.ul())
+            }
+            Step::MixGive { mount, at, volume, .. } => {
+                let height = Mixing::ABOVE_BOTTOM_MM;
+                format!("{}.dispense({}, plate[\"{at}\"].bottom({height}))", side(*mount), volume.ul())
+            }
+            Step::TouchTip { mount, at } => {
+                let (hand, below) = (side(*mount), -TOUCH_BELOW_TOP_MM);
+                format!("{hand}.touch_tip(plate[\"{at}\"], radius={TOUCH_RADIUS}, v_offset={below})")
+            }
+            Step::BlowOutInto { mount, at } => {
+                format!("{}.blow_out(plate[\"{at}\"].bottom({}))", side(*mount), deck.dispense_height_mm)
             }
             Step::BlowOut { mount } => {
                 format!("{}.blow_out(vials[\"{}\"].top({}))", side(*mount), deck.waste, -BLOW_OUT_BELOW_TOP_MM)

@@ -299,6 +299,7 @@ mod tests {
             dye: "red".parse().expect("a dye"),
             liquid: Volume::from_whole_ul(microlitres),
             certain: false,
+            used_in: None,
         };
         let offered = |tool: &Tool| nozzle(tool).into_iter().map(|(value, _)| value).collect::<Vec<_>>();
         assert_eq!(offered(&tip(60)), ["tip_with_liquid", "empty_tip", "nothing"]);
