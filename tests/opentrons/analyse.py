@@ -1,6 +1,6 @@
 """Has Opentrons' analyser read every protocol of a folder, and prints what it makes of each as one JSON document.
 
-    analyse.py FOLDER  →  {"name.py": {"errors": [...], "commands": [{"commandType": ..., "params": {...}}, ...]}, ...}
+    analyse.py FOLDER  →  {"name.py": {"errors": [...], "commands": [{"commandType": ..., "params": {...}}, ...], "analysis": {...}}, ...}
 
 One process for all of them: to start one takes longer than to analyse ten.
 """
@@ -21,7 +21,7 @@ def read(protocol: Path, output: Path) -> dict:
         pass
     found = json.loads(output.read_text())
     commands = [{key: command.get(key) for key in ("commandType", "params", "error")} for command in found["commands"]]
-    return {"errors": [error["detail"] for error in found["errors"]], "commands": commands}
+    return {"errors": [error["detail"] for error in found["errors"]], "commands": commands, "analysis": found}
 
 
 def main() -> None:

@@ -233,6 +233,75 @@ fn migrating_twice_changes_nothing() {
     assert!(run(on(directory.path(), &["migrate"])).stdout.contains("up to date"));
 }
 
+/// A class of protocols that many labs have: dyes of a reservoir over a plate, read by the real analyser.
+#[test]
+fn a_python_protocol_is_analysed_imported_and_asked_for_once() {
+    let python = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/opentrons-venv/bin/python");
+    let python =
+        std::env::var("TINCTURE_TEST_OPENTRONS").map_or(python.to_owned(), |venv| format!("{venv}/bin/python"));
+    assert!(std::path::Path::new(&python).is_file(), "no {python}: scripts/test.sh makes it");
+    let directory = migrated();
+    let lab = |arguments: &[&str]| run(on(directory.path(), arguments));
+    assert!(
+        lab(&["robot", "add", "bench-1", "--url", "http://127.0.0.1:1", "--sensor", "tcp://127.0.0.1:1"])
+            .status
+            .success()
+    );
+    assert!(lab(&["user", "create", "ada@example.org", "--quota", "10"]).status.success());
+    let file = directory.path().join("dyes.py");
+    let source = |ending: &str| {
+        format!(
+            "metadata = {{'protocolName': 'Reds to blues', 'apiLevel': '2.15'}}\n\
+             def run(protocol):\n    \
+                 plate = protocol.load_labware('corning_96_wellplate_360ul_flat', 5)\n    \
+                 pool = protocol.load_labware('nest_12_reservoir_15ml', 2)\n    \
+                 tips = protocol.load_labware('opentrons_96_tiprack_300ul', 4)\n    \
+                 pipette = protocol.load_instrument('p300_single_gen2', 'left', tip_racks=[tips])\n    \
+                 red = protocol.define_liquid('Red', 'a dye', '#ff0000')\n    \
+                 pool['A1'].load_liquid(red, 9000)\n    \
+                 pipette.distribute([30, 60, 90], pool['A1'], plate.wells()[:3], air_gap=5)\n    \
+                 pipette.transfer([90, 60, 30], pool['A2'], plate.wells()[:3], new_tip='always', mix_after=(2, 50), \
+                 touch_tip=True, blow_out=True, blowout_location='destination well')\n{ending}"
+        )
+    };
+    std::fs::write(&file, source("")).expect("written");
+    let file = file.to_str().expect("text");
+    let unnamed = lab(&["protocol", "import", file]);
+    assert!(!unnamed.status.success() && unnamed.stderr.contains("--opentrons PYTHON"), "{unnamed:?}");
+    let import = |more: &[&str]| lab(&[&["protocol", "import", file, "--opentrons", &python], more].concat());
+    let unsaid = import(&[]);
+    assert!(!unsaid.status.success(), "{unsaid:?}");
+    assert!(
+        unsaid.stdout.contains("line 10 and 2 more: draws from A2 of nest_12_reservoir_15ml (slot 2)"),
+        "{unsaid:?}"
+    );
+    let asking = ["--dye", "2/A2=blue", "--submit", "--key", "once", "--as", "ada@example.org"];
+    for said in ["7 wells of quota are left", "asked for before with this key; 7 wells"] {
+        let taken = import(&asking);
+        assert!(taken.status.success() && taken.stderr.contains(said), "{taken:?}");
+        for line in [
+            "On bench-1: 3 wells, 2 tips, 180 µL of blue, 180 µL of red",
+            "A1   blue 90 µL, red 30 µL",
+            "C1   blue 30 µL, red 90 µL",
+        ] {
+            assert!(taken.stdout.contains(line), "{line}: {taken:?}");
+        }
+    }
+    assert_eq!(lab(&["experiment", "list"]).stdout.matches("Reds to blues").count(), 1);
+    // Line by line what is in the way, and the analysis by itself.
+    std::fs::write(file, source("    pipette.transfer(50, plate['A1'], plate['D1'])\n    protocol.pause('look')\n"))
+        .expect("written");
+    let analysis = lab(&["protocol", "analyse", file, "--opentrons", &python]).stdout;
+    let read = directory.path().join("dyes.json");
+    std::fs::write(&read, analysis).expect("written");
+    let refused = lab(&["protocol", "import", read.to_str().expect("text"), "--dye", "2/A2=blue", "--json"]);
+    assert!(!refused.status.success(), "{refused:?}");
+    let refused: serde_json::Value = serde_json::from_str(&refused.stdout).expect("JSON");
+    let lines: Vec<_> =
+        refused["problems"].as_array().expect("a list").iter().map(|one| one["line"].as_u64()).collect();
+    assert_eq!(lines, [Some(11), Some(12)], "{refused}");
+}
+
 /// Only `migrate` and `up` make or change a database.
 #[test]
 fn a_mistyped_path_makes_no_database() {
@@ -243,6 +312,7 @@ fn a_mistyped_path_makes_no_database() {
         &["user", "create", "ada@example.org"],
         &["robot", "list"],
         &["experiment", "list"],
+        &["protocol", "import", "/dev/null"],
         &["keys", "list"],
         &["serve", "--listen", "127.0.0.1:0"],
         &["worker"],

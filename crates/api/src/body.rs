@@ -33,15 +33,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(
-                FaultCode::InvalidRequest,
-                "send the body as JSON, with Content-Type: application/json",
-            )
-            .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-        }
-        parse(&read(request.into_body()).await?).map(Self)
+        check_json(request.headers())?;
+        let too_large = "a body has at most 1 MiB; an experiment has at most 96 wells";
+        parse(&read(request.into_body(), LARGEST_BODY, too_large).await?).map(Self)
     }
+}
+
+/// A JSON document of at most `MOST` bytes, as it came: whoever reads it knows its format.
+#[derive(Clone, Debug)]
+pub struct Document<const MOST: usize>(pub Vec<u8>);
+
+impl<S: Send + Sync, const MOST: usize> FromRequest<S> for Document<MOST> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        check_json(request.headers())?;
+        let too_large = format!("this takes at most {} MiB", MOST / 1024 / 1024);
+        read(request.into_body(), MOST, &too_large).await.map(Self)
+    }
+}
+
+fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
+    if is_json(headers) {
+        return Ok(());
+    }
+    let detail = "send the body as JSON, with Content-Type: application/json";
+    Err(Problem::new(FaultCode::InvalidRequest, detail).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -50,17 +67,14 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+async fn read(body: Body, most: usize, too_large: &str) -> Result<Vec<u8>, Problem> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
         let chunk: Bytes = chunk.map_err(|_| malformed("the body broke off, or didn't come in time"))?;
-        if bytes.len() + chunk.len() > LARGEST_BODY {
+        if bytes.len() + chunk.len() > most {
             drain(chunks).await;
-            return Err(Problem::new(
-                FaultCode::BodyTooLarge,
-                "a body has at most 1 MiB; an experiment has at most 96 wells",
-            ));
+            return Err(Problem::new(FaultCode::BodyTooLarge, too_large));
         }
         bytes.extend_from_slice(&chunk);
     }

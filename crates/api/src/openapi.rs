@@ -69,8 +69,8 @@ impl Modify for Bearer {
 /// The described endpoints with their description.
 pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) {
     use endpoints::{
-        activity, auth, commands, display, experiments, groups, invitations, me, queue, quota_requests, registrations,
-        robots, service_tokens, sessions, tokens, users,
+        activity, auth, commands, display, experiments, groups, invitations, me, protocols, queue, quota_requests,
+        registrations, robots, service_tokens, sessions, tokens, users,
     };
     let v1 = OpenApiRouter::new()
         .routes(routes!(auth::login::login))
@@ -108,6 +108,7 @@ pub(crate) fn described() -> (axum::Router<ApiState>, utoipa::openapi::OpenApi) 
         .routes(routes!(experiments::protocol::python))
         .routes(routes!(experiments::protocol::json))
         .routes(routes!(experiments::download::download))
+        .routes(routes!(protocols::import::import))
         .routes(routes!(robots::setup::create, robots::list::list))
         .routes(routes!(robots::read::read, robots::setup::update, robots::setup::remove))
         .routes(routes!(robots::setup::setup))

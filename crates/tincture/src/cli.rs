@@ -4,12 +4,14 @@ mod audit;
 mod backup;
 mod database;
 mod group;
+mod protocol;
 mod steer;
 
 pub use audit::{Audit, WhichLines};
 pub use backup::{Backup, BackupAct, BackupKind, Configure, Restore};
 pub use database::{Database, RoleNames};
 pub use group::Group;
+pub use protocol::{Import, Protocol};
 pub use steer::{Act, By, Experiment, Language, ProtocolOf, RobotEdit, Seen, Which, WhichExperiment};
 
 use crate::settings::{Flag, LogFormat, Secret};
@@ -91,6 +93,9 @@ pub enum Command {
     /// List, show and steer experiments
     #[command(subcommand)]
     Experiment(Experiment),
+    /// Bring an Opentrons protocol in as an experiment
+    #[command(subcommand)]
+    Protocol(Protocol),
     /// Print the configuration in force, with secrets masked
     Config,
     /// Print the API's OpenAPI 3.1 document
@@ -539,6 +544,7 @@ impl Cli {
             | Command::Keys(_)
             | Command::Robot(_)
             | Command::Experiment(_)
+            | Command::Protocol(_)
             | Command::Config
             | Command::Openapi => {}
         }

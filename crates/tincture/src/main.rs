@@ -82,6 +82,7 @@ async fn dispatch(command: &Command, settings: &Settings) -> anyhow::Result<()> 
         Command::Keys(keys) => commands::keys::run(settings, keys).await,
         Command::Robot(robot) => commands::robot::run(settings, robot).await,
         Command::Experiment(experiment) => commands::experiment::run(settings, experiment).await,
+        Command::Protocol(protocol) => commands::protocol::run(settings, protocol).await,
         Command::Config | Command::Openapi => Ok(()),
     }
 }

@@ -14,6 +14,7 @@ mod fault;
 mod forgotten;
 mod group;
 mod handling;
+mod import;
 mod plan;
 mod result;
 mod robot;
@@ -37,6 +38,7 @@ pub use group::{
     QuotaRequestView, QuotaView, StandingName,
 };
 pub use handling::{BlowOutName, HandlingBody, HandlingView, MixingBody, TipPolicyName};
+pub use import::{ImportView, ImportedWell, RemarkView};
 pub use plan::{PipetteUseView, PlanView, TravelView};
 pub use result::{ResultSchema, measured_colour, result};
 pub use robot::{Attention, InventoryView, LimitsView, RobotStatus, RobotView, VialView};

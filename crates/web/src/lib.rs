@@ -28,8 +28,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use pages::{
-    account, audit, documents, experiment, experiment_new, experiments, groups, joining, landing, robots,
-    second_factor, second_step, services, sign_in, sign_out, single_sign_on, users,
+    account, audit, documents, experiment, experiment_import, experiment_new, experiments, groups, joining, landing,
+    robots, second_factor, second_step, services, sign_in, sign_out, single_sign_on, users,
 };
 use request::AppState;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
@@ -65,6 +65,7 @@ pages! {
     "/link/{secret}": get joining::show_link, post joining::use_link;
     "/experiments": get experiments::show;
     "/experiments/new": get experiment_new::show, post experiment_new::submit;
+    "/experiments/import": get experiment_import::show, post experiment_import::submit;
     "/experiments/{id}": get experiment::show;
     "/experiments/{id}/documents": get documents::show;
     "/experiments/{id}/retry": post experiment::retry;

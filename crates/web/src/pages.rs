@@ -4,6 +4,7 @@ pub mod account;
 pub mod audit;
 pub mod documents;
 pub mod experiment;
+pub mod experiment_import;
 pub mod experiment_new;
 pub mod experiments;
 pub mod groups;

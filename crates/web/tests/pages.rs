@@ -18,6 +18,7 @@ use domain::{
 };
 use request::{AppState, Changes};
 use reqwest::{Client, Response, StatusCode, header, redirect};
+use serde_json::json;
 use std::{net::SocketAddr, time::Duration};
 use store::{Ended, Entry, Intended, Lease, LeaseClaim, NewRobot, Purpose, testing::TestDatabase};
 use workflow::Lab;
@@ -1099,6 +1100,61 @@ async fn the_page_for_a_forgotten_password_says_the_same_to_everybody() {
     );
     let refused = stranger.post("/register", &[("email", "ada@example.org")]).await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_protocol_is_read_and_goes_on_into_the_form() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 5).await;
+    let load = |id: &str, namespace: &str, name: &str, slot: &str| {
+        json!({"commandType": "loadLabware", "params": {"labwareId": id, "namespace": namespace, "loadName": name,
+               "version": 1, "location": {"slotName": slot}}})
+    };
+    let stroke = |kind: &str, labware: &str, well: &str| {
+        json!({"commandType": kind, "params": {"pipetteId": "p", "labwareId": labware, "wellName": well, "volume": 60,
+               "wellLocation": {"origin": "bottom", "offset": {"z": 1}}}})
+    };
+    let protocol = json!({"schemaVersion": 8, "metadata": {"protocolName": "<b>Reds</b>"}, "commands": [
+        {"commandType": "loadPipette", "params": {"pipetteId": "p", "pipetteName": "p300_single_gen2", "mount": "right"}},
+        load("plate", "opentrons", "corning_96_wellplate_360ul_flat", "1"),
+        load("pool", "opentrons", "nest_12_reservoir_15ml", "2"),
+        {"commandType": "pickUpTip", "params": {"pipetteId": "p", "labwareId": "tips", "wellName": "A1"}},
+        stroke("aspirate", "pool", "A1"), stroke("dispense", "plate", "C5"),
+    ]});
+    let upload = async |dyes: &str, file: &str| {
+        let part = |name: &str, more: &str, value: &str| {
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n{value}\r\n")
+        };
+        let body = part("dyes", "", dyes) + &part("file", "; filename=\"reds.json\"", file) + "--x--\r\n";
+        let request = ada.client.post(format!("{}/experiments/import", site.base));
+        ada.send(request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x").body(body)).await
+    };
+    let shown = ada.get("/experiments/import").await.text().await.expect("text");
+    assert!(shown.contains("enctype=\"multipart/form-data\""), "{shown}");
+    let unsaid = upload("", &protocol.to_string()).await;
+    assert_eq!(unsaid.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let unsaid = unsaid.text().await.expect("text");
+    assert!(
+        unsaid.contains("Command 5") && unsaid.contains("2/A1=red") && !unsaid.contains("Use these wells"),
+        "{unsaid}"
+    );
+    let taken = upload("2/A1=red", &protocol.to_string()).await;
+    assert_eq!(taken.status(), StatusCode::OK);
+    let taken = taken.text().await.expect("text");
+    assert!(taken.contains("reds.json can be mixed here") && taken.contains("<th scope=\"row\">C5</th>"), "{taken}");
+    assert!(taken.contains("&#60;b&#62;Reds") && !taken.contains("<b>Reds"), "{taken}");
+    // What its button sends.
+    let form = ada.post("/experiments/new", &[("name", "Reds"), ("paste", "red\n60"), ("do", "paste")]).await;
+    let form = form.text().await.expect("text");
+    assert!(taken.contains(">red\n60</textarea>"), "{taken}");
+    assert!(form.contains("name=\"well-0-red\" value=\"60\"") && form.contains("value=\"Reds\""), "{form}");
+    for (file, said) in [("import os", "runs nobody’s programs"), ("", "Choose a file first")] {
+        let refused = upload("", file).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let refused = refused.text().await.expect("text");
+        assert!(refused.contains(said) || refused.contains(&said.replace('’', "&#39;")), "{refused}");
+    }
+    assert_eq!(upload("", &"x".repeat(5_000_000)).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]

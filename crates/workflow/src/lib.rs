@@ -34,7 +34,10 @@ pub use domain::RobotCommand;
 pub use doubts::{Doubts, doubt_of};
 pub use fault::restored;
 pub use forecast::{RunsOut, Supply};
-pub use hardware::{Finding, Patience, ot2::Protocol};
+pub use hardware::{
+    Finding, Patience,
+    ot2::{DyeSources, LARGEST_PROTOCOL, Protocol, ProtocolDocument, Remark, SourceError, Unreadable},
+};
 pub use lab::*;
 pub use outlook::{Outlook, PipetteUse};
 pub use retry::{Retried, RetryError};

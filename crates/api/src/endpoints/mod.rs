@@ -12,6 +12,7 @@ pub mod invitations;
 pub mod lab;
 pub mod me;
 mod owner;
+pub mod protocols;
 pub mod queue;
 pub mod quota_requests;
 pub mod registrations;

@@ -93,6 +93,43 @@ async fn an_experiment_is_a_protocol_whatever_its_name() {
 }
 
 #[tokio::test]
+async fn a_protocol_comes_back_as_the_request_that_made_it() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 20).await;
+    let wells = json!([{ "volumes": { "red": 60.5, "blue": 20.0 } }, { "volumes": { "yellow": 300.0 } }]);
+    let asked = ada.post("/experiments", &json!({ "name": "Greens", "wells": wells })).await.json();
+    let id = asked["id"].as_str().expect("id");
+    let mut file = ada.get(&format!("/experiments/{id}/protocol.json")).await.json();
+    let read = ada.post("/protocols/import", &file).await;
+    assert_eq!(read.status, 200, "{}", read.text);
+    let read = read.json();
+    assert_eq!(read["request"], json!({ "name": "Greens", "wells": wells }), "{read}");
+    assert_eq!((&read["problems"], &read["tips"], &read["wells"][1]["well"]), (&json!([]), &json!(3), &json!("B1")));
+    assert_eq!(read["dyes"], json!({ "red": 60.5, "blue": 20.0, "yellow": 300.0 }));
+    assert_eq!(ada.quota().await, 18, "nothing was made of it");
+    assert_eq!(ada.post("/experiments", &read["request"]).await.status, 201);
+
+    let commands = file["commands"].as_array_mut().expect("commands");
+    commands.push(json!({ "commandType": "heaterShaker/closeLabwareLatch", "params": { "moduleId": "m" } }));
+    let place = commands.len();
+    let refused = ada.post("/protocols/import", &file).await.json();
+    let detail = "uses a device that this lab doesn't have: heaterShaker";
+    assert_eq!(refused["problems"], json!([{ "command": place, "line": null, "times": 1, "detail": detail }]));
+    assert_eq!(refused["request"], json!(null));
+
+    for (query, status, code) in [("robot=nobody", 404, "not-found"), ("dyes=2-A1", 422, "invalid-request")] {
+        ada.post(&format!("/protocols/import?{query}"), &file).await.problem(status, code);
+    }
+    for (body, status, code) in [
+        (json!({ "schemaVersion": 8 }), 422, "invalid-request"),
+        (json!({ "commands": "x".repeat(1_100_000) }), 422, "invalid-request"),
+        (json!({ "commands": "x".repeat(4_200_000) }), 413, "body-too-large"),
+    ] {
+        ada.post("/protocols/import", &body).await.problem(status, code);
+    }
+}
+
+#[tokio::test]
 async fn a_hostile_name_is_no_formula_in_the_csv() {
     let lab = TestLab::new().await;
     let ada = lab.person("ada", Role::Student, 20).await;

@@ -24,9 +24,9 @@ mod settings;
 mod version;
 
 use crate::world::SharedWorld;
+pub use analyser::Analyser;
 use hardware::Hardware;
 pub use hardware::Power;
-pub use protocols::Analyser;
 use protocols::Protocols;
 use run::Run;
 use runs::Runs;

@@ -4,13 +4,14 @@
 //! `key` is the operation's id. `wire` speaks HTTP and classifies what went wrong; `answer` is what the server says;
 //! `command` turns steps into commands; `labware` has the lab's own definitions; `lookup` finds out what became of a key,
 //! `history` what else the robot was told, and `identity` which robot it is. `preflight` finds out what it lacks, `protocol` writes steps down for a robot to run
-//! by itself. `attendant` serves a virtual one's deck.
+//! by itself, `import` reads what others wrote so. `attendant` serves a virtual one's deck.
 
 mod answer;
 mod attendant;
 mod command;
 mod history;
 mod identity;
+mod import;
 mod labware;
 mod lookup;
 mod mark;
@@ -22,6 +23,10 @@ mod wire;
 
 pub use attendant::VirtualAttendant;
 pub use history::MOST_RUNS;
+pub use import::{
+    DyeSources, LARGEST_PROTOCOL, MOST_COMMANDS, MOST_REMARKS, MOST_SOURCES, Mixing, ProtocolDocument, Remark,
+    SourceError, Unreadable,
+};
 pub use preflight::{Finding, Lack, Preflight};
 pub use protocol::{Line, Protocol};
 pub use run::Run;

@@ -2,6 +2,7 @@
 
 mod faults;
 mod identity;
+mod import;
 mod lab;
 mod mqtt;
 mod script;

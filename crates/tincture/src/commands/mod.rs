@@ -12,6 +12,7 @@ pub mod migrate;
 pub mod openapi;
 mod person;
 mod preflight;
+pub mod protocol;
 pub mod robot;
 pub mod serve;
 mod setup;

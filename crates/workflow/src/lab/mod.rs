@@ -1,13 +1,15 @@
 //! The lab as people and programs use it: ask for an experiment (`order`), steer it, see how far it is (`progress`), take
-//! it home as a protocol (`protocol`), set its robots up (`setup`).
+//! it home as a protocol (`protocol`), bring another's in (`import`), set its robots up (`setup`).
 //!
 //! Both the API and the pages call this and nothing below it, so that a rule holds whichever way a request comes.
 
+mod import;
 mod order;
 mod progress;
 mod protocol;
 mod setup;
 
+pub use import::{ImportError, ImportedProtocol, read_protocol};
 pub(crate) use order::Order;
 pub use order::{
     Accepted, ExperimentRequest, MOST_WELLS, Objection, PRIORITIES, SubmitError, USUAL_PRIORITY, WellRequest,

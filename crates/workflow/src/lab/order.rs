@@ -238,7 +238,7 @@ fn check_priority(user: &User, priority: i16) -> Result<(), SubmitError> {
 }
 
 /// The recipes of a request that at least one robot can mix, or everything that is wrong with it.
-fn check(request: &ExperimentRequest, benches: &[Bench<'_>]) -> Result<Vec<Recipe>, SubmitError> {
+pub(super) fn check(request: &ExperimentRequest, benches: &[Bench<'_>]) -> Result<Vec<Recipe>, SubmitError> {
     let refuse = |code, pointer: &str, detail: String| {
         Err(SubmitError::Invalid { code, objections: vec![Objection { pointer: pointer.to_owned(), detail }] })
     };

@@ -9,7 +9,7 @@ use crate::{
     whole,
 };
 use async_recursion::async_recursion as boxed;
-use domain::{Deck, Grain, JournalEvent, Step, WellName};
+use domain::{Deck, Grain, Handling, JournalEvent, Step, WellName};
 use hardware::ot2::{Line, Protocol};
 use std::collections::BTreeSet;
 use store::{Experiment, ExperimentDetail, JournalledOperation, StoreError};
@@ -109,17 +109,27 @@ fn planned(deck: &Deck, grain: Grain, detail: &ExperimentDetail) -> Result<Vec<L
         let status = domain::WellStatus::Pending;
         mixtures.push(Mixture::new(well.id, at, status, well.recipe.clone()));
     }
+    let strokes = on_a_new_plate(deck, grain, &handling_of(&detail.experiment), mixtures)?.into_iter();
+    Ok(std::iter::once(Step::Home).chain(strokes).map(Line::Do).collect())
+}
+
+/// How these are mixed on a plate of which nothing else is used, in strokes.
+pub(super) fn on_a_new_plate(
+    deck: &Deck,
+    grain: Grain,
+    handling: &Handling,
+    mut mixtures: Vec<Mixture>,
+) -> Result<Vec<Step>, Shortage> {
     mixtures.sort_by_key(|mixture| mixture.at);
-    let free: Vec<_> = free.collect();
+    let taken: BTreeSet<WellName> = mixtures.iter().map(|mixture| mixture.at).collect();
+    let free: Vec<_> = WellName::all().filter(|name| !taken.contains(name)).collect();
     let reference = Reference::choose(&free, &mixtures, 0);
     let unseen = plan::unseen(deck, &mixtures, &[]);
-    let handling = handling_of(&detail.experiment);
     let steps = match grain {
-        Grain::Strokes => plan::steps(deck, &handling, &mixtures, &mut Tips::new(&[]), reference, &unseen)?,
+        Grain::Strokes => plan::steps(deck, handling, &mixtures, &mut Tips::new(&[]), reference, &unseen)?,
         Grain::Mixtures => whole::steps(deck, &mixtures, &[], reference, &unseen)?,
     };
-    let strokes = steps.into_iter().flat_map(Step::in_strokes);
-    Ok(std::iter::once(Step::Home).chain(strokes).map(Line::Do).collect())
+    Ok(steps.into_iter().flat_map(Step::in_strokes).collect())
 }
 
 fn carried_out(journal: &[JournalledOperation]) -> Vec<Line> {

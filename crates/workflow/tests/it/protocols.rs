@@ -6,7 +6,7 @@ use crate::{EIGHT, lab::TestLab};
 use domain::{
     Attendance, BlowOut, Deck, ExperimentStatus, Handling, JournalEvent, Mixing,
     PipetteModel::{P20SingleGen2, P300SingleGen2, P1000SingleGen2},
-    Step, TipPolicy, Volume,
+    Recipe, Step, TipPolicy, Volume,
 };
 use proptest::{
     prelude::*,
@@ -20,7 +20,7 @@ use std::{
     process::Command,
 };
 use store::{ExperimentDetail, testing::TestDatabase};
-use workflow::{Lab, Protocol, SeenAs};
+use workflow::{DyeSources, Lab, Protocol, ProtocolDocument, SeenAs};
 
 const FEW: usize = 8;
 
@@ -112,6 +112,14 @@ fn wells(least_tenths: u32) -> impl Strategy<Value = Vec<(f64, f64, f64)>> {
     prop::collection::vec(well, 1..=24)
 }
 
+/// What a protocol or an analysis mixes, well by well of its plate.
+fn read_back(deck: &Deck, json: &Value) -> Vec<Recipe> {
+    let document = ProtocolDocument::read(json.to_string().as_bytes()).expect("a protocol");
+    let mixing = document.mixing(deck, &DyeSources::default());
+    assert_eq!(mixing.problems, []);
+    mixing.wells.into_values().collect()
+}
+
 fn handling() -> impl Strategy<Value = Handling> {
     let mix = prop::option::of((1u8..=3, 5u32..=300))
         .prop_map(|mix| mix.map(|(repetitions, ul)| Mixing { repetitions, volume: Volume::from_whole_ul(ul) }));
@@ -127,6 +135,17 @@ fn handling() -> impl Strategy<Value = Handling> {
 
 async fn protocol(lab: &TestLab, detail: &ExperimentDetail, seen_as: SeenAs) -> Protocol {
     Lab::new(lab.store().clone()).protocol(detail, Some(seen_as)).await.expect("a protocol")
+}
+
+/// What a lab would ask for if it were given this.
+async fn imported(lab: &TestLab, json: &Value) -> Vec<Recipe> {
+    let document = ProtocolDocument::read(json.to_string().as_bytes()).expect("a protocol");
+    let lab = Lab::new(lab.store().clone());
+    let imported = lab.import_protocol(&document, None, &DyeSources::default()).await.expect("a robot");
+    assert!(imported.tips > 0 && imported.problems.is_empty(), "{:?}", imported.problems);
+    let amount = |(dye, ul): (String, f64)| (dye.parse().expect("a dye"), Volume::from_ul(ul).expect("a volume"));
+    let wells = imported.request.expect("a request").wells.into_iter();
+    wells.map(|well| Recipe::new(well.volumes.into_iter().map(amount))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,14 +180,19 @@ async fn random_plans_pass_the_analyser_and_do_the_same_in_both_languages() {
             let protocol = protocol(lab, &detail, SeenAs::Plan).await;
             let name = format!("{number}-{index:03}");
             write(folder.path(), &name, &protocol);
-            expected.push((name, deck.clone(), protocol));
+            let recipes: Vec<_> = detail.wells.iter().map(|(well, _)| well.recipe.clone()).collect();
+            assert_eq!(imported(lab, &protocol.json()).await, recipes, "{name} comes back as what was asked for");
+            expected.push((name, deck.clone(), protocol, recipes));
         }
     }
     let analysed = analyse(folder.path()).await;
-    for (name, deck, protocol) in expected {
+    for (name, deck, protocol, recipes) in expected {
         let meant = meant(&deck, protocol.steps());
         assert_eq!(done(&analysed[format!("{name}.py")]), meant, "{name}");
         assert_eq!(done(&analysed[format!("{name}.json")]), meant, "{name}");
+        for file in [format!("{name}.py"), format!("{name}.json")] {
+            assert_eq!(read_back(&deck, &analysed[&file]["analysis"]), recipes, "the analysis of {file} is read back");
+        }
     }
 }
 
@@ -193,5 +217,11 @@ async fn what_a_robot_did_with_restarts_between_is_a_protocol_too() {
     assert!(given.len() >= 8 * 3 - 9, "{given:?}");
     for file in ["run.py", "run.json"] {
         assert_eq!(gave(done(&analysed[file])), given, "{file}");
+        let document = ProtocolDocument::read(analysed[file]["analysis"].to_string().as_bytes()).expect("an analysis");
+        let mixing = document.mixing(&Deck::default(), &DyeSources::default());
+        for (well, _) in detail.wells.iter().filter(|(_, result)| result.is_some()) {
+            let at = well.well_id.expect("it was measured somewhere");
+            assert_eq!(mixing.wells.get(&at), Some(&well.recipe), "{at} as {file} has it");
+        }
     }
 }

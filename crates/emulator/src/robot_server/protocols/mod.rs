@@ -6,13 +6,11 @@
 //! Script ──run──▶ the same engine as for single commands
 //! ```
 
-mod analyser;
 mod analysis;
 mod script;
 mod source;
 mod store;
 
-pub use analyser::Analyser;
 pub use script::Script;
 pub use source::{Source, SourceError, UploadedFile};
 pub use store::{Analysis, Protocol, Protocols};

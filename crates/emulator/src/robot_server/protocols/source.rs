@@ -1,15 +1,10 @@
 //! What was uploaded: which file is the protocol, for which robot, and what it says of itself.
 
-use super::{analyser::Analyser, script::Script};
+use super::script::Script;
 use crate::{labware::Definition, robot_server::posted_labware};
+use analyser::Analyser;
+pub use analyser::SourceFile as UploadedFile;
 use serde_json::{Map, Value};
-
-/// One file of an upload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UploadedFile {
-    pub name: String,
-    pub contents: Vec<u8>,
-}
 
 /// A protocol with the files that belong to it.
 #[derive(Debug)]
@@ -78,7 +73,7 @@ impl Source {
             }
             None => {
                 let analyser = analyser.ok_or_else(|| invalid(NO_ANALYSER))?;
-                (analyser.metadata(file).await?, Language::Python)
+                (python_metadata(analyser, file).await?, Language::Python)
             }
         };
         Ok(Self { files, roles, metadata, labware, language })
@@ -155,6 +150,21 @@ fn single_main(files: &[UploadedFile], mains: &[usize]) -> Result<usize, SourceE
             Err(invalid(format!("Could not pick single main file from {names}.")))
         }
     }
+}
+
+/// Refuses what Python can't read, what doesn't say its version of the API, and what is for a Flex.
+async fn python_metadata(analyser: &Analyser, file: &UploadedFile) -> Result<Map<String, Value>, SourceError> {
+    let found = analyser.look(file).await.map_err(|trouble| invalid(trouble.0))?;
+    let text = |pointer: &str| found.pointer(pointer).and_then(Value::as_str);
+    if text("/metadata/apiLevel").or_else(|| text("/requirements/apiLevel")).is_none() {
+        return Err(invalid("apiLevel not declared in either metadata or requirements."));
+    }
+    match text("/requirements/robotType").unwrap_or("OT-2") {
+        "OT-2" | "OT-2 Standard" => {}
+        "Flex" | "OT-3" | "OT-3 Standard" => return Err(SourceError::OtherRobot),
+        other => check_robot(other, &file.name)?,
+    }
+    Ok(found.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default())
 }
 
 fn json_metadata(name: &str, document: &Value) -> Result<Map<String, Value>, SourceError> {

@@ -1,7 +1,6 @@
 //! The protocols a robot keeps, each with its analyses.
 
 use super::{
-    analyser::Analyser,
     analysis::analyse,
     script::Script,
     source::{Language, Source, UploadedFile},
@@ -12,6 +11,7 @@ use crate::robot_server::{
     error::ApiError,
     lock,
 };
+use analyser::{Analyser, Keys};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -124,7 +124,7 @@ impl Protocol {
     }
 
     async fn ask(&self, analysis: &Analysis, analyser: &Analyser) -> Done {
-        let mut document = match analyser.analyse(&self.source.files, &analysis.values).await {
+        let mut document = match analyser.analyse(&self.source.files, &analysis.values, Keys::Usual).await {
             Ok(document) => document,
             Err(trouble) => return failed(&analysis.id, &trouble.0),
         };

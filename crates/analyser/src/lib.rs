@@ -1,7 +1,10 @@
 //! Opentrons' own analyser for Python protocols, run as another process and never for long.
+//!
+//! A protocol is a program of whoever wrote it: nothing here is a sandbox. Time, memory and what it may write are bounded,
+//! and it has a directory of its own that is gone afterwards. The emulator and `tincture protocol` use it where somebody
+//! names an environment; the lab's own processes never do.
 
-use super::source::{SourceError, UploadedFile, check_robot, invalid};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::{
     ffi::OsStr,
     io,
@@ -31,6 +34,25 @@ for node in tree.body:
 json.dump(found, sys.stdout)
 "#;
 
+/// Runs the analyser within limits, and says which line of a protocol each command comes from.
+const DRIVE: &str = include_str!("drive.py");
+
+/// One file of a protocol: the protocol itself first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    pub name: String,
+    pub contents: Vec<u8>,
+}
+
+/// What a command's key says in an analysis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// What the analyser gives it.
+    Usual,
+    /// `line-N-…`: the line of the protocol that it comes from.
+    Lines,
+}
+
 /// A Python environment with the package `opentrons`.
 #[derive(Debug)]
 pub struct Analyser {
@@ -46,39 +68,40 @@ impl Analyser {
         Self { python, patience, turn: Semaphore::new(1) }
     }
 
-    /// What a protocol says of itself. Refuses one that Python can't read, without a version of the API, or for a Flex.
-    pub(super) async fn metadata(&self, file: &UploadedFile) -> Result<Map<String, Value>, SourceError> {
-        let place = Place::with(std::slice::from_ref(file)).map_err(|error| invalid(error.to_string()))?;
+    /// What a protocol says of itself, found by reading and not by running it: its `metadata` and `requirements`, where it
+    /// has them.
+    ///
+    /// # Errors
+    /// Python can't read it, or can't be started.
+    pub async fn look(&self, file: &SourceFile) -> Result<Value, Trouble> {
+        let place = Place::with(std::slice::from_ref(file)).map_err(|error| Trouble(error.to_string()))?;
         let args =
             [OsStr::new("-I"), OsStr::new("-c"), OsStr::new(LOOK), place.main.as_os_str(), OsStr::new(&file.name)];
-        let output = self.run(&args, place.path(), LOOK_PATIENCE).await.map_err(|problem| invalid(problem.0))?;
+        let output = self.run(&args, place.path(), LOOK_PATIENCE).await?;
         if !output.status.success() {
             let complaint = last_line(&output.stderr);
-            return Err(invalid(format!("{} can't be read: {complaint}", file.name)));
+            return Err(Trouble(format!("{} can't be read: {complaint}", file.name)));
         }
-        let found: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let text = |pointer: &str| found.pointer(pointer).and_then(Value::as_str);
-        if text("/metadata/apiLevel").or_else(|| text("/requirements/apiLevel")).is_none() {
-            return Err(invalid("apiLevel not declared in either metadata or requirements."));
-        }
-        match text("/requirements/robotType").unwrap_or("OT-2") {
-            "OT-2" | "OT-2 Standard" => {}
-            "Flex" | "OT-3" | "OT-3 Standard" => return Err(SourceError::OtherRobot),
-            other => check_robot(other, &file.name)?,
-        }
-        Ok(found.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default())
+        Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
     }
 
     /// What the protocol does, as `opentrons analyze` writes it.
-    pub(super) async fn analyse(&self, files: &[UploadedFile], values: &Value) -> Result<Value, Trouble> {
-        let _turn = self.turn.acquire().await.map_err(|_| Trouble("the emulator is being switched off".to_owned()))?;
+    ///
+    /// # Errors
+    /// There is no answer, or none that can be read, or it took too long. What is wrong with the protocol is in the answer.
+    pub async fn analyse(&self, files: &[SourceFile], values: &Value, keys: Keys) -> Result<Value, Trouble> {
+        let _turn = self.turn.acquire().await.map_err(|_| Trouble("it is being switched off".to_owned()))?;
         let place =
             Place::with(files).map_err(|error| Trouble(format!("no place for the protocol's files: {error}")))?;
         let answer = place.path().join("answer.json");
         let mut told = std::ffi::OsString::from("--json-output=");
         told.push(&answer);
         let values = format!("--rtp-values={values}");
-        let mut args: Vec<&OsStr> = ["-m", "opentrons.cli", "analyze"].map(OsStr::new).to_vec();
+        let lines_of = match keys {
+            Keys::Usual => OsStr::new(""),
+            Keys::Lines => place.main.as_os_str(),
+        };
+        let mut args = vec![OsStr::new("-c"), OsStr::new(DRIVE), lines_of, OsStr::new("analyze")];
         args.extend([told.as_os_str(), OsStr::new(&values)]);
         args.extend(place.all.iter().map(|path| path.as_os_str()));
         let output = self.run(&args, place.path(), self.patience).await?;
@@ -114,7 +137,8 @@ impl Analyser {
 }
 
 /// Why there is no analysis.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct Trouble(pub String);
 
 /// A directory that holds an upload's files while they are looked at.
@@ -125,7 +149,7 @@ struct Place {
 }
 
 impl Place {
-    fn with(files: &[UploadedFile]) -> io::Result<Self> {
+    fn with(files: &[SourceFile]) -> io::Result<Self> {
         let directory = tempfile::tempdir()?;
         let mut all = Vec::new();
         for (index, file) in files.iter().enumerate() {
