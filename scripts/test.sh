@@ -33,7 +33,7 @@ export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
 
 # A disk that gets full in the middle fails in ways that tell nobody why.
 need_space() {
-    local has needs=14
+    local has needs=12
     mkdir -p "$target"
     [ ! -e "$target/debug/deps" ] || needs=4
     has=$(($(df -Pk "$target" | awk 'NR == 2 { print $4 }') / 1048576))
