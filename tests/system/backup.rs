@@ -129,11 +129,7 @@ async fn a_lab_that_was_put_back_is_as_it_was_and_uses_no_well_again() {
     let first = client.submit(&eight_wells()).await["id"].as_str().expect("an id").to_owned();
     client.until_completed(&first).await;
     let second = client.submit(&eight_wells()).await["id"].as_str().expect("an id").to_owned();
-    client
-        .until(&second, |experiment| {
-            experiment["wells"][0]["status"] == "filling" || experiment["wells"][0]["status"] == "measured"
-        })
-        .await;
+    client.until(&second, |experiment| experiment["wells"][0]["status"] != "pending").await;
     let name = made(&data);
     let status = client.experiment(&second).await["status"].clone();
     assert_eq!(status, "running", "the backup was made while it was under way");

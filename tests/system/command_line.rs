@@ -287,7 +287,7 @@ fn a_python_protocol_is_analysed_imported_and_asked_for_once() {
             assert!(taken.stdout.contains(line), "{line}: {taken:?}");
         }
     }
-    assert_eq!(lab(&["experiment", "list"]).stdout.matches("Reds to blues").count(), 1);
+    assert_eq!(lab(&["experiment", "list", "--as", "ada@example.org"]).stdout.matches("Reds to blues").count(), 1);
     // Line by line what is in the way, and the analysis by itself.
     std::fs::write(file, source("    pipette.transfer(50, plate['A1'], plate['D1'])\n    protocol.pause('look')\n"))
         .expect("written");

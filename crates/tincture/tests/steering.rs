@@ -248,7 +248,8 @@ async fn what_is_exported_is_applied_and_a_robot_is_so_already() {
         .replace("corning_96_wellplate_360ul_flat", "corning_24_wellplate_3.4ml_flat");
     let refused = lab.refused(&["robot", "apply", &lab.file("wrong.toml", &wrong)]);
     assert!(
-        refused.contains("slot 6: tips of 300 µL don't fit") && refused.contains("slot 1: a piece of 24 wells"),
+        refused.contains("slot 6: opentrons_96_tiprack_300ul has no tips for the p20_single_gen2")
+            && refused.contains("slot 1: a piece of 24 wells"),
         "{refused}"
     );
 

@@ -96,7 +96,7 @@ async fn guessing_is_slowed_down() {
     let answer = lab.post("/api/v1/auth/login", &wrong).await;
     answer.problem(429, "too-many-requests");
     assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
-    assert_eq!(answer.header("ratelimit-policy"), "\"sign-in\";q=8;w=300");
+    assert_eq!(answer.header("ratelimit-policy"), "\"sign-in\";q=8;w=86400");
     assert!(answer.header("ratelimit").starts_with("\"sign-in\";r=0;t="), "{}", answer.header("ratelimit"));
 }
 
