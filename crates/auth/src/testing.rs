@@ -7,8 +7,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 /// The code that an app with this secret shows at a time, in seconds since 1970. Spaces in the secret are for the eye.
+///
+/// # Panics
+/// The secret is none: a page was read before it was there, say, whose code would be refused with no word of why.
 pub fn totp_code(secret: &str, at: i64) -> String {
     let secret: String = secret.chars().filter(|letter| !letter.is_whitespace()).collect();
+    assert!(!secret.is_empty(), "there is no secret");
     let key = BASE32_NOPAD.decode(secret.as_bytes()).expect("base32");
     totp::code_of(&key, at.div_euclid(totp::STEP)).expect("a code")
 }
