@@ -1,6 +1,6 @@
 // The server's own rendering, swapped in part by part; and forms that are sent without leaving the page.
 
-import { heard, isLost, noAnswer } from "./connection.js";
+import { heard, isLost, noAnswer, release } from "./connection.js";
 import { localTimes } from "./frame.js";
 
 /** What is live on this page: `data-page` is its address, `data-parts` the ids of its parts. */
@@ -12,11 +12,22 @@ const ACT_TIME = 20_000;
 const part = name => document.getElementById(name);
 const parsed = text => new DOMParser().parseFromString(text, "text/html");
 
+/** Forms on their way: where one goes from here is for their answers to say. */
+let sending = 0;
+/** An answer of its own stands in the page's place, and stays until it is left. */
+let isAnswered = false;
+const never = () => new Promise(() => {});
+
 /** The page as it is now, or never if one has to leave it: signed out, or it is gone. */
 export async function read(address = root.dataset.page) {
   const response = await fetch(address, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(ANSWER_TIME) });
   if (response.status >= 500) throw new Error(`the page: ${response.status}`);
-  if (!response.ok || response.redirected) { location.assign(address); await new Promise(() => {}); }
+  if (isAnswered) await never();
+  if (!response.ok || response.redirected) {
+    if (sending) throw new Error("a form's answer leads on");
+    location.assign(address);
+    await never();
+  }
   const next = parsed(await response.text());
   heard();
   localTimes(next);
@@ -73,6 +84,7 @@ document.addEventListener("submit", event => {
 async function send(form, button) {
   const body = new URLSearchParams(new FormData(form, button));
   if (button) { button.disabled = true; button.setAttribute("aria-busy", "true"); }
+  sending += 1;
   try {
     const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { accept: "text/html" }, signal: AbortSignal.timeout(ACT_TIME) });
     const text = await response.text();
@@ -81,6 +93,7 @@ async function send(form, button) {
   } catch {
     noAnswer(button?.textContent.trim() || "it");
   }
+  sending -= 1;
   button?.removeAttribute("aria-busy");
   if (button && !isLost()) button.disabled = false;
 }
@@ -92,8 +105,14 @@ function show(response, text) {
   const isHere = path(next.getElementById(root.id)) === path(root);
   if (response.redirected && !isHere) { location.assign(response.url); return; }
   localTimes(next);
-  // A refusal that is a page of its own.
-  if (!isHere) { part("main").replaceChildren(...next.getElementById("main").childNodes); part("main").focus(); return; }
+  // A page of its own: a refusal, or that one is signed out. Nothing of it is live.
+  if (!isHere) {
+    isAnswered = true;
+    release();
+    part("main").replaceChildren(...next.getElementById("main").childNodes);
+    part("main").focus();
+    return;
+  }
   swapAll(next);
   // The answer doesn't know which well one looks at.
   if (root.dataset.page.includes("?")) read().then(swap, () => {});
