@@ -18,19 +18,17 @@ import json
 import os
 import random
 import secrets
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.parse
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PASSWORD = "quite long enough"
-ADMINISTRATOR = "admin@localhost"
+sys.path.insert(0, str(HERE.parent))
+from lab import ADMINISTRATOR, OCHRE, PASSWORD, Lab
+
 # Answered with 2xx to whoever knows a secret that a fuzzer can't guess, or names accounts in the body; and about people who
 # proved an address, of whom there are none.
 UNREACHABLE = {
@@ -74,51 +72,17 @@ LIMITED = {
     "PATCH /api/v1/robots/{id}",
     "DELETE /api/v1/robots/{id}",
 }
-OCHRE = {"volumes": {"red": 60, "yellow": 30, "blue": 60}}
 # A role's run takes some 15 s; what is still at it when its token has ended learns nothing more.
 LONGEST_RUN = 15 * 60
 
 
-class Lab:
-    """`tincture up` on this database, and people in it."""
+class FuzzedLab(Lab):
+    """A lab on this database, and people in it."""
 
     def __init__(self, binary, directory, database):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TINCTURE_")}
-        environment |= {
-            "TINCTURE_LOG": "warn",
-            "TINCTURE_ADMIN_PASSWORD": PASSWORD,
-            "TINCTURE_DATA_DIR": str(directory / "data"),
-            "TINCTURE_ROBOT_LISTEN": "127.0.0.1:0",
-            "TINCTURE_SENSOR_LISTEN": "127.0.0.1:0",
-            "TINCTURE_REGISTRATION": "open",
-            # A fuzzer is more than one person may be.
-            "TINCTURE_CHANGES_PER_MINUTE": "1000000",
-        }
-        if database:
-            environment["TINCTURE_DATABASE_URL"] = database
-        self.log = directory / "tincture.log"
-        command = [binary, "up", "--listen", "127.0.0.1:0", "--speed", "600"]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
-        self.base = self.address()
-        self.administrator = self.sign_in(ADMINISTRATOR)
-
-    def address(self):
-        for line in self.process.stdout:
-            if "is ready: " in line:
-                return line.split("is ready: ")[1].strip()
-        raise SystemExit(f"The lab didn't start:\n{self.log.read_text()}")
-
-    def ask(self, path, body=None, token=None):
-        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.base}/api/v1{path}", data=data, headers=headers)
-        with urllib.request.urlopen(request, timeout=30) as response:
-            text = response.read()
-        return json.loads(text) if text else None
-
-    def sign_in(self, email):
-        return self.ask("/auth/login", {"email": email, "password": PASSWORD})["access_token"]
+        # A fuzzer is more than one person may be.
+        settings = {"TINCTURE_REGISTRATION": "open", "TINCTURE_CHANGES_PER_MINUTE": "1000000"}
+        super().__init__(binary, directory, settings | ({"TINCTURE_DATABASE_URL": database} if database else {}))
 
     def student(self, name):
         email = f"{name}@example.org"
@@ -150,22 +114,6 @@ class Lab:
     def command(self, experiment, command, token):
         self.ask(f"/experiments/{experiment}/{command}", {}, token)
         return experiment
-
-    def wait(self, experiment, status, token):
-        deadline = time.monotonic() + 120
-        while self.ask(f"/experiments/{experiment}", token=token)["status"] != status:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"The experiment isn't {status}:\n{self.log.read_text()}")
-            time.sleep(0.2)
-        return experiment
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 def configuration(directory, people):
@@ -301,7 +249,7 @@ def database_of_its_own(server):
 def fuzz_database(binary, name, database, seed):
     """What went wrong there, if anything did."""
     with tempfile.TemporaryDirectory(prefix="tincture-fuzz.") as directory, database as url:
-        lab = Lab(binary, Path(directory), url)
+        lab = FuzzedLab(binary, Path(directory), url)
         try:
             fuzz_lab(lab, Path(directory), name, seed)
         except SystemExit as failure:

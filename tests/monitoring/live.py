@@ -6,25 +6,19 @@ is wrong and nowhere else.
 Starts `tincture up` and Debian's Prometheus on free ports and ends them. What alerts wait for in minutes they wait for in seconds
 here; the waiting itself is tested by promtool (deploy/prometheus/tests).
 """
-import contextlib, json, os, pathlib, re, signal, socket, subprocess, sys, tempfile, time, urllib.parse, urllib.request
+import contextlib, json, pathlib, re, signal, socket, subprocess, sys, tempfile, time, urllib.parse, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PASSWORD = "quite long enough"
+sys.path.insert(0, str(ROOT / "tests"))
+from lab import OCHRE, Lab
+
 PATIENCE = 120
 WORK_TO_DRAW = 300
 # Said only when the first backup is made, or where something went wrong on a robot.
 MAY_BE_SILENT = {
     "tincture:backup_age_seconds",
-    "time() - max(tincture_newest_backup_unixtime)",
     "sum by (code) (increase(tincture_faults_total[1h]))",
 }
-
-
-def ask(url, body=None, token=None):
-    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, data=data, headers=headers), timeout=30) as response:
-        return json.loads(response.read() or "null")
 
 
 def free_port():
@@ -44,45 +38,28 @@ def until(what, look):
         time.sleep(0.5)
 
 
+class WatchedLab(Lab):
+    def measures(self, wells):
+        made = self.ask("/experiments", {"name": "watched", "wells": [OCHRE] * wells}, self.administrator)
+        self.wait(made["id"], "completed", self.administrator)
+
+    def adds_a_robot_that_nobody_drives(self):
+        database = {"TINCTURE_DATABASE_URL": f"sqlite://{self.environment['TINCTURE_DATA_DIR']}/tincture.sqlite"}
+        command = [self.binary, "robot", "add", "ghost", "--url", "http://127.0.0.1:9", "--sensor", "tcp://127.0.0.1:9"]
+        subprocess.run(command, env=self.environment | database, check=True, capture_output=True)
+
+
 @contextlib.contextmanager
-def program(command, environment, log):
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log.open("w"), text=True)
+def program(command, log):
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log.open("w"))
     try:
-        yield process
+        yield
     finally:
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
-
-
-class Lab:
-    def __init__(self, binary, directory):
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("TINCTURE_")}
-        self.environment = clean | {
-            "TINCTURE_LOG": "warn", "TINCTURE_ADMIN_PASSWORD": PASSWORD, "TINCTURE_DATA_DIR": str(directory / "data"),
-            "TINCTURE_ROBOT_LISTEN": "127.0.0.1:0", "TINCTURE_SENSOR_LISTEN": "127.0.0.1:0",
-        }
-        self.binary = binary
-        self.command = [binary, "up", "--listen", "127.0.0.1:0", "--speed", "600"]
-
-    def ready(self, process):
-        line = next((line for line in process.stdout if "is ready: " in line), None) or sys.exit("the lab didn't start")
-        self.base = line.split("is ready: ")[1].strip()
-        self.token = ask(f"{self.base}/api/v1/auth/login", {"email": "admin@localhost", "password": PASSWORD})["access_token"]
-
-    def measures(self, wells):
-        mixture = {"volumes": {"red": 60, "yellow": 30, "blue": 60}}
-        made = ask(f"{self.base}/api/v1/experiments", {"name": "watched", "wells": [mixture] * wells}, self.token)
-        there = f"{self.base}/api/v1/experiments/{made['id']}"
-        status = lambda: ask(there, token=self.token)["status"]
-        until("it is measured", lambda: status() == "completed" or status())
-
-    def adds_a_robot_that_nobody_drives(self):
-        environment = self.environment | {"TINCTURE_DATABASE_URL": f"sqlite://{self.environment['TINCTURE_DATA_DIR']}/tincture.sqlite"}
-        command = [self.binary, "robot", "add", "ghost", "--url", "http://127.0.0.1:9", "--sensor", "tcp://127.0.0.1:9"]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
 def configure(directory, lab, port):
@@ -100,9 +77,12 @@ class Prometheus:
     def __init__(self, port):
         self.base = f"http://127.0.0.1:{port}/api/v1"
 
+    def ask(self, what):
+        with urllib.request.urlopen(f"{self.base}/{what}", timeout=30) as response:
+            return json.loads(response.read())["data"]
+
     def series(self, expression):
-        answer = ask(f"{self.base}/query?{urllib.parse.urlencode({'query': expression})}")
-        return answer["data"]["result"]
+        return self.ask(f"query?{urllib.parse.urlencode({'query': expression})}")["result"]
 
     def is_up(self):
         try:
@@ -111,7 +91,7 @@ class Prometheus:
             return str(error)
 
     def firing(self):
-        alerts = ask(f"{self.base}/alerts")["data"]["alerts"]
+        alerts = self.ask("alerts")["alerts"]
         return {(alert["labels"]["alertname"], alert["labels"].get("robot")) for alert in alerts if alert["state"] == "firing"}
 
 
@@ -130,11 +110,11 @@ def main():
     binary = str(pathlib.Path(sys.argv[1]).resolve())
     with tempfile.TemporaryDirectory(prefix="tincture-monitoring-") as directory, contextlib.ExitStack() as running:
         directory = pathlib.Path(directory)
-        lab = Lab(binary, directory)
-        lab.ready(running.enter_context(program(lab.command, lab.environment, directory / "lab.log")))
+        lab = WatchedLab(binary, directory)
+        running.callback(lab.stop)
         port = free_port()
         command = configure(directory, lab, free_port()) + [f"--web.listen-address=127.0.0.1:{port}"]
-        running.enter_context(program(command, dict(os.environ), directory / "prometheus.log"))
+        running.enter_context(program(command, directory / "prometheus.log"))
         prometheus = Prometheus(port)
         until("Prometheus is up", prometheus.is_up)
 

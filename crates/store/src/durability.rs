@@ -6,11 +6,10 @@ use crate::{
     sql::sql,
 };
 use async_recursion::async_recursion as boxed;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// What a commit survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Survives {
     /// The loss of the server it was made on: another has it before it is answered.
     Failover,
@@ -23,7 +22,7 @@ pub enum Survives {
 }
 
 impl Survives {
-    /// As it is serialised.
+    /// What it is called in `/readyz` and among the figures.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Failover => "failover",
@@ -31,6 +30,12 @@ impl Survives {
             Self::ProgramCrash => "program_crash",
             Self::Nothing => "nothing",
         }
+    }
+}
+
+impl Serialize for Survives {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

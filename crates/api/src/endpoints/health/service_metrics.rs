@@ -9,7 +9,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use domain::RobotMode;
 use request::Problem;
-use store::{Durability, Figures, Robot, Survives, Waiting, backup::BackupState};
+use store::{Driver, Durability, Figures, Robot, Survives, Waiting, backup::BackupState};
 use telemetry::{PROMETHEUS_CONTENT_TYPE, names, service_metrics_text};
 use workflow::Supply;
 
@@ -80,7 +80,7 @@ fn record_durability(durability: &Durability) {
 
 fn record_robot(robot: &Robot, supplies: &[Supply]) {
     let name = || robot.name.clone();
-    let driven = robot.lease_expires_at.is_some_and(|until| until > Utc::now());
+    let driven = !matches!(robot.driver(Utc::now()), Driver::Nobody);
     metrics::gauge!(names::ROBOT_DRIVEN, "robot" => name()).set(u8::from(driven));
     metrics::gauge!(names::ROBOT_STOPPED, "robot" => name()).set(u8::from(robot.mode == RobotMode::Stopped));
     if let Some(question) = &robot.attention {
