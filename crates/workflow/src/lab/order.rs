@@ -6,13 +6,15 @@ use chrono::Utc;
 use data_encoding::HEXLOWER;
 use domain::{
     Bench, Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Handling, Permission, Recipe, RecipeError, UserId,
-    Volume, WellId, text,
+    Volume, WellId, colour::Target, text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive};
-use store::{Acceptance, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, Robot, StoreError, User};
+use store::{
+    Acceptance, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, NewWell, Robot, StoreError, User,
+};
 
 /// The most wells of one experiment: a plate.
 pub const MOST_WELLS: usize = domain::PLATE_WELLS;
@@ -44,6 +46,16 @@ pub struct ExperimentRequest {
 pub struct WellRequest {
     /// µL by dye.
     pub volumes: BTreeMap<String, f64>,
+    /// The colour it is to have; results say how far they are from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+}
+
+impl WellRequest {
+    /// What asks for the same once more.
+    pub fn of(recipe: &Recipe, target: Option<Target>) -> Self {
+        Self { volumes: recipe.iter().map(|(dye, volume)| (dye.to_string(), volume.ul())).collect(), target }
+    }
 }
 
 /// One thing to change in a request.
@@ -141,12 +153,14 @@ impl Lab {
         if order.request.handling != Handling::default() {
             metadata[Handling::KEPT_AS] = json!(order.request.handling);
         }
+        let targets = order.request.wells.iter().map(|well| well.target);
+        let wells = recipes.into_iter().zip(targets).map(|(recipe, target)| NewWell::of(recipe, target)).collect();
         let asked = NewExperiment {
             id,
             user_id: order.owner,
             created_at: Utc::now(),
             name: order.request.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
-            wells: recipes.into_iter().map(|recipe| (WellId::new(), recipe)).collect(),
+            wells,
             priority: order.priority,
             metadata,
             gives_back: order.gives_back,
@@ -360,6 +374,7 @@ mod tests {
     fn request(wells: &[&[(&str, f64)]]) -> ExperimentRequest {
         let well = |amounts: &&[(&str, f64)]| WellRequest {
             volumes: amounts.iter().map(|(dye, ul)| ((*dye).to_owned(), *ul)).collect(),
+            target: None,
         };
         ExperimentRequest { name: None, wells: wells.iter().map(well).collect(), ..Default::default() }
     }
