@@ -130,6 +130,12 @@ impl Engine {
     /// There is none to load; where labware stands that is found out first.
     pub(super) fn no_module(&self, given: &Map<String, Value>) -> CommandError {
         let slot_name = given.get("location").and_then(|location| location["slotName"].as_str()).unwrap_or_default();
+        let model = given.get("model").and_then(Value::as_str).unwrap_or_default();
+        let kind = model.rsplit_once('V').map_or(model, |(kind, _version)| kind);
+        if !takes_module(slot_name, kind) {
+            let detail = format!("A {kind}Type cannot be loaded into slot {slot_name}");
+            return CommandError::python("ValueError", &detail, &format!("('{detail}',)"));
+        }
         let location = Location::Slot { slot_name: slot_name.to_owned() };
         match self.occupant(&location) {
             Some(occupant) => occupied(occupant, &location),
@@ -169,6 +175,15 @@ impl Engine {
         let id = asked.unwrap_or_else(|| Uuid::new_v4().to_string());
         let pipette = Pipette { id: id.clone(), mount, model, tip: None, carried: None, aspirated: None };
         Ok(Plan::telling(json!({"pipetteId": id})).believing(Update::PipetteLoaded(pipette)))
+    }
+}
+
+/// Whether a slot of the OT-2 takes such a module (Opentrons' deck definition `ot2_standard`).
+fn takes_module(slot: &str, kind: &str) -> bool {
+    match kind {
+        "magneticModule" | "temperatureModule" | "heaterShakerModule" => slot != "12",
+        "thermocyclerModule" => slot == "7",
+        _ => false,
     }
 }
 
