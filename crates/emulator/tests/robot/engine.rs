@@ -218,3 +218,16 @@ async fn a_dispense_of_nothing_is_pushed_out_by_nothing() {
     assert_eq!(lab.ends("dispenseInPlace", dispense(0)).await, "succeeded");
     assert_eq!(lab.ends("dispenseInPlace", dispense(20)).await, "CommandPreconditionViolated 4004");
 }
+
+#[tokio::test]
+async fn what_stands_on_nothing_is_no_place_and_what_fits_there_is_asked_first() {
+    let lab = Lab::open().await;
+    lab.load().await;
+    let aside = json!({"labwareId": "plate", "newLocation": "offDeck", "strategy": "manualMoveWithoutPause"});
+    lab.done("moveLabware", aside).await;
+    let load = json!({"location": {"labwareId": "plate"}, "loadName": "nest_12_reservoir_15ml", "namespace": "opentrons", "version": 1});
+    assert_eq!(lab.ends("loadLabware", load).await, "LabwareCannotBeStackedError 4000");
+    let over =
+        json!({"labwareId": "tips", "newLocation": {"labwareId": "plate"}, "strategy": "manualMoveWithoutPause"});
+    assert_eq!(lab.ends("moveLabware", over).await, "LabwareCannotBeStackedError 4000");
+}

@@ -39,11 +39,11 @@ impl Engine {
             return Err(occupied(occupant, &load.location));
         }
         let definition = self.definition(load)?;
-        if stands_on_something {
-            self.check_location(&load.location)?;
-        }
         if let Location::Labware { labware_id } = &load.location {
             check_stacking(&definition, self.find_labware(labware_id)?)?;
+        }
+        if stands_on_something {
+            self.check_location(&load.location)?;
         }
         let offset = self.offset_for(&definition.uri(), &load.location);
         let labware = Labware {
@@ -104,15 +104,21 @@ impl Engine {
             let detail = format!("Cannot move {} to addressable area {area}", labware.definition.load_name);
             return Err(CommandError::new("LabwareMovementNotAllowedError", detail));
         }
-        self.check_location(&movement.new_location)?;
+        let below = match &movement.new_location {
+            Location::Labware { labware_id } => Some(self.find_labware(labware_id)?),
+            location => {
+                self.check_location(location)?;
+                None
+            }
+        };
         if let Some(occupant) = self.occupant(&movement.new_location) {
             return Err(occupied(occupant, &movement.new_location));
         }
         self.check_uncovered(labware)?;
-        if let Location::Labware { labware_id } = &movement.new_location {
-            let below = self.find_labware(labware_id)?;
+        if let Some(below) = below {
             self.check_uncovered(below)?;
             check_stacking(&labware.definition, below)?;
+            self.check_location(&movement.new_location)?;
         }
         if movement.strategy == "usingGripper" {
             return Err(CommandError::coded(
