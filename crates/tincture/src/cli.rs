@@ -507,6 +507,13 @@ pub enum Robot {
     },
 }
 
+impl Command {
+    /// Whether it runs until it is told to end.
+    pub const fn stays(&self) -> bool {
+        matches!(self, Self::Up(_) | Self::Serve(_) | Self::Worker(_) | Self::Emulator(_))
+    }
+}
+
 impl Cli {
     /// The settings that flags override.
     pub fn flags(&self) -> Vec<Flag> {

@@ -28,7 +28,7 @@ use std::{
 };
 use tokio::runtime::Builder;
 
-/// Each sign-in hashes in 19 MiB. glibc keeps such memory, a piece a thread; this allocator gives it back.
+/// glibc keeps memory that was freed, a piece a thread; this allocator gives it back.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -36,8 +36,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const MOST_THREADS: usize = 8;
 
 fn main() -> ExitCode {
-    memory::in_small_pages();
-    match run(&Cli::parse()) {
+    let cli = Cli::parse();
+    if cli.command.stays() {
+        memory::give_back_at_once();
+        memory::in_small_pages();
+    }
+    match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If standard error is closed, nobody is there to be told.
@@ -59,7 +63,6 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     descriptors::raise_limit();
     let threads = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, MOST_THREADS));
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
-    runtime.spawn(memory::give_back());
     let outcome = runtime.block_on(dispatch(&cli.command, &settings));
     // A blocking thread (a password hash, say) must not hold up the end of the process.
     runtime.shutdown_background();
