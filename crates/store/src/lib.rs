@@ -66,6 +66,7 @@ mod second_step;
 mod servers;
 mod service_tokens;
 mod sessions;
+mod sign_in_failures;
 mod sql;
 #[cfg(feature = "testing")]
 mod statements;
@@ -75,7 +76,7 @@ mod turns;
 mod usage;
 mod wells;
 
-pub use activity::ActivityFilter;
+pub use activity::{ActivityFilter, Named};
 pub use audit::{Anchor, AuditFault, DatedAnchor, Sealed, Undone, Verification, Wrong};
 pub use connection::{
     Address, Backend, Connections, Options, Pooler, ReplicaOptions, Store, Tls, TlsMode, sqlite_path,
@@ -88,7 +89,6 @@ pub use groups::MOST_MEMBERS;
 pub use integrity::Integrity;
 pub use kept::{Moment, UNSEEN};
 pub use mails::MOST_MAILS;
-pub use notices::SignInTry;
 pub use people::Imported;
 pub use person::{PersonalRow, exported_columns};
 pub use purge::{Purged, Retention};
@@ -96,4 +96,5 @@ pub use records::*;
 pub use replica::ReplicaStatus;
 pub use robot_records::ChangedBy;
 pub use roles::{RoleName, Roles};
+pub use sign_in_failures::{FailedSignIns, SignInCounts, SignInFailures};
 pub use turns::{Ahead, Turns};
