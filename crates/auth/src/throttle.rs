@@ -557,12 +557,14 @@ mod tests {
     #[tokio::test]
     async fn thousands_of_failures_are_few_commits_and_few_rows() {
         let (database, throttle) = lab().await;
-        let size: u32 = std::env::var("TINCTURE_TEST_FAILURES").map_or(5_000, |size| size.parse().expect("a number"));
+        let size: u32 = std::env::var("TINCTURE_TEST_FAILURES").map_or(2_000, |size| size.parse().expect("a number"));
+        let began = Instant::now();
         for n in 0..size {
             drop(throttle.begin(&format!("{n}@example.org"), address(n)).await.expect("a free attempt"));
         }
         throttle.settle().await;
-        let most = u64::from(COMMITS.quota) + 40 * u64::from(size) / 5_000;
+        // However slow the machine is: so many at once, and then four a second.
+        let most = u64::from(COMMITS.quota) + 4 * (began.elapsed().as_secs() + 1);
         assert!((1..=most).contains(&commits(&throttle)), "{} commits", commits(&throttle));
         assert_eq!(database.store.trim_sign_in_failures(1_500).await.expect("trimmed"), 1_000, "at a time");
         while database.store.trim_sign_in_failures(1_500).await.expect("trimmed") > 0 {}
