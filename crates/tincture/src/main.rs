@@ -13,6 +13,7 @@ mod housekeeping;
 mod http;
 mod machines;
 mod memory;
+mod monitoring;
 mod sealing;
 mod settings;
 mod shutdown;
@@ -71,7 +72,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
 
 async fn dispatch(command: &Command, settings: &Settings) -> anyhow::Result<()> {
     match command {
-        Command::Up(_) => commands::up::run(settings).await,
+        Command::Up(up) => commands::up::run(settings, up.monitoring).await,
         Command::Serve(_) => commands::serve::run(settings).await,
         Command::Worker(worker) => commands::worker::run(settings, &worker.robot).await,
         Command::Emulator(emulator) => commands::emulator::run(settings, emulator).await,
