@@ -163,24 +163,25 @@ resource "google_monitoring_dashboard" "board" {
         yPos   = panel.gridPos.y
         width  = panel.gridPos.w
         height = panel.gridPos.h
+        # One number has one query; what has more is drawn over time.
         widget = merge(
           { title = panel.title },
-          # One number has one query; what has more is drawn over time.
-          panel.type == "stat" && length(panel.targets) == 1 ? {
-            scorecard = { timeSeriesQuery = {
+          { for kind in panel.type == "stat" && length(panel.targets) == 1 ? ["scorecard"] : [] : kind => {
+            timeSeriesQuery = {
               prometheusQuery = replace(panel.targets[0].expr, "=\"$robot\"", "=~\".+\"")
               unitOverride    = lookup(local.units, panel.fieldConfig.defaults.unit, "")
-            } }
-            } : {
-            xyChart = { dataSets = [for target in panel.targets : {
+            }
+          } },
+          { for kind in panel.type == "stat" && length(panel.targets) == 1 ? [] : ["xyChart"] : kind => {
+            dataSets = [for target in panel.targets : {
               plotType       = "LINE"
               legendTemplate = replace(replace(target.legendFormat, "{{", "$${metric.labels."), "}}", "}")
               timeSeriesQuery = {
                 prometheusQuery = replace(target.expr, "=\"$robot\"", "=~\".+\"")
                 unitOverride    = lookup(local.units, panel.fieldConfig.defaults.unit, "")
               }
-            }] }
-          },
+            }]
+          } },
         )
       }]
     }

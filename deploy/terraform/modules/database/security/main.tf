@@ -52,7 +52,8 @@ resource "random_password" "database" {
 resource "google_secret_manager_secret" "file" {
   for_each            = var.secrets
   project             = var.project
-  secret_id           = "${var.name}-${each.key}"
+  # One lab a project: deploy/kubernetes names them without knowing which.
+  secret_id           = "tincture-${each.key}"
   labels              = var.labels
   deletion_protection = var.deletion_protection
   version_destroy_ttl = "604800s"
