@@ -106,8 +106,8 @@ class Bindings:
             repeated = type[0] if isinstance(type, list) and isinstance(type[1], dict) else None
             struct = type[1] if repeated else type
             required = not given.get("optional")
-            # An id that isn't given is the provider's to give.
-            flags = {"required": required, "optional": not required, "computed": not required and (name in computed or name == "id")}
+            # A resource's id that isn't given is the provider's to give.
+            flags = {"required": required, "optional": not required, "computed": not required and (name in computed or name == "id" and len(self.within) == 1)}
             if not isinstance(struct, dict):
                 attributes[name] = {"type": type, **flags}
                 continue
