@@ -77,7 +77,7 @@ def check(port: int, lab: http.server.ThreadingHTTPServer) -> None:
     status, _, headers = ask(port, "/prefect/")
     hold(status == 303 and headers.get("Location", "").startswith("https://lab.example.org/sign-in"), "nobody gets to Prefect without a sign-in, and is sent there", (status, headers))
     status, told, _ = ask(port, "/prefect/api/health", Cookie="a=1; tincture_session=good; b=2", Authorization="Bearer tct_secret")
-    hold(status == 200 and told.startswith("prefect /prefect/api/health") and "tincture_session" not in told and "secret" not in told, "who is signed in gets to Prefect, their cookie and token don't", (status, told))
+    hold(status == 200 and told.startswith("prefect /prefect/api/health") and "proto=https" in told and "tincture_session" not in told and "secret" not in told, "who is signed in gets to Prefect, their cookie and token don't", (status, told))
     hold(ask(port, "/auth/verify")[0] == 404, "whether somebody is signed in is the door's to ask", "/auth/verify")
     hold(ask(port, "/door")[0] == 200, "the door says that it is open", "/door")
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)

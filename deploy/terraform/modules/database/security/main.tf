@@ -50,8 +50,8 @@ resource "random_password" "database" {
 }
 
 resource "google_secret_manager_secret" "file" {
-  for_each            = var.secrets
-  project             = var.project
+  for_each = var.secrets
+  project  = var.project
   # One lab a project: deploy/kubernetes names them without knowing which.
   secret_id           = "tincture-${each.key}"
   labels              = var.labels
