@@ -1,7 +1,7 @@
 """The door (deploy/kubernetes/base/door/nginx.conf) as a real nginx before a stand-in of the lab: who it says has asked, what it keeps inside,
 whom it lets through to Prefect, that a live stream isn't held back."""
 from __future__ import annotations
-import http.client, http.server, pathlib, re, shutil, socket, subprocess, sys, tempfile, threading, time
+import http.client, http.server, pathlib, re, shutil, socket, subprocess, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -121,4 +121,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -88,7 +88,7 @@ def wiring_problems(plan: dict[str, Any]) -> Iterator[str]:
             yield f"{each['address']} has a public address"
         if each["type"].endswith("_iam_member") and each["values"].get("member") in ("allUsers", "allAuthenticatedUsers"):
             yield f"{each['address']} is everybody's"
-        if each["type"] == "google_project_iam_member" and each["values"]["role"] in ("roles/owner", "roles/editor"):
+        if each["type"] == "google_project_iam_member" and each["values"].get("role") in ("roles/owner", "roles/editor"):
             yield f"{each['address']} may do anything"
     wanted = {"mongodbatlas_cloud_backup_schedule": 1, "mongodbatlas_privatelink_endpoint": 1, "google_cloud_scheduler_job": 2, "google_billing_budget": 1, "google_monitoring_uptime_check_config": 2}
     for type, count in wanted.items():
