@@ -114,10 +114,11 @@ def checkov(program: str, plan: dict[str, Any], folder: pathlib.Path) -> list[tu
 
 def checkov_problems(found: list[tuple[str, str, str]]) -> Iterator[str]:
     reasons = yaml.safe_load((HERE / "checkov/reasons.yaml").read_text())
+    said = {key for check, resource, _ in found for key in (check, f"{check} {resource}")}
     for check, resource, words in found:
-        if check not in reasons:
+        if check not in reasons and f"{check} {resource}" not in reasons:
             yield f"{check}: {resource}: {words}"
-    yield from (f"{check} is in reasons.yaml, and checkov doesn't say it any more" for check in reasons.keys() - {check for check, _, _ in found})
+    yield from (f"{key} is in reasons.yaml, and checkov doesn't say it any more" for key in reasons.keys() - said)
 
 
 # ---- the check of the check

@@ -425,7 +425,11 @@ def environment_problems(objects: list[Object], lab: Lab) -> Iterator[str]:
         # Google wants each group's interval; Prometheus' own file has one for all.
         if [{key: value for key, value in group.items() if key != "interval"} for group in rules["spec"]["groups"]] != recorded:
             yield f"{called(rules)} isn't deploy/prometheus/rules/recording.yml"
-    secrets = re.search(r"\n  secrets = \{(.*?)\n  \}", (terraform / "modules/database/main.tf").read_text(), re.S)
+    database = (terraform / "modules/database/main.tf").read_text()
+    keys = set(re.findall(r'(?:\\n|\b)((?:database|documents)_\w+) = \\"', database))
+    if len(keys) < 4 or any("TINCTURE_" + key.upper() not in settings() for key in keys):
+        yield f"modules/database writes {sorted(keys)} into tincture.toml, which the program doesn't know"
+    secrets = re.search(r"\n  secrets = \{(.*?)\n  \}", database, re.S)
     assert secrets, "modules/database/main.tf says which secret is whose"
     readers = dict(re.findall(r'^\s*([\w-]+)\s*=\s*"([\w-]+)"', secrets[1], re.M))
     for workload in workloads(objects):

@@ -4,13 +4,14 @@
 locals {
   regions = toset(concat([var.region, var.backup_region], [for replica in values(var.cloud_sql.replicas) : replica.region]))
 
-  # PostgreSQL's users, and of which of Google's roles each is. Only the administrator is of one that may make roles.
+  # PostgreSQL's users, and of which roles each is. Only the administrator is of Google's, which may make roles. Who is said to be of none is
+  # made a member of that too, so the others are of one that may next to nothing; their rights are `tincture database roles`' to give.
   users = {
     tincture_admin   = ["cloudsqlsuperuser"]
-    tincture_owner   = []
-    tincture_app     = []
+    tincture_owner   = ["pg_read_all_settings"]
+    tincture_app     = ["pg_read_all_settings"]
     tincture_monitor = ["pg_monitor"]
-    prefect          = []
+    prefect          = ["pg_read_all_settings"]
   }
 
   # A file for each pod, and which pod alone may read it.

@@ -17,7 +17,7 @@ variables {
   zones     = var.cloud_sql.zones
   replicas  = var.cloud_sql.replicas
   keys      = { europe-west3 = "key-here", europe-west4 = "key-there" }
-  users     = { tincture_admin = ["cloudsqlsuperuser"], tincture_owner = [], tincture_app = [], tincture_monitor = ["pg_monitor"] }
+  users     = { tincture_admin = ["cloudsqlsuperuser"], tincture_owner = ["pg_read_all_settings"], tincture_app = ["pg_read_all_settings"], tincture_monitor = ["pg_monitor"] }
   passwords = { tincture_admin = "a", tincture_owner = "b", tincture_app = "c", tincture_monitor = "d" }
 
   availability = var.cloud_sql.availability
@@ -139,4 +139,16 @@ run "words_that_google_does_not_know_are_refused" {
     database_version = "POSTGRES_9_6"
   }
   expect_failures = [var.availability, var.tier, var.database_version]
+}
+
+run "who_is_of_no_role_is_refused" {
+  command = plan
+  module {
+    source = "../../modules/database/cloud_sql"
+  }
+  variables {
+    users     = { tincture_app = [] }
+    passwords = { tincture_app = "c" }
+  }
+  expect_failures = [var.users]
 }

@@ -34,8 +34,8 @@ run "promises" {
   }
 
   assert {
-    condition     = alltrue([for password in random_password.database : password.length >= 32 && !password.special])
-    error_message = "A password is short, or has signs that a URL would have to escape."
+    condition     = alltrue([for password in random_password.database : password.length >= 32 && password.override_special == "-_" && password.min_special >= 1])
+    error_message = "A password is short, or has no sign, or one that a URL would have to escape."
   }
 }
 

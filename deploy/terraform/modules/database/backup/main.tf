@@ -11,11 +11,7 @@ resource "google_storage_bucket" "exports" {
   force_destroy               = false
   labels                      = var.labels
 
-  versioning {
-    enabled = true
-  }
-
-  # Until then not even an administrator can remove one.
+  # Until then not even an administrator can remove or overwrite one. (Versioning would add nothing, and Google refuses both together.)
   retention_policy {
     retention_period = tostring(var.export_days * 86400)
     is_locked        = false
@@ -31,15 +27,6 @@ resource "google_storage_bucket" "exports" {
     }
     condition {
       age = var.export_days + 1
-    }
-  }
-
-  lifecycle_rule {
-    action {
-      type = "Delete"
-    }
-    condition {
-      days_since_noncurrent_time = 7
     }
   }
 

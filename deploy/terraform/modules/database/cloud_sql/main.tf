@@ -4,20 +4,18 @@
 locals {
   flags = {
     # What is watched.
-    log_checkpoints               = "on"
-    log_connections               = "on"
-    log_disconnections            = "on"
-    log_lock_waits                = "on"
-    log_temp_files                = "0"
-    log_min_duration_statement    = "-1"
-    log_min_messages              = "warning"
-    log_min_error_statement       = "error"
-    log_statement                 = "ddl"
-    "cloudsql.enable_pgaudit"     = "on"
-    "pgaudit.log"                 = "ddl,role"
-    "cloudsql.iam_authentication" = "on"
-    password_encryption           = "scram-sha-256"
-    max_connections               = tostring(var.max_connections)
+    log_checkpoints            = "on"
+    log_connections            = "on"
+    log_disconnections         = "on"
+    log_lock_waits             = "on"
+    log_temp_files             = "0"
+    log_min_duration_statement = "-1"
+    log_min_messages           = "warning"
+    log_min_error_statement    = "error"
+    log_statement              = "ddl"
+    "cloudsql.enable_pgaudit"  = "on"
+    "pgaudit.log"              = "ddl,role"
+    max_connections            = tostring(var.max_connections)
   }
 }
 

@@ -130,8 +130,13 @@ variable "keys" {
 }
 
 variable "users" {
-  description = "Users, and of which of PostgreSQL's roles each is a member."
+  description = "Users, and of which of PostgreSQL's roles each is a member: at least one, since Google takes none for its own, which may make roles."
   type        = map(list(string))
+
+  validation {
+    condition     = alltrue([for roles in values(var.users) : length(roles) > 0])
+    error_message = "Whoever is of no role becomes a member of cloudsqlsuperuser: name one, like pg_read_all_settings."
+  }
 }
 
 variable "passwords" {

@@ -42,11 +42,15 @@ resource "google_kms_crypto_key_iam_member" "agent" {
   member        = "serviceAccount:${each.value.agent}"
 }
 
-# No sign that a URL or a TOML string would have to escape.
+# With a sign, as Cloud SQL's rule for passwords wants it, but none that a URL or a TOML string would have to escape.
 resource "random_password" "database" {
-  for_each = var.users
-  length   = 40
-  special  = false
+  for_each         = var.users
+  length           = 40
+  override_special = "-_"
+  min_special      = 1
+  min_lower        = 1
+  min_upper        = 1
+  min_numeric      = 1
 }
 
 resource "google_secret_manager_secret" "file" {
