@@ -1,4 +1,5 @@
-"""Terraform: the real program over stand-ins of the providers (terraform/offline.py), what it promises, and checkov on what it plans.
+"""Terraform: the real program over stand-ins of the providers (terraform/offline.py), what it promises, and checkov on what it plans and on what
+kustomize renders.
 
     python infrastructure.py CACHE CHECKOV           everything; CHECKOV is the program, which has an environment of its own
     python infrastructure.py CACHE CHECKOV wrong     … and that what is wrong on purpose (wrong/) is refused, by the words that it says
@@ -96,13 +97,11 @@ def wiring_problems(plan: dict[str, Any]) -> Iterator[str]:
             yield f"prod has not {count} of {type}"
 
 
-def checkov(program: str, plan: dict[str, Any], folder: pathlib.Path) -> list[tuple[str, str, str]]:
-    """What it says against a plan: check, resource, words."""
-    file = folder / "checked.json"
-    file.write_text(json.dumps(plan))
+def checkov(program: str, framework: str, file: pathlib.Path) -> list[tuple[str, str, str]]:
+    """What it says against a file: check, resource, words."""
     done = subprocess.run(
-        [program, "--skip-download", "--framework", "terraform_plan", "--file", str(file), "--external-checks-dir", str(HERE / "checkov"), "--output", "json", "--quiet", "--compact"],
-        capture_output=True, text=True, timeout=300, cwd=folder)
+        [program, "--skip-download", "--framework", framework, "--file", str(file), "--external-checks-dir", str(HERE / "checkov"), "--output", "json", "--quiet", "--compact"],
+        capture_output=True, text=True, timeout=300, cwd=file.parent)
     try:
         report = json.loads(done.stdout)
     except json.JSONDecodeError:
@@ -110,6 +109,18 @@ def checkov(program: str, plan: dict[str, Any], folder: pathlib.Path) -> list[tu
     if report["summary"]["passed"] < 100:
         raise SystemExit(f"checkov looked at next to nothing: {report['summary']}")
     return [(each["check_id"], each["resource"], each["check_name"]) for each in report["results"]["failed_checks"]]
+
+
+def checked_plan(program: str, plan: dict[str, Any], folder: pathlib.Path) -> list[tuple[str, str, str]]:
+    file = folder / "plan.json"
+    file.write_text(json.dumps(plan))
+    return checkov(program, "terraform_plan", file)
+
+
+def checked_manifests(program: str, folder: pathlib.Path) -> list[tuple[str, str, str]]:
+    file = folder / "prod.yaml"
+    file.write_text(subprocess.run(["kubectl", "kustomize", str(ROOT / "deploy/kubernetes/overlays/prod")], capture_output=True, text=True, check=True).stdout)
+    return checkov(program, "kubernetes", file)
 
 
 def checkov_problems(found: list[tuple[str, str, str]]) -> Iterator[str]:
@@ -171,7 +182,7 @@ def wrong_plan(program: str, plan: dict[str, Any], folder: pathlib.Path) -> Iter
         module["resources"].append(made)
         changed["resource_changes"].append({**made, "mode": "managed", "change": {"actions": ["create"], "before": None, "after": made["values"], "after_unknown": {}}})
         wanted.append((wrong["refused"], made["address"]))
-    found = {(check, resource) for check, resource, _ in checkov(program, changed, folder)}
+    found = {(check, resource) for check, resource, _ in checked_plan(program, changed, folder)}
     yield from (f"checkov doesn't find {check} at {address}" for check, address in wanted if (check, address) not in found)
 
 
@@ -189,7 +200,7 @@ def main() -> None:
         found += wiring_problems(plans["prod"])
         tested = terraform.must(terraform.root("prod"), "test", "-no-color")
         print(tested.strip().splitlines()[-1])
-        found += checkov_problems(checkov(program, plans["prod"], terraform.work))
+        found += checkov_problems(checked_plan(program, plans["prod"], terraform.work) + checked_manifests(program, terraform.work))
         if "wrong" in sys.argv[3:]:
             found += [*wrong_files(terraform), *wrong_promises(terraform), *wrong_plan(program, plans["prod"], terraform.work)]
             print("what is wrong on purpose was tried")
