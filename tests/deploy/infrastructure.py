@@ -161,7 +161,7 @@ def wrong_promises(terraform: Terraform) -> Iterator[str]:
         done = terraform.run(terraform.root("prod"), "test", "-no-color", f"-filter=tests/{wrong['test']}.tftest.hcl")
         file.write_text(before)
         if done.returncode == 0 or wrong["refused"] not in re.sub(r"\s+", " ", done.stdout + done.stderr):
-            yield f"{wrong['to']} in {wrong['file']} isn't refused with: {wrong['refused']}; terraform said: {done.stdout[-1500:]}"
+            yield f"{wrong['to']} in {wrong['file']} isn't refused with: {wrong['refused']}; terraform said: {(done.stdout + done.stderr)[-1500:]}"
 
 
 def wrong_plan(program: str, plan: dict[str, Any], folder: pathlib.Path) -> Iterator[str]:
@@ -170,7 +170,7 @@ def wrong_plan(program: str, plan: dict[str, Any], folder: pathlib.Path) -> Iter
     module = changed["planned_values"]["root_module"]
     module.setdefault("resources", [])
     for number, wrong in enumerate(yaml.safe_load((WRONG / "checkov.yaml").read_text())):
-        made = copy.deepcopy(next(each for each in resources(plan) if each["type"] == wrong["type"]))
+        made = copy.deepcopy(next(each for each in resources(plan) if each["type"] == wrong["type"] and each["name"] == wrong.get("name", each["name"])))
         made.update(name=f"wrong_{number}", address=f"{wrong['type']}.wrong_{number}")
         made.pop("index", None)
         for path, value in wrong["set"].items():
