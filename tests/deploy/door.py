@@ -85,6 +85,10 @@ def check(port: int, lab: http.server.ThreadingHTTPServer) -> None:
     first = connection.getresponse().read(5)
     lab.held.set()  # type: ignore[attr-defined]
     hold(first == b"first", "a stream is held back", first)
+    lab.shutdown()
+    lab.server_close()
+    status, said, headers = ask(port, "/experiments")
+    hold(status == 503 and headers.get("Retry-After") == "5" and "try again" in said, "while the lab is away it says when to come again", (status, said, headers))
 
 
 def main() -> None:
