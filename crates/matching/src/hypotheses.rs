@@ -2,10 +2,10 @@
 
 use crate::{
     dyes::{Absorptivity, Dye},
-    model::Optics,
-    posterior::{Assumed, Data, Draw, Fit, fit},
+    posterior::{Assumed, Data, Draw, Fit, fit, fit_as_strong},
 };
 use rand_chacha::ChaCha8Rng;
+use std::rc::Rc;
 
 /// Log odds against two reservoirs having been swapped, and against words that say nothing true, beside words that do (the study).
 const SWAPPED: f64 = -3.0;
@@ -85,30 +85,26 @@ pub struct Belief {
 impl Belief {
     /// None if the numbers admit no answer, which checked wells don't.
     pub fn new(dyes: &[Dye], data: Data) -> Option<Self> {
-        let mut weighed: Vec<(f64, Candidate, Fit)> = candidates(dyes)
+        let mut weighed: Vec<Weighed> = candidates(dyes)
             .into_iter()
             .filter_map(|candidate| {
-                let fit = fit(&data, &candidate.dyes, Assumed::FIRST)?;
-                Some((candidate.log_odds + fit.evidence, candidate, fit))
+                let spoilt = greedily_spoilt(&data, &candidate.dyes)?;
+                Weighed::new(&data, Rc::new(candidate), Assumed::FIRST, spoilt)
             })
             .collect();
         keep_likely(&mut weighed, (NEGLIGIBLE / 10.0).ln());
-        for (log_odds, candidate, fit) in &mut weighed {
-            *fit = assume(&data, &candidate.dyes, fit.clone());
-            *log_odds = candidate.log_odds + fit.evidence;
-        }
+        let mut weighed: Vec<Weighed> = weighed.iter().flat_map(|one| with_suspects(&data, one)).collect();
+        keep_likely(&mut weighed, (NEGLIGIBLE / 10.0).ln());
+        let mut weighed: Vec<Weighed> = weighed.into_iter().filter_map(|one| assume(&data, one)).collect();
         keep_likely(&mut weighed, NEGLIGIBLE.ln());
-        let best = weighed.first()?.0;
-        let sum: f64 = weighed.iter().map(|(log_odds, ..)| (log_odds - best).exp()).sum();
-        let explanations = weighed
-            .into_iter()
-            .map(|(log_odds, Candidate { hypothesis, .. }, fit)| Explanation {
-                hypothesis,
-                probability: (log_odds - best).exp() / sum,
-                fit,
-            })
-            .collect();
-        Some(Self { data, explanations })
+        let best = weighed.first()?.log_odds();
+        let sum: f64 = weighed.iter().map(|one| (one.log_odds() - best).exp()).sum();
+        let explanation = |one: Weighed| Explanation {
+            hypothesis: one.candidate.hypothesis.clone(),
+            probability: (one.log_odds() - best).exp() / sum,
+            fit: one.fit,
+        };
+        Some(Self { data, explanations: weighed.into_iter().map(explanation).collect() })
     }
 
     pub fn best(&self) -> &Explanation {
@@ -121,39 +117,99 @@ impl Belief {
         let mut likely = 0.0;
         for explanation in &self.explanations {
             likely += explanation.probability;
-            while (draws.len() as f64) + 0.5 < likely * count as f64 {
-                draws.push(explanation.fit.draw(&self.data, dice));
-            }
+            let share = ((likely * count as f64).round() as usize).saturating_sub(draws.len());
+            draws.extend(explanation.fit.draws(&self.data, share, dice));
         }
         draws
     }
 }
 
-fn keep_likely(weighed: &mut Vec<(f64, Candidate, Fit)>, within: f64) {
-    weighed.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let best = weighed.first().map_or(0.0, |first| first.0);
-    weighed.retain(|(log_odds, ..)| *log_odds >= best + within);
+/// A candidate with the wells that are taken for spoilt.
+struct Weighed {
+    candidate: Rc<Candidate>,
+    spoilt: Vec<usize>,
+    fit: Fit,
+}
+
+impl Weighed {
+    fn new(data: &Data, candidate: Rc<Candidate>, assumed: Assumed, spoilt: Vec<usize>) -> Option<Self> {
+        let fit = fit(data, &candidate.dyes, assumed, &spoilt)?;
+        Some(Self { candidate, spoilt, fit })
+    }
+
+    fn log_odds(&self) -> f64 {
+        self.candidate.log_odds + self.fit.evidence
+    }
+}
+
+fn keep_likely(weighed: &mut Vec<Weighed>, within: f64) {
+    weighed.sort_by(|a, b| b.log_odds().total_cmp(&a.log_odds()));
+    let best = weighed.first().map_or(0.0, Weighed::log_odds);
+    weighed.retain(|one| one.log_odds() >= best + within);
+}
+
+/// Wells that are rather spoilt than good, the worst first; a third of all at most.
+fn greedily_spoilt(data: &Data, dyes: &[Absorptivity]) -> Option<Vec<usize>> {
+    let mut spoilt = vec![];
+    while 3 * (spoilt.len() + 1) <= data.len() {
+        let doubts = fit(data, dyes, Assumed::FIRST, &spoilt)?.doubts(data);
+        let worst = (0..data.len()).filter(|well| !spoilt.contains(well)).max_by(|a, b| doubts[*a].total_cmp(&doubts[*b]));
+        match worst.filter(|well| doubts[*well] > 0.0) {
+            Some(well) => spoilt.push(well),
+            None => break,
+        }
+    }
+    Some(spoilt)
+}
+
+/// This, and the same with other wells spoilt: of few wells it isn't clear which is to be believed.
+fn with_suspects(data: &Data, one: &Weighed) -> Vec<Weighed> {
+    let mut sets = vec![one.spoilt.clone()];
+    if data.len() > 2 && data.len() <= 10 && let Some(clean) = fit(data, &one.candidate.dyes, Assumed::FIRST, &[]) {
+        let doubts = clean.doubts(data);
+        let mut suspects: Vec<usize> = (0..data.len()).filter(|well| doubts[*well] > NEGLIGIBLE.ln()).collect();
+        suspects.sort_by(|a, b| doubts[*b].total_cmp(&doubts[*a]));
+        sets.push(vec![]);
+        sets.extend(suspects.into_iter().take(3).map(|well| vec![well]));
+        sets.sort();
+        sets.dedup();
+    }
+    sets.into_iter().filter_map(|spoilt| Weighed::new(data, Rc::clone(&one.candidate), Assumed::FIRST, spoilt)).collect()
 }
 
 /// Finds the optics and the residual that the wells speak for, one after the other. Few wells can't tell, and get the textbook's.
-fn assume(data: &Data, dyes: &[Absorptivity], first: Fit) -> Fit {
-    let mut best = first;
-    if data.len() <= 3 {
-        return best;
+fn assume(data: &Data, first: Weighed) -> Option<Weighed> {
+    if data.len() < env("GRIDN", 4.0) as usize {
+        return Some(first);
     }
+    let Weighed { candidate, spoilt, fit: start } = first;
+    let (mut assumed, mut evidence) = (Assumed::FIRST, start.evidence);
     let mut consider = |change: &dyn Fn(&mut Assumed)| {
-        let mut assumed = best.assumed;
-        change(&mut assumed);
-        if let Some(fit) = fit(data, dyes, assumed).filter(|fit| fit.evidence > best.evidence) {
-            best = fit;
+        let mut changed = assumed;
+        change(&mut changed);
+        if let Some(fit) = fit_as_strong(data, &candidate.dyes, changed, &spoilt, start.strength()).filter(|fit| fit.evidence > evidence) {
+            (assumed, evidence) = (changed, fit.evidence);
         }
     };
-    for stray in [0.02, 0.05, 0.1] {
+    for stray in [0.03, 0.06, 0.1] {
         consider(&|assumed| assumed.optics.stray = stray);
+    }
+    if env("POW", 1.0) > 0.0 {
+    for power in [0.93, 0.86] {
+        consider(&|assumed| assumed.optics.power = power);
+    }
+    }
+    if env("SAT", 1.0) > 0.0 {
+    for saturation in [0.1, 0.2] {
+        consider(&|assumed| assumed.optics.saturation = saturation);
+    }
     }
     for residual in [0.01, 0.04, 0.08] {
         consider(&|assumed| assumed.residual = residual);
     }
-    let _ = Optics::DEFAULT;
-    best
+    Weighed::new(data, candidate, assumed, spoilt)
+}
+static N: std::sync::OnceLock<f64> = std::sync::OnceLock::new();
+pub fn env(name: &str, default: f64) -> f64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }

@@ -70,8 +70,8 @@ pub struct Fit {
     mean: Vec<Bands>,
     prior_mean: Vec<Bands>,
     covariances: Vec<BandMatrix>,
-    roots: Vec<BandMatrix>,
     noises: Vec<BandMatrix>,
+    spoilt_noises: Vec<BandMatrix>,
     factor: Option<Cholesky<f64, Dyn>>,
     absorbances: DVector<f64>,
 }
@@ -95,91 +95,82 @@ fn ratios(optics: &Optics, weights: &[Bands], features: &[f64]) -> Bands {
     absorbance.map(|absorbance| optics.ratio(absorbance))
 }
 
-/// Fits twice: curvature and pipetting errors are in proportion to the dyes' strengths, which the first fit finds.
-pub fn fit(data: &Data, dyes: &[Absorptivity], assumed: Assumed) -> Option<Fit> {
+/// Fits, with these wells taken for spoilt, twice: curvature and pipetting errors are in proportion to the dyes' strengths, which the
+/// first fit finds.
+pub fn fit(data: &Data, dyes: &[Absorptivity], assumed: Assumed, spoilt: &[usize]) -> Option<Fit> {
     let prior: Vec<Bands> = dyes.iter().map(|dye| dye.mean).collect();
-    let first = Fit::given(data, dyes, assumed, &prior)?;
+    let first = fit_as_strong(data, dyes, assumed, spoilt, &prior)?;
     if data.len() == 0 {
         return Some(first);
     }
-    Fit::given(data, dyes, assumed, first.strength(data.design.dyes()))
+    fit_as_strong(data, dyes, assumed, spoilt, first.strength())
+}
+
+/// The same with strengths that are about known.
+pub fn fit_as_strong(data: &Data, dyes: &[Absorptivity], assumed: Assumed, spoilt: &[usize], strength: &[Bands]) -> Option<Fit> {
+    let mut fit = Fit::given(data, dyes, assumed, strength);
+    spoilt.iter().for_each(|well| fit.disbelieve(*well));
+    fit.solve(data)?;
+    Some(fit)
 }
 
 impl Fit {
-    fn given(data: &Data, dyes: &[Absorptivity], assumed: Assumed, strength: &[Bands]) -> Option<Self> {
+    fn given(data: &Data, dyes: &[Absorptivity], assumed: Assumed, strength: &[Bands]) -> Self {
         let design = &data.design;
         let of_dyes: Vec<BandMatrix> = dyes.iter().map(|dye| dye.covariance).collect();
         let covariances = design.covariances(&of_dyes, strength, assumed.residual);
-        let roots = roots(&covariances)?;
         let mut prior_mean = vec![Bands::zeros(); design.len()];
         prior_mean.iter_mut().zip(dyes).for_each(|(mean, dye)| *mean = dye.mean);
         let read = Read::new(data, assumed.optics, strength);
-        let mut fit = Self {
+        Self {
             assumed,
-            evidence: 0.0,
+            evidence: read.jacobian + data.len() as f64 * (1.0 - OUTLIERS).ln(),
             spoilt: vec![false; data.len()],
             mean: prior_mean.clone(),
             prior_mean,
             covariances,
-            roots,
             noises: read.noises,
+            spoilt_noises: data.shares.iter().map(|shares| spoilt_noise(shares, strength)).collect(),
             factor: None,
             absorbances: read.absorbances,
-        };
-        if data.len() > 0 {
-            fit.solve(data, strength, read.jacobian)?;
         }
-        Some(fit)
     }
 
-    fn solve(&mut self, data: &Data, strength: &[Bands], jacobian: f64) -> Option<()> {
-        let signal = self.signal(data);
+    /// Takes a well for spoilt: it tells next to nothing.
+    fn disbelieve(&mut self, well: usize) {
+        self.spoilt[well] = true;
+        self.noises[well] += self.spoilt_noises[well];
+        self.evidence += OUTLIERS.ln() - (1.0 - OUTLIERS).ln();
+    }
+
+    /// Conditions on the readings.
+    fn solve(&mut self, data: &Data) -> Option<()> {
+        if data.len() == 0 {
+            return Some(());
+        }
         let residual = &self.absorbances - self.expected(data, &self.prior_mean);
-        let spoilt_noises: Vec<BandMatrix> = data.shares.iter().map(|shares| spoilt_noise(shares, strength)).collect();
-        let mut cost = data.len() as f64 * (1.0 - OUTLIERS).ln();
-        loop {
-            let factor = Cholesky::new(with_noise(&signal, &self.noises))?;
-            let solved = factor.solve(&residual);
-            let found = self.most_doubtful(&factor, &solved, &spoilt_noises);
-            let few_enough = 3 * (1 + self.spoilt.iter().filter(|spoilt| **spoilt).count()) <= data.len();
-            match found.filter(|_| few_enough) {
-                Some(well) => {
-                    self.spoilt[well] = true;
-                    self.noises[well] += spoilt_noises[well];
-                    cost += OUTLIERS.ln() - (1.0 - OUTLIERS).ln();
-                }
-                None => {
-                    let spread: f64 = factor.l_dirty().diagonal().iter().map(|value| value.ln()).sum();
-                    self.evidence = cost + jacobian
-                        - 0.5 * residual.dot(&solved)
-                        - spread
-                        - 0.5 * residual.len() as f64 * TAU.ln();
-                    self.mean = self.updated(data, &self.prior_mean, &solved);
-                    self.factor = Some(factor);
-                    return Some(());
-                }
-            }
-        }
+        let factor = Cholesky::new(with_noise(self.signal(data), &self.noises))?;
+        let solved = factor.solve(&residual);
+        let spread: f64 = factor.l_dirty().diagonal().iter().map(|value| value.ln()).sum();
+        self.evidence -= 0.5 * residual.dot(&solved) + spread + 0.5 * residual.len() as f64 * TAU.ln();
+        self.mean = self.updated(data, &self.prior_mean, &solved);
+        self.factor = Some(factor);
+        Some(())
     }
 
-    /// The well that the others make most unlikely, if it is rather spoilt than good. (The inverse holds what the others expect of
-    /// each well: its block is the precision of that expectation.)
-    fn most_doubtful(&self, factor: &Cholesky<f64, Dyn>, solved: &DVector<f64>, spoilt: &[BandMatrix]) -> Option<usize> {
-        if spoilt.len() < 2 {
-            return None;
-        }
+    /// Of each well, the log odds that it is spoilt, as the others see it. (The inverse of the covariance holds what they expect of
+    /// it: its block is the precision of that expectation.)
+    pub fn doubts(&self, data: &Data) -> Vec<f64> {
+        let Some(factor) = &self.factor else { return vec![] };
         let inverse = factor.inverse();
+        let solved = factor.solve(&(&self.absorbances - self.expected(data, &self.prior_mean)));
         let odds = |well: usize| -> Option<f64> {
             let covariance = inverse.fixed_view::<8, 8>(8 * well, 8 * well).into_owned().try_inverse()?;
             let off: Bands = covariance * solved.fixed_rows::<8>(8 * well);
-            Some(log_normal(&off, &(covariance + spoilt[well]))? - log_normal(&off, &covariance)?)
+            let spoilt = log_normal(&off, &(covariance + self.spoilt_noises[well]))?;
+            Some(spoilt - log_normal(&off, &covariance)? + OUTLIERS.ln() - (1.0 - OUTLIERS).ln())
         };
-        (0..spoilt.len())
-            .filter(|well| !self.spoilt[*well])
-            .filter_map(|well| Some((well, odds(well)? + OUTLIERS.ln() - (1.0 - OUTLIERS).ln())))
-            .filter(|(_, odds)| *odds > 0.0)
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-            .map(|(well, _)| well)
+        (0..data.len()).map(|well| odds(well).unwrap_or(f64::NEG_INFINITY)).collect()
     }
 
     /// The prior covariance of all absorbances.
@@ -212,8 +203,8 @@ impl Fit {
     }
 
     /// The absorptivities as they are thought to be.
-    pub fn strength(&self, dyes: usize) -> &[Bands] {
-        &self.mean[..dyes]
+    pub fn strength(&self) -> &[Bands] {
+        &self.mean
     }
 
     /// The ratios expected of what has these features.
@@ -221,17 +212,21 @@ impl Fit {
         ratios(&self.assumed.optics, &self.mean, features)
     }
 
-    /// A draw from the posterior, by Matheron's rule: a draw from the prior, moved by how far its readings would be from the real ones.
-    pub fn draw(&self, data: &Data, dice: &mut ChaCha8Rng) -> Draw {
+    /// Draws from the posterior, by Matheron's rule: a draw from the prior, moved by how far its readings would be from the real ones.
+    pub fn draws(&self, data: &Data, count: usize, dice: &mut ChaCha8Rng) -> Vec<Draw> {
+        let (of_weights, of_noise) = (roots(&self.covariances), roots(&self.noises));
+        (0..count).map(|_| self.draw(data, &of_weights, &of_noise, dice)).collect()
+    }
+
+    fn draw(&self, data: &Data, of_weights: &[BandMatrix], of_noise: &[BandMatrix], dice: &mut ChaCha8Rng) -> Draw {
         let mut normal = || Bands::from_fn(|_, _| dice.sample::<f64, _>(StandardNormal));
         let mut weights: Vec<Bands> =
-            self.prior_mean.iter().zip(&self.roots).map(|(mean, root)| mean + root * normal()).collect();
+            self.prior_mean.iter().zip(of_weights).map(|(mean, root)| mean + root * normal()).collect();
         if let Some(factor) = &self.factor {
             let mut off = &self.absorbances - self.expected(data, &weights);
-            for (well, covariance) in self.noises.iter().enumerate() {
-                let Some(root) = Cholesky::new(*covariance) else { continue };
-                let error = root.l() * normal();
-                off.fixed_rows_mut::<8>(8 * well).add_assign_bands(&error);
+            for (well, root) in of_noise.iter().enumerate() {
+                let mut rows = off.fixed_rows_mut::<8>(8 * well);
+                rows += root * normal();
             }
             weights = self.updated(data, &weights, &factor.solve(&off));
         }
@@ -254,16 +249,6 @@ impl Fit {
         }
         let explained = cross.transpose() * factor.solve(&cross);
         block - explained.fixed_view::<8, 8>(0, 0)
-    }
-}
-
-trait AddBands {
-    fn add_assign_bands(&mut self, bands: &Bands);
-}
-
-impl<S: nalgebra::RawStorageMut<f64, nalgebra::U8, nalgebra::U1>> AddBands for nalgebra::Matrix<f64, nalgebra::U8, nalgebra::U1, S> {
-    fn add_assign_bands(&mut self, bands: &Bands) {
-        self.iter_mut().zip(bands.iter()).for_each(|(value, more)| *value += more);
     }
 }
 
@@ -297,8 +282,7 @@ fn spoilt_noise(shares: &[f64], strength: &[Bands]) -> BandMatrix {
     missed.sum::<BandMatrix>() + BandMatrix::repeat(0.3 * 0.3) + BandMatrix::identity() * (0.05 * 0.05)
 }
 
-fn with_noise(signal: &DMatrix<f64>, noises: &[BandMatrix]) -> DMatrix<f64> {
-    let mut matrix = signal.clone();
+fn with_noise(mut matrix: DMatrix<f64>, noises: &[BandMatrix]) -> DMatrix<f64> {
     for (well, noise) in noises.iter().enumerate() {
         let mut block = matrix.fixed_view_mut::<8, 8>(8 * well, 8 * well);
         block += noise;
@@ -307,16 +291,15 @@ fn with_noise(signal: &DMatrix<f64>, noises: &[BandMatrix]) -> DMatrix<f64> {
 }
 
 /// Triangular roots of covariances, of which neighbours are often the same.
-fn roots(covariances: &[BandMatrix]) -> Option<Vec<BandMatrix>> {
+fn roots(covariances: &[BandMatrix]) -> Vec<BandMatrix> {
     let mut roots: Vec<BandMatrix> = Vec::with_capacity(covariances.len());
     for (index, covariance) in covariances.iter().enumerate() {
-        let root = match index.checked_sub(1).filter(|before| covariances[*before] == *covariance) {
-            Some(before) => roots[before],
-            None => Cholesky::new(covariance + BandMatrix::identity() * 1e-9)?.l(),
-        };
-        roots.push(root);
+        let same = index.checked_sub(1).filter(|before| covariances[*before] == *covariance);
+        // Where rounding leaves no root, the weight stays at its mean.
+        let root = || Cholesky::new(covariance + BandMatrix::identity() * 1e-9).map_or_else(BandMatrix::zeros, |factor| factor.l());
+        roots.push(same.map_or_else(root, |before| roots[before]));
     }
-    Some(roots)
+    roots
 }
 
 fn log_normal(off: &Bands, covariance: &BandMatrix) -> Option<f64> {

@@ -105,7 +105,7 @@ impl<'a> View<'a> {
         if let Some((recipe, delta_e)) = self.reached(&mut dice) {
             return Step::Stop { reason: Reason::Reached, recipe, delta_e, reachable_probability: 1.0 };
         }
-        if self.wells.len() >= 4 && reachable < 0.05 {
+        if self.wells.len() >= 5 && reachable < 0.05 {
             let before = &self.wells[..self.wells.len() - 1];
             let earlier = View::new(self.task, before);
             let mut dice = earlier.dice.clone();

@@ -71,7 +71,9 @@ pub struct Lab {
     drift: f64,
     bias: Vec<(f64, f64)>,
     position: f64,
-    mixed: usize,
+    /// Wells since the white was read.
+    since_white: usize,
+    white: [f64; 8],
     dice: ChaCha8Rng,
 }
 
@@ -124,7 +126,8 @@ impl Lab {
             drift: drift * if d.random::<bool>() { 1.0 } else { -1.0 },
             bias,
             position,
-            mixed: 0,
+            since_white: 0,
+            white: [1.0; 8],
             dice,
         }
     }
@@ -153,6 +156,14 @@ impl Lab {
         })
     }
 
+    /// Reads the white anew, as before each batch: four readings.
+    pub fn read_white(&mut self) {
+        self.since_white = 0;
+        for (white, counts) in self.white.iter_mut().zip(self.white_counts) {
+            *white = 1.0 + (0.005 + 1.0 / counts.sqrt()) / 2.0 * normal(&mut self.dice);
+        }
+    }
+
     /// Mixes and reads a well.
     pub fn mix(&mut self, ul: &[f64]) -> Well {
         let spoilt = self.dice.random::<f64>() < self.kind.spoilt;
@@ -167,18 +178,18 @@ impl Lab {
             used.shuffle(&mut self.dice);
             given[used[0]] = 0.0;
         }
+        if spoilt && std::env::var("TRACE").is_ok() { eprintln!("spoilt well {} bubble {bubble}", self.since_white); }
         let truth = self.through(&given);
         let d = &mut self.dice;
-        let gain = 1.0 + self.position * normal(d) + self.drift * self.mixed as f64;
+        let gain = 1.0 + self.position * normal(d) + self.drift * self.since_white as f64;
         let gain = if spoilt && bubble { gain * if d.random::<bool>() { between(d, 0.5, 0.8) } else { between(d, 1.2, 1.5) } } else { gain };
         let (scatter, slope) = (0.005 * normal(d), 0.003 * normal(d));
-        self.mixed += 1;
+        self.since_white += 1;
         let ratios = std::array::from_fn(|band| {
             let seen = truth[band] * gain * (-(scatter + slope * (band as f64 - 3.5) / 3.5)).exp();
             let counts = seen * self.white_counts[band];
             let read = (counts + counts.sqrt() * normal(d)) * (1.0 + 0.005 * normal(d));
-            let white = self.white_counts[band] * (1.0 + 0.0025 * normal(d));
-            (read / white).max(0.0)
+            (read / self.white_counts[band] / self.white[band]).max(0.0)
         });
         Well { ul: ul.to_vec(), ratios }
     }
