@@ -46,7 +46,7 @@ pub fn run(solver: &dyn Solver, case: &Case, seed: u64) -> Outcome {
     let mut lab = Lab::new(case.kind, case.natures, rules, seed);
     let target = match case.out_of_reach {
         Some(apart) => lab.unreachable(&case.map, apart).0,
-        None => lab.reachable(&case.map),
+        None => lab.reachable(&case.map).0,
     };
     let mut words: Vec<&str> = case.natures.iter().map(|nature| nature.word).collect();
     match case.told {
@@ -105,4 +105,12 @@ pub fn run(solver: &dyn Solver, case: &Case, seed: u64) -> Outcome {
             }
         }
     }
+}
+
+/// What the recipe of the target itself reads: ΔE2000 of one well.
+pub fn perfect(case: &Case, seed: u64) -> f64 {
+    let mut lab = Lab::new(case.kind, case.natures, Rules::new(20.0, 300.0).expect("rules"), seed);
+    let (target, ul) = lab.reachable(&case.map);
+    lab.read_white();
+    case.map.delta_e(&lab.mix(&ul).ratios.into(), target)
 }

@@ -107,7 +107,7 @@ impl Lab {
         let led = Spectrum::sample(|nm| gaussian(nm, led.0, led.1) + led.4 * gaussian(nm, led.2, led.3));
         let raw = BANDS.map(|band| {
             let (centre, width) = (band.centre_nm + 2.5 * normal(d), sigma_of_fwhm(band.fwhm_nm) * (1.0 + 0.03 * normal(d)));
-            Spectrum::sample(|nm| band.responsivity * gaussian(nm, centre, width)).times(&led)
+            Spectrum::sample(|nm| gaussian(nm, centre, width)).times(&led)
         });
         let whole = raw.clone().map(|band| band.weighed_by(&Spectrum::flat(1.0)));
         let brightest = whole.iter().copied().fold(0.0, f64::max);
@@ -195,7 +195,7 @@ impl Lab {
     }
 
     /// The colour of a random recipe, and the recipe.
-    pub fn reachable(&mut self, map: &ColourMap) -> Colour {
+    pub fn reachable(&mut self, map: &ColourMap) -> (Colour, Vec<f64>) {
         let ul = loop {
             let mut ul: Vec<f64> = (0..self.dyes.len()).map(|_| exponential(&mut self.dice)).collect();
             let total = ul.iter().sum::<f64>() + exponential(&mut self.dice);
@@ -205,7 +205,7 @@ impl Lab {
                 break ul;
             }
         };
-        map.lab(&self.truth(&ul).into())
+        (map.lab(&self.truth(&ul).into()), ul)
     }
 
     /// A colour that is at least `apart` from all of 1,500 recipes, and that ΔE.

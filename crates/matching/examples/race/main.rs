@@ -25,6 +25,11 @@ fn main() {
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let labs = [("mismatch", Mode::Mismatch, false), ("hard other", Mode::Hard, true), ("mismatch other", Mode::Mismatch, true)];
     for (name, mode, other) in labs {
+        let kind = Kind { mode, other, spoilt: 0.0 };
+        let case = Case { kind, natures: &PRIMARY, told: Told::Words, tolerance: 1.0, out_of_reach: None, map: ColourMap::default(), budget: 24 };
+        let mut floor: Vec<f64> = (0..400).map(|index| campaign::perfect(&case, seed + index)).collect();
+        floor.sort_by(f64::total_cmp);
+        println!("{name}: a perfect recipe reads {:.2} median, {:.2} p90; ≤ 1 {:.3}", floor[200], floor[360], floor.iter().filter(|f| **f <= 1.0).count() as f64 / 400.0);
         for told in [Told::Words, Told::Nothing, Told::WrongOrder] {
             for tolerance in [2.0, 1.0] {
                 for out_of_reach in [None, Some(4.0)] {
