@@ -2,7 +2,9 @@
 
 use crate::{
     dyes::{Absorptivity, Dye},
+    model::Optics,
     posterior::{Assumed, Data, Draw, Fit, fit, fit_as_strong},
+    task::{Rules, Task, TaskError, Well},
 };
 use rand_chacha::ChaCha8Rng;
 use std::rc::Rc;
@@ -12,6 +14,13 @@ const SWAPPED: f64 = -3.0;
 const UNTRUE: f64 = -4.0;
 /// A hypothesis that has less than this share of the best's probability isn't looked at further.
 const NEGLIGIBLE: f64 = 0.02;
+
+/// So many wells may tell how light comes to the sensor, and what is tried: beside the textbook's, up to what the study's hard labs have.
+const TELLING: usize = 4;
+const STRAY: [f64; 3] = [0.03, 0.06, 0.1];
+const POWER: [f64; 2] = [0.93, 0.86];
+const SATURATION: [f64; 2] = [0.1, 0.2];
+const RESIDUAL: [f64; 3] = [0.01, 0.04, 0.08];
 
 /// What the dyes are taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,8 +92,12 @@ pub struct Belief {
 }
 
 impl Belief {
-    /// None if the numbers admit no answer, which checked wells don't.
-    pub fn new(dyes: &[Dye], data: Data) -> Option<Self> {
+    /// What checked wells make believe.
+    pub fn of(task: &Task, wells: &[Well]) -> Result<Self, TaskError> {
+        Self::new(&task.dyes, Data::new(task.dyes.len(), task.rules, wells)).ok_or(TaskError::Undecided)
+    }
+
+    fn new(dyes: &[Dye], data: Data) -> Option<Self> {
         let mut weighed: Vec<Weighed> = candidates(dyes)
             .into_iter()
             .filter_map(|candidate| {
@@ -105,6 +118,12 @@ impl Belief {
             fit: one.fit,
         };
         Some(Self { data, explanations: weighed.into_iter().map(explanation).collect() })
+    }
+
+    /// The features of a recipe.
+    pub fn features(&self, ul: &[f64], rules: Rules) -> Vec<f64> {
+        let shares: Vec<f64> = ul.iter().map(|ul| ul / rules.most_ul()).collect();
+        self.data.design.features(&shares)
     }
 
     pub fn best(&self) -> &Explanation {
@@ -179,37 +198,30 @@ fn with_suspects(data: &Data, one: &Weighed) -> Vec<Weighed> {
 
 /// Finds the optics and the residual that the wells speak for, one after the other. Few wells can't tell, and get the textbook's.
 fn assume(data: &Data, first: Weighed) -> Option<Weighed> {
-    if data.len() < env("GRIDN", 4.0) as usize {
+    if data.len() < TELLING {
         return Some(first);
     }
     let Weighed { candidate, spoilt, fit: start } = first;
     let (mut assumed, mut evidence) = (Assumed::FIRST, start.evidence);
-    let mut consider = |change: &dyn Fn(&mut Assumed)| {
-        let mut changed = assumed;
-        change(&mut changed);
-        if let Some(fit) = fit_as_strong(data, &candidate.dyes, changed, &spoilt, start.strength()).filter(|fit| fit.evidence > evidence) {
+    let mut consider = |changed: Assumed| {
+        let fit = fit_as_strong(data, &candidate.dyes, changed, &spoilt, start.strength());
+        if let Some(fit) = fit.filter(|fit| fit.evidence > evidence) {
             (assumed, evidence) = (changed, fit.evidence);
         }
+        assumed
     };
-    for stray in [0.03, 0.06, 0.1] {
-        consider(&|assumed| assumed.optics.stray = stray);
+    let mut so_far = Assumed::FIRST;
+    for stray in STRAY {
+        so_far = consider(Assumed { optics: Optics { stray, ..so_far.optics }, ..so_far });
     }
-    if env("POW", 1.0) > 0.0 {
-    for power in [0.93, 0.86] {
-        consider(&|assumed| assumed.optics.power = power);
+    for power in POWER {
+        so_far = consider(Assumed { optics: Optics { power, ..so_far.optics }, ..so_far });
     }
+    for saturation in SATURATION {
+        so_far = consider(Assumed { optics: Optics { saturation, ..so_far.optics }, ..so_far });
     }
-    if env("SAT", 1.0) > 0.0 {
-    for saturation in [0.1, 0.2] {
-        consider(&|assumed| assumed.optics.saturation = saturation);
+    for residual in RESIDUAL {
+        so_far = consider(Assumed { residual, ..so_far });
     }
-    }
-    for residual in [0.01, 0.04, 0.08] {
-        consider(&|assumed| assumed.residual = residual);
-    }
-    Weighed::new(data, candidate, assumed, spoilt)
-}
-static N: std::sync::OnceLock<f64> = std::sync::OnceLock::new();
-pub fn env(name: &str, default: f64) -> f64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+    Weighed::new(data, candidate, so_far, spoilt)
 }

@@ -16,8 +16,10 @@ pub type Bands = SVector<f64, 8>;
 /// A covariance between them.
 pub type BandMatrix = SMatrix<f64, 8, 8>;
 
-/// Ratios below this aren't told from black: half a count of the darkest band.
-const FLOOR: f64 = 0.003;
+/// Ratios below this aren't told from black, and this is how far the dark that was taken off may be wrong: a few counts of the darkest
+/// band's 3,400.
+const FLOOR: f64 = 0.001;
+const DARK_NOISE: f64 = 0.000_7;
 /// Standard deviation of what a clear well seems to absorb: plates differ.
 const CONSTANT_SD: f64 = 0.02;
 /// Curvature of a pair of dyes, as a share of the root of their absorptivities' product (the study).
@@ -167,7 +169,7 @@ impl Design {
 /// The covariance of a well's absorbances by pipetting and reading. `slopes` are those of [`Optics::absorbance`].
 pub fn noise(ul: &[f64], shares: &[f64], ratios: &Bands, slopes: &Bands, strength: &[Bands]) -> BandMatrix {
     let own = ratios.zip_map(&BRIGHTNESS, |ratio, brightness| {
-        BAND_NOISE.powi(2) + 1.0 / (WHITE_COUNTS * brightness * ratio.max(FLOOR)) + (0.0005 / ratio.max(FLOOR)).powi(2)
+        BAND_NOISE.powi(2) + 1.0 / (WHITE_COUNTS * brightness * ratio.max(FLOOR)) + (DARK_NOISE / ratio.max(FLOOR)).powi(2)
     });
     let reading = BandMatrix::repeat(GAIN_NOISE.powi(2)) + BandMatrix::from_diagonal(&own);
     let pipetting = ul.iter().zip(shares).zip(strength).map(|((ul, share), strength)| {

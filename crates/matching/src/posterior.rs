@@ -4,7 +4,7 @@
 use crate::{
     dyes::Absorptivity,
     model::{BandMatrix, Bands, Design, Optics, noise},
-    task::{Task, Well},
+    task::{Rules, Task, Well},
 };
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use rand::RngExt;
@@ -26,9 +26,9 @@ pub struct Data {
 }
 
 impl Data {
-    pub fn new(dyes: usize, most_ul: f64, wells: &[Well]) -> Self {
+    pub fn new(dyes: usize, rules: Rules, wells: &[Well]) -> Self {
         let design = Design::new(dyes);
-        let shares: Vec<Vec<f64>> = wells.iter().map(|well| well.ul.iter().map(|ul| ul / most_ul).collect()).collect();
+        let shares: Vec<Vec<f64>> = wells.iter().map(|well| well.ul.iter().map(|ul| ul / rules.most_ul()).collect()).collect();
         let features = shares.iter().map(|shares| design.features(shares)).collect();
         // What a pipette's error depends on is µL, whatever the well holds.
         let ul = wells.iter().map(|well| well.ul.clone()).collect();

@@ -74,8 +74,8 @@ impl Outlook {
     }
 
     /// The recipe away from all that was tried whose luckiest tenth of draws comes nearest: what cures a dye that was never tried.
-    pub fn elsewhere(&self, tried: &[Vec<f64>], apart_ul: f64) -> Option<Vec<f64>> {
-        let away = |judged: &&Judged| tried.iter().all(|ul| distance(ul, &judged.ul) >= apart_ul);
+    pub fn elsewhere<'a>(&self, tried: impl Iterator<Item = &'a Vec<f64>> + Clone, apart_ul: f64) -> Option<Vec<f64>> {
+        let away = |judged: &&Judged| tried.clone().all(|ul| distance(ul, &judged.ul) >= apart_ul);
         self.judged.iter().filter(away).min_by(|a, b| a.quantile(0.1).total_cmp(&b.quantile(0.1))).map(|best| best.ul.clone())
     }
 }
@@ -99,17 +99,13 @@ impl Judged {
 
 /// What a recipe would be, draw by draw.
 pub fn judge(task: &Task, belief: &Belief, draws: &[Draw], ul: Vec<f64>) -> Judged {
-    let features = belief.data.design.features(&shares(&ul, task.rules));
+    let features = belief.features(&ul, task.rules);
     let delta_e = draws.iter().map(|draw| task.map.delta_e(&draw.ratios(&features), task.target)).collect();
     Judged { ul, delta_e }
 }
 
 fn utility(delta_e: f64, aim: f64) -> f64 {
     1.0 / (1.0 + ((delta_e - aim) / SOFT).exp())
-}
-
-fn shares(ul: &[f64], rules: Rules) -> Vec<f64> {
-    ul.iter().map(|ul| ul / rules.most_ul()).collect()
 }
 
 fn distance(one: &[f64], other: &[f64]) -> f64 {
@@ -147,7 +143,7 @@ fn pool(task: &Task, belief: &Belief, dice: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
     for explanation in belief.explanations.iter().take(3) {
         let share = ((JUDGED as f64 * explanation.probability) as usize).max(JUDGED / 10);
         let expected = |ul: &Vec<f64>| {
-            let features = belief.data.design.features(&shares(ul, task.rules));
+            let features = belief.features(ul, task.rules);
             task.map.delta_e(&explanation.fit.ratios(&features), task.target)
         };
         let mut ranked: Vec<(f64, Vec<f64>)> = start.iter().map(|ul| (expected(ul), ul.clone())).collect();

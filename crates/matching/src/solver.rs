@@ -4,7 +4,6 @@
 use crate::{
     dyes::Dye,
     hypotheses::{Belief, Hypothesis},
-    posterior::Data,
     propose::{self, Outlook},
     task::{Task, TaskError, Well},
 };
@@ -22,6 +21,18 @@ pub enum Reason {
     Budget,
     /// Nothing that could be tried is better than what was.
     Stalled,
+}
+
+impl Reason {
+    /// One word, as `reached`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reached => "reached",
+            Self::Unreachable => "unreachable",
+            Self::Budget => "budget",
+            Self::Stalled => "stalled",
+        }
+    }
 }
 
 /// What to do next.
@@ -50,7 +61,10 @@ pub struct Answer {
 }
 
 pub trait Solver {
-    fn name(&self) -> &str;
+    /// As a table says it.
+    fn name(&self) -> &'static str;
+
+    /// What to do after these wells. The same question has the same answer.
     fn ask(&self, task: &Task, wells: &[Well]) -> Result<Answer, TaskError>;
 }
 
@@ -60,9 +74,20 @@ pub struct BeerLambert;
 
 /// Draws by which a measured well is judged.
 const PROOF: usize = 200;
+/// A measured well is near enough if its true colour is so with this probability. (A perfect recipe has about 0.9; the race.)
+const SURE: f64 = 0.8;
+/// Out of reach is what so few draws reach, after this many wells and after one less (the study's rule).
+const HARDLY: f64 = 0.05;
+const ENOUGH: usize = 5;
+/// No tolerance below what one well can mean makes a colour unreachable (the study).
+const LEAST_TOLERANCE: f64 = 1.0;
+/// So far, as a share of a well, is a recipe from another that is to tell something new: 8 µL of 300 (the study).
+const APART: f64 = 0.027;
+/// Wells without progress after which whatever is doubtful is given up.
+const PATIENCE: usize = 8;
 
 impl Solver for BeerLambert {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "Beer–Lambert"
     }
 
@@ -73,90 +98,105 @@ impl Solver for BeerLambert {
             batch.truncate(task.budget);
             return Ok(Answer { step: Step::Next(batch), spoilt: vec![], hypothesis: Hypothesis::AsTold });
         }
-        let now = View::new(task, wells);
-        let step = now.step();
-        let best = now.belief.best();
-        let spoilt = (0..wells.len()).filter(|well| best.fit.spoilt[*well]).collect();
-        Ok(Answer { step, spoilt, hypothesis: best.hypothesis.clone() })
+        View::new(task, wells)?.answer()
     }
 }
 
-/// What is believed after some wells.
+/// What is believed after some wells, and what could be mixed.
 struct View<'a> {
     task: &'a Task,
     wells: &'a [Well],
     belief: Belief,
+    outlook: Outlook,
     dice: ChaCha8Rng,
 }
 
 impl<'a> View<'a> {
-    fn new(task: &'a Task, wells: &'a [Well]) -> Self {
-        let data = Data::new(task.dyes.len(), task.rules.most_ul(), wells);
-        let belief = Belief::new(&task.dyes, data).expect("checked");
-        let dice = ChaCha8Rng::seed_from_u64(task.seed ^ ((wells.len() as u64) << 32));
-        Self { task, wells, belief, dice }
+    fn new(task: &'a Task, wells: &'a [Well]) -> Result<Self, TaskError> {
+        let belief = Belief::of(task, wells)?;
+        let mut dice = ChaCha8Rng::seed_from_u64(task.seed ^ ((wells.len() as u64) << 32));
+        let outlook = Outlook::new(task, &belief, &mut dice);
+        Ok(Self { task, wells, belief, outlook, dice })
     }
 
-    fn step(mut self: &Self) -> Step {
-        let _ = &mut self;
-        let mut dice = self.dice.clone();
-        let outlook = Outlook::new(self.task, &self.belief, &mut dice);
-        let reachable = outlook.reachable(self.task.tolerance.max(1.0));
-        if let Some((recipe, delta_e)) = self.reached(&mut dice) {
-            return Step::Stop { reason: Reason::Reached, recipe, delta_e, reachable_probability: 1.0 };
+    fn answer(mut self) -> Result<Answer, TaskError> {
+        let step = self.step()?;
+        let best = self.belief.best();
+        let spoilt = (0..self.wells.len()).filter(|well| best.fit.spoilt[*well]).collect();
+        Ok(Answer { step, spoilt, hypothesis: best.hypothesis.clone() })
+    }
+
+    fn step(&mut self) -> Result<Step, TaskError> {
+        let measured: Vec<f64> = self.belief.data.measured(self.task).map(|(delta_e, _)| delta_e).collect();
+        if let Some(stop) = self.reached(&measured) {
+            return Ok(stop);
         }
-        if self.wells.len() >= 5 && reachable < 0.05 {
-            let before = &self.wells[..self.wells.len() - 1];
-            let earlier = View::new(self.task, before);
-            let mut dice = earlier.dice.clone();
-            let was = Outlook::new(self.task, &earlier.belief, &mut dice).reachable(self.task.tolerance.max(1.0));
-            if was < 0.05 {
-                return self.give_up(Reason::Unreachable, &outlook, reachable);
-            }
+        if self.out_of_reach(&measured)? {
+            return self.give_up(Reason::Unreachable);
         }
         if self.wells.len() >= self.task.budget {
-            return self.give_up(Reason::Budget, &outlook, reachable);
+            return self.give_up(Reason::Budget);
         }
-        let tried: Vec<Vec<f64>> = self.wells.iter().map(|well| well.ul.clone()).collect();
-        if self.stalls() {
-            if let Some(ul) = outlook.elsewhere(&tried, 0.027 * self.task.rules.most_ul()) {
-                return Step::Next(vec![ul]);
+        if without_progress(&measured, PATIENCE) && self.reachable() < 0.5 {
+            return self.give_up(Reason::Stalled);
+        }
+        Ok(Step::Next(self.next(&measured)))
+    }
+
+    /// After each second well without progress something else is tried.
+    fn next(&self, measured: &[f64]) -> Vec<Vec<f64>> {
+        if measured.len().is_multiple_of(2) && without_progress(measured, 2) {
+            let apart = APART * self.task.rules.most_ul();
+            if let Some(ul) = self.outlook.elsewhere(self.wells.iter().map(|well| &well.ul), apart) {
+                return vec![ul];
             }
         }
-        Step::Next(outlook.choose(1, self.task.tolerance.min(1.0)))
+        self.outlook.choose(1, self.task.tolerance.min(LEAST_TOLERANCE))
     }
 
-    fn give_up(&self, reason: Reason, outlook: &Outlook, reachable: f64) -> Step {
-        let best = outlook.best().expect("a pool");
-        Step::Stop { reason, recipe: best.ul.clone(), delta_e: best.mean(), reachable_probability: reachable }
+    fn reachable(&self) -> f64 {
+        self.outlook.reachable(self.task.tolerance.max(LEAST_TOLERANCE))
     }
 
-    fn reached(&self, dice: &mut ChaCha8Rng) -> Option<(Vec<f64>, f64)> {
+    fn out_of_reach(&self, measured: &[f64]) -> Result<bool, TaskError> {
+        // What was measured counts for more than what a model holds to be possible.
         let spoilt = &self.belief.best().fit.spoilt;
-        let near = |index: &usize| !spoilt[*index];
-        let measured: Vec<(f64, Vec<f64>)> = self.belief.data.measured(self.task).collect();
-        let within: Vec<usize> = (0..measured.len()).filter(near).filter(|index| measured[*index].0 <= self.task.tolerance).collect();
-        if within.is_empty() {
-            return None;
-        }
-        let draws = self.belief.draws(PROOF, dice);
-        within
-            .into_iter()
-            .map(|index| (index, propose::judge(self.task, &self.belief, &draws, measured[index].1.clone())))
-            .map(|(index, judged)| (index, judged.within(self.task.tolerance), judged))
-            .filter(|(_, sure, _)| *sure >= 0.5)
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-            .map(|(index, _, judged)| (judged.ul, measured[index].0))
+        let near = measured.iter().zip(spoilt).any(|(delta_e, spoilt)| !spoilt && *delta_e <= self.task.tolerance);
+        let Some((_, before)) = self.wells.split_last().filter(|_| !near && measured.len() >= ENOUGH) else {
+            return Ok(false);
+        };
+        Ok(self.reachable() < HARDLY && Self::new(self.task, before)?.reachable() < HARDLY)
     }
 
-    /// Two wells without progress.
-    fn stalls(&self) -> bool {
-        let measured: Vec<f64> = self.belief.data.measured(self.task).map(|(delta_e, _)| delta_e).collect();
-        let count = measured.len();
-        if count < 4 {
-            return false;
-        }
-        let best_before = measured[..count - 2].iter().copied().fold(f64::INFINITY, f64::min);
-        measured[count - 2..].iter().all(|delta_e| *delta_e >= best_before) && count % 2 == 0
+    fn give_up(&self, reason: Reason) -> Result<Step, TaskError> {
+        let best = self.outlook.best().ok_or(TaskError::Undecided)?;
+        Ok(Step::Stop { reason, recipe: best.ul.clone(), delta_e: best.mean(), reachable_probability: self.reachable() })
     }
+
+    /// The well that most surely is near enough, of those that were measured to be.
+    fn reached(&mut self, measured: &[f64]) -> Option<Step> {
+        let spoilt = &self.belief.best().fit.spoilt;
+        let near: Vec<usize> =
+            (0..measured.len()).filter(|well| !spoilt[*well] && measured[*well] <= self.task.tolerance).collect();
+        let draws = if near.is_empty() { return None } else { self.belief.draws(PROOF, &mut self.dice) };
+        let sure = |well: &usize| {
+            let judged = propose::judge(self.task, &self.belief, &draws, self.wells[*well].ul.clone());
+            (*well, judged.within(self.task.tolerance))
+        };
+        let (well, sure) = near.iter().map(sure).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let step = |recipe: &Vec<f64>| Step::Stop {
+            reason: Reason::Reached,
+            recipe: recipe.clone(),
+            delta_e: measured[well],
+            reachable_probability: sure,
+        };
+        (sure >= SURE).then(|| step(&self.wells[well].ul))
+    }
+}
+
+/// Whether the last `count` wells were no better than the best before them, of which there is one at least for each.
+fn without_progress(measured: &[f64], count: usize) -> bool {
+    let (before, last) = measured.split_at(measured.len().saturating_sub(count));
+    let best = before.iter().copied().fold(f64::INFINITY, f64::min);
+    before.len() >= 2 && last.iter().all(|delta_e| *delta_e >= best)
 }

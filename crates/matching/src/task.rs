@@ -103,6 +103,8 @@ pub enum TaskError {
     Rules { minimum_ul: f64, most_ul: f64 },
     #[error("L*a*b* {l}, {a}, {b} is no colour: L is 0 to 100, a and b are −200 to 200")]
     Target { l: f64, a: f64, b: f64 },
+    #[error("a map from bands to XYZ has three rows of eight weights between −10 and 10")]
+    Map,
     #[error("a tolerance of ΔE {0} means nothing: give more than 0 and at most 50")]
     Tolerance(f64),
     #[error("a budget of {0} wells can't be spent: give 1 to {MOST_WELLS}")]
@@ -115,6 +117,8 @@ pub enum TaskError {
     Recipe { well: usize, ul: Vec<f64>, most_ul: f64 },
     #[error("well {well} has a ratio of {ratio}: a ratio to white is a number from 0 to {BRIGHTEST_RATIO}, or a little below 0 by noise")]
     Ratio { well: usize, ratio: f64 },
+    #[error("these wells allow no conclusion: read the white and the wells again")]
+    Undecided,
     #[error("well {well} is black in all bands, as if the sensor's light were off: read it again")]
     Black { well: usize },
 }
@@ -142,21 +146,26 @@ impl Task {
     }
 
     fn check_well(&self, number: usize, well: &Well) -> Result<(), TaskError> {
-        let (dyes, found) = (self.dyes.len(), well.ul.len());
-        if dyes != found {
-            return Err(TaskError::Amounts { well: number, found, dyes });
-        }
-        let most_ul = self.rules.most_ul;
-        let total: f64 = well.ul.iter().sum();
-        // A hundredth more than a well takes: other programs round.
-        if !well.ul.iter().all(|ul| ul.is_finite() && *ul >= 0.0) || total <= 0.0 || total > 1.01 * most_ul {
-            return Err(TaskError::Recipe { well: number, ul: well.ul.clone(), most_ul });
-        }
+        self.check_recipe(number, &well.ul)?;
         if let Some(ratio) = well.ratios.iter().find(|ratio| !(DARKEST_RATIO..=BRIGHTEST_RATIO).contains(*ratio)) {
             return Err(TaskError::Ratio { well: number, ratio: *ratio });
         }
         if well.ratios.iter().all(|ratio| *ratio <= 0.0) {
             return Err(TaskError::Black { well: number });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_recipe(&self, number: usize, ul: &[f64]) -> Result<(), TaskError> {
+        let (dyes, found) = (self.dyes.len(), ul.len());
+        if dyes != found {
+            return Err(TaskError::Amounts { well: number, found, dyes });
+        }
+        let most_ul = self.rules.most_ul;
+        let total: f64 = ul.iter().sum();
+        // A hundredth more than a well takes: other programs round.
+        if !ul.iter().all(|ul| ul.is_finite() && *ul >= 0.0) || total <= 0.0 || total > 1.01 * most_ul {
+            return Err(TaskError::Recipe { well: number, ul: ul.to_vec(), most_ul });
         }
         Ok(())
     }
