@@ -91,7 +91,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn reply(text: &str) -> Result<String, String> {
+pub fn reply(text: &str) -> Result<String, String> {
     let question: Question = serde_json::from_str(text).map_err(|error| format!("this is no question: {error}"))?;
     let names = question.dyes.clone();
     let (task, wells) = task(question)?;

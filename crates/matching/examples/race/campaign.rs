@@ -13,6 +13,16 @@ pub enum Told {
     WrongOrder,
 }
 
+impl Told {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Words => "words",
+            Self::Nothing => "nothing",
+            Self::WrongOrder => "wrong order",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
     pub kind: Kind,
@@ -77,12 +87,6 @@ pub fn run(solver: &dyn Solver, case: &Case, seed: u64) -> Outcome {
         outcome.slowest = outcome.slowest.max(took);
         outcome.thought += took;
         outcome.asked += 1;
-        if std::env::var("TRACE").is_ok() {
-            if let Some(w) = wells.last() {
-                eprintln!("{seed} n={} last {:?} ΔE {:.2} true {:.2} spoilt {:?} {:?}", wells.len(), w.ul.iter().map(|u| u.round()).collect::<Vec<_>>(), case.map.delta_e(&w.ratios.into(), target), case.map.delta_e(&lab.truth(&w.ul).into(), target), answer.spoilt, answer.hypothesis);
-            } else { eprintln!("{seed} target {target:?}"); }
-            if let Step::Stop{reason, recipe, reachable_probability, ..} = &answer.step { eprintln!("{seed} stop {reason:?} {recipe:?} {reachable_probability}"); }
-        }
         match answer.step {
             Step::Next(recipes) => {
                 assert!(!recipes.is_empty());

@@ -37,7 +37,7 @@ pub const PRIMARY: [Nature; 3] = [
     Nature { word: "blue", lobes: &[(629.0, 18.0, 1.0), (594.0, 26.0, 0.35), (408.0, 14.0, 0.18)], strength: 2.6 },
 ];
 
-/// Rows of a printer's inks, and three more that a class may bring.
+/// A printer's inks, and three more that a class may bring.
 pub const SIX: [Nature; 6] = [
     Nature { word: "magenta", lobes: &[(552.0, 26.0, 1.0), (520.0, 26.0, 0.45)], strength: 2.3 },
     Nature { word: "yellow", lobes: &[(432.0, 33.0, 1.0)], strength: 2.2 },
@@ -178,11 +178,14 @@ impl Lab {
             used.shuffle(&mut self.dice);
             given[used[0]] = 0.0;
         }
-        if spoilt && std::env::var("TRACE").is_ok() { eprintln!("spoilt well {} bubble {bubble}", self.since_white); }
         let truth = self.through(&given);
         let d = &mut self.dice;
         let gain = 1.0 + self.position * normal(d) + self.drift * self.since_white as f64;
-        let gain = if spoilt && bubble { gain * if d.random::<bool>() { between(d, 0.5, 0.8) } else { between(d, 1.2, 1.5) } } else { gain };
+        let gain = match (spoilt && bubble, d.random::<bool>()) {
+            (false, _) => gain,
+            (true, true) => gain * between(d, 0.5, 0.8),
+            (true, false) => gain * between(d, 1.2, 1.5),
+        };
         let (scatter, slope) = (0.005 * normal(d), 0.003 * normal(d));
         self.since_white += 1;
         let ratios = std::array::from_fn(|band| {
