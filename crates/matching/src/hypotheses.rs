@@ -204,6 +204,10 @@ fn assume(data: &Data, first: Weighed) -> Option<Weighed> {
     let Weighed { candidate, spoilt, fit: start } = first;
     let (mut assumed, mut evidence) = (Assumed::FIRST, start.evidence);
     let mut consider = |changed: Assumed| {
+        // Light that isn't there can't have passed the liquid by, and evidence can't tell: such readings are cut off.
+        if !data.admit(changed.optics) {
+            return assumed;
+        }
         let fit = fit_as_strong(data, &candidate.dyes, changed, &spoilt, start.strength());
         if let Some(fit) = fit.filter(|fit| fit.evidence > evidence) {
             (assumed, evidence) = (changed, fit.evidence);

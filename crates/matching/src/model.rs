@@ -59,13 +59,22 @@ const POWER_FIXED: f64 = std::f64::consts::LN_10;
 impl Optics {
     pub const DEFAULT: Self = Self { stray: 0.0, saturation: 0.0, power: 1.0 };
 
+    /// Whether such a ratio can be: not less light than there is without passing the liquid.
+    pub fn admits(&self, ratio: f64) -> bool {
+        self.linear(ratio) >= self.stray
+    }
+
+    /// As a detector that is proportional would have it.
+    fn linear(&self, ratio: f64) -> f64 {
+        ratio / (1.0 + self.saturation - self.saturation * ratio)
+    }
+
     /// Absorbance of the liquid, and how much it falls when ln ratio grows by 1.
     pub fn absorbance(&self, ratio: f64) -> (f64, f64) {
         let (stray, saturation) = (self.stray, self.saturation);
         let lower = FLOOR * (1.0 - stray) + stray;
         let ratio = ratio.clamp(lower, 1.2);
-        let linear = ratio / (1.0 + saturation - saturation * ratio);
-        let share = ((linear - stray) / (1.0 - stray)).max(FLOOR);
+        let share = ((self.linear(ratio) - stray) / (1.0 - stray)).max(FLOOR);
         let slope = (1.0 + saturation) / (1.0 + saturation - saturation * ratio) * (share * (1.0 - stray) + stray)
             / (share * (1.0 - stray));
         let (straight, bend) = self.straighten(-share.ln());

@@ -40,6 +40,11 @@ impl Data {
         self.ratios.len()
     }
 
+    /// Whether all readings can be, given these optics.
+    pub fn admit(&self, optics: Optics) -> bool {
+        self.ratios.iter().all(|ratios| ratios.iter().all(|ratio| optics.admits(*ratio)))
+    }
+
     /// Of each well, ΔE to the target as measured, and what is in it.
     pub fn measured(&self, task: &Task) -> impl Iterator<Item = (f64, Vec<f64>)> {
         self.ratios.iter().zip(&self.ul).map(|(ratios, ul)| (task.map.delta_e(ratios, task.target), ul.clone()))

@@ -108,7 +108,8 @@ fn utility(delta_e: f64, aim: f64) -> f64 {
     1.0 / (1.0 + ((delta_e - aim) / SOFT).exp())
 }
 
-fn distance(one: &[f64], other: &[f64]) -> f64 {
+/// µL between two recipes.
+pub fn distance(one: &[f64], other: &[f64]) -> f64 {
     one.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }
 

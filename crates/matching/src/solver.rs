@@ -173,7 +173,8 @@ impl<'a> View<'a> {
         Ok(Step::Stop { reason, recipe: best.ul.clone(), delta_e: best.mean(), reachable_probability: self.reachable() })
     }
 
-    /// The well that most surely is near enough, of those that were measured to be.
+    /// The well that most surely is near enough, of those that were measured to be. Where the model doubts, a second such well of about the
+    /// same recipe is proof enough.
     fn reached(&mut self, measured: &[f64]) -> Option<Step> {
         let spoilt = &self.belief.best().fit.spoilt;
         let near: Vec<usize> =
@@ -190,7 +191,9 @@ impl<'a> View<'a> {
             delta_e: measured[well],
             reachable_probability: sure,
         };
-        (sure >= SURE).then(|| step(&self.wells[well].ul))
+        let apart = APART * self.task.rules.most_ul();
+        let twice = near.iter().any(|other| *other != well && propose::distance(&self.wells[*other].ul, &self.wells[well].ul) < apart);
+        (sure >= SURE || twice).then(|| step(&self.wells[well].ul))
     }
 }
 
