@@ -116,7 +116,11 @@ fn task(question: Question) -> Result<(Task, Vec<Well>), String> {
     let [l, a, b] = question.target.lab;
     let well = |(index, Mixed { ul, ratios }): (usize, Mixed)| {
         let ratios = ratios.try_into().map_err(|found: Vec<f64>| {
-            format!("well {} has {} ratios: give one for each of the eight bands, 415 to 680 nm", index + 1, found.len())
+            format!(
+                "well {} has {} ratios: give one for each of the eight bands, 415 to 680 nm",
+                index + 1,
+                found.len()
+            )
         })?;
         Ok(Well { ul, ratios })
     };

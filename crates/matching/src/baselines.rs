@@ -31,7 +31,8 @@ impl Solver for Random {
 
     fn ask(&self, task: &Task, wells: &[Well]) -> Result<Answer, TaskError> {
         task.check(wells)?;
-        Ok(stop(task, wells).unwrap_or_else(|| next(at_random(task.dyes.len(), task.rules, &mut dice(task, wells.len())))))
+        Ok(stop(task, wells)
+            .unwrap_or_else(|| next(at_random(task.dyes.len(), task.rules, &mut dice(task, wells.len())))))
     }
 }
 
@@ -63,7 +64,8 @@ impl Solver for ExpectedImprovement {
         let mut dice = dice(task, wells.len());
         let pool: Vec<Vec<f64>> = (0..POOL).map(|_| at_random(task.dyes.len(), task.rules, &mut dice)).collect();
         let process = Process::fitted(task, wells);
-        let best = pool.iter().map(|ul| (process.improvement(&shares(task, ul)), ul)).max_by(|a, b| a.0.total_cmp(&b.0));
+        let best =
+            pool.iter().map(|ul| (process.improvement(&shares(task, ul)), ul)).max_by(|a, b| a.0.total_cmp(&b.0));
         Ok(next(best.map_or_else(|| latin(task, wells.len()), |(_, ul)| ul.clone())))
     }
 }
@@ -150,7 +152,8 @@ impl Process {
     }
 
     fn improvement(&self, at: &[f64]) -> f64 {
-        let near = DVector::from_iterator(self.points.len(), self.points.iter().map(|point| kernel(point, at, self.length)));
+        let near =
+            DVector::from_iterator(self.points.len(), self.points.iter().map(|point| kernel(point, at, self.length)));
         let mean = near.dot(&self.solved);
         let sd = (1.0 - near.dot(&self.factor.solve(&near))).max(1e-12).sqrt();
         let ahead = (self.best - mean) / sd;
@@ -168,7 +171,8 @@ fn kernel(one: &[f64], other: &[f64], length: f64) -> f64 {
 fn normal_below(x: f64) -> f64 {
     let z = x.abs() / SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let series = t * (0.254_829_592 + t * (-0.284_496_736 + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
+    let series =
+        t * (0.254_829_592 + t * (-0.284_496_736 + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
     let tail = 0.5 * series * (-z * z).exp();
     if x > 0.0 { 1.0 - tail } else { tail }
 }

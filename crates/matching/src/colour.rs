@@ -22,7 +22,8 @@ impl ColourMap {
     }
 
     pub fn lab(&self, ratios: &Bands) -> Lab {
-        let [x, y, z] = self.0.map(|row| row.iter().zip(ratios.iter()).map(|(weight, ratio)| weight * (ratio - 1.0)).sum::<f64>());
+        let [x, y, z] =
+            self.0.map(|row| row.iter().zip(ratios.iter()).map(|(weight, ratio)| weight * (ratio - 1.0)).sum::<f64>());
         Xyz { x: (WHITE.x + x).max(0.0), y: (WHITE.y + y).max(0.0), z: (WHITE.z + z).max(0.0) }.to_lab()
     }
 

@@ -47,7 +47,10 @@ struct Word {
 /// Where dyes of a colour absorb. Red, yellow and blue are `domain::dye`'s (Allura Red AC, tartrazine, Brilliant Blue FCF; JECFA
 /// monographs). The others are the complement of the colour, placed as of a common dye with that name.
 const WORDS: [Word; 12] = [
-    Word { names: &["red", "scarlet", "crimson", "carmine", "ruby"], lobes: &[(500.0, 33.0, 1.0), (533.0, 17.0, 0.15)] },
+    Word {
+        names: &["red", "scarlet", "crimson", "carmine", "ruby"],
+        lobes: &[(500.0, 33.0, 1.0), (533.0, 17.0, 0.15)],
+    },
     Word { names: &["yellow", "gold", "golden", "lemon", "amber", "tartrazine"], lobes: &[(427.0, 35.0, 1.0)] },
     Word { names: &["blue", "azure", "navy"], lobes: &[(631.0, 18.0, 1.0), (594.0, 26.0, 0.35), (408.0, 14.0, 0.18)] },
     // Fast Green FCF: 625 nm and 420 nm; the greens of a grocer's are tartrazine and Brilliant Blue.
@@ -56,11 +59,17 @@ const WORDS: [Word; 12] = [
     // Sunset Yellow FCF: 482 nm.
     Word { names: &["orange", "tangerine"], lobes: &[(480.0, 36.0, 1.0)] },
     // Acid fuchsin: 545 nm; erythrosine: 527 nm.
-    Word { names: &["magenta", "fuchsia", "fuchsine", "pink", "rose"], lobes: &[(546.0, 24.0, 1.0), (515.0, 22.0, 0.4)] },
+    Word {
+        names: &["magenta", "fuchsia", "fuchsine", "pink", "rose"],
+        lobes: &[(546.0, 24.0, 1.0), (515.0, 22.0, 0.4)],
+    },
     // Copper phthalocyanine sulphonates: 610 to 670 nm.
     Word { names: &["cyan", "turquoise", "teal", "aqua"], lobes: &[(650.0, 32.0, 1.0), (605.0, 28.0, 0.5)] },
     // Crystal violet: 590 nm with a shoulder at 545 nm.
-    Word { names: &["violet", "purple", "lilac", "lavender", "mauve", "plum"], lobes: &[(582.0, 26.0, 1.0), (545.0, 24.0, 0.6)] },
+    Word {
+        names: &["violet", "purple", "lilac", "lavender", "mauve", "plum"],
+        lobes: &[(582.0, 26.0, 1.0), (545.0, 24.0, 0.6)],
+    },
     // Indigo carmine: 610 nm.
     Word { names: &["indigo"], lobes: &[(610.0, 28.0, 1.0), (565.0, 30.0, 0.3)] },
     Word { names: &["brown", "caramel"], lobes: &[(420.0, 60.0, 1.0), (510.0, 55.0, 0.5)] },
@@ -146,7 +155,8 @@ fn any(dice: &mut ChaCha8Rng) -> Spectrum {
 
 /// Natural absorbance of a well full of stock, by wavelength, with this decadic peak.
 fn absorbance(lobes: &[Lobe], strength: f64) -> Spectrum {
-    let shape = Spectrum::sample(|nm| lobes.iter().map(|(centre, sigma, height)| height * gaussian(nm, *centre, *sigma)).sum());
+    let shape =
+        Spectrum::sample(|nm| lobes.iter().map(|(centre, sigma, height)| height * gaussian(nm, *centre, *sigma)).sum());
     let scale = strength * LN_10 / shape.peak().max(f64::MIN_POSITIVE);
     shape.map(|value| value * scale)
 }

@@ -172,7 +172,8 @@ fn greedily_spoilt(data: &Data, dyes: &[Absorptivity]) -> Option<Vec<usize>> {
     let mut spoilt = vec![];
     while 3 * (spoilt.len() + 1) <= data.len() {
         let doubts = fit(data, dyes, Assumed::FIRST, &spoilt)?.doubts(data);
-        let worst = (0..data.len()).filter(|well| !spoilt.contains(well)).max_by(|a, b| doubts[*a].total_cmp(&doubts[*b]));
+        let worst =
+            (0..data.len()).filter(|well| !spoilt.contains(well)).max_by(|a, b| doubts[*a].total_cmp(&doubts[*b]));
         match worst.filter(|well| doubts[*well] > 0.0) {
             Some(well) => spoilt.push(well),
             None => break,
@@ -184,7 +185,10 @@ fn greedily_spoilt(data: &Data, dyes: &[Absorptivity]) -> Option<Vec<usize>> {
 /// This, and the same with other wells spoilt: of few wells it isn't clear which is to be believed.
 fn with_suspects(data: &Data, one: &Weighed) -> Vec<Weighed> {
     let mut sets = vec![one.spoilt.clone()];
-    if data.len() > 2 && data.len() <= 10 && let Some(clean) = fit(data, &one.candidate.dyes, Assumed::FIRST, &[]) {
+    if data.len() > 2
+        && data.len() <= 10
+        && let Some(clean) = fit(data, &one.candidate.dyes, Assumed::FIRST, &[])
+    {
         let doubts = clean.doubts(data);
         let mut suspects: Vec<usize> = (0..data.len()).filter(|well| doubts[*well] > NEGLIGIBLE.ln()).collect();
         suspects.sort_by(|a, b| doubts[*b].total_cmp(&doubts[*a]));
@@ -193,7 +197,9 @@ fn with_suspects(data: &Data, one: &Weighed) -> Vec<Weighed> {
         sets.sort();
         sets.dedup();
     }
-    sets.into_iter().filter_map(|spoilt| Weighed::new(data, Rc::clone(&one.candidate), Assumed::FIRST, spoilt)).collect()
+    sets.into_iter()
+        .filter_map(|spoilt| Weighed::new(data, Rc::clone(&one.candidate), Assumed::FIRST, spoilt))
+        .collect()
 }
 
 /// Finds the optics and the residual that the wells speak for, one after the other. Few wells can't tell, and get the textbook's.

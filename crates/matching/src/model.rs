@@ -155,7 +155,9 @@ impl Design {
         let fade = (shares.iter().sum::<f64>() / FADE).min(1.0);
         let height = fade * (2.0 / FEATURES as f64).sqrt();
         features.extend(self.waves.iter().map(|(frequencies, phase)| {
-            height * (frequencies.iter().zip(shares).map(|(frequency, share)| frequency * share).sum::<f64>() + phase).cos()
+            height
+                * (frequencies.iter().zip(shares).map(|(frequency, share)| frequency * share).sum::<f64>() + phase)
+                    .cos()
         }));
         features
     }
@@ -178,12 +180,16 @@ impl Design {
 /// The covariance of a well's absorbances by pipetting and reading. `slopes` are those of [`Optics::absorbance`].
 pub fn noise(ul: &[f64], shares: &[f64], ratios: &Bands, slopes: &Bands, strength: &[Bands]) -> BandMatrix {
     let own = ratios.zip_map(&BRIGHTNESS, |ratio, brightness| {
-        BAND_NOISE.powi(2) + 1.0 / (WHITE_COUNTS * brightness * ratio.max(FLOOR)) + (DARK_NOISE / ratio.max(FLOOR)).powi(2)
+        BAND_NOISE.powi(2)
+            + 1.0 / (WHITE_COUNTS * brightness * ratio.max(FLOOR))
+            + (DARK_NOISE / ratio.max(FLOOR)).powi(2)
     });
     let reading = BandMatrix::repeat(GAIN_NOISE.powi(2)) + BandMatrix::from_diagonal(&own);
-    let pipetting = ul.iter().zip(shares).zip(strength).map(|((ul, share), strength)| {
-        strength * strength.transpose() * (pipetting_cv(*ul) * share).powi(2)
-    });
+    let pipetting = ul
+        .iter()
+        .zip(shares)
+        .zip(strength)
+        .map(|((ul, share), strength)| strength * strength.transpose() * (pipetting_cv(*ul) * share).powi(2));
     reading.component_mul(&(slopes * slopes.transpose())) + pipetting.sum::<BandMatrix>()
 }
 

@@ -28,7 +28,8 @@ pub struct Data {
 impl Data {
     pub fn new(dyes: usize, rules: Rules, wells: &[Well]) -> Self {
         let design = Design::new(dyes);
-        let shares: Vec<Vec<f64>> = wells.iter().map(|well| well.ul.iter().map(|ul| ul / rules.most_ul()).collect()).collect();
+        let shares: Vec<Vec<f64>> =
+            wells.iter().map(|well| well.ul.iter().map(|ul| ul / rules.most_ul()).collect()).collect();
         let features = shares.iter().map(|shares| design.features(shares)).collect();
         // What a pipette's error depends on is µL, whatever the well holds.
         let ul = wells.iter().map(|well| well.ul.clone()).collect();
@@ -112,7 +113,13 @@ pub fn fit(data: &Data, dyes: &[Absorptivity], assumed: Assumed, spoilt: &[usize
 }
 
 /// The same with strengths that are about known.
-pub fn fit_as_strong(data: &Data, dyes: &[Absorptivity], assumed: Assumed, spoilt: &[usize], strength: &[Bands]) -> Option<Fit> {
+pub fn fit_as_strong(
+    data: &Data,
+    dyes: &[Absorptivity],
+    assumed: Assumed,
+    spoilt: &[usize],
+    strength: &[Bands],
+) -> Option<Fit> {
     let mut fit = Fit::given(data, dyes, assumed, strength);
     spoilt.iter().for_each(|well| fit.disbelieve(*well));
     fit.solve(data)?;
@@ -194,7 +201,9 @@ impl Fit {
     }
 
     fn expected(&self, data: &Data, weights: &[Bands]) -> DVector<f64> {
-        let of_well = |features: &Vec<f64>| -> Bands { weights.iter().zip(features).map(|(weight, feature)| weight * *feature).sum() };
+        let of_well = |features: &Vec<f64>| -> Bands {
+            weights.iter().zip(features).map(|(weight, feature)| weight * *feature).sum()
+        };
         let all: Vec<f64> = data.features.iter().flat_map(|features| of_well(features).as_slice().to_vec()).collect();
         DVector::from_vec(all)
     }
@@ -204,7 +213,12 @@ impl Fit {
         let pull = |feature: usize| -> Bands {
             (0..data.len()).map(|well| solved.fixed_rows::<8>(8 * well) * data.features[well][feature]).sum()
         };
-        weights.iter().zip(&self.covariances).enumerate().map(|(feature, (weight, block))| weight + block * pull(feature)).collect()
+        weights
+            .iter()
+            .zip(&self.covariances)
+            .enumerate()
+            .map(|(feature, (weight, block))| weight + block * pull(feature))
+            .collect()
     }
 
     /// The absorptivities as they are thought to be.
@@ -283,7 +297,8 @@ impl Read {
 /// How far off a spoilt well may be: a bubble dims or brightens all bands, a missed dispense leaves out most of a dye, anything
 /// else happens in any band.
 fn spoilt_noise(shares: &[f64], strength: &[Bands]) -> BandMatrix {
-    let missed = shares.iter().zip(strength).map(|(share, strength)| strength * strength.transpose() * (0.7 * share).powi(2));
+    let missed =
+        shares.iter().zip(strength).map(|(share, strength)| strength * strength.transpose() * (0.7 * share).powi(2));
     missed.sum::<BandMatrix>() + BandMatrix::repeat(0.3 * 0.3) + BandMatrix::identity() * (0.05 * 0.05)
 }
 
@@ -301,7 +316,10 @@ fn roots(covariances: &[BandMatrix]) -> Vec<BandMatrix> {
     for (index, covariance) in covariances.iter().enumerate() {
         let same = index.checked_sub(1).filter(|before| covariances[*before] == *covariance);
         // Where rounding leaves no root, the weight stays at its mean.
-        let root = || Cholesky::new(covariance + BandMatrix::identity() * 1e-9).map_or_else(BandMatrix::zeros, |factor| factor.l());
+        let root = || {
+            Cholesky::new(covariance + BandMatrix::identity() * 1e-9)
+                .map_or_else(BandMatrix::zeros, |factor| factor.l())
+        };
         roots.push(same.map_or_else(root, |before| roots[before]));
     }
     roots

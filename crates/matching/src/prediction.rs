@@ -35,7 +35,8 @@ pub fn predict(task: &Task, wells: &[Well], recipes: &[Vec<f64>]) -> Result<Vec<
         let features = belief.features(ul, task.rules);
         let drawn: Vec<_> = draws.iter().map(|draw| draw.ratios(&features)).collect();
         let mean = drawn.iter().sum::<crate::Bands>() / drawn.len() as f64;
-        let variance = drawn.iter().map(|ratios| (ratios - mean).map(|off| off * off)).sum::<crate::Bands>() / drawn.len() as f64;
+        let variance =
+            drawn.iter().map(|ratios| (ratios - mean).map(|off| off * off)).sum::<crate::Bands>() / drawn.len() as f64;
         let judged: Judged = judge(task, &belief, &draws, ul.clone());
         Prediction {
             ratios: mean.into(),

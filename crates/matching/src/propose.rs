@@ -62,12 +62,18 @@ impl Outlook {
         let mut chosen: Vec<Vec<f64>> = vec![];
         for _ in 0..count {
             let worth = |judged: &Judged| {
-                let near = judged.delta_e.iter().zip(&reached).map(|(delta_e, so_far)| utility(*delta_e, aim).max(*so_far));
+                let near =
+                    judged.delta_e.iter().zip(&reached).map(|(delta_e, so_far)| utility(*delta_e, aim).max(*so_far));
                 near.sum::<f64>() / draws.max(1) as f64 - 0.002 * judged.mean()
             };
             let fresh = self.judged.iter().filter(|judged| !chosen.contains(&judged.ul));
-            let Some((best, _)) = fresh.map(|judged| (judged, worth(judged))).max_by(|a, b| a.1.total_cmp(&b.1)) else { break };
-            reached.iter_mut().zip(&best.delta_e).for_each(|(so_far, delta_e)| *so_far = so_far.max(utility(*delta_e, aim)));
+            let Some((best, _)) = fresh.map(|judged| (judged, worth(judged))).max_by(|a, b| a.1.total_cmp(&b.1)) else {
+                break;
+            };
+            reached
+                .iter_mut()
+                .zip(&best.delta_e)
+                .for_each(|(so_far, delta_e)| *so_far = so_far.max(utility(*delta_e, aim)));
             chosen.push(best.ul.clone());
         }
         chosen
@@ -76,7 +82,11 @@ impl Outlook {
     /// The recipe away from all that was tried whose luckiest tenth of draws comes nearest: what cures a dye that was never tried.
     pub fn elsewhere<'a>(&self, tried: impl Iterator<Item = &'a Vec<f64>> + Clone, apart_ul: f64) -> Option<Vec<f64>> {
         let away = |judged: &&Judged| tried.clone().all(|ul| distance(ul, &judged.ul) >= apart_ul);
-        self.judged.iter().filter(away).min_by(|a, b| a.quantile(0.1).total_cmp(&b.quantile(0.1))).map(|best| best.ul.clone())
+        self.judged
+            .iter()
+            .filter(away)
+            .min_by(|a, b| a.quantile(0.1).total_cmp(&b.quantile(0.1)))
+            .map(|best| best.ul.clone())
     }
 }
 
@@ -161,7 +171,9 @@ fn pool(task: &Task, belief: &Belief, dice: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
         }
         chosen.extend(spread_out(ranked, share));
     }
-    chosen.sort_by(|a, b| a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal));
+    chosen.sort_by(|a, b| {
+        a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    });
     chosen.dedup();
     chosen
 }

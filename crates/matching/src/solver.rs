@@ -145,6 +145,12 @@ impl<'a> View<'a> {
 
     /// After each second well without progress something else is tried.
     fn next(&self, measured: &[f64]) -> Vec<Vec<f64>> {
+        if measured.len() >= 2
+            && self.reachable() < HARDLY
+            && let Some(ul) = self.probe()
+        {
+            return vec![ul];
+        }
         if measured.len().is_multiple_of(2) && without_progress(measured, 2) {
             let apart = APART * self.task.rules.most_ul();
             if let Some(ul) = self.outlook.elsewhere(self.wells.iter().map(|well| &well.ul), apart) {
@@ -152,6 +158,19 @@ impl<'a> View<'a> {
             }
         }
         self.outlook.choose(1, self.task.tolerance.min(LEAST_TOLERANCE))
+    }
+
+    /// Dyes that were in fewer than two wells: of these a word, or a spoilt well, may have told anything.
+    fn hardly_seen(&self) -> impl Iterator<Item = usize> {
+        let seen = |dye: usize| self.wells.iter().filter(|well| well.ul[dye] > 0.0).count();
+        (0..self.task.dyes.len()).filter(move |dye| seen(*dye) < 2)
+    }
+
+    /// A sixth of a well of each dye that was hardly seen: before a colour is called out of reach, all dyes are to be known.
+    fn probe(&self) -> Option<Vec<f64>> {
+        let mut ul = vec![0.0; self.task.dyes.len()];
+        self.hardly_seen().for_each(|dye| ul[dye] = self.task.rules.most_ul() / 6.0);
+        self.task.rules.nearest(&ul)
     }
 
     fn reachable(&self) -> f64 {
@@ -162,7 +181,8 @@ impl<'a> View<'a> {
         // What was measured counts for more than what a model holds to be possible.
         let spoilt = &self.belief.best().fit.spoilt;
         let near = measured.iter().zip(spoilt).any(|(delta_e, spoilt)| !spoilt && *delta_e <= self.task.tolerance);
-        let Some((_, before)) = self.wells.split_last().filter(|_| !near && measured.len() >= ENOUGH) else {
+        let too_early = near || self.hardly_seen().next().is_some();
+        let Some((_, before)) = self.wells.split_last().filter(|_| !too_early && measured.len() >= ENOUGH) else {
             return Ok(false);
         };
         Ok(self.reachable() < HARDLY && Self::new(self.task, before)?.reachable() < HARDLY)
@@ -170,7 +190,12 @@ impl<'a> View<'a> {
 
     fn give_up(&self, reason: Reason) -> Result<Step, TaskError> {
         let best = self.outlook.best().ok_or(TaskError::Undecided)?;
-        Ok(Step::Stop { reason, recipe: best.ul.clone(), delta_e: best.mean(), reachable_probability: self.reachable() })
+        Ok(Step::Stop {
+            reason,
+            recipe: best.ul.clone(),
+            delta_e: best.mean(),
+            reachable_probability: self.reachable(),
+        })
     }
 
     /// The well that most surely is near enough, of those that were measured to be. Where the model doubts, a second such well of about the
@@ -192,7 +217,9 @@ impl<'a> View<'a> {
             reachable_probability: sure,
         };
         let apart = APART * self.task.rules.most_ul();
-        let twice = near.iter().any(|other| *other != well && propose::distance(&self.wells[*other].ul, &self.wells[well].ul) < apart);
+        let twice = near
+            .iter()
+            .any(|other| *other != well && propose::distance(&self.wells[*other].ul, &self.wells[well].ul) < apart);
         (sure >= SURE || twice).then(|| step(&self.wells[well].ul))
     }
 }

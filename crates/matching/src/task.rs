@@ -99,7 +99,9 @@ pub struct Task {
 pub enum TaskError {
     #[error("{0} dyes can't be matched: give 2 to 6")]
     Dyes(usize),
-    #[error("a well of at most {most_ul} µL with at least {minimum_ul} µL of a dye can't be mixed: the minimum is at least 0.1 µL and at most half of what a well takes, which is at most 10000 µL")]
+    #[error(
+        "a well of at most {most_ul} µL with at least {minimum_ul} µL of a dye can't be mixed: the minimum is at least 0.1 µL and at most half of what a well takes, which is at most 10000 µL"
+    )]
     Rules { minimum_ul: f64, most_ul: f64 },
     #[error("L*a*b* {l}, {a}, {b} is no colour: L is 0 to 100, a and b are −200 to 200")]
     Target { l: f64, a: f64, b: f64 },
@@ -115,7 +117,9 @@ pub enum TaskError {
     Amounts { well: usize, found: usize, dyes: usize },
     #[error("well {well} can't hold {ul:?} µL: amounts are 0 or more, together more than 0 and at most {most_ul}")]
     Recipe { well: usize, ul: Vec<f64>, most_ul: f64 },
-    #[error("well {well} has a ratio of {ratio}: a ratio to white is a number from 0 to {BRIGHTEST_RATIO}, or a little below 0 by noise")]
+    #[error(
+        "well {well} has a ratio of {ratio}: a ratio to white is a number from 0 to {BRIGHTEST_RATIO}, or a little below 0 by noise"
+    )]
     Ratio { well: usize, ratio: f64 },
     #[error("these wells allow no conclusion: read the white and the wells again")]
     Undecided,

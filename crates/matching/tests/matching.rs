@@ -14,8 +14,8 @@ use campaign::{Case, Outcome, Told, run};
 use domain::{colour::Lab, reading::BANDS, spectrum::gaussian};
 use lab::{Kind, Mode, PRIMARY, SIX};
 use matching::{
-    Answer, BeerLambert, ColourMap, Dye, ExpectedImprovement, Hypothesis, LatinHypercube, Random, Reason, Rules, Solver, Step,
-    Task, TaskError, Well, learned, predict,
+    Answer, BeerLambert, ColourMap, Dye, ExpectedImprovement, Hypothesis, LatinHypercube, Random, Reason, Rules,
+    Solver, Step, Task, TaskError, Well, learned, predict,
 };
 use proptest::prelude::*;
 
@@ -41,7 +41,8 @@ impl Textbook {
     }
 
     fn ratios(&self, ul: &[f64]) -> [f64; 8] {
-        let absorbance = |band: usize| self.dyes.iter().zip(ul).map(|(dye, ul)| dye[band] * ul / self.most_ul).sum::<f64>();
+        let absorbance =
+            |band: usize| self.dyes.iter().zip(ul).map(|(dye, ul)| dye[band] * ul / self.most_ul).sum::<f64>();
         std::array::from_fn(|band| (-absorbance(band)).exp())
     }
 
@@ -118,7 +119,14 @@ fn two_to_six_dyes_are_matched() {
 fn a_missed_dispense_is_found_and_not_believed() {
     let lab = Textbook::primary();
     let task = task(&WORDS, lab.colour(&[60.0, 30.0, 60.0]), 1.0);
-    let recipes = [[90.0, 30.0, 30.0], [40.0, 70.0, 40.0], [30.0, 30.0, 90.0], [80.0, 50.0, 60.0], [50.0, 40.0, 50.0], [70.0, 25.0, 40.0]];
+    let recipes = [
+        [90.0, 30.0, 30.0],
+        [40.0, 70.0, 40.0],
+        [30.0, 30.0, 90.0],
+        [80.0, 50.0, 60.0],
+        [50.0, 40.0, 50.0],
+        [70.0, 25.0, 40.0],
+    ];
     let mut wells: Vec<Well> = recipes.iter().map(|ul| lab.well(ul)).collect();
     assert_eq!(BeerLambert.ask(&task, &wells).expect("an answer").spoilt, Vec::<usize>::new());
     wells[3].ratios = lab.ratios(&[80.0, 50.0, 0.0]);
@@ -216,7 +224,10 @@ fn baselines_play_by_the_same_rules() {
 }
 
 fn any_words() -> impl Strategy<Value = Vec<&'static str>> {
-    prop::collection::vec(prop::sample::select(vec!["red", "yellow", "blue", "green", "cyan", "Sunset Orange", "violet", "?", "dye-7"]), 2..=6)
+    prop::collection::vec(
+        prop::sample::select(vec!["red", "yellow", "blue", "green", "cyan", "Sunset Orange", "violet", "?", "dye-7"]),
+        2..=6,
+    )
 }
 
 prop_compose! {
@@ -354,7 +365,9 @@ fn what_cant_be_asked_is_refused_with_what_to_change() {
 #[test]
 fn names_of_dyes_tell_what_colour_words_are_in_them() {
     let known = |name: &str| matches!(Dye::of_name(name), Dye::Word(_));
-    assert!(["red", "Brilliant Blue", "light-green", "MAGENTA", "dye_violet_2", "pink", "Cyan."].into_iter().all(known));
+    assert!(
+        ["red", "Brilliant Blue", "light-green", "MAGENTA", "dye_violet_2", "pink", "Cyan."].into_iter().all(known)
+    );
     assert!(!["?", "", "dye-7", "redundant", "é"].into_iter().any(known));
     assert_eq!(Dye::of_name("Brilliant Blue"), Dye::of_name("azure"));
 }
@@ -363,7 +376,16 @@ fn names_of_dyes_tell_what_colour_words_are_in_them() {
 #[test]
 fn a_short_race_is_won() {
     let kind = Kind { mode: Mode::Hard, other: true, spoilt: 0.03 };
-    let case = |told, natures| Case { kind, natures, told, tolerance: 2.0, out_of_reach: None, map: ColourMap::default(), budget: 24 };
+    let case = |told, natures| Case {
+        kind,
+        natures,
+        told,
+        tolerance: 2.0,
+        out_of_reach: None,
+        map: ColourMap::default(),
+        budget: 24,
+        told_aloud: false,
+    };
     let race = |case: Case, count: u64| {
         let mut wells: Vec<usize> = (0..count)
             .map(|seed| run(&BeerLambert, &case, 40_000 + seed))

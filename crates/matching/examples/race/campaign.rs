@@ -34,6 +34,8 @@ pub struct Case<'a> {
     /// The map by which the lab's colours are told; the solver has its own.
     pub map: ColourMap,
     pub budget: usize,
+    /// Tells each answer on standard error.
+    pub told_aloud: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -55,7 +57,7 @@ pub fn run(solver: &dyn Solver, case: &Case, seed: u64) -> Outcome {
     let rules = Rules::new(20.0, 300.0).expect("rules");
     let mut lab = Lab::new(case.kind, case.natures, rules, seed);
     let target = match case.out_of_reach {
-        Some(apart) => lab.unreachable(&case.map, apart).0,
+        Some(apart) => lab.unreachable(&case.map, apart),
         None => lab.reachable(&case.map).0,
     };
     let mut words: Vec<&str> = case.natures.iter().map(|nature| nature.word).collect();
@@ -68,7 +70,8 @@ pub fn run(solver: &dyn Solver, case: &Case, seed: u64) -> Outcome {
         }
     }
     let dyes = words.into_iter().map(Dye::of_name).collect();
-    let task = Task { dyes, rules, target, tolerance: case.tolerance, budget: case.budget, seed, map: ColourMap::default() };
+    let task =
+        Task { dyes, rules, target, tolerance: case.tolerance, budget: case.budget, seed, map: ColourMap::default() };
     let mut outcome = Outcome {
         reason: None,
         wells: 0,
@@ -87,6 +90,10 @@ pub fn run(solver: &dyn Solver, case: &Case, seed: u64) -> Outcome {
         outcome.slowest = outcome.slowest.max(took);
         outcome.thought += took;
         outcome.asked += 1;
+        if case.told_aloud {
+            let last = wells.last().map(|well| (well.ul.clone(), case.map.delta_e(&well.ratios.into(), target)));
+            eprintln!("{seed}: {target:?} after {} wells, the last {last:.2?}: {answer:.2?}", wells.len());
+        }
         match answer.step {
             Step::Next(recipes) => {
                 assert!(!recipes.is_empty());

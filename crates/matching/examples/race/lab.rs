@@ -84,7 +84,9 @@ impl Lab {
         let dyes: Vec<Spectrum> = natures.iter().map(|nature| dye(nature, kind.other, d)).collect();
         let (stray, saturation, interaction, power, drift, position) = match kind.mode {
             Mode::Nominal => (0.0, 0.0, 0.0, 1.0, 0.0, 0.01),
-            Mode::Mismatch => (between(d, 0.02, 0.05), between(d, 0.02, 0.08), 0.03, 1.0, between(d, 0.001, 0.003), 0.01),
+            Mode::Mismatch => {
+                (between(d, 0.02, 0.05), between(d, 0.02, 0.08), 0.03, 1.0, between(d, 0.001, 0.003), 0.01)
+            }
             Mode::Hard => (
                 between(d, 0.06, 0.12),
                 between(d, 0.10, 0.25),
@@ -103,10 +105,17 @@ impl Lab {
                 interactions.push((one, other, product.times(&shape).map(|value| 4.0 * size * value)));
             }
         }
-        let led = (between(d, 447.0, 456.0), 10.0 + normal(d), between(d, 550.0, 570.0), 55.0 + 4.0 * normal(d), between(d, 0.55, 0.85));
+        let led = (
+            between(d, 447.0, 456.0),
+            10.0 + normal(d),
+            between(d, 550.0, 570.0),
+            55.0 + 4.0 * normal(d),
+            between(d, 0.55, 0.85),
+        );
         let led = Spectrum::sample(|nm| gaussian(nm, led.0, led.1) + led.4 * gaussian(nm, led.2, led.3));
         let raw = BANDS.map(|band| {
-            let (centre, width) = (band.centre_nm + 2.5 * normal(d), sigma_of_fwhm(band.fwhm_nm) * (1.0 + 0.03 * normal(d)));
+            let (centre, width) =
+                (band.centre_nm + 2.5 * normal(d), sigma_of_fwhm(band.fwhm_nm) * (1.0 + 0.03 * normal(d)));
             Spectrum::sample(|nm| gaussian(nm, centre, width)).times(&led)
         });
         let whole = raw.clone().map(|band| band.weighed_by(&Spectrum::flat(1.0)));
@@ -134,7 +143,11 @@ impl Lab {
 
     /// What a well with exactly this in it would read, free of all errors but the lab's own optics.
     pub fn truth(&self, ul: &[f64]) -> [f64; 8] {
-        let given: Vec<f64> = ul.iter().zip(&self.bias).map(|(ul, (share, more))| if *ul > 0.0 { ul * (1.0 + share) + more } else { 0.0 }).collect();
+        let given: Vec<f64> = ul
+            .iter()
+            .zip(&self.bias)
+            .map(|(ul, (share, more))| if *ul > 0.0 { ul * (1.0 + share) + more } else { 0.0 })
+            .collect();
         self.through(&given)
     }
 
@@ -211,22 +224,36 @@ impl Lab {
         (map.lab(&self.truth(&ul).into()), ul)
     }
 
-    /// A colour that is at least `apart` from all of 1,500 recipes, and that ΔE.
-    pub fn unreachable(&mut self, map: &ColourMap, apart: f64) -> (Colour, f64) {
-        let gamut: Vec<Colour> = (0..1_500)
-            .map(|_| {
-                let ul = matching::at_random(self.dyes.len(), self.rules, &mut self.dice);
-                map.lab(&self.truth(&ul).into())
-            })
-            .collect();
+    /// A colour that is at least `apart`, and less than 20, from all that can be mixed.
+    pub fn unreachable(&mut self, map: &ColourMap, apart: f64) -> Colour {
+        let recipes: Vec<Vec<f64>> =
+            (0..1_500).map(|_| matching::at_random(self.dyes.len(), self.rules, &mut self.dice)).collect();
+        let gamut: Vec<Colour> = recipes.iter().map(|ul| map.lab(&self.truth(ul).into())).collect();
         loop {
             let d = &mut self.dice;
             let colour = Colour { l: between(d, 20.0, 95.0), a: between(d, -70.0, 70.0), b: between(d, -70.0, 80.0) };
-            let nearest = gamut.iter().map(|other| other.delta_e_2000(colour)).fold(f64::INFINITY, f64::min);
-            if (apart..20.0).contains(&nearest) {
-                return (colour, nearest);
+            let off = |index: &usize| gamut[*index].delta_e_2000(colour);
+            let nearest = (0..gamut.len()).min_by(|a, b| off(a).total_cmp(&off(b))).expect("recipes");
+            let near = off(&nearest);
+            if (apart..20.0).contains(&near) && self.nearer(map, colour, recipes[nearest].clone(), near) >= apart {
+                return colour;
             }
         }
+    }
+
+    /// ΔE of the best recipe round this one.
+    fn nearer(&mut self, map: &ColourMap, colour: Colour, mut ul: Vec<f64>, mut delta_e: f64) -> f64 {
+        for step_ul in [20.0, 10.0, 5.0, 2.0] {
+            for _ in 0..60 {
+                let moved: Vec<f64> = ul.iter().map(|ul| ul + step_ul * normal(&mut self.dice)).collect();
+                let Some(moved) = self.rules.nearest(&moved) else { continue };
+                let off = map.lab(&self.truth(&moved).into()).delta_e_2000(colour);
+                if off < delta_e {
+                    (ul, delta_e) = (moved, off);
+                }
+            }
+        }
+        delta_e
     }
 }
 
@@ -244,7 +271,8 @@ fn dye(nature: &Nature, other: bool, dice: &mut ChaCha8Rng) -> Spectrum {
         };
         lobes.push((centre + shift, sigma * width, height * factor));
     }
-    let shape = Spectrum::sample(|nm| lobes.iter().map(|(centre, sigma, height)| height * gaussian(nm, *centre, *sigma)).sum());
+    let shape =
+        Spectrum::sample(|nm| lobes.iter().map(|(centre, sigma, height)| height * gaussian(nm, *centre, *sigma)).sum());
     let scale = nature.strength * strength / shape.peak();
     shape.map(|value| value * scale)
 }

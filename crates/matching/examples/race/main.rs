@@ -5,6 +5,7 @@
 //! cargo run -p tincture-matching --release --example race -- --only "hard other,words" --cases 50 --seed 7
 //! cargo run -p tincture-matching --release --example race -- --solver random              # or latin, improvement
 //! cargo run -p tincture-matching --release --example race -- --map unweighted             # the lab's colours by another map
+//! cargo run -p tincture-matching --release --example race -- --aloud yes --cases 1 --seed 8  # each answer, on standard error
 //! ```
 
 mod campaign;
@@ -21,11 +22,18 @@ struct Options {
     only: String,
     solver: Box<dyn Solver>,
     map: ColourMap,
+    aloud: bool,
 }
 
 fn options() -> Result<Options, String> {
-    let mut options =
-        Options { cases: 200, seed: 20_000, only: String::new(), solver: Box::new(BeerLambert), map: ColourMap::default() };
+    let mut options = Options {
+        cases: 200,
+        seed: 20_000,
+        only: String::new(),
+        solver: Box::new(BeerLambert),
+        map: ColourMap::default(),
+        aloud: false,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().ok_or(format!("{word} needs a value"))?;
@@ -35,8 +43,9 @@ fn options() -> Result<Options, String> {
             "--seed" => options.seed = number()?,
             "--solver" => options.solver = solver(&value)?,
             "--map" => options.map = maps::by_name(&value).ok_or(format!("no map is called {value}"))?,
+            "--aloud" => options.aloud = value == "yes",
             "--only" => options.only = value,
-            _ => return Err(format!("{word} is no option: --cases, --seed, --only, --solver, --map")),
+            _ => return Err(format!("{word} is no option: --cases, --seed, --only, --solver, --map, --aloud")),
         }
     }
     Ok(options)
@@ -72,7 +81,9 @@ const LINES: [Line; 6] = [
 fn main() -> Result<(), String> {
     let options = options()?;
     println!("{}, {} campaigns a row from seed {}\n", options.solver.name(), options.cases, options.seed);
-    println!("| lab | told | ΔE | stopped at well | measured at well | no stop by 24 | true ΔE within | said unreachable by 5, ever | robot time | ms, mean/most |");
+    println!(
+        "| lab | told | ΔE | stopped at well | measured at well | no stop by 24 | true ΔE within | said unreachable by 5, ever | robot time | ms, mean/most |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for line in &LINES {
         for told in [Told::Words, Told::Nothing, Told::WrongOrder] {
@@ -83,7 +94,16 @@ fn main() -> Result<(), String> {
                     continue;
                 }
                 let kind = Kind { mode: line.mode, other: line.other, spoilt: 0.03 };
-                let case = Case { kind, natures: line.natures, told, tolerance, out_of_reach, map: options.map, budget: 24 };
+                let case = Case {
+                    kind,
+                    natures: line.natures,
+                    told,
+                    tolerance,
+                    out_of_reach,
+                    map: options.map,
+                    budget: 24,
+                    told_aloud: options.aloud,
+                };
                 let seeds = options.seed..options.seed + options.cases;
                 let outcomes: Vec<Outcome> = seeds.map(|seed| run(&*options.solver, &case, seed)).collect();
                 println!("| {label} | {} |", row(&outcomes, tolerance));
@@ -100,7 +120,16 @@ fn main() -> Result<(), String> {
 fn floor(line: &Line, options: &Options) -> String {
     let kind = Kind { mode: line.mode, other: line.other, spoilt: 0.0 };
     let (natures, map) = (line.natures, options.map);
-    let case = Case { kind, natures, told: Told::Words, tolerance: 1.0, out_of_reach: None, map, budget: 24 };
+    let case = Case {
+        kind,
+        natures,
+        told: Told::Words,
+        tolerance: 1.0,
+        out_of_reach: None,
+        map,
+        budget: 24,
+        told_aloud: options.aloud,
+    };
     let mut read: Vec<f64> = (0..400).map(|index| perfect(&case, options.seed + index)).collect();
     read.sort_by(f64::total_cmp);
     let within = read.iter().filter(|delta_e| **delta_e <= 1.0).count();
