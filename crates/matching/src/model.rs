@@ -88,7 +88,10 @@ impl Optics {
     }
 
     fn straighten(&self, absorbance: f64) -> (f64, f64) {
-        if self.power == 1.0 || absorbance <= 0.0 {
+        if self.power == 1.0 {
+            return (absorbance, 1.0);
+        }
+        if absorbance <= 0.0 {
             let slope = 1.0 / self.scale();
             return (absorbance * slope, slope);
         }
@@ -99,7 +102,10 @@ impl Optics {
     }
 
     fn bend(&self, straight: f64) -> f64 {
-        if self.power == 1.0 || straight <= 0.0 {
+        if self.power == 1.0 {
+            return straight;
+        }
+        if straight <= 0.0 {
             return straight * self.scale();
         }
         let scale = POWER_KNEE * self.power / self.scale();
