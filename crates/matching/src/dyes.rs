@@ -22,7 +22,7 @@ pub enum Dye {
     /// Nothing is known of it.
     Unknown,
     /// What an earlier match, or a person, knows of it.
-    Known(Absorptivity),
+    Known(Box<Absorptivity>),
 }
 
 /// How strongly a well full of a dye's stock absorbs in each band: −ln of the ratio to white.
@@ -107,7 +107,7 @@ impl Dye {
         match self {
             Self::Word(word) => OF_WORDS[word.0].clone(),
             Self::Unknown => OF_UNKNOWN.clone(),
-            Self::Known(absorptivity) => absorptivity.clone(),
+            Self::Known(absorptivity) => (**absorptivity).clone(),
         }
     }
 }

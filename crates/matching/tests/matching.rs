@@ -183,7 +183,7 @@ fn what_was_learned_makes_the_next_match_shorter() {
     let lab = Textbook::primary();
     let first = task(&WORDS, lab.colour(&[60.0, 30.0, 60.0]), 1.0);
     let (_, wells) = chase(&BeerLambert, &lab, &first);
-    let dyes = learned(&first, &wells).expect("knowledge").into_iter().map(Dye::Known).collect();
+    let dyes = learned(&first, &wells).expect("knowledge").into_iter().map(|dye| Dye::Known(Box::new(dye))).collect();
     let second = Task { dyes, target: lab.colour(&[45.0, 50.0, 30.0]), tolerance: 2.0, ..first };
     let (answer, wells) = chase(&BeerLambert, &lab, &second);
     assert_eq!((reason(&answer), answer.hypothesis), (Some(Reason::Reached), Hypothesis::AsTold));
@@ -195,13 +195,13 @@ fn a_prediction_says_how_sure_it_is_and_wells_make_it_surer() {
     let lab = Textbook::primary();
     let recipe = vec![60.0, 30.0, 60.0];
     let task = task(&WORDS, lab.colour(&recipe), 1.0);
-    let before = predict(&task, &[], &[recipe.clone()]).expect("a prediction").remove(0);
+    let before = predict(&task, &[], std::slice::from_ref(&recipe)).expect("a prediction").remove(0);
     let (_, wells) = chase(&BeerLambert, &lab, &task);
-    let after = predict(&task, &wells, &[recipe.clone()]).expect("a prediction").remove(0);
+    let after = predict(&task, &wells, std::slice::from_ref(&recipe)).expect("a prediction").remove(0);
     let truth = lab.ratios(&recipe);
-    for band in 0..8 {
-        assert!((before.ratios[band] - truth[band]).abs() <= 3.0 * before.ratios_sd[band], "band {band}: {before:?}");
-        assert!((after.ratios[band] - truth[band]).abs() <= 3.0 * after.ratios_sd[band], "band {band}: {after:?}");
+    for (band, truth) in truth.iter().enumerate() {
+        assert!((before.ratios[band] - truth).abs() <= 3.0 * before.ratios_sd[band], "band {band}: {before:?}");
+        assert!((after.ratios[band] - truth).abs() <= 3.0 * after.ratios_sd[band], "band {band}: {after:?}");
         assert!(after.ratios_sd[band] < before.ratios_sd[band]);
     }
     assert!(after.delta_e < before.delta_e && after.within > before.within);

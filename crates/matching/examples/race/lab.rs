@@ -100,7 +100,7 @@ impl Lab {
         for one in 0..dyes.len() {
             for other in one + 1..dyes.len() {
                 let (size, centre) = (interaction * normal(d), between(d, 420.0, 660.0));
-                let product = dyes[one].clone().times(&dyes[other]).map(f64::sqrt);
+                let product = dyes[one].times(&dyes[other]).map(f64::sqrt);
                 let shape = Spectrum::sample(|nm| 0.5 + gaussian(nm, centre, 60.0));
                 interactions.push((one, other, product.times(&shape).map(|value| 4.0 * size * value)));
             }
@@ -118,9 +118,9 @@ impl Lab {
                 (band.centre_nm + 2.5 * normal(d), sigma_of_fwhm(band.fwhm_nm) * (1.0 + 0.03 * normal(d)));
             Spectrum::sample(|nm| gaussian(nm, centre, width)).times(&led)
         });
-        let whole = raw.clone().map(|band| band.weighed_by(&Spectrum::flat(1.0)));
+        let whole = raw.map(|band| band.weighed_by(&Spectrum::flat(1.0)));
         let brightest = whole.iter().copied().fold(0.0, f64::max);
-        let lit = std::array::from_fn(|band| raw[band].clone().map(|value| value / whole[band]));
+        let lit = std::array::from_fn(|band| raw[band].map(|value| value / whole[band]));
         let bias = dyes.iter().map(|_| (0.01 * normal(d), 0.2 * normal(d))).collect();
         Self {
             rules,
