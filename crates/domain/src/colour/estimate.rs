@@ -46,7 +46,7 @@ pub const METHOD: &str = "fixed 3×8 map from AS7341 band ratios (sample less da
 /// spectrophotometer's by ΔE2000 ≈ 0.1 under that very LED, by up to 1 under another, by about 1.7 in even light or daylight (3.1
 /// in one of twenty). Regression to XYZ from known spectra is one of the ways that ams-OSRAM's application note AN000633 ("Spectral
 /// Sensor Calibration Methods") gives; the spectra and the light are ours.
-pub(super) const BANDS_TO_XYZ: [[f64; 8]; 3] = [
+pub const BANDS_TO_XYZ: [[f64; 8]; 3] = [
     [0.046_899, 0.086_202, 0.053_490, -0.000_183, 0.163_961, 0.294_500, 0.287_701, 0.017_418],
     [-0.000_911, 0.007_895, 0.035_333, 0.266_742, 0.364_818, 0.203_933, 0.116_997, 0.004_892],
     [0.241_912, 0.371_251, 0.505_047, -0.056_675, 0.043_748, -0.025_367, 0.010_581, -0.002_415],

@@ -8,7 +8,7 @@ mod srgb;
 mod target;
 
 pub(crate) use estimate::of_ratios;
-pub use estimate::{ColourError, Estimate, METHOD, estimate};
+pub use estimate::{BANDS_TO_XYZ, ColourError, Estimate, METHOD, estimate};
 pub(crate) use prediction::expected;
 pub use prediction::{predict, prediction_weights};
 pub use spaces::{Lab, WHITE, Xyz};
