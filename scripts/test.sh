@@ -214,6 +214,9 @@ prepare_python mail
 step "Opentrons' analyser"
 prepare_python opentrons
 
+step "A Prefect server"
+prepare_python prefect
+
 step "Tests"
 cargo test --locked --workspace --no-fail-fast
 
