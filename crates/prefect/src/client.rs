@@ -82,6 +82,13 @@ pub enum PrefectError {
     Unreadable(String),
 }
 
+impl PrefectError {
+    /// Whether the same would be refused again.
+    pub(crate) fn is_for_good(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if status.is_client_error())
+    }
+}
+
 /// What is wrong with an address.
 #[derive(Debug, thiserror::Error)]
 #[error(

@@ -95,6 +95,7 @@ impl Desk {
             return Ok(Vec::new());
         }
         let runs = self.make_missing(runs).await?;
+        let runs: Vec<_> = runs.into_iter().filter(|run| !run.is_closed).collect();
         let news = self.news(&runs).await?;
         self.log(&runs, &news, logged).await?;
         let told: Vec<_> = stream::iter(runs)
@@ -114,7 +115,7 @@ impl Desk {
         for run in &kept {
             logged.remove(&run.experiment);
         }
-        let more = kept.iter().filter(|run| run.waiting() > 0).map(|run| run.experiment).collect();
+        let more = kept.iter().filter(|run| !run.is_closed && run.waiting() > 0).map(|run| run.experiment).collect();
         failed.map_or(Ok(more), Err)
     }
 
@@ -147,11 +148,13 @@ impl Desk {
             tags: vec!["tincture".to_owned(), format!("person:{}", run_owner(&detail))],
             state: told::state(ExperimentStatus::Queued, None, None),
         };
-        let made = self.wire.create_run(&self.deployment, &asked).await?;
+        let made = match self.wire.create_run(&self.deployment, &asked).await {
+            Err(error) if error.is_for_good() => return Ok(set_aside(run, &error)),
+            made => made?,
+        };
         if let Some(state) = made.state {
             note(&mut run, state);
         }
-        self.link(&made.id, run.experiment).await?;
         run.flow_run = Some(made.id);
         Ok(run)
     }
@@ -221,11 +224,15 @@ impl Desk {
                 let anew = PrefectRun { flow_run: None, told: 0, state_id: None, state: None, progress: None, ..run };
                 (anew, Ok(()))
             }
+            Err(DeskError::Prefect(error)) if error.is_for_good() => (set_aside(run, &error), Ok(())),
             outcome => (run, outcome),
         }
     }
 
     async fn tell_events(&self, run: &mut PrefectRun, events: &[Event]) -> Result<(), DeskError> {
+        if let Some(flow_run) = run.flow_run.as_ref().filter(|_| run.told == 0) {
+            self.link(flow_run, run.experiment).await?;
+        }
         let mut progress = None;
         for event in events {
             match event.read() {
@@ -301,6 +308,12 @@ impl Desk {
         }
         Ok(())
     }
+}
+
+/// One that Prefect won't have isn't in the way of the others.
+fn set_aside(run: PrefectRun, error: &PrefectError) -> PrefectRun {
+    tracing::error!(experiment = %run.experiment, %error, "Prefect refuses what it is told of an experiment; it isn't told of it any more");
+    PrefectRun { is_closed: true, ..run }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "steps of a plate are some thousands")]

@@ -2,6 +2,7 @@
 
 use crate::process::{Said, lines_of, run};
 use free_port::free_port;
+use reqwest::Method;
 use serde_json::Value;
 use std::{
     env,
@@ -27,24 +28,29 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// As an answer that is late.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// What an open server needn't be told.
-pub const fn by_hand() -> &'static str {
-    "lab:s3cret"
-}
+/// What the server asks of everybody.
+pub const AUTH: &str = "lab:s3cret";
+/// Of ours to the server, which protects itself against forged requests.
+const CSRF_CLIENT: &str = "0198c0de-0000-7000-8000-000000000000";
 
 /// A server over a directory that is gone when it is dropped.
 pub struct Server {
     directory: TempDir,
     port: u16,
     http: reqwest::Client,
+    csrf: String,
     child: Option<Child>,
+    /// Its address; SQLite where there is none.
+    database: Option<String>,
 }
 
 impl Server {
     pub async fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
-        let mut server = Self { directory, port: free_port(), http, child: None };
+        let wants_postgres = env::var("TINCTURE_TEST_PREFECT_DATABASE").is_ok_and(|database| database == "postgres");
+        let database = wants_postgres.then(new_database);
+        let mut server = Self { directory, port: free_port(), http, csrf: String::new(), child: None, database };
         server.start_again().await;
         server
     }
@@ -63,10 +69,8 @@ impl Server {
         let log = File::options().create(true).append(true).open(self.directory.path().join("log")).expect("a log");
         let mut command = self.command(&["server", "start", "--host", "127.0.0.1", "--no-ui", "--port"]);
         command.arg(self.port.to_string()).stdin(Stdio::null()).stdout(log.try_clone().expect("the log")).stderr(log);
-        if env::var("TINCTURE_TEST_PREFECT_DATABASE").is_ok_and(|database| database == "postgres") {
-            let url = env::var("TINCTURE_TEST_POSTGRES").expect("TINCTURE_TEST_POSTGRES names a server");
-            let url = url.replace("postgres://", "postgresql+asyncpg://");
-            command.env("PREFECT_API_DATABASE_CONNECTION_URL", url);
+        if let Some(database) = &self.database {
+            command.env("PREFECT_API_DATABASE_CONNECTION_URL", database);
         }
         self.child = Some(command.spawn().expect("the server starts"));
         let deadline = Instant::now() + PATIENCE;
@@ -74,6 +78,14 @@ impl Server {
             assert!(Instant::now() < deadline, "Prefect's server doesn't get ready: {}", self.log());
             sleep(Duration::from_millis(100)).await;
         }
+        let token = self.get(&format!("/csrf-token?client={CSRF_CLIENT}")).await;
+        self.csrf = token["token"].as_str().expect("a token").to_owned();
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let (user, password) = AUTH.split_once(':').expect("both");
+        let request = self.http.request(method, format!("{}{path}", self.url())).basic_auth(user, Some(password));
+        request.header("Prefect-Csrf-Token", &self.csrf).header("Prefect-Csrf-Client", CSRF_CLIENT)
     }
 
     pub fn log(&self) -> String {
@@ -91,19 +103,20 @@ impl Server {
     /// Prefect's command line, against this server.
     pub fn prefect(&self, arguments: &[&str]) -> Said {
         let mut command = self.command(arguments);
-        command.env("PREFECT_API_URL", self.url());
+        command.env("PREFECT_API_URL", self.url()).env("PREFECT_API_AUTH_STRING", AUTH);
         run(command)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("prefect"));
         command.args(arguments).env("PREFECT_HOME", self.directory.path()).env("DO_NOT_TRACK", "1");
-        command.env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
+        command.env("PREFECT_SERVER_ANALYTICS_ENABLED", "false").env("PREFECT_SERVER_API_AUTH_STRING", AUTH);
+        command.env("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true");
         command
     }
 
     pub async fn get(&self, path: &str) -> Value {
-        let answer = self.http.get(format!("{}{path}", self.url())).send().await.expect("an answer");
+        let answer = self.request(Method::GET, path).send().await.expect("an answer");
         answer.json().await.unwrap_or_default()
     }
 
@@ -111,7 +124,7 @@ impl Server {
     pub async fn post(&self, path: &str, body: &Value) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.http.post(format!("{}{path}", self.url())).json(body).send().await.expect("an answer");
+            let answer = self.request(Method::POST, path).json(body).send().await.expect("an answer");
             if answer.status().is_success() {
                 return answer.json().await.expect("JSON");
             }
@@ -122,7 +135,7 @@ impl Server {
     }
 
     pub async fn patch(&self, path: &str, body: &Value) {
-        let answer = self.http.patch(format!("{}{path}", self.url())).json(body).send().await.expect("an answer");
+        let answer = self.request(Method::PATCH, path).json(body).send().await.expect("an answer");
         assert!(answer.status().is_success(), "PATCH {path}: {}", answer.status());
     }
 }
@@ -131,6 +144,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A database of its own in the suite's cluster, which goes with that.
+fn new_database() -> String {
+    let cluster = env::var("TINCTURE_TEST_POSTGRES").expect("TINCTURE_TEST_POSTGRES names a server");
+    let name = format!("prefect_{}", std::process::id());
+    let made = Command::new("createdb").args(["--maintenance-db", &cluster, &name]).status();
+    assert!(made.expect("PostgreSQL's createdb is there").success());
+    let server = cluster.rsplit_once('/').expect("a path").0.replace("postgres://", "postgresql+asyncpg://");
+    format!("{server}/{name}")
 }
 
 fn program(name: &str) -> PathBuf {
@@ -157,7 +180,7 @@ impl Python {
     pub fn at(url: &str) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/prefect/drive.py");
         let mut command = Command::new(program("python"));
-        command.arg(script).env("PREFECT_API_URL", url).env("DO_NOT_TRACK", "1");
+        command.arg(script).env("PREFECT_API_URL", url).env("PREFECT_API_AUTH_STRING", AUTH).env("DO_NOT_TRACK", "1");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("Python starts");
         let to = child.stdin.take().expect("piped");
         let from = lines_of(child.stdout.take().expect("piped"));
