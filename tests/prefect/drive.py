@@ -5,7 +5,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 from prefect.client.orchestration import get_client
-from prefect.states import Paused, Scheduled
+from prefect.states import Cancelling, Paused, Scheduled
 
 
 def do(client, asked):
@@ -18,6 +18,8 @@ def do(client, asked):
         return str(run.id)
     if asked["do"] == "pause":
         return client.set_flow_run_state(asked["run"], Paused(timeout_seconds=600)).status.value
+    if asked["do"] == "cancel":
+        return client.set_flow_run_state(asked["run"], Cancelling()).status.value
     if asked["do"] == "resume":
         return client.resume_flow_run(asked["run"]).status.value
     raise ValueError(asked)

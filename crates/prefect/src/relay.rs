@@ -9,7 +9,7 @@ use crate::{
     desk::{Desk, DeskError},
     listen::Heard,
     pools::Pools,
-    report::{Changed, Logged},
+    report::{Changed, Memory},
     setup,
 };
 use chrono::{TimeDelta, Utc};
@@ -53,8 +53,8 @@ const PAUSES: Pauses = Pauses {
 /// Talks with the server until the tasks are told to stop. A server that is away is no reason not to start.
 pub fn run(config: Config, lab: Lab, store: Store, tasks: &Tasks) {
     let holder = format!("{}-{}", std::process::id(), Uuid::now_v7());
-    let logged = Logged::default();
-    tasks.run(NAME, PAUSES, Relay { config, lab, store, holder, failing: false, logged, noted: false });
+    let memory = Memory::default();
+    tasks.run(NAME, PAUSES, Relay { config, lab, store, holder, failing: false, memory, noted: false });
 }
 
 struct Relay {
@@ -64,7 +64,7 @@ struct Relay {
     holder: String,
     /// The log says so once, and once that it is over.
     failing: bool,
-    logged: Logged,
+    memory: Memory,
     /// Those that were waiting at the start are noted.
     noted: bool,
 }
@@ -113,7 +113,7 @@ impl Relay {
                 }
                 listen_at = Instant::now() + LISTEN;
             }
-            desk.report(&mut changed, &mut self.logged).await?;
+            desk.report(&mut changed, &mut self.memory).await?;
             if changed.is_nothing() {
                 self.went_well();
                 if Instant::now() >= look_at {

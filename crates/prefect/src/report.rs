@@ -13,7 +13,10 @@ use crate::{
 use domain::{ExperimentEvent, ExperimentId, ExperimentStatus, Fault};
 use futures::{StreamExt, stream};
 use serde_json::json;
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
 use store::{Event, ExperimentDetail, PrefectRun};
 
 /// Experiments that are told of together.
@@ -22,6 +25,8 @@ const BATCH: usize = 20;
 const AT_ONCE: usize = 4;
 /// Events of one batch.
 const MOST_EVENTS: usize = 1_000;
+/// Between two reports of an experiment that stands as it stood: its log and its progress needn't be told line by line.
+const CALM: Duration = Duration::from_secs(10);
 /// Experiments whose news are remembered one by one; with more, all are looked at.
 const MOST_CHANGED: usize = 10_000;
 
@@ -31,13 +36,15 @@ pub(crate) struct Changed {
     experiments: BTreeSet<ExperimentId>,
     /// Some of them may not be noted in the database.
     is_fresh: bool,
+    /// Those that can wait, and until when.
+    later: BTreeMap<ExperimentId, Instant>,
     /// All are looked at, those after this one still.
     all_after: Option<Option<ExperimentId>>,
 }
 
 impl Changed {
     pub const fn everything() -> Self {
-        Self { experiments: BTreeSet::new(), is_fresh: true, all_after: Some(None) }
+        Self { experiments: BTreeSet::new(), is_fresh: true, later: BTreeMap::new(), all_after: Some(None) }
     }
 
     pub fn add(&mut self, experiment: ExperimentId) {
@@ -46,6 +53,18 @@ impl Changed {
         if self.experiments.len() > MOST_CHANGED {
             *self = Self::everything();
         }
+    }
+
+    /// Those whose time has come are to be told of now.
+    pub fn wake(&mut self) {
+        let now = Instant::now();
+        let (due, later) = std::mem::take(&mut self.later).into_iter().partition(|(_, at)| *at <= now);
+        self.later = later;
+        self.experiments.extend(BTreeMap::into_keys(due));
+    }
+
+    fn tell_later(&mut self, experiment: ExperimentId) {
+        self.later.entry(experiment).or_insert_with(|| Instant::now() + CALM);
     }
 
     /// Whether there may be some that aren't noted in the database; asked once.
@@ -63,41 +82,65 @@ impl Changed {
     }
 }
 
-/// What was told and couldn't be written down yet.
-pub(crate) type Logged = HashMap<ExperimentId, i64>;
+/// What this process remembers of what it told.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Up to which event the log has it, where that couldn't be written down yet.
+    logged: HashMap<ExperimentId, i64>,
+    /// When those that aren't over were last told of.
+    told_at: HashMap<ExperimentId, Instant>,
+}
+
+impl Memory {
+    /// Whether it is told of at once: it stands otherwise than Prefect knows, or wasn't told of for a while.
+    fn is_due(&self, run: &PrefectRun) -> bool {
+        run.state.as_deref() != Some(told::kind(run.status))
+            || self.told_at.get(&run.experiment).is_none_or(|at| at.elapsed() >= CALM)
+    }
+
+    fn note(&mut self, run: &PrefectRun) {
+        self.logged.remove(&run.experiment);
+        if run.is_closed {
+            self.told_at.remove(&run.experiment);
+        } else {
+            self.told_at.insert(run.experiment, Instant::now());
+        }
+    }
+}
 
 impl Desk {
     /// Tells of some of them.
-    pub async fn report(&self, changed: &mut Changed, logged: &mut Logged) -> Result<(), DeskError> {
+    pub async fn report(&self, changed: &mut Changed, memory: &mut Memory) -> Result<(), DeskError> {
+        changed.wake();
         let some: Vec<_> = changed.experiments.iter().take(BATCH).copied().collect();
         if !some.is_empty() {
             let runs = self.store.prefect_runs_of(&some).await?;
-            let unfinished = self.tell(runs, logged).await?;
             for experiment in some {
                 changed.experiments.remove(&experiment);
             }
-            changed.experiments.extend(unfinished);
+            self.tell(runs, changed, memory).await?;
         }
         if let Some(after) = changed.all_after {
             let runs = self.store.untold_prefect_runs(after, BATCH as u32).await?;
             let (last, is_last) = (runs.last().map(|run| run.experiment), runs.len() < BATCH);
-            let unfinished = self.tell(runs, logged).await?;
-            changed.experiments.extend(unfinished);
+            self.tell(runs, changed, memory).await?;
             changed.all_after = if is_last { None } else { Some(last) };
         }
         Ok(())
     }
 
-    /// Gives those of which there is more to tell.
-    async fn tell(&self, runs: Vec<PrefectRun>, logged: &mut Logged) -> Result<Vec<ExperimentId>, DeskError> {
-        let runs: Vec<_> = runs.into_iter().filter(|run| !run.is_closed && run.waiting() > 0).collect();
-        if runs.is_empty() {
-            return Ok(Vec::new());
+    /// Those of which there is more to tell stay in `changed`. After an error all are looked at anew.
+    async fn tell(&self, runs: Vec<PrefectRun>, changed: &mut Changed, memory: &mut Memory) -> Result<(), DeskError> {
+        let untold = runs.into_iter().filter(|run| !run.is_closed && run.waiting() > 0);
+        let (due, later): (Vec<_>, Vec<_>) = untold.partition(|run| memory.is_due(run));
+        later.iter().for_each(|run| changed.tell_later(run.experiment));
+        if due.is_empty() {
+            return Ok(());
         }
-        let runs = self.make_missing(runs).await?;
-        let runs: Vec<_> = runs.into_iter().filter(|run| !run.is_closed).collect();
+        let mut runs = self.make_missing(due).await?;
+        runs.retain(|run| !run.is_closed);
         let news = self.news(&runs).await?;
-        self.log(&runs, &news, logged).await?;
+        self.log(&runs, &news, &mut memory.logged).await?;
         let told: Vec<_> = stream::iter(runs)
             .map(|run| async { self.tell_one(run, &news).await })
             .buffer_unordered(AT_ONCE)
@@ -113,10 +156,14 @@ impl Desk {
         }
         self.store.keep_prefect_runs(&kept).await?;
         for run in &kept {
-            logged.remove(&run.experiment);
+            memory.note(run);
+            if !run.is_closed && run.waiting() > 0 {
+                // It isn't to be waited for.
+                memory.told_at.remove(&run.experiment);
+                changed.experiments.insert(run.experiment);
+            }
         }
-        let more = kept.iter().filter(|run| !run.is_closed && run.waiting() > 0).map(|run| run.experiment).collect();
-        failed.map_or(Ok(more), Err)
+        failed.map_or(Ok(()), Err)
     }
 
     async fn make_missing(&self, mut runs: Vec<PrefectRun>) -> Result<Vec<PrefectRun>, DeskError> {
@@ -188,7 +235,7 @@ impl Desk {
         &self,
         runs: &[PrefectRun],
         news: &HashMap<ExperimentId, Vec<Event>>,
-        logged: &mut Logged,
+        logged: &mut HashMap<ExperimentId, i64>,
     ) -> Result<(), DeskError> {
         let mut lines = Vec::new();
         for run in runs {
