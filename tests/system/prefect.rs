@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const SPEED: u32 = 60;
 /// Nothing is asserted about how long it really takes.
 const PATIENCE: Duration = Duration::from_secs(120);
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(250);
 const POOL: &str = "tincture";
 
 /// A lab and a server, and those who look at both.
@@ -42,6 +42,25 @@ impl Stage {
     /// Asks for an experiment of so many wells, at most eight; each takes about a second.
     async fn submit(&self, wells: usize) -> String {
         self.client.submit(&eight_wells()[..wells]).await["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// An experiment that a robot has in hand and is held in the middle of, and its run.
+    async fn in_hand(&self) -> (String, Value) {
+        let experiment = self.submit(4).await;
+        self.until_status(&experiment, "running").await;
+        self.tell_robot("pause").await;
+        let run = self.run_of(&experiment, |run| is(run, "RUNNING")).await;
+        (experiment, run)
+    }
+
+    async fn robot(&self) -> Value {
+        self.client.get("/api/v1/robots").await["data"][0].clone()
+    }
+
+    async fn tell_robot(&self, command: &str) {
+        let path = format!("/api/v1/robots/{}/{command}", text(&self.robot().await, "id"));
+        let (status, said) = self.client.post(&path, &json!({})).await;
+        assert!(status.is_success(), "{said}");
     }
 
     /// The run of an experiment, once it is so.
@@ -71,11 +90,11 @@ impl Stage {
     async fn until_mode(&self, mode: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let robots = self.client.get("/api/v1/robots").await;
-            if robots["data"][0]["mode"] == mode {
+            let robot = self.robot().await;
+            if robot["status"] == mode {
                 return;
             }
-            assert!(Instant::now() < deadline, "the robot isn't {mode}: {robots:#}");
+            assert!(Instant::now() < deadline, "the robot isn't {mode}: {robot:#}");
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -218,23 +237,24 @@ async fn a_run_is_an_experiment(stage: &mut Stage) {
 }
 
 async fn a_person_there_cancels_pauses_and_resumes(stage: &mut Stage) {
-    let (running, waiting) = (stage.submit(8).await, stage.submit(8).await);
-    let run = stage.run_of(&running, |run| is(run, "RUNNING")).await;
+    let (paused, run) = stage.in_hand().await;
     stage.python.ask(&json!({ "do": "pause", "run": run["id"] }));
-    stage.until_status(&running, "paused").await;
-    stage.run_of(&running, |run| is(run, "PAUSED")).await;
+    stage.until_status(&paused, "paused").await;
+    stage.run_of(&paused, |run| is(run, "PAUSED")).await;
     stage.python.ask(&json!({ "do": "resume", "run": run["id"] }));
-    // The other one has the robot now.
-    let other = stage.run_of(&waiting, |run| is(run, "RUNNING")).await;
-    stage.python.ask(&json!({ "do": "cancel", "run": other["id"] }));
-    stage.until_status(&waiting, "cancelled").await;
-    stage.run_of(&waiting, |run| is(run, "CANCELLED")).await;
-    stage.client.until_completed(&running).await;
-    stage.run_of(&running, |run| is(run, "COMPLETED")).await;
+    stage.until_status(&paused, "queued").await;
+    stage.tell_robot("resume").await;
+    stage.client.until_completed(&paused).await;
+    stage.run_of(&paused, |run| is(run, "COMPLETED")).await;
+    let (cancelled, run) = stage.in_hand().await;
+    stage.python.ask(&json!({ "do": "cancel", "run": run["id"] }));
+    stage.until_status(&cancelled, "cancelled").await;
+    stage.run_of(&cancelled, |run| is(run, "CANCELLED")).await;
+    stage.tell_robot("resume").await;
 
     let log = stage.client.get("/api/v1/activity?limit=200").await;
     for (action, experiment) in
-        [("experiment_paused", &running), ("experiment_resumed", &running), ("experiment_cancelled", &waiting)]
+        [("experiment_paused", &paused), ("experiment_resumed", &paused), ("experiment_cancelled", &cancelled)]
     {
         let is_it = |line: &&Value| {
             line["action"] == action
@@ -246,9 +266,7 @@ async fn a_person_there_cancels_pauses_and_resumes(stage: &mut Stage) {
 }
 
 async fn a_pool_is_a_robots_switch(stage: &Stage) {
-    let robots = stage.client.get("/api/v1/robots").await;
-    let (id, name) = (text(&robots["data"][0], "id"), text(&robots["data"][0], "name"));
-    let pool = format!("{POOL}-{name}");
+    let pool = format!("{POOL}-{}", text(&stage.robot().await, "name"));
     stage.server.patch(&format!("/work_pools/{pool}"), &json!({ "is_paused": true })).await;
     stage.until_mode("draining").await;
     // Nothing new is taken; what waits is cancelled there at once.
@@ -261,23 +279,21 @@ async fn a_pool_is_a_robots_switch(stage: &Stage) {
     stage.server.patch(&format!("/work_pools/{pool}"), &json!({ "is_paused": false })).await;
     stage.until_mode("active").await;
     // And from here: a stop is seen there, and isn't lifted from there.
-    let (status, said) = stage.client.post(&format!("/api/v1/robots/{id}/stop"), &json!({})).await;
-    assert!(status.is_success(), "{said}");
+    stage.tell_robot("stop").await;
     stage.until_pool(&pool, |pool| pool["is_paused"] == true).await;
     stage.server.patch(&format!("/work_pools/{pool}"), &json!({ "is_paused": false })).await;
     stage.until_pool(&pool, |pool| pool["is_paused"] == true).await;
     stage.until_mode("stopped").await;
-    let (status, said) = stage.client.post(&format!("/api/v1/robots/{id}/resume"), &json!({})).await;
-    assert!(status.is_success(), "{said}");
+    stage.tell_robot("resume").await;
     stage.until_pool(&pool, |pool| pool["is_paused"] == false).await;
 }
 
 async fn what_prefect_gets_wrong_is_set_right(stage: &mut Stage) {
-    let experiment = stage.submit(4).await;
-    let run = stage.run_of(&experiment, |run| is(run, "RUNNING")).await;
+    let (experiment, run) = stage.in_hand().await;
     let path = format!("/flow_runs/{}/set_state", text(&run, "id"));
     stage.server.post(&path, &json!({ "state": { "type": "CRASHED" }, "force": true })).await;
-    stage.run_of(&experiment, |run| is(run, "RUNNING") || is(run, "COMPLETED")).await;
+    stage.run_of(&experiment, |run| is(run, "RUNNING")).await;
+    stage.tell_robot("resume").await;
     stage.client.until_completed(&experiment).await;
     stage.run_of(&experiment, |run| is(run, "COMPLETED")).await;
     // What is over isn't cancelled any more.
@@ -301,7 +317,7 @@ async fn a_server_that_is_slow_or_busy_holds_up_nothing(stage: &Stage) {
 
 async fn a_server_that_is_killed_hears_of_everything_later(stage: &mut Stage) {
     let first = stage.submit(4).await;
-    stage.run_of(&first, |run| is(run, "RUNNING")).await;
+    stage.until_status(&first, "running").await;
     stage.server.kill();
     let second = stage.submit(1).await;
     stage.client.until_completed(&first).await;
@@ -319,9 +335,7 @@ async fn a_server_that_is_killed_hears_of_everything_later(stage: &mut Stage) {
 }
 
 async fn engines_are_changed_without_a_loss(stage: &mut Stage) {
-    let robot = stage.client.get("/api/v1/robots").await["data"][0]["id"].as_str().expect("an id").to_owned();
-    let hold = format!("/api/v1/robots/{robot}/pause");
-    assert!(stage.client.post(&hold, &json!({})).await.0.is_success());
+    stage.tell_robot("pause").await;
     let there = stage.submit(1).await;
     stage.run_of(&there, |run| is(run, "SCHEDULED")).await;
     stage.lab.stop();
@@ -334,8 +348,7 @@ async fn engines_are_changed_without_a_loss(stage: &mut Stage) {
     stage.lab.start();
     stage.client = Client::of(&stage.lab).await;
     stage.run_of(&here, |run| is(run, "SCHEDULED")).await;
-    let resume = format!("/api/v1/robots/{robot}/resume");
-    assert!(stage.client.post(&resume, &json!({})).await.0.is_success());
+    stage.tell_robot("resume").await;
     for experiment in [&there, &here] {
         stage.client.until_completed(experiment).await;
         stage.run_of(experiment, |run| is(run, "COMPLETED")).await;

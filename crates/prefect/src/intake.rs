@@ -3,14 +3,11 @@
 //! The run's id is the idempotency key: however often it is looked at, one experiment comes of it.
 
 use crate::{
-    api::{FlowRun, NewState, QUEUED},
+    api::{FlowRun, NewState},
     desk::{Desk, DeskError},
-    listen::Heard,
 };
-use chrono::Utc;
 use domain::Permission;
 use serde::Deserialize;
-use serde_json::json;
 use std::collections::HashSet;
 use store::User;
 use workflow::{ExperimentRequest, SubmitError, WellRequest};
@@ -38,23 +35,16 @@ enum Refusal {
 }
 
 impl Desk {
-    pub async fn take_in(&self, heard: &mut Heard) -> Result<(), DeskError> {
-        let due = json!({
-            "deployment_id": { "any_": [self.deployment] },
-            "state": { "type": { "any_": ["SCHEDULED", "PENDING"] }, "name": { "not_any_": [QUEUED] } },
-            "expected_start_time": { "before_": Utc::now() },
-        });
-        let due = self.wire.runs(due, "EXPECTED_START_TIME_ASC").await?;
+    /// Those that aren't known here.
+    pub async fn take_in(&self, due: Vec<FlowRun>) -> Result<(), DeskError> {
         if due.is_empty() {
             return Ok(());
         }
         let ids: Vec<_> = due.iter().map(|run| run.id.clone()).collect();
         let known = self.store.prefect_runs_called(&ids).await?;
         let known: HashSet<_> = known.into_iter().filter_map(|run| run.flow_run).collect();
-        let (ours, new): (Vec<_>, Vec<_>) = due.into_iter().partition(|run| known.contains(&run.id));
-        self.hear(heard, ours).await?;
-        for run in new {
-            self.take(&run).await?;
+        for run in due.iter().filter(|run| !known.contains(&run.id)) {
+            self.take(run).await?;
         }
         Ok(())
     }

@@ -18,6 +18,8 @@ const RECENT: TimeDelta = TimeDelta::minutes(15);
 /// The same after a start.
 const AT_START: TimeDelta = TimeDelta::days(7);
 const MOST_SEEN: usize = 5_000;
+/// What Prefect calls a run that is to begin. What waits here is called otherwise.
+const DUE: [&str; 5] = ["Scheduled", "Late", "AwaitingRetry", "AwaitingConcurrencySlot", "Resuming"];
 
 /// What a run's state there led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,18 +41,33 @@ pub(crate) struct Heard {
 }
 
 impl Desk {
-    pub async fn listen(&self, heard: &mut Heard) -> Result<(), DeskError> {
-        let since = Utc::now() - if heard.started { RECENT } else { AT_START };
-        let ours = |kinds: &[&str]| json!({ "deployment_id": { "any_": [self.deployment] }, "state": { "type": { "any_": kinds } } });
-        let mut asked = self.wire.runs(ours(&["PAUSED", "CANCELLING"]), "ID_DESC").await?;
-        let all_paused = asked.len() < MOST_RUNS;
-        let mut ended = ours(&["CANCELLED", "CRASHED", "FAILED", "COMPLETED"]);
-        ended["end_time"] = json!({ "after_": since });
-        asked.extend(self.wire.runs(ended, "END_TIME_DESC").await?);
-        if all_paused {
-            asked.extend(self.no_longer_paused(&asked).await?);
-        }
-        self.hear(heard, asked).await?;
+    /// What people did to runs, and, where `takes_in`, what was made there and is due.
+    pub async fn listen(&self, heard: &mut Heard, takes_in: bool) -> Result<(), DeskError> {
+        let now = Utc::now();
+        let since = now - if heard.started { RECENT } else { AT_START };
+        let deployment = json!({ "any_": [self.deployment] });
+        let asking = json!({
+            "deployment_id": deployment,
+            "state": { "operator": "or_", "type": { "any_": ["PAUSED", "CANCELLING", "PENDING"] }, "name": { "any_": DUE } },
+            "expected_start_time": { "before_": now },
+        });
+        let ended = json!({
+            "deployment_id": deployment,
+            "state": { "type": { "any_": ["CANCELLED", "CRASHED", "FAILED", "COMPLETED"] } },
+            "end_time": { "after_": since },
+        });
+        let (asking, ended) = tokio::try_join!(
+            self.wire.runs(asking, "EXPECTED_START_TIME_ASC"),
+            self.wire.runs(ended, "END_TIME_DESC")
+        )?;
+        let no_longer_paused =
+            if asking.len() < MOST_RUNS { self.no_longer_paused(&asking).await? } else { Vec::new() };
+        let is_due = |run: &FlowRun| {
+            run.state.as_ref().is_some_and(|state| matches!(state.kind.as_str(), "SCHEDULED" | "PENDING"))
+        };
+        let due = asking.iter().filter(|run| takes_in && is_due(run)).cloned().collect();
+        self.hear(heard, [asking, ended, no_longer_paused].concat()).await?;
+        self.take_in(due).await?;
         heard.started = true;
         Ok(())
     }

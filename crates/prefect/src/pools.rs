@@ -16,19 +16,26 @@ use std::{
 };
 use store::{Driver, NewActivity, Robot, StoreError};
 
+/// Nothing is stopped by a pool: what is in hand goes on in any case.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
 const BETWEEN_HEARTBEATS: Duration = Duration::from_secs(10);
 /// What is promised of them: Prefect calls a worker offline after three times this.
 const HEARTBEAT_SECONDS: u64 = 30;
 
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
+    looked_at: Option<Instant>,
     beat_at: Option<Instant>,
-    /// The lab's own is paused: nothing is taken in.
-    pub takes_nothing_in: bool,
+    /// The lab's own is there and isn't paused: what was made there is taken in.
+    pub takes_in: bool,
 }
 
 impl Desk {
     pub async fn tend_pools(&self, pools: &mut Pools) -> Result<(), DeskError> {
+        if pools.looked_at.is_some_and(|at| at.elapsed() < BETWEEN_LOOKS) {
+            return Ok(());
+        }
+        pools.looked_at = Some(Instant::now());
         let robots = self.store.robots().await?;
         let names = robots.iter().map(|robot| pool_of(&self.config.pool, robot));
         let names: Vec<_> = names.chain([self.config.pool.clone()]).collect();
@@ -36,7 +43,7 @@ impl Desk {
         for some in names.chunks(crate::api::MOST_RUNS) {
             there.extend(self.wire.pools(some).await?.into_iter().map(|pool| (pool.name.clone(), pool)));
         }
-        pools.takes_nothing_in = there.get(&self.config.pool).is_some_and(|pool| pool.is_paused);
+        pools.takes_in = there.get(&self.config.pool).is_some_and(|pool| !pool.is_paused);
         let known = self.store.prefect_pools().await?;
         for robot in &robots {
             match there.get(&pool_of(&self.config.pool, robot)) {

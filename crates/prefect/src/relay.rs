@@ -106,11 +106,8 @@ impl Relay {
                 self.note_new().await?;
             }
             if Instant::now() >= listen_at {
-                desk.listen(&mut heard).await?;
+                desk.listen(&mut heard, pools.takes_in).await?;
                 desk.tend_pools(&mut pools).await?;
-                if !pools.takes_nothing_in {
-                    desk.take_in(&mut heard).await?;
-                }
                 listen_at = Instant::now() + LISTEN;
             }
             desk.report(&mut changed, &mut self.memory).await?;

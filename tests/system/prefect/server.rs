@@ -46,7 +46,8 @@ pub struct Server {
 
 impl Server {
     pub async fn start() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+        // In memory, where there is such a place: it commits for each call.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
         let wants_postgres = env::var("TINCTURE_TEST_PREFECT_DATABASE").is_ok_and(|database| database == "postgres");
         let database = wants_postgres.then(new_database);
@@ -112,6 +113,10 @@ impl Server {
         command.args(arguments).env("PREFECT_HOME", self.directory.path()).env("DO_NOT_TRACK", "1");
         command.env("PREFECT_SERVER_ANALYTICS_ENABLED", "false").env("PREFECT_SERVER_API_AUTH_STRING", AUTH);
         command.env("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true");
+        // What nobody looks at here.
+        for service in ["SCHEDULER", "EVENT_PERSISTER", "TRIGGERS", "TASK_RUN_RECORDER"] {
+            command.env(format!("PREFECT_SERVER_SERVICES_{service}_ENABLED"), "false");
+        }
         command
     }
 
