@@ -267,6 +267,8 @@ async fn a_person_there_cancels_pauses_and_resumes(stage: &mut Stage) {
 
 async fn a_pool_is_a_robots_switch(stage: &Stage) {
     let pool = format!("{POOL}-{}", text(&stage.robot().await, "name"));
+    // What was said here before is there.
+    stage.until_pool(&pool, |pool| pool["is_paused"] == false).await;
     stage.server.patch(&format!("/work_pools/{pool}"), &json!({ "is_paused": true })).await;
     stage.until_mode("draining").await;
     // Nothing new is taken; what waits is cancelled there at once.

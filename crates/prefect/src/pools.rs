@@ -17,7 +17,7 @@ use std::{
 use store::{Driver, NewActivity, Robot, StoreError};
 
 /// Nothing is stopped by a pool: what is in hand goes on in any case.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 const BETWEEN_HEARTBEATS: Duration = Duration::from_secs(10);
 /// What is promised of them: Prefect calls a worker offline after three times this.
 const HEARTBEAT_SECONDS: u64 = 30;

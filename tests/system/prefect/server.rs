@@ -27,6 +27,8 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(120);
 /// As an answer that is late.
 const SLOW: Duration = Duration::from_secs(5);
+/// After the last piece of an answer.
+const WHOLE: Duration = Duration::from_millis(100);
 
 /// What the server asks of everybody.
 pub const AUTH: &str = "lab:s3cret";
@@ -214,7 +216,7 @@ pub enum Mode {
     Plain,
     /// Each answer is late by 5 s.
     Slow,
-    /// Each second connection is refused with 503, and those that are open are closed with their next answer.
+    /// Each second connection is refused with 503, and those that are open are closed after their next answer.
     Busy,
 }
 
@@ -286,16 +288,20 @@ async fn serve(mut client: TcpStream, server: u16, state: &State) {
     let up = tokio::io::copy(&mut from_client, &mut to_server);
     let down = async {
         let mut buffer = vec![0; 64 * 1024];
-        while let Ok(size @ 1..) = from_server.read(&mut buffer).await {
+        let mut answered = false;
+        loop {
+            let size = tokio::select! {
+                size = from_server.read(&mut buffer) => size,
+                () = sleep(WHOLE), if answered && state.is(Mode::Busy) => return,
+            };
+            let Ok(size @ 1..) = size else { return };
             if state.is(Mode::Slow) {
                 sleep(SLOW).await;
             }
             if to_client.write_all(&buffer[..size]).await.is_err() {
                 return;
             }
-            if state.is(Mode::Busy) {
-                return;
-            }
+            answered = true;
         }
     };
     tokio::select! { _ = up => {} () = down => {} }
