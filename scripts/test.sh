@@ -12,10 +12,12 @@ target=${CARGO_TARGET_DIR:-$root/target}
 work=$(mktemp -d "${TMPDIR:-/tmp}/tincture-test.XXXXXX")
 cluster=$work/postgres
 emulator=
+deny_build=
 
 finish() {
     local status=$?
     trap - EXIT INT TERM
+    [ -z "$deny_build" ] || { kill "$deny_build" && wait "$deny_build"; } 2>/dev/null || true
     [ -z "$emulator" ] || { kill "$emulator" && wait "$emulator"; } 2>/dev/null || true
     [ ! -f "$cluster/postmaster.pid" ] || as_database_user "$postgres_bin/pg_ctl" -D "$cluster" -m immediate stop >/dev/null 2>&1 || true
     rm -rf "$work"
@@ -80,18 +82,23 @@ install_missing() {
 
 deny_version=0.20.2
 
-# Kept under target/, so that it is compiled once.
+deny=$target/tools/bin/cargo-deny
+
+# Kept under target/, so that it is compiled once; that takes minutes, which the tests leave while they wait for robots.
 prepare_deny() {
-    deny=$target/tools/bin/cargo-deny
     [ "$("$deny" --version 2>/dev/null)" != "cargo-deny $deny_version" ] || return 0
-    CARGO_TARGET_DIR=$work/deny CARGO_PROFILE_DEV_DEBUG=0 \
-        cargo install --quiet --debug --no-default-features --locked --root "$target/tools" "cargo-deny@$deny_version"
-    rm -rf "$work/deny"
+    CARGO_TARGET_DIR=$work/deny CARGO_PROFILE_DEV_DEBUG=0 nice -n 19 \
+        cargo install --quiet --debug --no-default-features --locked --root "$target/tools" "cargo-deny@$deny_version" &
+    deny_build=$!
 }
 
 check_dependencies() {
     step "Dependencies: licences, second versions, sources"
-    prepare_deny
+    if [ -n "$deny_build" ]; then
+        wait "$deny_build"
+        deny_build=
+        rm -rf "$work/deny"
+    fi
     "$deny" check --deny unmatched-skip --deny license-not-encountered bans licenses sources
 }
 
@@ -198,8 +205,6 @@ cargo clippy --locked --workspace --all-targets -- -D warnings
 # The program as most people build it, without MongoDB's driver, which the tests need.
 cargo clippy --locked -- -D warnings
 
-check_dependencies
-
 step "PostgreSQL"
 start_postgres
 
@@ -218,7 +223,11 @@ step "A Prefect server"
 prepare_python prefect
 
 step "Tests"
+cargo test --locked --workspace --no-run
+prepare_deny
 cargo test --locked --workspace --no-fail-fast
+
+check_dependencies
 
 prepare_python clients
 for client in tests/clients/*_cycle.py tests/clients/labware.py; do

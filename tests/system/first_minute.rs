@@ -6,12 +6,16 @@ use crate::{
     process::{ADMIN, Lab, Process, up},
 };
 use serde_json::Value;
+use std::fs;
 
 const CHANNELS: [&str; 10] = ["ch410", "ch440", "ch470", "ch510", "ch550", "ch583", "ch620", "ch670", "clear", "nir"];
 
 #[tokio::test]
 async fn a_mixture_is_measured_and_survives_a_restart() {
     let mut lab = Lab::up(600);
+    let environment = fs::read(format!("/proc/{}/environ", lab.process_id())).expect("a process of ours");
+    let told = |said: &str| environment.split(|byte| *byte == 0).any(|line| line == said.as_bytes());
+    assert!(told("MIMALLOC_PURGE_DELAY=0"), "freed memory is given back at once, by the process that was started");
     let client = Client::of(&lab).await;
     let quota_before = client.get("/api/v1/me").await["quota_remaining"].as_i64().expect("a number");
 

@@ -132,28 +132,14 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 #[tokio::test(flavor = "multi_thread")]
 async fn prefect_shows_schedules_and_steers_and_nobody_waits_for_it() {
     let mut stage = Stage::set().await;
-    let began = Instant::now();
-    macro_rules! t {
-        ($n:expr) => {
-            eprintln!("TIMING {} {:?}", $n, began.elapsed())
-        };
-    }
     an_experiment_is_a_run(&stage).await;
-    t!(1);
     a_run_is_an_experiment(&mut stage).await;
-    t!(2);
     a_person_there_cancels_pauses_and_resumes(&mut stage).await;
-    t!(3);
     a_pool_is_a_robots_switch(&stage).await;
-    t!(4);
     what_prefect_gets_wrong_is_set_right(&mut stage).await;
-    t!(5);
     a_server_that_is_slow_or_busy_holds_up_nothing(&stage).await;
-    t!(6);
     a_server_that_is_killed_hears_of_everything_later(&mut stage).await;
-    t!(7);
     engines_are_changed_without_a_loss(&mut stage).await;
-    t!(8);
 }
 
 async fn an_experiment_is_a_run(stage: &Stage) {

@@ -142,6 +142,11 @@ pub struct Lab {
 }
 
 impl Lab {
+    /// Of its process, while it runs.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
     /// A new lab, `speed` times as fast as a real one, whose administrator has [`PASSWORD`].
     pub fn up(speed: u32) -> Self {
         Self::up_with(speed, Vec::new())

@@ -3,16 +3,22 @@
 use crate::{
     client::{Client, ask, ask_until},
     cut::Cut,
-    process::{ADMIN, PASSWORD, Process, run, tincture},
+    process::{ADMIN, PASSWORD, Process, run, tincture, up},
 };
 use serde_json::{Value, json};
-use std::process::Command;
+use std::{
+    net::TcpListener,
+    process::Command,
+    time::{Duration, Instant},
+};
 use store::testing::TestDatabase;
 
 const TOKEN: &str = "scrape-7f3a";
 /// Enough that what a server asks by itself meanwhile is less.
 const READINGS: u64 = 60;
 const SERVICE_TOKEN: &str = "service-91bc";
+/// Nothing is asserted about how long it really takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn on(url: &str, arguments: &[&str]) -> Command {
     let mut command = tincture(arguments);
@@ -26,6 +32,60 @@ async fn figures(address: &str) -> String {
     assert_eq!(status, 200, "{text}");
     assert!(!text.contains("tincture_queue_length"), "what is the lab's isn't each process's: {text}");
     text
+}
+
+/// What is known by what Prometheus has read of the lab; both jobs, one of them with its token.
+async fn jobs_that_answer(prometheus: &str) -> Vec<Value> {
+    let Ok(answer) = reqwest::get(format!("{prometheus}/api/v1/query?query=up")).await else { return Vec::new() };
+    let answer: Value = answer.json().await.unwrap_or_default();
+    let series = answer["data"]["result"].as_array().cloned().unwrap_or_default();
+    series.into_iter().filter(|each| each["value"][1] == "1").map(|each| each["metric"]["job"].clone()).collect()
+}
+
+#[tokio::test]
+async fn prometheus_runs_beside_the_lab_and_ends_with_it_however_it_ends() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let monitored = || {
+        let mut command = up(directory.path());
+        command.arg("--monitoring=127.0.0.1:0").env("TINCTURE_ADMIN_PASSWORD", PASSWORD);
+        command.env("TINCTURE_SERVICE_METRICS_TOKEN", SERVICE_TOKEN);
+        command
+    };
+    let kept = directory.path().join("monitoring/grafana/pages/lab.json");
+    // Killed first, so that the second start finds what the first left.
+    for is_killed in [true, false] {
+        let mut lab = Process::spawn(monitored());
+        let prometheus = lab.word_after("Prometheus ");
+        assert!(lab.word_after("GF_PATHS_PROVISIONING=").ends_with("/monitoring/grafana") && kept.exists());
+        until("both jobs answer", async || jobs_that_answer(&prometheus).await.len() == 2).await;
+        if is_killed {
+            lab.kill();
+        } else {
+            assert!(lab.stop().success());
+        }
+        until("it ends with the lab", async || reqwest::get(format!("{prometheus}/-/ready")).await.is_err()).await;
+    }
+
+    let mut without = Process::spawn({
+        let mut command = monitored();
+        command.env("PATH", "");
+        command
+    });
+    assert_eq!(without.word_after("Prometheus "), "isn't", "installed, and the lab is there without");
+    without.kill();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut command = up(directory.path());
+    command.arg(format!("--monitoring={}", taken.local_addr().expect("its address")));
+    let refused = run(command);
+    assert!(!refused.status.success() && refused.stderr.contains("choose another"), "{refused:?}");
+}
+
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 // What waits for the processes blocks its thread, and they wait for the way to the database.

@@ -1,7 +1,11 @@
 //! Results as a CSV file (RFC 4180) that is safe to open in a spreadsheet.
 
 use chrono::SecondsFormat;
-use domain::{DyeName, reading::BANDS};
+use domain::{
+    DyeName,
+    colour::{Lab, Target},
+    reading::BANDS,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use store::{ExperimentDetail, Measurement, Well};
@@ -37,6 +41,7 @@ fn header(dyes: &BTreeSet<&DyeName>) -> String {
     columns.extend(BANDS.iter().map(|band| format!("basic_{:.0}", band.centre_nm)));
     columns.extend(BANDS.iter().map(|band| format!("absorbance_{:.0}", band.centre_nm)));
     columns.extend(["X", "Y", "Z"].map(str::to_owned));
+    columns.extend(["target_L", "target_a", "target_b", "delta_e_target"].map(str::to_owned));
     columns.join(",")
 }
 
@@ -73,6 +78,11 @@ fn line(
     let why = doubt.map_or_else(String::new, |doubt| format!("{doubt} {shared}"));
     fields.push(csv_field(why.trim_end()).into_owned());
     fields.extend(how(&data));
+    let target = well.target.map(Target::lab);
+    fields.extend(
+        target.map_or_else(|| [const { String::new() }; 3], |Lab { l, a, b }| [l, a, b].map(|axis| axis.to_string())),
+    );
+    fields.push(number(data.get("delta_e_target")));
     fields.join(",")
 }
 

@@ -15,6 +15,7 @@ mod factors;
 mod failure;
 mod failures;
 mod groups;
+mod hashing_memory;
 mod identity;
 mod import;
 mod invitations;

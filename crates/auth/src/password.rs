@@ -1,7 +1,10 @@
 //! Passwords and their argon2id hashes, computed on blocking threads and few at a time.
 
-use crate::{AuthError, weak::weakness};
-use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use crate::{AuthError, hashing_memory::HashingMemory, weak::weakness};
+use argon2::{
+    Algorithm, Argon2, Block, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
+    password_hash::phc::Output,
+};
 use serde::{Deserialize, Deserializer};
 use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -73,11 +76,12 @@ impl fmt::Debug for Password {
 #[derive(Clone, Debug)]
 pub(crate) struct Hasher {
     turns: Arc<Semaphore>,
+    memory: HashingMemory,
 }
 
 impl Hasher {
     pub(crate) fn new() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), memory: HashingMemory::default() }
     }
 
     /// The PHC string of a new password, of which the length is checked here.
@@ -97,13 +101,15 @@ impl Hasher {
 
     /// Whether the password belongs to the hash. `None` takes as long and is never true.
     pub(crate) async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, AuthError> {
+        let memory = self.memory.clone();
         self.run(move || {
             // An account without a password has no hash: it takes as long as the others.
-            let hash = hash.filter(|hash| PasswordHash::new(hash).is_ok());
-            let (hash, known) = hash.map_or((NOBODYS_HASH.to_owned(), false), |hash| (hash, true));
+            let known = hash.as_deref().and_then(|hash| PasswordHash::new(hash).ok());
+            let nobodys = || PasswordHash::new(NOBODYS_HASH).map_err(|_| AuthError::Internal("nobody's hash is none"));
+            let (hash, is_known) =
+                known.map_or_else(|| nobodys().map(|hash| (hash, false)), |hash| Ok((hash, true)))?;
             let password = if password.is_too_long() { "" } else { &password.0 };
-            let matches = argon2()?.verify_password(password.as_bytes(), hash.as_str()).is_ok();
-            Ok(matches && known)
+            Ok(matches(password.as_bytes(), &hash, &memory)? && is_known)
         })
         .await
     }
@@ -121,6 +127,31 @@ impl Hasher {
         });
         done.await.map_err(|_| AuthError::Internal("the hashing thread died"))?
     }
+}
+
+/// Whether the password has this hash, as [`PasswordVerifier`] says it; in memory that is used again where the hash is as costly
+/// as today's.
+fn matches(password: &[u8], hash: &PasswordHash, memory: &HashingMemory) -> Result<bool, AuthError> {
+    let argon2 = argon2()?;
+    let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Ok(false) };
+    let is_todays = hash.algorithm.as_str() == Algorithm::Argon2id.as_str()
+        && hash.version == Some(Version::V0x13.into())
+        && Params::try_from(hash).is_ok_and(|params| cost(&params) == cost(argon2.params()))
+        && expected.len() == Params::DEFAULT_OUTPUT_LEN;
+    if !is_todays {
+        return Ok(argon2.verify_password(password, hash).is_ok());
+    }
+    let mut blocks: Vec<Block> = memory.take(argon2.params().block_count());
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    let hashed = argon2.hash_password_into_with_memory(password, salt, &mut output, &mut blocks);
+    memory.keep(blocks);
+    hashed.map_err(|_| AuthError::Internal("a password couldn't be hashed"))?;
+    // Outputs are compared in constant time.
+    Ok(Output::new(&output).is_ok_and(|output| output == *expected))
+}
+
+fn cost(params: &Params) -> (u32, u32, u32) {
+    (params.m_cost(), params.t_cost(), params.p_cost())
 }
 
 fn argon2() -> Result<Argon2<'static>, AuthError> {
@@ -158,6 +189,27 @@ mod tests {
     async fn nobodys_hash_is_really_computed_and_never_true() {
         argon2::PasswordHash::new(NOBODYS_HASH).expect("a well-formed PHC string, or unknown addresses answer faster");
         assert!(!Hasher::new().verify("".into(), None).await.expect("verify"));
+    }
+
+    #[tokio::test]
+    async fn used_memory_and_another_cost_change_nothing() {
+        let hasher = Hasher::new();
+        let dear = Argon2::new(
+            Algorithm::Argon2id,
+            Version::V0x13,
+            Params::new(MEMORY_KIB + 1024, PASSES, LANES, None).expect("parameters"),
+        );
+        let elsewhere = |argon2: &Argon2<'_>| argon2.hash_password(b"a long secret").expect("hash").to_string();
+        let todays = elsewhere(&argon2().expect("parameters"));
+        for hash in [todays, elsewhere(&dear)] {
+            for _ in 0..2 {
+                assert!(!hasher.verify("a long Secret".into(), Some(hash.clone())).await.expect("verify"), "{hash}");
+                assert!(hasher.verify("a long secret".into(), Some(hash.clone())).await.expect("verify"), "{hash}");
+            }
+        }
+        for nothing in ["$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5cyBzYWx0ISE", "plain text"] {
+            assert!(!hasher.verify("a long secret".into(), Some(nothing.to_owned())).await.expect("verify"));
+        }
     }
 
     #[tokio::test]

@@ -42,7 +42,8 @@ fn deployment(flow: &str, pool: &str) -> Value {
         "additionalProperties": false,
         "properties": {
             "wells": { "type": "array", "title": "Wells", "position": 0, "minItems": 1, "maxItems": 96,
-                "items": { "type": "object", "required": ["volumes"], "properties": { "volumes": volumes } } },
+                "items": { "type": "object", "required": ["volumes"],
+                    "properties": { "volumes": volumes, "target": { "type": "object", "title": "Colour to have" } } } },
             "name": { "type": "string", "title": "Name", "position": 1, "maxLength": 120 },
             "person": { "type": "string", "title": "Person", "position": 2,
                 "description": "Address of the account whose quota it is; one of those that the lab lets runs be of" },

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::{ExperimentEvent, ExperimentStatus, Fault, RobotMode, WellName, WellStatus};
 use serde_json::{Value, json};
 use store::{Event, ExperimentDetail};
+use workflow::WellRequest;
 
 /// Levels of Python's logging.
 const INFO: u8 = 20;
@@ -104,12 +105,7 @@ pub(crate) fn name(detail: &ExperimentDetail) -> String {
 /// As somebody there would ask for it again.
 pub(crate) fn parameters(detail: &ExperimentDetail) -> Value {
     let asked = detail.wells.iter().filter(|(well, _)| well.replaces.is_none());
-    let wells: Vec<Value> = asked
-        .map(|(well, _)| {
-            let volumes = well.recipe.iter().map(|(dye, volume)| (dye.to_string(), json!(volume.ul())));
-            json!({ "volumes": volumes.collect::<serde_json::Map<_, _>>() })
-        })
-        .collect();
+    let wells: Vec<_> = asked.map(|(well, _)| WellRequest::of(&well.recipe, well.target)).collect();
     let mut parameters = json!({ "wells": wells });
     if let Some(name) = &detail.experiment.name {
         parameters["name"] = json!(name);

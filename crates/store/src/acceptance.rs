@@ -420,15 +420,14 @@ fn experiment_row(asked: &NewExperiment) -> GivenRow {
 }
 
 fn well_rows(asked: &NewExperiment) -> impl Iterator<Item = GivenRow> {
-    asked.places().map(|(position, id, recipe, makes_up_for)| {
-        let metadata = makes_up_for.map_or_else(|| json!({}), |other| json!({ wells::MAKES_UP_FOR: other }));
+    asked.places().map(|Place { position, well, makes_up_for }| {
         GivenRow::default()
-            .id("id", id.as_uuid())
+            .id("id", well.id.as_uuid())
             .id("experiment_id", asked.id.as_uuid())
             .text("status", WellStatus::Pending.as_str())
-            .json("metadata", metadata)
+            .json("metadata", wells::metadata(makes_up_for, well.target))
             .number("position", position)
-            .json("recipe", json(recipe))
+            .json("recipe", json(&well.recipe))
     })
 }
 

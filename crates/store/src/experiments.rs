@@ -15,9 +15,10 @@ use crate::{
 use async_recursion::async_recursion as boxed;
 use domain::{
     Control, DyeName, ExperimentId, ExperimentStatus, Fault, Granted, GroupId, Handling, Needs, UserId, WellId,
-    WellStatus,
+    WellStatus, colour::Target,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -373,6 +374,7 @@ fn read_well(row: &Row) -> Result<(Well, Option<Measurement>)> {
         plate_id: row.get("plate_id")?,
         status: row.get("status")?,
         recipe: row.get("recipe")?,
+        target: metadata.get(Target::KEPT_AS).and_then(|kept| Target::deserialize(kept).ok()),
         replaces: row.get("replaces")?,
         makes_up_for: metadata.get(wells::MAKES_UP_FOR).and_then(|id| id.as_str()?.parse().ok()),
         fault: row.get("fault")?,

@@ -11,9 +11,9 @@ pub mod pair;
 pub mod patroni;
 pub mod pooler;
 
-use crate::{NewActivity, NewExperiment, Options, Pooler, Store};
+use crate::{NewActivity, NewExperiment, NewWell, Options, Pooler, Store};
 pub use cluster::{Cluster, Shutdown};
-use domain::{ExperimentId, Recipe, UserId, WellId};
+use domain::{ExperimentId, Recipe, UserId};
 use pair::Pair;
 use patroni::Patroni;
 use std::{
@@ -239,7 +239,7 @@ pub fn request(user: UserId, wells: impl IntoIterator<Item = Recipe>) -> NewExpe
         user_id: user,
         created_at: chrono::Utc::now(),
         name: None,
-        wells: wells.into_iter().map(|recipe| (WellId::new(), recipe)).collect(),
+        wells: wells.into_iter().map(|recipe| NewWell::of(recipe, None)).collect(),
         priority: 0,
         metadata: serde_json::json!({}),
         gives_back: Vec::new(),

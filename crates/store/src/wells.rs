@@ -7,9 +7,11 @@ use crate::{
     sql::{Row, Sql, now, row_values, sql},
 };
 use async_recursion::async_recursion as boxed;
-use domain::{ExperimentEvent, ExperimentId, Fault, PlateId, ResultId, UserId, WellId, WellName, WellStatus};
+use domain::{
+    ExperimentEvent, ExperimentId, Fault, PlateId, ResultId, UserId, WellId, WellName, WellStatus, colour::Target,
+};
 use sea_orm::DatabaseTransaction;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A well as its events show it.
 #[derive(Clone, Debug)]
@@ -22,6 +24,18 @@ pub(crate) struct Place {
 
 /// In a well's metadata: the doubtful well for which it is made without charge.
 pub(crate) const MAKES_UP_FOR: &str = "makes_up_for";
+
+/// What is kept of a well beside its recipe; a well that replaces it has the same.
+pub(crate) fn metadata(makes_up_for: Option<WellId>, target: Option<Target>) -> Value {
+    let mut metadata = json!({});
+    if let Some(other) = makes_up_for {
+        metadata[MAKES_UP_FOR] = json!(other);
+    }
+    if let Some(target) = target {
+        metadata[Target::KEPT_AS] = json!(target);
+    }
+    metadata
+}
 
 const PLACE: &str = "id, experiment_id, position, well_id";
 

@@ -1,6 +1,6 @@
 //! What `tincture up` says on standard output once it is ready: the address first, since people and scripts read it.
 
-use crate::{app::WayIn, virtual_lab};
+use crate::{app::WayIn, monitoring::Monitoring, virtual_lab};
 use auth::FIRST_ADMIN_EMAIL;
 use std::{
     fmt,
@@ -15,6 +15,22 @@ pub struct Banner<'a> {
     /// Only when it has just been made: it is shown this once.
     pub way_in: Option<&'a WayIn>,
     pub robot: Option<VirtualRobot>,
+    pub watcher: &'a Watcher,
+}
+
+/// What watches over the lab from outside.
+#[derive(Debug)]
+pub enum Watcher {
+    NotWanted,
+    NotInstalled,
+    Runs(Monitoring),
+}
+
+impl Watcher {
+    /// Of a Prometheus that was wanted.
+    pub fn of(monitoring: Option<Monitoring>) -> Self {
+        monitoring.map_or(Self::NotInstalled, Self::Runs)
+    }
 }
 
 /// The virtual robot of this process.
@@ -49,6 +65,17 @@ impl fmt::Display for Banner<'_> {
             writeln!(f, "  Virtual OT-2  http://{} at {}× speed", reachable(robot.address), robot.speed)?;
             if robot.name != virtual_lab::FIRST_NAME {
                 writeln!(f, "  Its name      {}   (the names before are other robots' of this lab)", robot.name)?;
+            }
+        }
+        match self.watcher {
+            Watcher::NotWanted => {}
+            Watcher::NotInstalled => writeln!(
+                f,
+                "  Prometheus    isn't installed: `apt install --no-install-recommends prometheus`, and start again"
+            )?,
+            Watcher::Runs(Monitoring { address, provisioning, .. }) => {
+                writeln!(f, "  Prometheus    http://{}", reachable(*address))?;
+                writeln!(f, "  Grafana       GF_PATHS_PROVISIONING={} grafana server", provisioning.display())?;
             }
         }
         writeln!(f, "  Stop          Ctrl-C\n")

@@ -14,7 +14,10 @@ pub use group::Group;
 pub use protocol::{Import, Protocol};
 pub use steer::{Act, By, Experiment, Language, ProtocolOf, RobotEdit, Seen, Which, WhichExperiment};
 
-use crate::settings::{Flag, LogFormat, Secret};
+use crate::{
+    monitoring::Wanted,
+    settings::{Flag, LogFormat, Secret},
+};
 use clap::{Args, Parser, Subcommand};
 use domain::{BlankCheck, MOST_READS, PipetteModel, RobotKind, Role, Scope, ServiceKind};
 use std::{net::SocketAddr, path::PathBuf};
@@ -113,6 +116,9 @@ pub struct Up {
     /// Address of the virtual OT-2's API; port 0 takes a free one [default: 127.0.0.1:31950]
     #[arg(long, value_name = "ADDRESS")]
     pub robot_listen: Option<SocketAddr>,
+    /// Start Prometheus beside the lab, if it is installed, and say how Grafana shows it [address: 127.0.0.1:9090, or a free port]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "usual", value_parser = monitoring)]
+    pub monitoring: Option<Wanted>,
     #[command(flatten)]
     pub virtual_lab: VirtualLab,
 }
@@ -507,6 +513,13 @@ pub enum Robot {
     },
 }
 
+impl Command {
+    /// Whether it runs until it is told to end.
+    pub const fn stays(&self) -> bool {
+        matches!(self, Self::Up(_) | Self::Serve(_) | Self::Worker(_) | Self::Emulator(_))
+    }
+}
+
 impl Cli {
     /// The settings that flags override.
     pub fn flags(&self) -> Vec<Flag> {
@@ -564,6 +577,15 @@ impl Flags {
         self.set("speed", lab.speed);
         self.set("seed", lab.seed);
         self.set("sensor_mqtt", lab.mqtt.as_deref());
+    }
+}
+
+fn monitoring(text: &str) -> Result<Wanted, String> {
+    match text {
+        "usual" => Ok(Wanted::Usual),
+        address => {
+            address.parse().map(Wanted::At).map_err(|_| "write an address and a port, like 127.0.0.1:9090".to_owned())
+        }
     }
 }
 

@@ -44,6 +44,11 @@ impl DataDir {
     pub fn emulator(&self) -> PathBuf {
         self.path.join("emulator")
     }
+
+    /// Where a Prometheus beside the lab keeps all of its own.
+    pub fn monitoring(&self) -> PathBuf {
+        self.path.join("monitoring")
+    }
 }
 
 fn open_lock(directory: &Path) -> io::Result<File> {

@@ -13,6 +13,7 @@ mod housekeeping;
 mod http;
 mod machines;
 mod memory;
+mod monitoring;
 mod sealing;
 mod settings;
 mod shutdown;
@@ -28,7 +29,7 @@ use std::{
 };
 use tokio::runtime::Builder;
 
-/// Each sign-in hashes in 19 MiB. glibc keeps such memory, a piece a thread; this allocator gives it back.
+/// glibc keeps memory that was freed, a piece a thread; this allocator gives it back.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -36,8 +37,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const MOST_THREADS: usize = 8;
 
 fn main() -> ExitCode {
-    memory::in_small_pages();
-    match run(&Cli::parse()) {
+    let cli = Cli::parse();
+    if cli.command.stays() {
+        memory::give_back_at_once();
+        memory::in_small_pages();
+    }
+    match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If standard error is closed, nobody is there to be told.
@@ -59,7 +64,6 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     descriptors::raise_limit();
     let threads = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, MOST_THREADS));
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
-    runtime.spawn(memory::give_back());
     let outcome = runtime.block_on(dispatch(&cli.command, &settings));
     // A blocking thread (a password hash, say) must not hold up the end of the process.
     runtime.shutdown_background();
@@ -68,7 +72,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
 
 async fn dispatch(command: &Command, settings: &Settings) -> anyhow::Result<()> {
     match command {
-        Command::Up(_) => commands::up::run(settings).await,
+        Command::Up(up) => commands::up::run(settings, up.monitoring).await,
         Command::Serve(_) => commands::serve::run(settings).await,
         Command::Worker(worker) => commands::worker::run(settings, &worker.robot).await,
         Command::Emulator(emulator) => commands::emulator::run(settings, emulator).await,

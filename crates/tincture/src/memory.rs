@@ -1,17 +1,10 @@
-//! Memory that is no longer used goes back to the system.
-//!
-//! The allocator keeps what was freed for a moment, in case it is wanted again, and looks for what is due when something
-//! large is freed. After a burst of sign-ins (19 MiB each) nothing large is freed for a long time, so that a process at rest
-//! would stay at its peak. Hence something large that nobody writes to: it costs two system calls, and no memory.
+//! Memory that is no longer used goes back to the system at once (docs/decisions/0039-memory.md).
 
 use rustix::thread::disable_transparent_huge_pages;
-use std::{hint::black_box, time::Duration};
-use tokio::time::{MissedTickBehavior, interval};
+use std::{env, os::unix::process::CommandExt, process::Command};
 
-/// Between two looks.
-const BEAT: Duration = Duration::from_secs(1);
-/// Larger than what the allocator serves from what it keeps.
-const LARGE: usize = 40 << 20;
+/// How long, in ms, the allocator keeps what was freed before it gives it back. It reads it when it starts, and only from here.
+const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
 
 /// Has memory come in pages of 4 KiB, and not of 2 MiB: of those most parts were never used, but counted. It saves 13 MB of a
 /// process at rest and 30 MB of a busy one.
@@ -20,12 +13,19 @@ pub fn in_small_pages() {
     let _ = disable_transparent_huge_pages(true);
 }
 
-/// Never ends.
-pub async fn give_back() {
-    let mut beat = interval(BEAT);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        beat.tick().await;
-        drop(black_box(Vec::<u8>::with_capacity(LARGE)));
+/// Begins this program once more, in the same process, with an allocator that gives back at once what is freed; unless its
+/// environment says already how long it is to be kept.
+pub fn give_back_at_once() {
+    if env::var_os(PURGE_DELAY).is_some() {
+        return;
     }
+    let Ok(program) = env::current_exe() else { return };
+    let mut arguments = env::args_os();
+    let mut again = Command::new(program);
+    again.env(PURGE_DELAY, "0");
+    if let Some(name) = arguments.next() {
+        again.arg0(name);
+    }
+    // Where that can't be done it comes back, and memory is kept a while longer.
+    let _ = again.args(arguments).exec();
 }

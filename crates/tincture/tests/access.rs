@@ -126,7 +126,8 @@ impl Fixture {
         let tokens = auth.sign_in(&user.email, Password::from(PASSWORD), None).await.expect("signed in");
         let session = auth.start_cookie_session(&user.email, Password::from(PASSWORD), None).await.expect("signed in");
         let volumes = [("red".to_owned(), 60.0)].into();
-        let request = ExperimentRequest { name: None, wells: vec![WellRequest { volumes }], ..Default::default() };
+        let request =
+            ExperimentRequest { name: None, wells: vec![WellRequest { volumes, target: None }], ..Default::default() };
         let experiment = self.state.lab.submit(&user, request, None, None).await.expect("accepted").experiment;
         Person {
             token: tokens.access_token.expose().to_owned(),

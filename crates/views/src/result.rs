@@ -67,6 +67,10 @@ pub struct ResultSchema {
     predicted: Option<PredictionSchema>,
     /// ΔE2000 between the measured and the predicted colour.
     delta_e: Option<f64>,
+    /// The colour that the well is to have, where one was named.
+    target: Option<TargetSchema>,
+    /// ΔE2000 between the measured colour and the target.
+    delta_e_target: Option<f64>,
     /// Only where the result isn't to be believed.
     doubt: Option<DoubtSchema>,
     /// Whether a channel reached the sensor's full scale.
@@ -79,6 +83,15 @@ pub struct ResultSchema {
 #[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
 pub struct PredictionSchema {
     transmittance: Vec<f64>,
+    lab: LabSchema,
+    #[schema(example = "#a0522d")]
+    srgb: String,
+}
+
+/// A colour to aim at.
+#[derive(Clone, Debug, ToSchema)]
+#[allow(dead_code, reason = "describes stored JSON to OpenAPI")]
+pub struct TargetSchema {
     lab: LabSchema,
     #[schema(example = "#a0522d")]
     srgb: String,

@@ -1,7 +1,7 @@
 //! One well and what was measured in it.
 
-use crate::{FaultView, ResultSchema, result};
-use domain::{Recipe, WellId, WellName, WellStatus};
+use crate::{FaultView, ResultSchema, result, result::LabSchema};
+use domain::{Recipe, WellId, WellName, WellStatus, colour::Target};
 use serde::Serialize;
 use serde_json::Value;
 use store::{Measurement, Well};
@@ -36,6 +36,10 @@ pub struct WellView {
     /// µL by dye.
     #[schema(value_type = std::collections::BTreeMap<String, f64>)]
     pub volumes: Recipe,
+    /// The colour it is to have, where one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<LabSchema>)]
+    pub target: Option<Target>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ResultSchema>)]
     pub result: Option<Value>,
@@ -55,6 +59,7 @@ impl WellView {
             position: well.position,
             status: well.status,
             volumes: well.recipe,
+            target: well.target,
             result: measurement.map(result),
             replaces: well.replaces,
             fault: well.fault.map(FaultView::from),

@@ -21,7 +21,7 @@ use reqwest::{Client, Response, StatusCode, header, redirect};
 use serde_json::json;
 use std::{net::SocketAddr, time::Duration};
 use store::{Ended, Entry, Intended, Lease, LeaseClaim, NewRobot, Purpose, testing::TestDatabase};
-use workflow::Lab;
+use workflow::{ExperimentRequest, Lab, WellRequest};
 
 const PASSWORD: &str = "a password for tests";
 
@@ -427,6 +427,38 @@ async fn what_is_wrong_is_said_at_its_row_and_nothing_typed_is_lost() {
         ada.post("/experiments/new", &[("rows", "8"), ("well-0-red", "sixty"), ("well-0-blue", "NaN")]).await;
     assert_eq!(nonsense.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert!(ada.page("/experiments").await.contains("<b>5</b> wells left"), "nothing was charged");
+}
+
+#[tokio::test]
+async fn all_wells_may_aim_at_one_colour_and_it_is_shown_and_copied() {
+    let site = Site::open().await;
+    let ada = site.signed_in("ada@example.org", Role::Student, 20).await;
+    let form =
+        |target| [("do", "submit"), ("rows", "8"), ("well-0-red", "60"), ("well-1-blue", "60"), ("target", target)];
+    let refused = ada.post("/experiments/new", &form("ochre")).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let page = refused.text().await.expect("text");
+    assert!(page.contains("id=\"target-problem\"") && page.contains("value=\"ochre\""), "{page}");
+
+    let made = ada.post("/experiments/new", &form("#CC7722")).await;
+    assert_eq!(made.status(), StatusCode::SEE_OTHER);
+    let experiment = made.headers()["location"].to_str().expect("a path").to_owned();
+    let page = ada.page(&experiment).await;
+    let told = page.matches("<span class=\"mono\">#cc7722</span>").count();
+    assert_eq!(told, 3, "the well looked at, and a line for each: {page}");
+    let again = |path: &str| format!("/experiments/new?from={}", path.trim_start_matches("/experiments/"));
+    let copy = ada.page(&again(&experiment)).await;
+    assert!(copy.contains("value=\"#cc7722\"") && !copy.contains("target-problem"), "{copy}");
+
+    let owner = site.state.store.user_by_email("ada@example.org").await.expect("a database").expect("ada");
+    let well = |target: Option<&str>| WellRequest {
+        volumes: [("red".to_owned(), 60.0)].into(),
+        target: target.map(|colour| colour.parse().expect("a colour")),
+    };
+    let request = ExperimentRequest { wells: vec![well(None), well(Some("#336699"))], ..Default::default() };
+    let several = site.state.lab.submit(&owner, request, None, None).await.expect("accepted").experiment.experiment.id;
+    let copy = ada.page(&again(&several.to_string())).await;
+    assert!(copy.contains("Its wells aim at different colours"), "{copy}");
 }
 
 #[tokio::test]

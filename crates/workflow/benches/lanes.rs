@@ -130,8 +130,11 @@ async fn submit(store: &Store, load: &Load) -> Vec<ExperimentId> {
         let user = store.create_user(user, &store::testing::act("user_created")).await.expect("a user");
         for _ in (number..load.experiments).step_by(USERS) {
             let volumes = BTreeMap::from([("red".into(), 60.0), ("yellow".into(), 30.0), ("blue".into(), 60.0)]);
-            let request =
-                ExperimentRequest { name: None, wells: vec![WellRequest { volumes }; WELLS], ..Default::default() };
+            let request = ExperimentRequest {
+                name: None,
+                wells: vec![WellRequest { volumes, target: None }; WELLS],
+                ..Default::default()
+            };
             let accepted = lab.submit(&user, request, None, None).await.expect("accepted");
             experiments.push(accepted.experiment.experiment.id);
         }

@@ -85,7 +85,7 @@ impl Bench {
 
     async fn submit(&self, index: usize) -> ExperimentDetail {
         let red = 20.0 + (index % 100) as f64;
-        let well = WellRequest { volumes: [("red".to_owned(), red), ("blue".to_owned(), 60.0)].into() };
+        let well = WellRequest { volumes: [("red".to_owned(), red), ("blue".to_owned(), 60.0)].into(), target: None };
         let request = ExperimentRequest { name: None, wells: vec![well; WELLS], ..Default::default() };
         let user = &self.people[index % PEOPLE];
         self.lab.submit(user, request, None, None).await.expect("accepted").experiment

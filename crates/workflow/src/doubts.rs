@@ -9,7 +9,7 @@ use domain::{
 };
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use store::{ExperimentDetail, JournalledOperation, Measurement, Store, StoreError};
+use store::{ExperimentDetail, JournalledOperation, Measurement, Store, StoreError, Well};
 
 /// What is said of an experiment's doubtful wells. There is none where no well is doubtful.
 #[derive(Clone, Debug, Serialize)]
@@ -125,8 +125,8 @@ fn tips(journal: &[JournalledOperation]) -> HashMap<WellId, BTreeSet<TipUse>> {
 
 /// What a retry makes: wells that were asked for and never measured, then doubtful ones that are free.
 pub struct Again<'a> {
-    pub unmeasured: Vec<&'a domain::Recipe>,
-    pub free: Vec<(WellId, &'a domain::Recipe)>,
+    pub unmeasured: Vec<&'a Well>,
+    pub free: Vec<&'a Well>,
 }
 
 impl<'a> Again<'a> {
@@ -139,11 +139,11 @@ impl<'a> Again<'a> {
             .map(|(well, _)| well.position)
             .collect();
         let asked = detail.wells.iter().map(|(well, _)| well).filter(|well| well.replaces.is_none());
-        let unmeasured = asked.filter(|well| cut_short && !measured.contains(&well.position)).map(|well| &well.recipe);
-        let free = |well: &store::Well| doubts.is_some_and(|doubts| doubts.free_retry.contains(&well.id));
+        let unmeasured = asked.filter(|well| cut_short && !measured.contains(&well.position));
+        let is_free = |well: &&Well| doubts.is_some_and(|doubts| doubts.free_retry.contains(&well.id));
         Self {
             unmeasured: unmeasured.collect(),
-            free: detail.wells.iter().filter(|(well, _)| free(well)).map(|(well, _)| (well.id, &well.recipe)).collect(),
+            free: detail.wells.iter().map(|(well, _)| well).filter(is_free).collect(),
         }
     }
 

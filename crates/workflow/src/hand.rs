@@ -76,7 +76,8 @@ impl Hand {
         let fresh = WellId::new();
         let at = self.free.pop_front();
         if let Some(at) = at {
-            self.mixtures.push(Mixture::new(fresh, at, WellStatus::Pending, condemned.recipe));
+            let mixture = Mixture::new(fresh, at, WellStatus::Pending, condemned.recipe);
+            self.mixtures.push(Mixture { target: condemned.target, ..mixture });
         }
         vec![Change::Replace { quarantined: well, fresh, at: at.map(|at| (self.plate, at)), fault }]
     }

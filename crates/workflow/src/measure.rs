@@ -1,9 +1,10 @@
 //! From raw counts to what a person calls the result, with everything needed to doubt it later.
 
+use crate::mixture::Mixture;
 use chrono::{DateTime, Utc};
 use domain::{
-    Deck, ExperimentId, OperationId, PlateId, Recipe, Step, WellName,
-    colour::{ColourError, METHOD},
+    Deck, ExperimentId, OperationId, PlateId, Step, WellName,
+    colour::{ColourError, METHOD, Target},
     doubt::{self, Drift},
     reading::{Average, BANDS, Reading, WhiteFlaw},
 };
@@ -118,15 +119,15 @@ pub fn stain(reading: &Average, white: &WhiteReference) -> Option<f64> {
 }
 
 /// The document behind a result, as in the API: raw counts of each exposure, settings, basic counts, references, the colour
-/// estimated from them, the colour predicted from the recipe, and whether the well is doubtful.
+/// estimated from them, the colour predicted from the recipe, how far it is from the one aimed at, and whether the well is doubtful.
 pub fn measurement(
     operation: OperationId,
     sample: &Average,
     white: &WhiteReference,
-    (recipe, deck): (&Recipe, &Deck),
+    (mixture, deck): (&Mixture, &Deck),
     at: DateTime<Utc>,
 ) -> Result<Value, ColourError> {
-    let judgement = doubt::judge(recipe, deck, sample, &white.reading)?;
+    let judgement = doubt::judge(&mixture.recipe, deck, sample, &white.reading)?;
     let colour = judgement.measured;
     let mut document = json!({
         "operation_id": operation,
@@ -150,8 +151,12 @@ pub fn measurement(
         "delta_e": judgement.delta_e,
         "method": METHOD,
     });
-    if let (Some(doubt), Some(fields)) = (judgement.doubt, document.as_object_mut()) {
-        fields.insert("doubt".to_owned(), json!(doubt));
+    if let Some(doubt) = judgement.doubt {
+        document["doubt"] = json!(doubt);
+    }
+    if let Some(target) = mixture.target.map(Target::lab) {
+        document["target"] = json!({ "lab": target, "srgb": target.to_srgb() });
+        document["delta_e_target"] = json!(colour.lab.delta_e_2000(target));
     }
     Ok(document)
 }

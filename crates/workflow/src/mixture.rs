@@ -1,8 +1,10 @@
 //! What is in an experiment's wells, folded from the journal: the only source for what still has to be done.
 
-use domain::{DyeName, ExperimentId, Handling, JournalEvent, Recipe, Step, Volume, WellId, WellName, WellStatus};
+use domain::{
+    DyeName, ExperimentId, Handling, JournalEvent, Recipe, Step, Volume, WellId, WellName, WellStatus, colour::Target,
+};
 use std::collections::{BTreeMap, HashMap};
-use store::{ExperimentDetail, JournalledOperation, Store, StoreError};
+use store::{ExperimentDetail, JournalledOperation, Store, StoreError, Well};
 
 /// One well of an experiment that still has a future.
 #[derive(Clone, Debug)]
@@ -11,6 +13,8 @@ pub struct Mixture {
     pub at: WellName,
     pub status: WellStatus,
     pub recipe: Recipe,
+    /// The colour it is to have.
+    pub target: Option<Target>,
     /// What the journal says was dispensed into it.
     pub given: BTreeMap<DyeName, Volume>,
     /// How often it was mixed since its last dye.
@@ -22,7 +26,12 @@ pub struct Mixture {
 impl Mixture {
     /// An empty well.
     pub fn new(well: WellId, at: WellName, status: WellStatus, recipe: Recipe) -> Self {
-        Self { well, at, status, recipe, given: BTreeMap::new(), mixes: 0, drawn: Volume::ZERO }
+        Self { well, at, status, recipe, target: None, given: BTreeMap::new(), mixes: 0, drawn: Volume::ZERO }
+    }
+
+    /// A well that nothing was put into yet, as it is kept.
+    pub fn of(well: &Well, at: WellName) -> Self {
+        Self { target: well.target, ..Self::new(well.id, at, well.status, well.recipe.clone()) }
     }
 
     /// What this dye still lacks.
@@ -89,7 +98,7 @@ pub fn unfinished(experiment: &ExperimentDetail, journal: &[JournalledOperation]
         .iter()
         .map(|(well, _)| well)
         .filter(|well| !well.status.is_final())
-        .filter_map(|well| Some(Mixture::new(well.id, well.well_id?, well.status, well.recipe.clone())))
+        .filter_map(|well| Some(Mixture::of(well, well.well_id?)))
         .collect();
     let places: HashMap<WellId, usize> = mixtures.iter().enumerate().map(|(place, m)| (m.well, place)).collect();
     for entry in journal.iter().filter(|entry| entry.state == JournalEvent::Succeeded) {

@@ -6,7 +6,7 @@ use crate::{
     handling_of,
     lab::{Order, USUAL_PRIORITY},
 };
-use domain::{Control, ExperimentId, ExperimentStatus, Permission, Recipe};
+use domain::{Control, ExperimentId, ExperimentStatus, Permission};
 use serde_json::json;
 use std::net::IpAddr;
 use store::{ControlOutcome, Experiment, ExperimentDetail, NewActivity, StoreError, User};
@@ -89,18 +89,18 @@ impl Lab {
                 _ => RetryError::NothingLeft,
             });
         }
-        let recipes = again.unmeasured.iter().copied().chain(again.free.iter().map(|(_, recipe)| *recipe));
+        let wells = again.unmeasured.iter().chain(&again.free);
         let order = Order {
             owner: experiment.user_id,
             request: ExperimentRequest {
                 name: experiment.name.clone(),
-                wells: recipes.map(request).collect(),
+                wells: wells.map(|well| WellRequest::of(&well.recipe, well.target)).collect(),
                 handling: handling_of(experiment),
             },
             // A place ahead in the queue is given by those who run the lab, each time.
             priority: if Permission::Prioritise.is_given_to(by.role) { experiment.priority } else { USUAL_PRIORITY },
             retry_of: Some(experiment.id),
-            gives_back: again.free.iter().map(|(well, _)| *well).collect(),
+            gives_back: again.free.iter().map(|well| well.id).collect(),
             flow_run: None,
         };
         // The new experiment is logged as its owner's; an operator's address isn't theirs.
@@ -126,8 +126,4 @@ impl Lab {
         let owner = self.store().user(ended.user_id).await?.ok_or(StoreError::NotFound("account"))?;
         Ok(Some(Accepted { experiment, quota_remaining: owner.quota_remaining, replayed: true }))
     }
-}
-
-fn request(recipe: &Recipe) -> WellRequest {
-    WellRequest { volumes: recipe.iter().map(|(dye, volume)| (dye.to_string(), volume.ul())).collect() }
 }

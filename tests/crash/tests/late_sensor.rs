@@ -143,6 +143,7 @@ impl Lab {
         let user = &self.users[number as usize % self.users.len()];
         let well = |(red, blue): &(u32, u32)| WellRequest {
             volumes: BTreeMap::from([("red".to_owned(), f64::from(*red)), ("blue".to_owned(), f64::from(*blue))]),
+            target: None,
         };
         let request = ExperimentRequest { name: None, wells: wells.iter().map(well).collect(), ..Default::default() };
         let lab = workflow::Lab::new(self.database.store().clone());

@@ -129,7 +129,11 @@ impl Script {
             // Each of another volume, so that a well that was used before shows.
             let volume = 20 + (self.asked.len() as u32 * 7) % 200;
             let volumes = BTreeMap::from([("red".to_owned(), f64::from(volume))]);
-            let request = ExperimentRequest { name: None, wells: vec![WellRequest { volumes }], ..Default::default() };
+            let request = ExperimentRequest {
+                name: None,
+                wells: vec![WellRequest { volumes, target: None }],
+                ..Default::default()
+            };
             let accepted = self.lab.submit(&self.user, request, None, None).await.expect("accepted");
             self.asked.push(accepted.experiment.experiment.id);
         }

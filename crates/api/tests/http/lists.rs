@@ -58,7 +58,8 @@ async fn a_measured_experiment_is_read_listed_and_downloaded() {
          transmittance_590,transmittance_630,transmittance_680,L,a,b,srgb,measured_at,experiment_name,predicted_L,\
          predicted_a,predicted_b,delta_e,doubtful,doubt,reads,scatter,gain,integration_ms,led_ma,dark_over,white_age_s,\
          basic_415,basic_445,basic_480,basic_515,basic_555,basic_590,basic_630,basic_680,absorbance_415,absorbance_445,\
-         absorbance_480,absorbance_515,absorbance_555,absorbance_590,absorbance_630,absorbance_680,X,Y,Z"
+         absorbance_480,absorbance_515,absorbance_555,absorbance_590,absorbance_630,absorbance_680,X,Y,Z,target_L,\
+         target_a,target_b,delta_e_target"
     );
     assert!(lines[1].starts_with(&format!(
         "{id},A1,0,measured,60,60,30.5,1,2,3,4,5,6,7,8,9,10,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,50.25,-3.5,20.0,#a0522d,"

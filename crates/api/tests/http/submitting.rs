@@ -62,6 +62,36 @@ async fn how_liquids_are_handled_is_asked_for_shown_and_checked() {
 }
 
 #[tokio::test]
+async fn a_well_may_aim_at_a_colour() {
+    let lab = TestLab::new().await;
+    let ada = lab.person("ada", Role::Student, 10).await;
+    let asked = |target: Value| {
+        let mut body = ochre(2);
+        body["wells"][1]["target"] = target;
+        body
+    };
+    for (given, l) in [(json!("#808080"), 53.585), (json!({ "l": 40, "a": -5.5, "b": 12 }), 40.0)] {
+        let made = ada.post("/experiments", &asked(given)).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let id = made.json()["id"].as_str().expect("an id").to_owned();
+        let shown = ada.get(&format!("/experiments/{id}")).await.json();
+        assert_eq!(shown["wells"][0].get("target"), None);
+        assert!((shown["wells"][1]["target"]["l"].as_f64().expect("a number") - l).abs() < 0.01, "{shown}");
+        let csv = ada.get(&format!("/experiments/{id}/results.csv")).await;
+        let last: Vec<_> = csv.text.lines().nth(2).expect("a line").rsplit(',').take(4).collect();
+        assert!(last[0].is_empty() && last[3].starts_with(&l.to_string()[..2]), "{last:?}");
+    }
+    for wrong in
+        [json!("red"), json!("#8080"), json!({ "l": 101, "a": 0, "b": 0 }), json!({ "l": 1, "a": 0 }), json!(7)]
+    {
+        let problem = ada.post("/experiments", &asked(wrong.clone())).await.problem(422, "invalid-request");
+        let pointer = problem["errors"][0]["pointer"].as_str().expect("a pointer");
+        assert!(pointer.starts_with("/wells/1/target"), "{wrong}: {problem}");
+    }
+    assert_eq!(ada.quota().await, 6);
+}
+
+#[tokio::test]
 async fn two_clients_spending_the_last_quota_at_once() {
     let lab = TestLab::new().await;
     let ada = lab.person("ada", Role::Student, 4).await;

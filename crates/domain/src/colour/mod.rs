@@ -5,6 +5,7 @@ mod observer;
 mod prediction;
 mod spaces;
 mod srgb;
+mod target;
 
 pub(crate) use estimate::of_ratios;
 pub use estimate::{ColourError, Estimate, METHOD, estimate};
@@ -12,3 +13,4 @@ pub(crate) use prediction::expected;
 pub use prediction::{predict, prediction_weights};
 pub use spaces::{Lab, WHITE, Xyz};
 pub use srgb::{Srgb, SrgbError};
+pub use target::{Target, TargetError};

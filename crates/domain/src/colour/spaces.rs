@@ -53,6 +53,12 @@ impl Lab {
     }
 }
 
+impl Srgb {
+    pub fn to_lab(self) -> Lab {
+        palette::Lab::from_color_unclamped(palette::Srgb::from(self.0).into_format::<f64>()).into()
+    }
+}
+
 impl From<Xyz> for palette::Xyz<D65, f64> {
     fn from(Xyz { x, y, z }: Xyz) -> Self {
         Self::new(x, y, z)

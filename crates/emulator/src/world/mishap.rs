@@ -1,7 +1,12 @@
 //! What is wrong with the lab, by order of whoever tests a client. Not part of the ledger: a restart mends it.
 
 use super::{
-    action::Effect, error::WorldError, event::Event, event::Portion, event::Spot, geometry::Slot, state::Placed,
+    action::Effect,
+    error::WorldError,
+    event::{Event, Portion, Spot},
+    geometry::Slot,
+    liquid::{Liquid, WATER},
+    state::Placed,
     truth::World,
 };
 use chrono::{DateTime, Utc};
@@ -62,13 +67,13 @@ impl World {
         true
     }
 
-    /// So much goes into the air out of every well and vial that holds anything; all of it where there is less. As the emulator
-    /// knows no concentrations, the dye goes with its water.
+    /// So much water goes into the air out of every well and vial that holds anything; all of it where there is less. The dye stays.
     pub fn evaporate(&mut self, volume_ul: f64, at: DateTime<Utc>) -> Result<Effect, WorldError> {
         let wells = |(slot, placed): (Slot, &Placed)| {
-            let gone = |(well, liquid): (&String, &super::Liquid)| {
+            let gone = |(well, liquid): (&String, &Liquid)| {
                 let spot = Spot { slot, labware: placed.labware.load_name.clone(), well: well.clone() };
-                Event::Gone { spot, portion: Portion::of(&liquid.part(volume_ul)), why: "evaporated".to_owned() }
+                let water = Liquid::pure(WATER, volume_ul.min(liquid.volume_ul()));
+                Event::Gone { spot, portion: Portion::of(&water), why: "evaporated".to_owned() }
             };
             placed.liquids.iter().map(gone).collect::<Vec<_>>()
         };

@@ -309,6 +309,16 @@ async fn versions_and_methods_are_told_apart_as_the_real_server_does() {
     assert_eq!((ancient.status, ancient.text("/errors/0/id")), (400, "OutdatedAPIVersion"));
     assert!(lab.send(Method::GET, "/modules", Some("2"), None).await.at("/modules").is_array());
     assert!(lab.send(Method::GET, "/modules", Some("3"), None).await.at("/data").is_array());
+    let command = json!({"command_type": "deactivate"});
+    for (path, version, body, status, message) in [
+        ("/modules/none", "2", &command, 404, "No connected modules"),
+        ("/modules/none", "3", &command, 410, "This endpoint has been removed. Use POST /commands instead."),
+        ("/modules/none", "2", &json!({}), 422, "body.command_type: field required"),
+        ("/modules/none/update", "4", &json!(null), 404, "Module none not found"),
+    ] {
+        let answer = lab.send(Method::POST, path, Some(version), Some(body.to_string())).await;
+        assert_eq!((answer.status, answer.text("/message")), (status, message), "{path} {version} {body}");
+    }
     for path in ["/health", "/runs", "/pipettes"] {
         assert_eq!(lab.send(Method::HEAD, path, Some("*"), None).await.status, 405, "{path}");
     }

@@ -167,6 +167,8 @@ async fn bodies_are_read_as_pydantic_reads_them() {
         ("setStatusBar", json!({"animation": "odd"}), "422 1"),
         ("comment", json!({"message": []}), "422 1"),
         ("comment", json!({"message": true}), "succeeded"),
+        ("home", json!({"axes": ["extensionZ"], "skipIfMountPositionOk": "extension"}), "InvalidAxisForRobotType 4000"),
+        ("home", json!({"axes": ["extensionZ"], "skipIfMountPositionOk": "left"}), "succeeded"),
         ("loadModule", json!({"model": "odd", "location": {"slotName": "13"}}), "422 2"),
         ("loadLiquid", json!({"liquidId": "w", "labwareId": "plate", "volumeByWell": {"A1": "x"}}), "422 1"),
         ("unsafe/engageAxes", json!({"axes": "x"}), "422 1"),
@@ -183,4 +185,49 @@ async fn bodies_are_read_as_pydantic_reads_them() {
     for (command, params, end) in cases {
         assert_eq!(lab.ends(command, params.clone()).await, end, "{command} {params}");
     }
+}
+
+#[tokio::test]
+async fn a_slot_that_takes_no_such_module_is_refused_before_it_is_looked_at() {
+    let lab = Lab::open().await;
+    lab.load().await;
+    let plate = json!({"location": {"slotName": "5"}, "loadName": "corning_96_wellplate_360ul_flat", "namespace": "opentrons", "version": 1});
+    assert_eq!(lab.ends("loadLabware", plate).await, "succeeded");
+    for (model, slot, end) in [
+        ("magneticBlockV1", "5", "PythonException 4000"),
+        ("thermocyclerModuleV2", "5", "PythonException 4000"),
+        ("temperatureModuleV2", "12", "PythonException 4000"),
+        ("temperatureModuleV2", "5", "LocationIsOccupiedError 4000"),
+        ("thermocyclerModuleV1", "B1", "ModuleNotAttachedError 4000"),
+        ("heaterShakerModuleV1", "6", "ModuleNotAttachedError 4000"),
+    ] {
+        let params = json!({"model": model, "location": {"slotName": slot}});
+        assert_eq!(lab.ends("loadModule", params).await, end, "{model} in {slot}");
+    }
+}
+
+#[tokio::test]
+async fn a_dispense_of_nothing_is_pushed_out_by_nothing() {
+    let lab = Lab::open().await;
+    lab.load().await;
+    lab.done("pickUpTip", json!({"pipetteId": "p", "labwareId": "tips", "wellName": "A1"})).await;
+    let over = json!({"pipetteId": "p", "labwareId": "plate", "wellName": "A1"});
+    lab.done("moveToWell", over).await;
+    lab.done("aspirateInPlace", json!({"pipetteId": "p", "volume": 50, "flowRate": 90})).await;
+    let dispense = |volume: u32| json!({"pipetteId": "p", "volume": volume, "flowRate": 90, "pushOut": 5});
+    assert_eq!(lab.ends("dispenseInPlace", dispense(0)).await, "succeeded");
+    assert_eq!(lab.ends("dispenseInPlace", dispense(20)).await, "CommandPreconditionViolated 4004");
+}
+
+#[tokio::test]
+async fn what_stands_on_nothing_is_no_place_and_what_fits_there_is_asked_first() {
+    let lab = Lab::open().await;
+    lab.load().await;
+    let aside = json!({"labwareId": "plate", "newLocation": "offDeck", "strategy": "manualMoveWithoutPause"});
+    lab.done("moveLabware", aside).await;
+    let load = json!({"location": {"labwareId": "plate"}, "loadName": "nest_12_reservoir_15ml", "namespace": "opentrons", "version": 1});
+    assert_eq!(lab.ends("loadLabware", load).await, "LabwareCannotBeStackedError 4000");
+    let over =
+        json!({"labwareId": "tips", "newLocation": {"labwareId": "plate"}, "strategy": "manualMoveWithoutPause"});
+    assert_eq!(lab.ends("moveLabware", over).await, "LabwareCannotBeStackedError 4000");
 }

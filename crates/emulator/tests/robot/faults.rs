@@ -163,9 +163,13 @@ impl Lab {
     }
 
     async fn in_well(&self, slot: u8, well: &str) -> f64 {
+        let components = self.components(slot, well).await;
+        components.as_object().map_or(0.0, |liquid| liquid.values().filter_map(Value::as_f64).sum())
+    }
+
+    async fn components(&self, slot: u8, well: &str) -> Value {
         let state = self.send(Method::GET, "/emulator/state", None, None).await;
-        let liquid = state.at(&format!("/data/slots/{slot}/liquids/{well}")).as_object().cloned().unwrap_or_default();
-        liquid.values().filter_map(Value::as_f64).sum()
+        state.at(&format!("/data/slots/{slot}/liquids/{well}")).clone()
     }
 
     /// 300 µL of green stand in the plate's first well.
@@ -195,6 +199,7 @@ async fn vials_run_dry_and_wells_evaporate() {
     let before = lab.in_well(3, "B1").await;
     lab.ask_for(json!([{"lab": "evaporation", "ul": 60}])).await;
     assert!((lab.in_well(1, "A1").await - 240.0).abs() < 1e-6);
+    assert_eq!(lab.components(1, "A1").await, json!({"green": 300.0, "water": -60.0}), "the dye stays");
     assert!((lab.in_well(3, "B1").await - (before - 60.0)).abs() < 1e-6);
     lab.ask_for(json!([{"lab": "empty-vial", "well": "B1"}])).await;
     assert_eq!(lab.in_well(3, "B1").await, 0.0);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
     Control, ExperimentEvent, ExperimentId, ExperimentStatus, Fault, Handling, Needs, PlateId, Recipe, ResultId,
-    RobotId, UserId, WellId, WellName, WellStatus,
+    RobotId, UserId, WellId, WellName, WellStatus, colour::Target,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -54,6 +54,8 @@ pub struct Well {
     pub plate_id: Option<PlateId>,
     pub status: WellStatus,
     pub recipe: Recipe,
+    /// The colour it is to have.
+    pub target: Option<Target>,
     /// The quarantined well which this one makes up for.
     pub replaces: Option<WellId>,
     /// The doubtful well of another experiment whose quota was given back for this one.
@@ -102,7 +104,7 @@ pub struct NewExperiment {
     /// When it was asked for; kept to the microsecond.
     pub created_at: DateTime<Utc>,
     pub name: Option<String>,
-    pub wells: Vec<(WellId, Recipe)>,
+    pub wells: Vec<NewWell>,
     pub priority: i16,
     pub metadata: Value,
     /// Measured wells of this person whose quota is given back for it, each once for ever. The last wells asked for, in
@@ -113,6 +115,29 @@ pub struct NewExperiment {
     pub ip_address: Option<IpAddr>,
     /// Who tried an older experiment again by it, as the activity log is to say it.
     pub retried: Option<super::NewActivity>,
+}
+
+/// A well to be mixed.
+#[derive(Clone, Debug)]
+pub struct NewWell {
+    pub id: WellId,
+    pub recipe: Recipe,
+    /// The colour it is to have.
+    pub target: Option<Target>,
+}
+
+impl NewWell {
+    pub fn of(recipe: Recipe, target: Option<Target>) -> Self {
+        Self { id: WellId::new(), recipe, target }
+    }
+}
+
+/// A well at its place in a request.
+pub(crate) struct Place<'a> {
+    /// From 0.
+    pub position: i32,
+    pub well: &'a NewWell,
+    pub makes_up_for: Option<WellId>,
 }
 
 /// What an experiment that waits for a robot will use.
@@ -150,14 +175,15 @@ impl NewExperiment {
             metadata: self.metadata.clone(),
             needs: Some(self.needs()),
         };
-        let wells = self.places().map(|(position, id, recipe, makes_up_for)| Well {
-            id,
+        let wells = self.places().map(|Place { position, well, makes_up_for }| Well {
+            id: well.id,
             experiment_id: self.id,
             position,
             well_id: None,
             plate_id: None,
             status: WellStatus::Pending,
-            recipe: recipe.clone(),
+            recipe: well.recipe.clone(),
+            target: well.target,
             replaces: None,
             makes_up_for,
             fault: None,
@@ -171,16 +197,16 @@ impl NewExperiment {
     }
 
     pub(crate) fn needs(&self) -> Needs {
-        let needs = Needs::of(self.wells.iter().map(|(_, recipe)| recipe));
+        let needs = Needs::of(self.wells.iter().map(|well| &well.recipe));
         Needs { strokes: self.metadata.get(Handling::KEPT_AS).is_some(), ..needs }
     }
 
     /// Its wells, each with its position and the well that it makes up for.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (i32, WellId, &Recipe, Option<WellId>)> {
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place<'_>> {
         let paid = self.wells.len().saturating_sub(self.gives_back.len());
         let makes_up_for = std::iter::repeat_n(None, paid).chain(self.gives_back.iter().copied().map(Some));
         let wells = self.wells.iter().zip(makes_up_for).zip(0..);
-        wells.map(|(((id, recipe), makes_up_for), position)| (position, *id, recipe, makes_up_for))
+        wells.map(|((well, makes_up_for), position)| Place { position, well, makes_up_for })
     }
 }
 

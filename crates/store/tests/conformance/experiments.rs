@@ -18,7 +18,8 @@ pub async fn an_accepted_experiment_reads_back_whole(database: TestDatabase) {
     assert_eq!((kept.user_id, kept.status, kept.name), (owner, ExperimentStatus::Queued, asked.name));
     assert_eq!((kept.metadata, kept.robot_id, kept.completed_at), (json!({ "from": "a test" }), None, None));
     let read: Vec<_> = wells.iter().map(|(well, _)| (well.id, well.recipe.clone())).collect();
-    assert_eq!(read, asked.wells);
+    let wished: Vec<_> = asked.wells.iter().map(|well| (well.id, well.recipe.clone())).collect();
+    assert_eq!(read, wished);
     assert!(wells.iter().zip(0..).all(|((well, result), place)| well.position == place && result.is_none()));
     assert!(wells.iter().all(|(well, _)| well.status == WellStatus::Pending && well.well_id.is_none()));
 
@@ -135,9 +136,15 @@ pub async fn a_free_well_that_the_lab_spoils_returns_its_quota(database: TestDat
     let owner = user(store, 3).await;
     let (robot, lease) = lane(store, "bench").await;
     let ended = done(store, &robot, &lease, owner, 2).await;
-    let asked = NewExperiment { gives_back: well_ids(&ended), ..request(owner, 3) };
+    let mut asked = NewExperiment { gives_back: well_ids(&ended), ..request(owner, 3) };
+    // One that is paid for and one that isn't.
+    for (well, colour) in asked.wells.iter_mut().zip(["#a0522d", "#336699"]) {
+        well.target = Some(colour.parse().expect("a colour"));
+    }
     assert_eq!(store.accept(asked.clone()).await.expect("an answer"), Acceptance::Accepted { quota_remaining: 0 });
-    let places: Vec<_> = asked.wells.iter().map(|(well, _)| *well).zip(domain::WellName::all().skip(2)).collect();
+    let kept: Vec<_> = experiment(store, asked.id).await.wells.iter().map(|(well, _)| well.target).collect();
+    assert_eq!(kept, asked.wells.iter().map(|well| well.target).collect::<Vec<_>>());
+    let places: Vec<_> = asked.wells.iter().map(|well| well.id).zip(domain::WellName::all().skip(2)).collect();
     let plate = robot.plate_id.expect("a plate");
     assert!(store.take(&lease, 0, asked.id, plate, &places).await.expect("an answer"));
     let fault = Change::Experiment { id: asked.id, to: ExperimentStatus::Failed, fault: None };

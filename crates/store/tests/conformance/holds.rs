@@ -233,7 +233,7 @@ pub async fn a_question_is_raised_once_and_stays_until_it_is_answered(database: 
 
 fn asking(owner: UserId, amounts: &[(&str, u32)]) -> NewExperiment {
     let recipe = Recipe::new(amounts.iter().map(|(name, ul)| (dye(name), Volume::from_whole_ul(*ul))));
-    NewExperiment { wells: vec![(WellId::new(), recipe)], ..request(owner, 1) }
+    NewExperiment { wells: vec![NewWell::of(recipe, None)], ..request(owner, 1) }
 }
 
 pub async fn what_no_deck_can_mix_is_found(database: TestDatabase) {

@@ -2,7 +2,7 @@
 
 use crate::given::*;
 use chrono::DateTime;
-use domain::{Change, Fault, FaultCode, RobotCommand, WellId};
+use domain::{Change, Fault, FaultCode, RobotCommand};
 use serde_json::json;
 use store::{backup::BackupNews, testing::TestDatabase, *};
 
@@ -17,7 +17,7 @@ pub async fn figures_are_of_the_whole_lab(database: TestDatabase) {
     running(store, ada, 1, &driven, &lease).await;
     for _ in 0..MANY {
         store
-            .accept(NewExperiment { wells: vec![(WellId::new(), red(60))], ..request(ada, 1) })
+            .accept(NewExperiment { wells: vec![NewWell::of(red(60), None)], ..request(ada, 1) })
             .await
             .expect("accepted");
     }

@@ -12,7 +12,7 @@ use std::{
     fmt::Write as _,
     io::{self, Write as _},
 };
-use store::{ControlOutcome, ExperimentDetail, Store, User};
+use store::{ControlOutcome, ExperimentDetail, Measurement, Store, User, Well};
 use workflow::{Lab, Outlook, Retried, SeenAs, handling_of};
 
 pub async fn run(settings: &Settings, command: &Experiment) -> anyhow::Result<()> {
@@ -77,9 +77,17 @@ async fn show(store: &Store, which: &WhichExperiment) -> anyhow::Result<()> {
         let amounts: Vec<_> = well.recipe.iter().map(|(dye, volume)| format!("{dye} {volume}")).collect();
         let colour = result.as_ref().and_then(|result| result.measurement_data.get("srgb")?.as_str());
         let (amounts, colour) = (amounts.join(", "), colour.unwrap_or_default());
-        writeln!(text, "  {:>3}  {at:<4} {:<11} {colour:<8} {amounts}", well.position + 1, well.status)?;
+        let aim = aim(well, result.as_ref());
+        writeln!(text, "  {:>3}  {at:<4} {:<11} {colour:<8} {amounts}{aim}", well.position + 1, well.status)?;
     }
     Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+/// What a well aims at and how far off it is, if it aims at anything.
+fn aim(well: &Well, result: Option<&Measurement>) -> String {
+    let Some(target) = well.target else { return String::new() };
+    let off = result.and_then(|result| result.measurement_data.get("delta_e_target")?.as_f64());
+    off.map_or_else(|| format!("  (aims at {target})"), |off| format!("  (ΔE00 {off:.1} from {target})"))
 }
 
 async fn control(store: &Store, which: &WhichExperiment, control: Control) -> anyhow::Result<()> {

@@ -1,6 +1,12 @@
 //! `tincture serve`: pages and API over a database that others share; robots are driven by `tincture worker`.
 
-use crate::{app, banner::Banner, database, http, settings::Settings, shutdown};
+use crate::{
+    app,
+    banner::{Banner, Watcher},
+    database, http,
+    settings::Settings,
+    shutdown,
+};
 use tasks::Tasks;
 
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
@@ -12,7 +18,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     store.join(&tasks);
     let served = Settings { listen: address, ..settings.clone() };
     let app = app::build(&served, store.clone(), tasks).await?;
-    Banner { address, way_in: app.way_in.as_ref(), robot: None }.print();
+    Banner { address, way_in: app.way_in.as_ref(), robot: None, watcher: &Watcher::NotWanted }.print();
     app.serve(listener).await;
     store.close().await?;
     Ok(())

@@ -2,9 +2,10 @@
 
 use crate::{
     app,
-    banner::{Banner, VirtualRobot},
+    banner::{Banner, VirtualRobot, Watcher},
     data_dir::DataDir,
     database, http,
+    monitoring::{self, Wanted},
     settings::Settings,
     shutdown, virtual_lab,
 };
@@ -25,7 +26,10 @@ const SPEED: f64 = 20.0;
 /// The longest operation of a real OT-2 takes about half of this.
 const LAST_OPERATION: Duration = Duration::from_secs(60);
 
-pub async fn run(settings: &Settings) -> anyhow::Result<()> {
+/// Between two looks whether Prometheus is still there.
+const LOOK: Duration = Duration::from_secs(2);
+
+pub async fn run(settings: &Settings, monitoring: Option<Wanted>) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     let data_dir = DataDir::claim(&settings.data_dir)?;
     let listener = http::bind(settings.listen, "--listen").await?;
@@ -42,12 +46,30 @@ pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let worker = start_worker(settings, &store, robot.clone(), tasks);
 
     let robot = VirtualRobot { name: robot, address: emulator.robot_addr(), speed };
-    Banner { address, way_in: app.way_in.as_ref(), robot: Some(robot) }.print();
-    let ((), driven) = tokio::join!(app.serve(listener), drive(worker, &shutdown));
+    let watcher = match monitoring {
+        Some(wanted) => Watcher::of(monitoring::start(&data_dir.monitoring(), wanted, address, settings)?),
+        None => Watcher::NotWanted,
+    };
+    Banner { address, way_in: app.way_in.as_ref(), robot: Some(robot), watcher: &watcher }.print();
+    let ((), driven, ()) = tokio::join!(app.serve(listener), drive(worker, &shutdown), watch(watcher, &shutdown));
     emulator.shutdown().await;
     store.close().await?;
     drop(data_dir);
     driven
+}
+
+/// Tells once that Prometheus ended, and ends it at shutdown.
+async fn watch(watcher: Watcher, shutdown: &CancellationToken) {
+    let Watcher::Runs(mut prometheus) = watcher else { return };
+    let mut is_told = false;
+    while time::timeout(LOOK, shutdown.cancelled()).await.is_err() {
+        if let Some(why) = prometheus.ended().filter(|_| !is_told) {
+            tracing::warn!("{why}");
+            is_told = true;
+        }
+    }
+    // Which waits for it.
+    let _ = tokio::task::spawn_blocking(move || drop(prometheus)).await;
 }
 
 /// Waits for the worker: at shutdown, for its operation in flight.

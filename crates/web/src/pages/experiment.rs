@@ -73,6 +73,7 @@ struct ExperimentPage {
     /// The last event this page knows of.
     sequence: EventId,
     average: Option<String>,
+    nearest: Option<String>,
 }
 
 impl ExperimentPage {
@@ -257,6 +258,7 @@ fn page(me: &Identity, detail: &ExperimentDetail, around: Surroundings, wanted: 
         timeline,
         sequence,
         average: detail::average_difference(detail).map(|difference| format!("{difference:.1}")),
+        nearest: detail::nearest_to_target(detail),
     }
 }
 

@@ -20,12 +20,16 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use bench::Bench;
-use domain::{ExperimentId, Handling, Permission};
+use domain::{
+    ExperimentId, Handling, Permission,
+    colour::{Target, TargetError},
+};
 use handling::HandlingForm;
 use request::{AppState, ClientIp};
 use rows::{RowView, Sheet};
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use store::ExperimentDetail;
 use uuid::Uuid;
 use workflow::{ExperimentRequest, Objection, PRIORITIES, SubmitError, USUAL_PRIORITY, handling_of};
 
@@ -42,6 +46,9 @@ struct FormView {
     token: Uuid,
     name: String,
     name_problem: Option<String>,
+    /// The colour that all wells are to have.
+    target: String,
+    target_problem: Option<String>,
     /// For who runs the lab.
     priority: Option<String>,
     priority_problem: Option<String>,
@@ -81,10 +88,11 @@ pub async fn show(
     let robots = state.store.robots().await?;
     let bench = Bench::of(&robots);
     let mut draft = Draft::blank(&bench);
+    let mut target = None;
     if let Some(id) = wish.from.as_deref().and_then(|text| text.parse::<ExperimentId>().ok()) {
-        draft.copy(&state, &me, id).await?;
+        target = draft.copy(&state, &me, id).await?;
     }
-    let problems = Problems::of_strangers(&draft.strangers);
+    let problems = Problems { target, ..Problems::of_strangers(&draft.strangers) };
     page(Visitor::among(&robots, &me.user), &me, bench, &draft, problems)
 }
 
@@ -137,6 +145,8 @@ fn page(
         token: draft.token,
         name: draft.name.clone(),
         name_problem: problems.name.map(|problem| sentence(&problem)),
+        target: draft.target.clone(),
+        target_problem: problems.target.map(|problem| sentence(&problem)),
         priority: Permission::Prioritise.is_given_to(me.role()).then(|| draft.priority.clone()),
         priority_problem: problems.priority.map(|problem| sentence(&problem)),
         handling: draft.handling.with_problem(problems.handling.map(|problem| sentence(&problem))),
@@ -154,6 +164,7 @@ fn page(
 struct Draft {
     token: Uuid,
     name: String,
+    target: String,
     priority: String,
     handling: HandlingForm,
     sheet: Sheet,
@@ -166,6 +177,7 @@ struct Draft {
 #[derive(Default)]
 struct Problems {
     name: Option<String>,
+    target: Option<String>,
     priority: Option<String>,
     handling: Option<String>,
     /// By row: the dye, if it is one, and what to change.
@@ -177,6 +189,7 @@ struct Problems {
 impl Problems {
     fn is_empty(&self) -> bool {
         self.name.is_none()
+            && self.target.is_none()
             && self.priority.is_none()
             && self.handling.is_none()
             && self.wells.is_empty()
@@ -239,6 +252,7 @@ impl Draft {
         Self {
             token: Uuid::now_v7(),
             name: String::new(),
+            target: String::new(),
             priority: USUAL_PRIORITY.to_string(),
             handling: HandlingForm::of(&Handling::default()),
             sheet: Sheet::blank(bench),
@@ -252,6 +266,7 @@ impl Draft {
         Self {
             token: fields.get("token").parse().unwrap_or_else(|_| Uuid::now_v7()),
             name: fields.get("name").chars().take(1_000).collect(),
+            target: fields.get("target").trim().chars().take(20).collect(),
             priority: fields.get("priority").trim().chars().take(20).collect(),
             handling: HandlingForm::read(fields),
             strangers: sheet.strangers(fields),
@@ -260,13 +275,18 @@ impl Draft {
         }
     }
 
-    async fn copy(&mut self, state: &AppState, me: &Identity, id: ExperimentId) -> Result<(), PageError> {
+    /// Starts from another experiment. What it tells of its target is for the person to read.
+    async fn copy(&mut self, state: &AppState, me: &Identity, id: ExperimentId) -> Result<Option<String>, PageError> {
         let detail = state.lab.experiment(&me.user, id).await?.ok_or(PageError::NotFound("experiment"))?;
         self.handling = HandlingForm::of(&handling_of(&detail.experiment));
+        let target = shared_target(&detail);
+        if let Ok(Some(target)) = target {
+            self.target = target.to_string();
+        }
         self.name = detail.experiment.name.unwrap_or_default();
         let first_hand = detail.wells.iter().map(|(well, _)| well).filter(|well| well.replaces.is_none());
         self.strangers = self.sheet.copy(first_hand.map(|well| &well.recipe));
-        Ok(())
+        Ok(target.err())
     }
 
     fn take_paste(&mut self, bench: &Bench) -> Problems {
@@ -279,7 +299,7 @@ impl Draft {
 
     /// The request, its priority and, for each of its wells, the row it came from.
     fn request(&self) -> Result<(ExperimentRequest, i16, Vec<usize>), Box<Problems>> {
-        let (wells, places) = self.sheet.wells().map_err(|wells| Box::new(Problems::of_wells(wells)))?;
+        let (mut wells, places) = self.sheet.wells().map_err(|wells| Box::new(Problems::of_wells(wells)))?;
         if wells.is_empty() {
             let detail = "Give at least one row an amount of a dye.".to_owned();
             let message = Message {
@@ -296,7 +316,19 @@ impl Draft {
             .handling
             .handling()
             .map_err(|problem| Box::new(Problems { handling: Some(problem), ..Problems::default() }))?;
+        let target = self.target()?;
+        wells.iter_mut().for_each(|well| well.target = target);
         Ok((ExperimentRequest { name, wells, handling }, self.priority()?, places))
+    }
+
+    fn target(&self) -> Result<Option<Target>, Box<Problems>> {
+        if self.target.is_empty() {
+            return Ok(None);
+        }
+        self.target
+            .parse()
+            .map(Some)
+            .map_err(|error: TargetError| Box::new(Problems { target: Some(error.to_string()), ..Problems::default() }))
     }
 
     fn priority(&self) -> Result<i16, Box<Problems>> {
@@ -342,6 +374,16 @@ impl Draft {
         };
         Ok(Problems { message: Some(message), ..Problems::default() })
     }
+}
+
+/// The target that all its wells share; an error where they aim at several, which the form has no place for.
+fn shared_target(detail: &ExperimentDetail) -> Result<Option<Target>, String> {
+    let mut targets = detail.wells.iter().map(|(well, _)| well.target);
+    let first = targets.next().flatten();
+    if targets.all(|target| target == first) {
+        return Ok(first);
+    }
+    Err("its wells aim at different colours, which are left out here: the API takes a target for each well".to_owned())
 }
 
 /// Puts each objection beside the field it is about.

@@ -66,8 +66,11 @@ async fn a_class_is_made_asks_for_more_and_is_granted_it_with_a_click() {
 
     let owner = site.state.store.user_by_email("ada@example.org").await.expect("an answer").expect("the account");
     let volumes = [("red".to_owned(), 60.0)].into();
-    let request =
-        ExperimentRequest { name: Some("Reds".to_owned()), wells: vec![WellRequest { volumes }], ..Default::default() };
+    let request = ExperimentRequest {
+        name: Some("Reds".to_owned()),
+        wells: vec![WellRequest { volumes, target: None }],
+        ..Default::default()
+    };
     let made = site.state.lab.submit(&owner, request, None, None).await.expect("accepted").experiment.experiment.id;
     let groups = prof.page("/groups").await;
     assert!(groups.contains("1 asks for more") && groups.contains("&#60;b&#62;dirty"), "{groups}");

@@ -88,8 +88,11 @@ fn on(robot: &Robot, document: &ProtocolDocument, sources: &DyeSources) -> Impor
     let mut tips = 0;
     if problems.is_empty() {
         let name = name(document, &mut notes);
-        let asked =
-            ExperimentRequest { name, wells: wells.values().map(well).collect(), handling: Handling::default() };
+        let asked = ExperimentRequest {
+            name,
+            wells: wells.values().map(|recipe| WellRequest::of(recipe, None)).collect(),
+            handling: Handling::default(),
+        };
         problems.extend(objections(&asked, robot));
         match on_a_new_plate(&robot.deck, robot.kind.grain(), &Handling::default(), mixtures(&wells)) {
             Ok(steps) => tips = tips_of(&steps),
@@ -116,10 +119,6 @@ fn name(document: &ProtocolDocument, notes: &mut Vec<Remark>) -> Option<String> 
     }
     notes.push(remark("its title is left out: an experiment's name is one line of at most 120 characters".to_owned()));
     None
-}
-
-fn well(recipe: &Recipe) -> WellRequest {
-    WellRequest { volumes: recipe.iter().map(|(dye, volume)| (dye.to_string(), volume.ul())).collect() }
 }
 
 /// What is wrong with it as a request, by the rule that every request meets.

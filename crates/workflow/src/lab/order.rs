@@ -6,14 +6,15 @@ use chrono::Utc;
 use data_encoding::HEXLOWER;
 use domain::{
     Bench, Deck, DyeName, DyeNameError, ExperimentId, FaultCode, Handling, Permission, Recipe, RecipeError, UserId,
-    Volume, WellId, text,
+    Volume, WellId, colour::Target, text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive};
 use store::{
-    Acceptance, ExperimentDetail, IdempotencyKey, MADE_BY_FLOW_RUN, NewActivity, NewExperiment, Robot, StoreError, User,
+    Acceptance, ExperimentDetail, IdempotencyKey, MADE_BY_FLOW_RUN, NewActivity, NewExperiment, NewWell, Robot,
+    StoreError, User,
 };
 
 /// The most wells of one experiment: a plate.
@@ -46,6 +47,16 @@ pub struct ExperimentRequest {
 pub struct WellRequest {
     /// µL by dye.
     pub volumes: BTreeMap<String, f64>,
+    /// The colour it is to have; results say how far they are from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+}
+
+impl WellRequest {
+    /// What asks for the same once more.
+    pub fn of(recipe: &Recipe, target: Option<Target>) -> Self {
+        Self { volumes: recipe.iter().map(|(dye, volume)| (dye.to_string(), volume.ul())).collect(), target }
+    }
 }
 
 /// One thing to change in a request.
@@ -172,12 +183,14 @@ impl Lab {
         if let Some(flow_run) = order.flow_run {
             metadata[MADE_BY_FLOW_RUN] = json!(flow_run);
         }
+        let targets = order.request.wells.iter().map(|well| well.target);
+        let wells = recipes.into_iter().zip(targets).map(|(recipe, target)| NewWell::of(recipe, target)).collect();
         let asked = NewExperiment {
             id,
             user_id: order.owner,
             created_at: Utc::now(),
             name: order.request.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
-            wells: recipes.into_iter().map(|recipe| (WellId::new(), recipe)).collect(),
+            wells,
             priority: order.priority,
             metadata,
             gives_back: order.gives_back,
@@ -399,6 +412,7 @@ mod tests {
     fn request(wells: &[&[(&str, f64)]]) -> ExperimentRequest {
         let well = |amounts: &&[(&str, f64)]| WellRequest {
             volumes: amounts.iter().map(|(dye, ul)| ((*dye).to_owned(), *ul)).collect(),
+            target: None,
         };
         ExperimentRequest { name: None, wells: wells.iter().map(well).collect(), ..Default::default() }
     }

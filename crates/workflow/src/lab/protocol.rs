@@ -107,7 +107,7 @@ fn planned(deck: &Deck, grain: Grain, detail: &ExperimentDetail) -> Result<Vec<L
             continue;
         }
         let status = domain::WellStatus::Pending;
-        mixtures.push(Mixture::new(well.id, at, status, well.recipe.clone()));
+        mixtures.push(Mixture { status, ..Mixture::of(well, at) });
     }
     let strokes = on_a_new_plate(deck, grain, &handling_of(&detail.experiment), mixtures)?.into_iter();
     Ok(std::iter::once(Step::Home).chain(strokes).map(Line::Do).collect())

@@ -151,9 +151,7 @@ fn to_mix(experiment: &ExperimentDetail, journal: &[JournalledOperation], strand
         .zip(WellName::all())
         .map(|(well, anywhere)| {
             let here = given.iter().find(|mixture| mixture.well == well.id && !stranded.contains(&well.id));
-            here.cloned().unwrap_or_else(|| {
-                Mixture::new(well.id, well.well_id.unwrap_or(anywhere), well.status, well.recipe.clone())
-            })
+            here.cloned().unwrap_or_else(|| Mixture::of(well, well.well_id.unwrap_or(anywhere)))
         })
         .collect()
 }

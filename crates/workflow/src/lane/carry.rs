@@ -369,9 +369,9 @@ impl Lane {
         at: DateTime<Utc>,
     ) -> Result<Value, String> {
         let mixture = hand.mixtures.iter().find(|mixture| mixture.well == well);
-        let recipe = mixture.map(|mixture| &mixture.recipe).ok_or("the experiment has no such well")?;
+        let mixture = mixture.ok_or("the experiment has no such well")?;
         let white = self.white_reference().ok_or("no white reference has been read on this robot")?;
-        measure::measurement(operation.id, reading, &white, (recipe, &self.robot.deck), at)
+        measure::measurement(operation.id, reading, &white, (mixture, &self.robot.deck), at)
             .map_err(|error| error.to_string())
     }
 

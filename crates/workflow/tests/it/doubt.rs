@@ -18,6 +18,9 @@ on_both!(
     doubtful_wells_are_made_again_free_once,
 );
 
+/// What the third of the wells on the used plate aims at.
+const OCHRE: &str = "#cc7722";
+
 async fn attended(database: TestDatabase, blank_check: BlankCheck) -> TestLab {
     let deck = Deck { blank_check, ..Deck::default() };
     let mut lab = TestLab::on_deck(database, f64::INFINITY, Attendance::Operator, deck).await;
@@ -49,7 +52,9 @@ async fn eight_in_used_wells(lab: &TestLab) -> ExperimentId {
     confirm_new_plate_without_laying_one(lab).await;
     let mut others = EIGHT;
     others.rotate_left(1);
-    lab.submit(&others).await
+    let mut request = TestLab::request(&others);
+    request.wells[2].target = Some(OCHRE.parse().expect("a colour"));
+    lab.ask(request).await
 }
 
 async fn a_used_plate_confirmed_as_new_comes_out_doubtful_and_is_named(database: TestDatabase) {
@@ -116,6 +121,9 @@ async fn doubtful_wells_are_made_again_free_once(database: TestDatabase) {
     assert_eq!((made.quota_remaining, lab.quota().await), (484, 484), "the wells are given back and asked for anew");
     let id = made.experiment.experiment.id;
     assert_eq!(made.experiment.wells.len(), 8);
+    let aims: Vec<_> = made.experiment.wells.iter().map(|(well, _)| well.target.map(|to| to.to_string())).collect();
+    assert_eq!(aims.iter().position(Option::is_some), Some(2), "what a well aims at is asked for again: {aims:?}");
+    assert_eq!(aims[2].as_deref(), Some(OCHRE));
     // The same click again is the same experiment; another one is refused.
     let again = [retry("one").await, retry("other").await];
     assert!(again.iter().any(

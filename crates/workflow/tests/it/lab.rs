@@ -254,13 +254,19 @@ impl TestLab {
     }
 
     pub async fn submit_handled(&self, wells: &[(f64, f64, f64)], handling: Handling) -> ExperimentId {
-        let wells = wells
-            .iter()
-            .map(|(red, yellow, blue)| WellRequest {
-                volumes: BTreeMap::from([("red".into(), *red), ("yellow".into(), *yellow), ("blue".into(), *blue)]),
-            })
-            .collect();
-        let request = ExperimentRequest { name: None, wells, handling };
+        self.ask(ExperimentRequest { handling, ..Self::request(wells) }).await
+    }
+
+    /// For wells of so much red, yellow and blue, µL.
+    pub fn request(wells: &[(f64, f64, f64)]) -> ExperimentRequest {
+        let well = |(red, yellow, blue): &(f64, f64, f64)| WellRequest {
+            volumes: BTreeMap::from([("red".into(), *red), ("yellow".into(), *yellow), ("blue".into(), *blue)]),
+            target: None,
+        };
+        ExperimentRequest { wells: wells.iter().map(well).collect(), ..Default::default() }
+    }
+
+    pub async fn ask(&self, request: ExperimentRequest) -> ExperimentId {
         self.lab.submit(&self.user, request, None, None).await.expect("accepted").experiment.experiment.id
     }
 

@@ -2,10 +2,13 @@
 
 mod lab;
 
-use domain::{Attendance, Control, ExperimentStatus, FaultCode, WellStatus};
+use domain::{
+    Attendance, Control, ExperimentId, ExperimentStatus, FaultCode, WellStatus,
+    colour::{Lab, Target},
+};
 use lab::TestLab;
 use std::time::Duration;
-use store::{StoreError, testing::TestDatabase};
+use store::{ExperimentDetail, StoreError, testing::TestDatabase};
 use workflow::{AttendError, DeckAct, RobotCommand};
 
 const EIGHT: [(f64, f64, f64); 8] = [
@@ -119,7 +122,7 @@ async fn a_killed_worker_loses_nothing_and_repeats_nothing(database: TestDatabas
 async fn a_restarted_robot_costs_at_most_the_well_in_doubt(database: TestDatabase) {
     let mut lab = TestLab::new(database, 200.0).await;
     lab.start_worker();
-    let id = lab.submit(&EIGHT).await;
+    let (id, targets) = submit_aimed(&lab).await;
     for operations in [5, 15, 30] {
         lab.wait_for_operations(id, operations).await;
         lab.restart_robot().await;
@@ -130,9 +133,38 @@ async fn a_restarted_robot_costs_at_most_the_well_in_doubt(database: TestDatabas
         assert!(matches!(well.status, WellStatus::Measured | WellStatus::Quarantined), "{well:?}");
         assert_eq!(result.is_some(), well.status == WellStatus::Measured);
     }
+    check_aims(&done, &targets);
     lab.check_measured_wells(&done).await;
     lab.check_left_safe().await;
     assert_eq!(lab.quota().await, 492, "a quarantined well costs nothing");
+}
+
+/// Eight wells of which all but the last aim at a colour.
+async fn submit_aimed(lab: &TestLab) -> (ExperimentId, Vec<Option<Target>>) {
+    let mut request = TestLab::request(&EIGHT);
+    for (well, grey) in request.wells.iter_mut().zip(["30", "40", "50", "60", "70", "80", "90"]) {
+        well.target = Some(format!("#{grey}{grey}{grey}").parse().expect("a colour"));
+    }
+    let targets = request.wells.iter().map(|well| well.target).collect();
+    (lab.ask(request).await, targets)
+}
+
+/// Each well, whatever it replaces, aims where its place does, and its result says how far off it is.
+fn check_aims(done: &ExperimentDetail, targets: &[Option<Target>]) {
+    for (well, result) in &done.wells {
+        assert_eq!(well.target, targets[well.position as usize], "{well:?}");
+        let Some(result) = result else { continue };
+        let data = &result.measurement_data;
+        let measured: Lab = serde_json::from_value(data["lab"].clone()).expect("a colour");
+        let off = well.target.map(|target| measured.delta_e_2000(target.lab()));
+        let told = data.get("delta_e_target").and_then(serde_json::Value::as_f64);
+        assert_eq!(told.is_some(), off.is_some(), "{data}");
+        assert!(told.zip(off).is_none_or(|(told, off)| (told - off).abs() < 1e-9), "{data}");
+        assert_eq!(
+            data.pointer("/target/srgb").and_then(|at| at.as_str()),
+            well.target.map(|t| t.to_string()).as_deref()
+        );
+    }
 }
 
 async fn a_cancelled_experiment_leaves_the_machine_safe_and_returns_its_quota(database: TestDatabase) {

@@ -352,7 +352,7 @@ impl<'a> People<'a> {
 
     /// Another experiment on the same deck.
     async fn follow(&mut self, process: &Process) -> Result<(), StoreError> {
-        let wells = vec![WellRequest { volumes: BTreeMap::from([("yellow".to_owned(), 50.0)]) }];
+        let wells = vec![WellRequest { volumes: BTreeMap::from([("yellow".to_owned(), 50.0)]), target: None }];
         let request = ExperimentRequest { name: None, wells, ..Default::default() };
         let accepted = process.lab.submit(&self.user, request, None, None).await;
         let accepted = accepted.map_err(|error| StoreError::Database(error.to_string()))?;

@@ -138,6 +138,7 @@ async fn furnish(store: &Store, case: &Case) -> Furnished {
     lack(store, &robot, lacking).await;
     let well = |dyes: &[(&str, f64)]| WellRequest {
         volumes: dyes.iter().map(|(dye, ul)| ((*dye).to_owned(), *ul)).collect::<BTreeMap<_, _>>(),
+        target: None,
     };
     let wells = vec![well(&[("red", 60.0), ("blue", 40.0)]), well(&[("red", 30.0)])];
     let request = ExperimentRequest { name: None, wells, handling: handling(kind) };

@@ -19,7 +19,7 @@ use workflow::{Accepted, ExperimentRequest, SubmitError, USUAL_PRIORITY, WellReq
 /// What is asked for.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "Ochre", "wells": [{"volumes": {"red": 60, "yellow": 30, "blue": 60}}]}))]
+#[schema(example = json!({"name": "Ochre", "wells": [{"volumes": {"red": 60, "yellow": 30, "blue": 60}, "target": "#a0522d"}]}))]
 pub struct CreateExperiment {
     #[schema(max_length = 120)]
     name: Option<String>,
@@ -40,6 +40,26 @@ pub struct CreateExperiment {
 pub struct CreateWell {
     /// µL by dye: 0, or at least what the mounted pipettes measure (20 for a p300, 1 for a p20, 100 for a p1000); at most 300 in all.
     volumes: BTreeMap<String, f64>,
+    /// The colour it is to have. The result says how far it is from it, ΔE2000; nothing else changes.
+    target: Option<CreateTarget>,
+}
+
+/// A colour to aim at, under D65.
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "describes domain's type to OpenAPI, which domain knows nothing of")]
+pub enum CreateTarget {
+    /// `#rrggbb`
+    #[schema(example = "#a0522d")]
+    Screen(String),
+    Lab {
+        #[schema(minimum = 0, maximum = 100)]
+        l: f64,
+        #[schema(minimum = -128, maximum = 127)]
+        a: f64,
+        #[schema(minimum = -128, maximum = 127)]
+        b: f64,
+    },
 }
 
 /// An accepted experiment and what is left of the quota.

@@ -112,7 +112,8 @@ impl Engine {
             return plan.ending(Err(CommandError::new("InvalidPushOutVolumeError", detail)));
         }
         let volume_ul = asked.min(held);
-        let pushes_out = dispense.push_out.is_some_and(|push_out| push_out != 0.0);
+        // A dispense of nothing isn't looked at further.
+        let pushes_out = dispense.push_out.is_some_and(|push_out| push_out != 0.0) && volume_ul > 0.0;
         if pushes_out && held - volume_ul > VOLUME_TOLERANCE {
             let detail = "Cannot push_out on a dispense that does not leave the pipette empty";
             return plan.ending(Err(CommandError::coded("CommandPreconditionViolated", "4004", detail)));

@@ -39,11 +39,11 @@ impl Engine {
             return Err(occupied(occupant, &load.location));
         }
         let definition = self.definition(load)?;
-        if stands_on_something {
-            self.check_location(&load.location)?;
-        }
         if let Location::Labware { labware_id } = &load.location {
             check_stacking(&definition, self.find_labware(labware_id)?)?;
+        }
+        if stands_on_something {
+            self.check_location(&load.location)?;
         }
         let offset = self.offset_for(&definition.uri(), &load.location);
         let labware = Labware {
@@ -104,15 +104,21 @@ impl Engine {
             let detail = format!("Cannot move {} to addressable area {area}", labware.definition.load_name);
             return Err(CommandError::new("LabwareMovementNotAllowedError", detail));
         }
-        self.check_location(&movement.new_location)?;
+        let below = match &movement.new_location {
+            Location::Labware { labware_id } => Some(self.find_labware(labware_id)?),
+            location => {
+                self.check_location(location)?;
+                None
+            }
+        };
         if let Some(occupant) = self.occupant(&movement.new_location) {
             return Err(occupied(occupant, &movement.new_location));
         }
         self.check_uncovered(labware)?;
-        if let Location::Labware { labware_id } = &movement.new_location {
-            let below = self.find_labware(labware_id)?;
+        if let Some(below) = below {
             self.check_uncovered(below)?;
             check_stacking(&labware.definition, below)?;
+            self.check_location(&movement.new_location)?;
         }
         if movement.strategy == "usingGripper" {
             return Err(CommandError::coded(
@@ -130,6 +136,12 @@ impl Engine {
     /// There is none to load; where labware stands that is found out first.
     pub(super) fn no_module(&self, given: &Map<String, Value>) -> CommandError {
         let slot_name = given.get("location").and_then(|location| location["slotName"].as_str()).unwrap_or_default();
+        let model = given.get("model").and_then(Value::as_str).unwrap_or_default();
+        let kind = model.rsplit_once('V').map_or(model, |(kind, _version)| kind);
+        if !takes_module(slot_name, kind) {
+            let detail = format!("A {kind}Type cannot be loaded into slot {slot_name}");
+            return CommandError::python("ValueError", &detail, &format!("('{detail}',)"));
+        }
         let location = Location::Slot { slot_name: slot_name.to_owned() };
         match self.occupant(&location) {
             Some(occupant) => occupied(occupant, &location),
@@ -169,6 +181,15 @@ impl Engine {
         let id = asked.unwrap_or_else(|| Uuid::new_v4().to_string());
         let pipette = Pipette { id: id.clone(), mount, model, tip: None, carried: None, aspirated: None };
         Ok(Plan::telling(json!({"pipetteId": id})).believing(Update::PipetteLoaded(pipette)))
+    }
+}
+
+/// Whether a slot of the OT-2 takes such a module (Opentrons' deck definition `ot2_standard`).
+fn takes_module(slot: &str, kind: &str) -> bool {
+    match kind {
+        "magneticModule" | "temperatureModule" | "heaterShakerModule" => slot != "12",
+        "thermocyclerModule" => slot == "7",
+        _ => false,
     }
 }
 

@@ -19,7 +19,8 @@ impl Engine {
     pub fn plan(&self, params: &Params, nozzles: Nozzles) -> Result<Plan, CommandError> {
         match params {
             Params::Home(home) => {
-                if home.skip_if_mount_position_ok.is_some() {
+                // Where an OT-2's extension mount is isn't known, ever.
+                if home.skip_if_mount_position_ok.is_some_and(|mount| mount != "extension") {
                     return Ok(Plan::telling(json!({})).believing(Update::At(None)));
                 }
                 let axes = home.axes.as_deref().unwrap_or_default();

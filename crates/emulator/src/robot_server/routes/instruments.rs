@@ -1,12 +1,17 @@
 //! What is attached: pipettes, modules, the door.
 
-use super::exchange::{Answer, ok};
+use super::exchange::{Answer, LegacyBody, ok};
 use crate::robot_server::{
     Robot,
+    body::Fields,
     engine::{PipetteFacts, facts},
+    error::ApiError,
     meta, version,
 };
-use axum::{extract::State, http::HeaderMap};
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+};
 use domain::Mount;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -58,6 +63,24 @@ pub async fn modules(headers: HeaderMap) -> Answer {
         return ok(json!({"modules": []}));
     }
     ok(json!({"data": [], "meta": meta(0, 0)}))
+}
+
+/// The version of the API without commands to a module by its serial number.
+const COMMANDS_REMOVED_IN: u32 = 3;
+
+pub async fn command_module(headers: HeaderMap, LegacyBody(body): LegacyBody) -> Answer {
+    let mut fields = Fields::of(&body, "");
+    fields.text("command_type");
+    fields.finish().map_err(|problems| ApiError::legacy_invalid_fields(&problems))?;
+    if version::spoken(&headers) >= COMMANDS_REMOVED_IN {
+        let message = "This endpoint has been removed. Use POST /commands instead.".to_owned();
+        return Err(ApiError::Legacy { status: StatusCode::GONE, message });
+    }
+    Err(ApiError::Legacy { status: StatusCode::NOT_FOUND, message: "No connected modules".to_owned() })
+}
+
+pub async fn update_module(Path(serial): Path<String>) -> Answer {
+    Err(ApiError::Legacy { status: StatusCode::NOT_FOUND, message: format!("Module {serial} not found") })
 }
 
 pub async fn door(State(robot): State<Arc<Robot>>) -> Answer {

@@ -67,6 +67,8 @@ fn legacy() -> Router<Arc<Robot>> {
         .route("/motors/engaged", get(motion::engaged))
         .route("/motors/disengage", post(motion::disengage))
         .route("/pipettes", get(instruments::pipettes))
+        .route("/modules/{serial}", post(instruments::command_module))
+        .route("/modules/{serial}/update", post(instruments::update_module))
         .route("/settings", get(settings::get).post(settings::change))
         .route("/settings/robot", get(settings::robot))
         .route("/settings/reset", post(settings::reset))

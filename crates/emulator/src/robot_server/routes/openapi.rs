@@ -34,6 +34,8 @@ const OPERATIONS: &[(&str, &[&str])] = &[
     ("/logs/{name}", &["get"]),
     ("/instruments", &["get"]),
     ("/modules", &["get"]),
+    ("/modules/{serial}", &["post"]),
+    ("/modules/{serial}/update", &["post"]),
     ("/robot/door/status", &["get"]),
     ("/deck_configuration", &["get", "put"]),
     ("/clientData", &["delete"]),

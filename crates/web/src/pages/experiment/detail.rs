@@ -36,6 +36,8 @@ pub struct WellDetail {
     pub recipe: Vec<(String, String)>,
     pub predicted_hex: String,
     pub predicted_lab: String,
+    /// The colour it is to have.
+    pub target: Option<String>,
     pub measured: Option<Measured>,
     pub fault: Option<FaultView>,
     /// What lies in a well that won't be measured, for whoever cleans up.
@@ -49,6 +51,8 @@ pub struct Measured {
     pub lab: Option<[String; 3]>,
     /// ΔE2000 from the prediction.
     pub difference: Option<String>,
+    /// ΔE2000 from the target.
+    pub off_target: Option<String>,
     pub spectrum: Option<chart::Spectrum>,
     pub how: Option<How>,
     /// Why it isn't to be believed.
@@ -65,6 +69,8 @@ pub struct ResultRow {
     pub measured: Option<String>,
     pub lab: Option<[String; 3]>,
     pub difference: Option<String>,
+    pub target: Option<String>,
+    pub off_target: Option<String>,
     pub is_doubtful: bool,
 }
 
@@ -79,6 +85,7 @@ pub fn find(detail: &ExperimentDetail, liquid: &HashMap<WellId, Volume>, id: &st
         recipe: recipe.into_iter().map(|(dye, volume)| (dye.to_string(), volume.to_string())).collect(),
         predicted_lab: said(prediction.lab).join("  "),
         predicted_hex: prediction.hex,
+        target: well.target.map(|target| target.to_string()),
         measured: measured(well, measurement.as_ref()),
         fault: well.fault.clone().map(sentences::fault),
         left_in_it: left_in_it(well, liquid),
@@ -107,6 +114,7 @@ fn measured(well: &Well, measurement: Option<&Measurement>) -> Option<Measured> 
         hex,
         lab: data.lab.map(said),
         difference: difference(well, data.lab).map(|difference| format!("{difference:.1}")),
+        off_target: off_target(well, data.lab).map(|difference| format!("{difference:.1}")),
         spectrum: data.transmittance.map(|shares| chart::spectrum(&shares, &well.recipe)),
         how: data.channels.map(|channels| data.how.told(&channels, data.transmittance.as_ref())),
         doubt: measurement.and_then(doubt_of).map(|doubt| doubt.to_string()),
@@ -122,12 +130,25 @@ fn difference(well: &Well, measured: Option<Lab>) -> Option<f64> {
     Some(predicted(&well.recipe).lab.delta_e_2000(measured?))
 }
 
+fn off_target(well: &Well, measured: Option<Lab>) -> Option<f64> {
+    Some(well.target?.lab().delta_e_2000(measured?))
+}
+
 /// The mean ΔE2000 between what was predicted and what was measured.
 pub fn average_difference(detail: &ExperimentDetail) -> Option<f64> {
     let measured = detail.wells.iter().filter(|(well, _)| well.status == WellStatus::Measured);
     let differences: Vec<_> =
         measured.filter_map(|(well, result)| difference(well, stored(result.as_ref()).lab)).collect();
     (!differences.is_empty()).then(|| differences.iter().sum::<f64>() / differences.len() as f64)
+}
+
+/// How near a well came to its target, ΔE2000: the nearest of them, or a dash. Nothing where there is no target.
+pub fn nearest_to_target(detail: &ExperimentDetail) -> Option<String> {
+    let aiming = || detail.wells.iter().filter(|(well, _)| well.target.is_some());
+    aiming().next()?;
+    let nearest =
+        aiming().filter_map(|(well, result)| off_target(well, stored(result.as_ref()).lab)).min_by(f64::total_cmp);
+    Some(nearest.map_or_else(|| "—".to_owned(), |nearest| format!("{nearest:.1}")))
 }
 
 pub fn rows(detail: &ExperimentDetail, dyes: &[DyeName]) -> Vec<ResultRow> {
@@ -149,6 +170,8 @@ fn row(well: &Well, measurement: Option<&Measurement>, dyes: &[DyeName]) -> Resu
         measured: measurement.and_then(views::measured_colour),
         lab: lab.map(said),
         difference: difference(well, lab).map(|difference| format!("{difference:.1}")),
+        target: well.target.map(|target| target.to_string()),
+        off_target: off_target(well, lab).map(|difference| format!("{difference:.1}")),
         is_doubtful: measurement.and_then(doubt_of).is_some(),
     }
 }

@@ -126,7 +126,7 @@ impl Sheet {
                     }),
                 }
             }
-            wells.push(WellRequest { volumes });
+            wells.push(WellRequest { volumes, target: None });
             places.push(row);
         }
         if problems.is_empty() { Ok((wells, places)) } else { Err(problems) }
