@@ -62,6 +62,7 @@ missing_packages() {
     [ -x /usr/sbin/nginx ] || echo nginx-light
     [ -x /usr/bin/caddy ] || echo caddy
     command -v promtool >/dev/null || echo prometheus
+    command -v systemd-analyze >/dev/null || echo systemd
 }
 
 install_missing() {
@@ -240,6 +241,9 @@ promtool check config deploy/prometheus/prometheus.yml
 promtool test rules deploy/prometheus/tests/*.yml
 "$python" deploy/grafana/dashboards.py --check
 "$python" tests/monitoring/live.py "$target/debug/tincture"
+
+step "What runs it in a cloud: manifests, compose.yaml, units (scripts/check-deploy.sh has the rest)"
+scripts/check-deploy.sh quick
 
 step "Schemathesis: the API as student, nobody and administrator"
 prepare_python fuzz

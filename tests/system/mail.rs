@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const NEXT: &str = "three odd words";
 
 /// A server, and what it took. Killed when dropped.
-struct MailServer {
+pub struct MailServer {
     directory: TempDir,
     port: u16,
     child: Option<Child>,
@@ -57,10 +57,23 @@ impl MailServer {
     }
 
     /// The mail of this number, from 1, when it is there.
-    async fn letter(&self, number: usize) -> Value {
+    pub async fn letter(&self, number: usize) -> Value {
         let path = self.directory.path().join(format!("{number:03}.json"));
         let text = until(|| fs::read_to_string(&path).ok()).await;
         serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// One that whoever sends must speak to encrypted, and sign in at; and the settings of a lab that does.
+    pub fn encrypted(login: &str, password: &str, encoded: &str) -> (Self, Vec<(&'static str, String)>) {
+        let mut server = Self::absent();
+        let at = |name: &str| server.directory.path().join(name).display().to_string();
+        let (certificate, key) = (at("certificate"), at("key"));
+        let ca = certified(server.directory.path());
+        server.start(&["--tls", &certificate, &key, "--login", login, password]);
+        let mut settings = settings(&server, &format!("{login}:{encoded}@"));
+        settings[0].1 = settings[0].1.replace("127.0.0.1", "localhost");
+        settings.push(("TINCTURE_SMTP_CA", ca));
+        (server, settings)
     }
 
     fn count(&self) -> usize {
@@ -205,16 +218,10 @@ fn certified(directory: &Path) -> String {
 
 #[tokio::test]
 async fn mail_goes_encrypted_to_a_server_whose_certificate_is_good() {
-    let mut server = MailServer::absent();
-    let at = |name: &str| server.directory.path().join(name).display().to_string();
-    let (certificate, key) = (at("certificate"), at("key"));
-    let ca = certified(server.directory.path());
-    server.start(&["--tls", &certificate, &key, "--login", "lab", "s3cret p/w"]);
-    let mut settings = settings(&server, "lab:s3cret%20p%2Fw@");
-    settings[0].1 = settings[0].1.replace("127.0.0.1", "localhost");
-    let stranger = Lab::up_with(600, settings.clone());
+    let (server, settings) = MailServer::encrypted("lab", "s3cret p/w", "s3cret%20p%2Fw");
+    let without_ca = settings.iter().filter(|(name, _)| *name != "TINCTURE_SMTP_CA").cloned().collect();
+    let stranger = Lab::up_with(600, without_ca);
     assert_eq!(post(&stranger.address, "/auth/forgot", &json!({ "email": ADMIN })).await.0, 202);
-    settings.push(("TINCTURE_SMTP_CA", ca));
     let lab = Lab::up_with(600, settings);
     assert_eq!(post(&lab.address, "/auth/forgot", &json!({ "email": ADMIN })).await.0, 202);
     let letter = server.letter(1).await;

@@ -1,7 +1,13 @@
 //! What somebody tries who means no good, on a lab as it runs: each probe here, or named here where it stands beside what it
 //! probes.
 
-use crate::process::{ADMIN, PASSWORD, Process, run, tincture, up};
+use crate::{
+    mail::MailServer,
+    process::{ADMIN, PASSWORD, Process, run, tincture, up},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use free_port::free_port;
+use oidc::testing::{CLIENT, FakeProvider, Reply, parameter};
 use reqwest::{Client, RequestBuilder, header, redirect};
 use serde_json::{Value, json};
 use std::{
@@ -11,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use store::testing::TestDatabase;
 use tempfile::TempDir;
 
 /// Probes that stand elsewhere: what, file, test.
@@ -143,7 +150,13 @@ async fn nobody_says_for_themselves_where_they_come_from() {
         };
         let answer = says(lab.signing_in("")).send().await.expect("an answer");
         let set = answer.headers()[header::SET_COOKIE].to_str().expect("text").to_owned();
+        let name = if is_secure { "__Host-tincture_session" } else { "tincture_session" };
+        assert!(set.starts_with(&format!("{name}=")) && set.contains("; Path=/; "), "{proxies}: {set}");
         assert_eq!(set.contains("; Secure"), is_secure, "{proxies}: {set}");
+        // A neighbour can set a cookie of the plain name; where browsers come encrypted it is nobody's.
+        let planted = format!("tincture_session={}", set.split_once('=').expect("a value").1);
+        let ask = says(lab.client.get(format!("{}/account", lab.address))).header(header::COOKIE, planted);
+        assert_eq!(ask.send().await.expect("an answer").status().as_u16(), if is_secure { 303 } else { 200 });
         let ask = lab.client.get(format!("{}/api/v1/activity?limit=5", lab.address));
         let lines = ask.header(header::COOKIE, cookie_of(&answer)).send().await.expect("an answer");
         let lines: Value = lines.json().await.expect("JSON");
@@ -359,4 +372,77 @@ async fn no_secret_is_in_a_log_an_error_a_figure_or_a_manifest() {
         }
     }
     assert_eq!(secrets.len(), 15);
+}
+
+/// Nor is what the configuration has, while each of it is used, well and in vain.
+#[tokio::test]
+async fn no_secret_of_the_configuration_is_in_a_log_or_an_error() {
+    const OF_DATABASE: &str = "the-databases-password-1";
+    const OF_MAIL: &str = "the-mail-servers-password-2";
+    const OF_PROVIDER: &str = "the-providers-secret-3";
+    let (database, provider) = (TestDatabase::postgres().await, FakeProvider::start().await);
+    let (server, mut settings) = MailServer::encrypted("lab", OF_MAIL, OF_MAIL);
+    let (user, rest) = database.url.split_once('@').expect("a user");
+    let at_database = format!("{user}:{OF_DATABASE}@{rest}");
+    settings.extend([
+        ("TINCTURE_DATABASE_URL", at_database.clone()),
+        ("TINCTURE_OIDC_ISSUER", provider.issuer.clone()),
+        ("TINCTURE_OIDC_CLIENT_ID", CLIENT.to_owned()),
+        ("TINCTURE_OIDC_CLIENT_SECRET", OF_PROVIDER.to_owned()),
+    ]);
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let lab = Lab::with("human", &settings);
+    let mut told = Vec::new();
+
+    assert_eq!(lab.post("/api/v1/auth/forgot", "", &json!({ "email": ADMIN })).await.0, 202);
+    assert_eq!(server.letter(1).await["signed_in"], json!(true), "the mail server was told its password");
+    drop(server);
+    assert_eq!(lab.post("/api/v1/auth/forgot", "", &json!({ "email": ADMIN })).await.0, 202, "and is away");
+
+    // The provider falls down, refuses, and lets somebody in.
+    let claims = json!({ "email": "ada@example.org", "email_verified": true });
+    for (reply, reaches) in [
+        (Some(Reply::json(500, &json!({ "error": "server_error", "error_description": OF_PROVIDER }))), "callback"),
+        (Some(Reply::json(400, &json!({ "error": "invalid_grant" }))), "callback"),
+        (None, "in"),
+    ] {
+        let begun = lab.client.get(format!("{}/auth/oidc/start", lab.address)).send().await.expect("an answer");
+        let to = begun.headers()[header::LOCATION].to_str().expect("a place").to_owned();
+        match reply {
+            Some(reply) => provider.answer("/token", reply),
+            None => provider.give(&provider.sign(&provider.claims(&to, "ada", &claims))),
+        }
+        let (state, issuer) = (parameter(&to, "state"), provider.issuer.replace(':', "%3A").replace('/', "%2F"));
+        let back = format!("{}/auth/oidc/callback?code=code&state={state}&iss={issuer}", lab.address);
+        let back = lab.client.get(back).header(header::COOKIE, cookie_of(&begun));
+        let answer = back.send().await.expect("an answer");
+        let is_in = answer
+            .headers()
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .any(|set| set.as_bytes().starts_with(b"tincture_session="));
+        assert_eq!(is_in, reaches == "in", "{answer:?}");
+        told.push(answer.text().await.expect("text"));
+    }
+    let both = STANDARD.encode(format!("{CLIENT}:{OF_PROVIDER}"));
+    assert!(provider.asked("/token").iter().all(|asked| asked.contains(&both)), "the provider was told its secret");
+    told.extend([lab.text("/metrics").await, lab.text("/metrics/service").await, lab.text("/readyz").await]);
+
+    let (log, directory) = lab.log();
+    assert!(log.contains("TRACE") && log.contains("mail"), "it is full");
+    told.push(log);
+    let nowhere = format!("postgres://tincture:{OF_DATABASE}@127.0.0.1:{}/lab", free_port());
+    for (url, arguments) in [(&at_database, &["config"][..]), (&at_database, &["migrate"]), (&nowhere, &["migrate"])] {
+        let mut command = tincture(arguments);
+        command.envs(settings.iter().copied()).env("TINCTURE_DATABASE_URL", url).env("TINCTURE_LOG", "trace");
+        command.env("TINCTURE_DATA_DIR", directory.path().join("data"));
+        let said = run(command);
+        told.push(format!("{}{}", said.stdout, said.stderr));
+    }
+    let plain = STANDARD.encode(format!("\0lab\0{OF_MAIL}"));
+    for secret in [OF_DATABASE, OF_MAIL, OF_PROVIDER, &both, &plain, &STANDARD.encode(OF_MAIL)] {
+        for told in &told {
+            assert!(!told.contains(secret), "{secret} is in {told:.2000}");
+        }
+    }
 }

@@ -154,6 +154,13 @@ async fn lets_in_whom_the_lab_lets_in(lab: &Lab, proxy: &Proxy) {
     assert!(head.starts_with("get /grafana/d/1?a=b "), "{head}");
     assert!(!head.contains("tincture_session"), "what opens the lab stays with the lab: {head}");
 
+    // Nor by the name that it has where browsers come encrypted; others' cookies are theirs.
+    let among_others = format!("theme=dark; __Host-{olga}; grafana_session=theirs");
+    let head = proxy.get("/grafana/", &[("cookie", &among_others)]).await.text().await.expect("a head").to_lowercase();
+    assert!(head.starts_with("get /grafana/ "), "it opens the lab: {head}");
+    assert!(head.contains("theme=dark; grafana_session=theirs"), "{head}");
+    assert!(!head.contains("tincture_session") && !head.contains("__host-"), "{head}");
+
     let refused = proxy.get("/grafana/", &[("cookie", &stu)]).await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     for shown in [

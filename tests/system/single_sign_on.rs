@@ -56,6 +56,10 @@ impl Scene {
             ("TINCTURE_OIDC_CLIENT_SECRET", "a secret of the lab: %+&".to_owned()),
             ("TINCTURE_OIDC_LABEL", "Example University".to_owned()),
             ("TINCTURE_OIDC_ROLES", "groups lab-staff = operator 480; groups class-7 = student 96".to_owned()),
+            (
+                "TINCTURE_OIDC_GROUPS",
+                "groups lab-staff = teacher of Colour 101; groups class-7 = member of Colour 101".to_owned(),
+            ),
         ];
         settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let lab = Lab::up_at(&listen, 20, settings);
@@ -120,6 +124,15 @@ async fn sign_out(browser: &Browser) {
 async fn a_person_comes_by_their_institution_and_is_what_it_says_until_it_signs_them_out() {
     let scene = Scene::set(&[]);
     let lab = scene.lab.address.clone();
+    let admin = Client::of(&scene.lab).await;
+    let group = json!({ "name": "Colour 101", "allowance": 10, "refill": "never" });
+    let (status, group) = admin.post("/api/v1/groups", &group).await;
+    assert_eq!(status, StatusCode::CREATED, "{group}");
+    let members = async || {
+        let members = admin.get(&format!("/api/v1/groups/{}/members", group["id"].as_str().expect("an id"))).await;
+        let of = |member: &Value| (member["email"].clone(), member["standing"].clone(), member["by_provider"].clone());
+        members["data"].as_array().expect("a list").iter().map(of).collect::<Vec<_>>()
+    };
     scene.know("ada", &["chess", "lab-staff"]).await;
     let browser = Browser::open().await;
     scene.sign_in_there(&browser, "/robots?x=1", "ada").await;
@@ -127,6 +140,7 @@ async fn a_person_comes_by_their_institution_and_is_what_it_says_until_it_signs_
     let ada = scene.account("ada@example.org").await;
     assert_eq!((&ada["role"], &ada["quota_remaining"]), (&json!("operator"), &json!(480)));
     assert_eq!(scene.told("user_created").await[0]["details"]["via"], json!(scene.issuer));
+    assert_eq!(members().await, [(json!("ada@example.org"), json!("teacher"), json!(true))]);
 
     // Other groups, and what was granted goes; they are still signed in there, so nobody asks who they are.
     sign_out(&browser).await;
@@ -135,7 +149,10 @@ async fn a_person_comes_by_their_institution_and_is_what_it_says_until_it_signs_
     browser.click(".elsewhere a").await;
     browser.find("header nav").await;
     let ada = scene.account("ada@example.org").await;
-    assert_eq!((&ada["role"], &ada["quota_remaining"]), (&json!("student"), &json!(96)));
+    assert_eq!((&ada["role"], &ada["quota_remaining"]), (&json!("student"), &json!(106)), "and the group's allowance");
+    assert_eq!(members().await, [(json!("ada@example.org"), json!("member"), json!(true))]);
+    let joined = scene.told("group_joined").await;
+    assert_eq!((joined.len(), &joined[0]["details"]["via"]), (2, &json!(scene.issuer)));
     let changed = scene.told("role_changed").await;
     assert_eq!((changed.len(), &changed[0]["details"]["role"]), (1, &json!("student")));
     browser.go(&format!("{lab}/robots")).await;

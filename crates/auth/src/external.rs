@@ -10,7 +10,7 @@ use crate::{
 };
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
-use domain::{Role, SessionId};
+use domain::{Placement, Role, SessionId};
 use serde_json::json;
 use std::{fmt, net::IpAddr};
 use store::{Admission, ExternalEnd, ExternalSignIn, ProviderSessions, Unknown, User};
@@ -47,6 +47,8 @@ pub struct ExternalPerson {
     pub role: Role,
     /// Wells.
     pub quota: i32,
+    /// Where they are to be in each group that its claims decide about.
+    pub groups: Vec<Placement>,
     /// The provider's own name of its session.
     pub session: Option<String>,
     /// When they proved there who they are: what is grave goes by that, not by when they came from there.
@@ -100,7 +102,7 @@ impl Service {
         ip: Option<IpAddr>,
     ) -> Result<CookieSession, ExternalRefusal> {
         let (token, waiting) = (Secret::random(), Waiting::begin());
-        let ExternalPerson { issuer, subject, email, unknown, role, quota, session, proved_at, once } = person;
+        let ExternalPerson { issuer, subject, email, unknown, role, quota, groups, session, proved_at, once } = person;
         let sign_in = ExternalSignIn {
             issuer,
             subject,
@@ -108,6 +110,7 @@ impl Service {
             unknown,
             role,
             quota,
+            groups,
             once: (stored_hash(Purpose::Once, &once.0), once.1),
             session: SessionId::new(),
             refresh_hash: stored_hash(Purpose::Cookie, token.expose()),

@@ -214,7 +214,7 @@ impl Service {
                 let details = json!({ "user": user.id, "via": "link" });
                 let by = activity(Some(user.id), "password_changed", details, ip);
                 self.store.set_password_by_link(&hash, &hashed, &by).await?;
-                self.throttle.forgive(&user.email, ip);
+                self.throttle.forgive(&user.email, ip).await;
                 Ok(Used::PasswordSet)
             }
             Opened::Invitation(invitation) => self.accept(&hash, invitation, email, password, ip).await,

@@ -31,7 +31,7 @@ pub const FIRST_ADMIN_EMAIL: &str = "admin@localhost";
 pub const FIRST_ADMIN_QUOTA: i32 = 960;
 
 /// How long a refresh token and a cookie session live without being used up or revoked.
-pub(crate) const SESSION_LIFE: TimeDelta = TimeDelta::days(30);
+pub const SESSION_LIFE: TimeDelta = TimeDelta::days(30);
 
 /// Longest token looked at; our own are 43 characters (refresh, cookie) and about 500 (access).
 const LONGEST_TOKEN: usize = 4_096;
@@ -82,7 +82,7 @@ impl Service {
             hasher: Hasher::new(),
             policy: AccountPolicy::default(),
             askers: Askers::new(),
-            throttle: Throttle::shared(store.clone()),
+            throttle: Throttle::new(store.clone()),
             failures: Failures::new(store.clone()),
             uses: Uses::new(store.clone()),
             longest_token_days: LONGEST_TOKEN_DAYS,
@@ -96,6 +96,7 @@ impl Service {
     #[boxed]
     pub async fn settle(&self) -> Result<(), AuthError> {
         self.uses.write().await;
+        self.throttle.settle().await;
         Ok(self.failures.write().await?)
     }
 
@@ -318,8 +319,11 @@ impl Service {
     ) -> Result<(), AuthError> {
         let attempt = self.throttle.begin(&by.user.email, ip).await?;
         match self.hasher.verify(password, Some(by.user.hashed_password.clone())).await {
-            Ok(true) => attempt.succeeded(),
-            Ok(false) => return Err(AuthError::SignInFailed),
+            Ok(true) => attempt.succeeded().await,
+            Ok(false) => {
+                attempt.failed().await;
+                return Err(AuthError::SignInFailed);
+            }
             Err(error) => {
                 attempt.void();
                 return Err(error);
@@ -388,7 +392,7 @@ impl Service {
         };
         match self.with_password(&email, password, ip).await {
             Ok(Some(user)) => {
-                attempt.succeeded();
+                attempt.succeeded().await;
                 let refused = match self.passwords.check(&user) {
                     _ if user.disabled_at.is_some() => ("account disabled", AuthError::Disabled),
                     Err(refused) => ("no password where a provider vouches", refused),
@@ -400,7 +404,7 @@ impl Service {
                 Err(refused.1)
             }
             Ok(None) => {
-                drop(attempt);
+                attempt.failed().await;
                 self.failures.note("sign_in_failed", details, ip).await?;
                 Err(AuthError::SignInFailed)
             }

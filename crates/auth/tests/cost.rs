@@ -5,7 +5,7 @@ use domain::{Role, Scope};
 use std::time::Duration;
 use store::{
     UNSEEN,
-    testing::{TestDatabase, direct::statements},
+    testing::{TestDatabase, cost, direct::statements},
 };
 
 const PASSWORD: &str = "correct horse";
@@ -26,7 +26,12 @@ async fn an_api_token_costs_one_question_as_an_access_token_does_and_its_use_is_
     let account =
         NewAccount { email: "ada@example.org".into(), password: PASSWORD.into(), role: Role::Student, quota: 10 };
     let ada = service.create_user(account, None, None).await.expect("an account");
+    cost::listen();
     let access = service.sign_in("ada@example.org", PASSWORD.into(), None).await.expect("signed in").access_token;
+    let asked_of_failures = cost::heard().into_iter().map(|asked| asked.text());
+    let asked_of_failures: Vec<_> = asked_of_failures.filter(|text| text.contains("sign_in_failures")).collect();
+    let [read] = &asked_of_failures[..] else { panic!("one question, and nothing written: {asked_of_failures:?}") };
+    assert!(read.starts_with("SELECT"), "{read}");
     let wish = TokenWish { name: "notebook".to_owned(), scopes: vec![Scope::Read], days: None };
     let (token, secret) = service.create_api_token(&ada, wish, None, None).await.expect("a token");
     let last_used = async || database.store.api_token(token.id).await.expect("an answer").expect("it").last_used_at;

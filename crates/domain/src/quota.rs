@@ -24,6 +24,15 @@ named_states! {
     }
 }
 
+/// What a provider of identity says of somebody and a group of the lab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The group's name; the lab may have none of it.
+    pub group: String,
+    /// Nothing where they aren't to be in it.
+    pub standing: Option<Standing>,
+}
+
 named_states! {
     /// Why somebody's quota is another.
     QuotaCause {

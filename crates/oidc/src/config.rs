@@ -1,6 +1,6 @@
 //! What the lab is set up with to ask a provider of identity.
 
-use crate::{OidcError, Rules};
+use crate::{GroupRules, OidcError, Rules};
 use std::{fmt, net::IpAddr};
 use url::{Host, Url};
 
@@ -41,6 +41,7 @@ pub struct Config {
     /// Where browsers reach the lab, without a slash at its end.
     pub public_url: String,
     pub rules: Rules,
+    pub group_rules: GroupRules,
     /// Lower case; every one where there is none.
     pub email_domains: Vec<String>,
     /// Whoever comes for the first time gets an account.

@@ -9,7 +9,7 @@ use crate::{
 use async_recursion::async_recursion as boxed;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::Role;
+use domain::{Placement, Role};
 use hyper::StatusCode;
 use serde_json::Value;
 use std::{fmt, sync::Arc};
@@ -62,6 +62,8 @@ pub struct Person {
     pub role: Role,
     /// Wells.
     pub quota: i32,
+    /// Where they are to be in each group of the lab that a rule is about.
+    pub groups: Vec<Placement>,
     /// The provider's own name of its session.
     pub session: Option<String>,
     /// When they proved there who they are; where nobody knows, at the beginning of all time.
@@ -156,9 +158,11 @@ impl RelyingParty {
         }
         let email = self.email(&claims)?;
         let (role, quota) = self.config.rules.grant(&claims).ok_or(OidcError::NoRole)?;
+        let groups = self.config.group_rules.placements(&claims);
         let until = now + TimeDelta::seconds(2 * HANDSHAKE_LIFE);
         let (issuer, next) = (self.config.issuer.clone(), handshake.next().to_owned());
-        Ok(Person { issuer, subject, email, role, quota, session, proved_at, once: (handshake.nonce(), until), next })
+        let once = (handshake.nonce(), until);
+        Ok(Person { issuer, subject, email, role, quota, groups, session, proved_at, once, next })
     }
 
     /// When they proved there who they are. The browser could have left out of the address that they are to be asked, so that is
@@ -256,7 +260,9 @@ impl RelyingParty {
 
     /// Whether the ID token leaves out what the lab goes by.
     fn lacks(&self, claims: &Claims) -> bool {
-        !claims.contains_key("email") || !claims.contains_key("email_verified") || self.config.rules.misses(claims)
+        let Config { rules, group_rules, .. } = &*self.config;
+        let has_address = claims.contains_key("email") && claims.contains_key("email_verified");
+        !has_address || rules.misses(claims) || group_rules.misses(claims)
     }
 
     /// Asks for the claims that aren't in the ID token. None of those that are is changed.

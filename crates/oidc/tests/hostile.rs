@@ -2,6 +2,7 @@
 //! it, may get wrong.
 
 use chrono::Utc;
+use domain::{Placement, Standing};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use oidc::{
     Answer, Config, OidcError, Person, RelyingParty, Secret, SignIn, Start,
@@ -21,6 +22,7 @@ fn config(provider: &FakeProvider) -> Config {
         label: "Example".to_owned(),
         public_url: format!("{LAB}/"),
         rules: "groups staff = operator 480; * = student 96".parse().expect("rules"),
+        group_rules: "groups staff = teacher of Colour 101; groups chem = member of Colour 101".parse().expect("rules"),
         email_domains: Vec::new(),
         makes_accounts: true,
         links_accounts: false,
@@ -82,6 +84,8 @@ async fn a_good_sign_in_says_who_it_is_and_what_they_are() {
     let person = party.finish(&start.cookie, &answer(&provider, &start)).await.expect("signed in");
     assert_eq!((person.subject.as_str(), person.email.as_deref()), ("a1", Some("ada@example.org")));
     assert_eq!((person.role.as_str(), person.quota, person.session.as_deref()), ("operator", 480, Some("s1")));
+    let place = Placement { group: "Colour 101".to_owned(), standing: Some(Standing::Teacher) };
+    assert_eq!(person.groups, [place]);
     assert_eq!(person.next, "/robots");
     let asked = provider.asked("/token").remove(0);
     // Of RFC 6749, 2.3.1: each half is encoded as in a form, then both together.

@@ -3,8 +3,9 @@
 use crate::{
     AppState, ClientAddress, Problem,
     changes::{Told, is_safe},
+    cookies::SESSION,
 };
-use auth::{AuthError, Identity, SESSION_COOKIE};
+use auth::{AuthError, Identity};
 use axum::{
     extract::{ConnectInfo, FromRef, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
@@ -31,7 +32,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let state = AppState::from_ref(state);
-        let identity = identify(&state.auth, parts).await?;
+        let identity = identify(&state, parts).await?;
         // From here on the request's lines in the log say whose it is.
         crate::sent_by(parts, &identity);
         note_use(&state, parts, &identity);
@@ -43,15 +44,15 @@ where
     }
 }
 
-async fn identify(auth: &auth::Service, parts: &Parts) -> Result<Identity, Problem> {
+async fn identify(state: &AppState, parts: &Parts) -> Result<Identity, Problem> {
     if let Some(token) = bearer(&parts.headers)? {
-        return Ok(auth.authenticate(token).await?);
+        return Ok(state.auth.authenticate(token).await?);
     }
-    let cookie = session_cookie(&parts.headers).ok_or(AuthError::Missing)?;
+    let cookie = SESSION.read(state, &parts.headers).ok_or(AuthError::Missing)?;
     if !is_safe(&parts.method) && !same_origin(&parts.headers) {
         return Err(Problem::new(FaultCode::NotAllowed, "a request from another site can't act with your cookie"));
     }
-    Ok(auth.by_cookie(cookie).await?)
+    Ok(state.auth.by_cookie(cookie).await?)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for ClientIp
@@ -79,18 +80,13 @@ pub fn note_use(state: &AppState, parts: &Parts, identity: &Identity) {
     state.auth.note_session_used(identity, from);
 }
 
-/// The session cookie's value, if the browser sent one.
-pub fn session_cookie(headers: &HeaderMap) -> Option<&str> {
-    cookie(headers, SESSION_COOKIE)
-}
-
 /// The value of this cookie, if the browser sent one.
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
     cookies(headers, name).find(|value| !value.is_empty())
 }
 
 /// The values of the cookies of this name; browsers may send several.
-pub(crate) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn cookies<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -158,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn the_session_is_found_among_other_cookies() {
+    fn a_cookie_is_found_among_others() {
         let headers = headers(&[("cookie", "theme=dark; tincture_session=abc; x=tincture_session=no")]);
-        assert_eq!(session_cookie(&headers), Some("abc"));
-        assert_eq!(session_cookie(&self::headers(&[("cookie", "tincture_session=")])), None);
+        assert_eq!(cookie(&headers, "tincture_session"), Some("abc"));
+        assert_eq!(cookie(&self::headers(&[("cookie", "tincture_session=")]), "tincture_session"), None);
     }
 
     #[test]

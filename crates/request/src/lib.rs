@@ -7,6 +7,7 @@ mod access;
 mod caller;
 mod changes;
 mod client;
+pub mod cookies;
 pub mod faults;
 mod observe;
 mod problem;
@@ -17,7 +18,7 @@ mod single_sign_on;
 mod state;
 
 pub use access::{Access, ROUTES, Refusal, access, allow};
-pub use caller::{Caller, ClientIp, cookie, note_use, same_origin, session_cookie};
+pub use caller::{Caller, ClientIp, cookie, note_use, same_origin};
 pub use changes::{Changes, Told, USUAL_CHANGES_PER_MINUTE, announce};
 pub use client::client;
 pub use observe::{Failure, RequestId, finish_problems, observe, panicked};

@@ -4,7 +4,11 @@
 //! shown nothing older; who sends neither is remembered by the process that made the change. Without a replica none of
 //! this happens (`docs/decisions/0013-replica-and-pooler.md`).
 
-use crate::{AppState, Caller, Problem, caller::cookies, changes::is_safe};
+use crate::{
+    AppState, Caller, Problem,
+    changes::is_safe,
+    cookies::{self, Way},
+};
 use auth::Identity;
 use axum::{
     extract::{FromRef, FromRequestParts, Request, State},
@@ -19,9 +23,8 @@ use store::{Freshness, Position};
 
 /// The header that carries a position both ways.
 pub const POSITION: HeaderName = HeaderName::from_static("tincture-position");
-const COOKIE: &str = "tincture_position";
 /// A replica that is further behind than this isn't used.
-const COOKIE_SECONDS: u32 = 3_600;
+const COOKIE_SECONDS: i64 = 3_600;
 /// People whose last change is remembered.
 const MOST_PEOPLE: usize = 4_096;
 
@@ -64,7 +67,11 @@ impl AppState {
 /// The newest position that a request says it knows of.
 fn sent(headers: &HeaderMap) -> Position {
     let by_header = headers.get_all(POSITION).iter().filter_map(|value| value.to_str().ok());
-    by_header.chain(cookies(headers, COOKIE)).filter_map(|text| text.trim().parse().ok()).max().unwrap_or_default()
+    by_header
+        .chain(cookies::POSITION.read_all(headers))
+        .filter_map(|text| text.trim().parse().ok())
+        .max()
+        .unwrap_or_default()
 }
 
 /// How far the database was after each person's last change here. Cheap to clone; clones share it.
@@ -103,7 +110,7 @@ pub async fn tell_position(State(state): State<AppState>, mut request: Request, 
     if is_safe(request.method()) || state.store.replica_status().is_none() {
         return next.run(request).await;
     }
-    let sender = Sender::default();
+    let (sender, way) = (Sender::default(), Way::of(&state, request.headers()));
     request.extensions_mut().insert(sender.clone());
     let mut response = next.run(request).await;
     // What was refused changed nothing.
@@ -122,14 +129,15 @@ pub async fn tell_position(State(state): State<AppState>, mut request: Request, 
         state.last_changes.note(*user, position);
     }
     if position != Position::UNKNOWN {
-        write(response.headers_mut(), position);
+        write(response.headers_mut(), way, position);
     }
     response
 }
 
-fn write(headers: &mut HeaderMap, position: Position) {
-    let cookie = format!("{COOKIE}={position}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax");
-    if let (Ok(position), Ok(cookie)) = (HeaderValue::from_str(&position.to_string()), HeaderValue::from_str(&cookie)) {
+fn write(headers: &mut HeaderMap, way: Way, position: Position) {
+    let position = position.to_string();
+    let cookie = cookies::POSITION.set_on(way, &position, COOKIE_SECONDS);
+    if let (Ok(position), Some(cookie)) = (HeaderValue::from_str(&position), cookie) {
         headers.insert(POSITION, position);
         headers.append(header::SET_COOKIE, cookie);
     }
@@ -147,8 +155,10 @@ mod tests {
         let of = |text: &str| text.parse::<Position>().expect("a position");
         assert_eq!(sent(&headers(&[])), Position::START);
         assert_eq!(sent(&headers(&[("tincture-position", "0/A")])), of("0/A"));
-        let both = [("cookie", "a=b; tincture_position=1/0; tincture_session=x"), ("tincture-position", "0/A")];
-        assert_eq!(sent(&headers(&both)), of("1/0"));
+        for name in ["tincture_position", "__Host-tincture_position"] {
+            let cookies = format!("a=b; {name}=1/0; tincture_session=x").leak();
+            assert_eq!(sent(&headers(&[("cookie", cookies), ("tincture-position", "0/A")])), of("1/0"));
+        }
         for nonsense in ["", "x", "1/2/3", "-1/0", "1/\u{e9}"] {
             let mut headers = HeaderMap::new();
             headers.insert(POSITION, HeaderValue::from_bytes(nonsense.as_bytes()).expect("a value"));

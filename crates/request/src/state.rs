@@ -1,6 +1,7 @@
 //! What every request meets: the store, who people are, and the lab.
 
 use crate::{Changes, LastChanges, Onward, SingleSignOn};
+use chrono::{DateTime, Utc};
 use documents::Documents;
 use std::{
     ops::{Deref, DerefMut},
@@ -31,6 +32,8 @@ pub struct Shared {
     pub lab: Lab,
     pub documents: Documents,
     pub client_address: ClientAddress,
+    /// Until then browsers may have cookies of the release before.
+    pub plain_cookies_until: Option<DateTime<Utc>>,
     pub changes: Changes,
     /// How long what happened in an experiment is kept, to be told where it is gone.
     pub retention: Retention,
@@ -67,6 +70,7 @@ impl AppState {
             lab,
             documents,
             client_address: ClientAddress::default(),
+            plain_cookies_until: None,
             changes: Changes::default(),
             retention: Retention::default(),
             last_changes: LastChanges::default(),
@@ -121,6 +125,14 @@ impl AppState {
     #[must_use]
     pub fn with_retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// For a lab that was upgraded from a release whose cookies had plain names, also behind a proxy with TLS: those count until
+    /// then.
+    #[must_use]
+    pub fn with_plain_cookies_until(mut self, until: Option<DateTime<Utc>>) -> Self {
+        self.plain_cookies_until = until;
         self
     }
 

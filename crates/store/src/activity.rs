@@ -16,6 +16,32 @@ use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
+/// What an id is of, and what that is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// By their address.
+    Person(String),
+    Group(String),
+    Robot(String),
+    RemovedRobot(String),
+    /// Not every one has a name.
+    Experiment(Option<String>),
+}
+
+impl Named {
+    fn read(row: &Row) -> Result<Self> {
+        let (kind, name): (String, Option<String>) = (row.get("kind")?, row.get("name")?);
+        let named = name.clone().unwrap_or_default();
+        Ok(match kind.as_str() {
+            "person" => Self::Person(named),
+            "group" => Self::Group(named),
+            "robot" => Self::Robot(named),
+            "removed" => Self::RemovedRobot(named),
+            _ => Self::Experiment(name),
+        })
+    }
+}
+
 impl Store {
     /// Writes a line into the log on its own, for what changes nothing else.
     ///
@@ -86,6 +112,27 @@ impl Store {
         let ids = users.iter().map(|user| GivenRow::default().id("id", user.as_uuid()));
         let rows = Sql::new(text, vec![given(ids)]).all(&self.view()).await?;
         rows.iter().map(|row| Ok((row.get("id")?, row.get("email")?))).collect()
+    }
+
+    /// What people call those of these ids that are anything with a name, in a page of lines.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`].
+    #[boxed]
+    pub async fn names_of(&self, ids: &BTreeSet<Uuid>) -> Result<HashMap<Uuid, Named>> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let text = format!(
+            "SELECT u.id, 'person' AS kind, u.email AS name FROM {given} JOIN users u ON u.id = given.id
+             UNION ALL SELECT g.id, 'group', g.name FROM {given} JOIN groups g ON g.id = given.id
+             UNION ALL SELECT r.id, CASE WHEN r.removed_at IS NULL THEN 'robot' ELSE 'removed' END, r.name FROM {given} JOIN robots r ON r.id = given.id
+             UNION ALL SELECT e.id, 'experiment', e.name FROM {given} JOIN experiments e ON e.id = given.id",
+            given = self.backend().rows(1, &[("id", Kind::Id)]),
+        );
+        let ids = ids.iter().map(|&id| GivenRow::default().id("id", id));
+        let rows = Sql::new(text, vec![given(ids)]).all(&self.view()).await?;
+        rows.iter().map(|row| Ok((row.get("id")?, Named::read(row)?))).collect()
     }
 
     async fn find_activity(

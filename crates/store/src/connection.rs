@@ -8,7 +8,7 @@ use crate::{
     freshness::Source,
     kept::Kept,
     link::Link,
-    notices::{Outbox, SignInTry},
+    notices::Outbox,
     postgres::{self, WayToListen},
     records::{Event, Robot, Signal},
     replica::{Replica, ReplicaStatus},
@@ -298,7 +298,6 @@ struct Inner {
     listens: WayToListen,
     replica: Option<Replica>,
     signals: broadcast::Sender<Signal>,
-    tries: broadcast::Sender<SignInTry>,
     turns: SharedTurns,
     gathered: Gathered,
     robots: Kept<Vec<Robot>>,
@@ -359,7 +358,6 @@ impl Store {
             return Err(StoreError::Unreachable("a database URL starts with sqlite:// or postgres://".to_owned()));
         };
         let (signals, _) = broadcast::channel(SIGNAL_BACKLOG);
-        let (tries, _) = broadcast::channel(SIGNAL_BACKLOG);
         let inner = Inner {
             backend,
             file,
@@ -369,7 +367,6 @@ impl Store {
             listens,
             replica,
             signals,
-            tries,
             turns: SharedTurns::default(),
             gathered: Gathered::default(),
             robots: Kept::default(),
@@ -423,23 +420,6 @@ impl Store {
     /// Signals of this process's commits, and of other processes' where they are heard ([`Store::join`]).
     pub fn signals(&self) -> broadcast::Receiver<Signal> {
         self.inner.signals.subscribe()
-    }
-
-    /// Tries of other processes to sign in with a password, where they are heard ([`Store::join`]).
-    pub fn tries_elsewhere(&self) -> broadcast::Receiver<SignInTry> {
-        self.inner.tries.subscribe()
-    }
-
-    /// Tells other processes of one; nothing is written down.
-    pub fn tell_of_try(&self, tried: SignInTry) {
-        if self.inner.backend == Backend::Postgres {
-            self.inner.outbox.add_try(tried);
-        }
-    }
-
-    /// Tells whoever counts them here.
-    pub(crate) fn heard_of_try(&self, tried: SignInTry) {
-        let _ = self.inner.tries.send(tried);
     }
 
     /// Closes the connections; what is committed is safe without it. SQLite's writer is the last, so that it folds the

@@ -233,7 +233,7 @@ impl Store {
     }
 
     /// How many of them were in it.
-    async fn take_out(
+    pub(crate) async fn take_out(
         &self,
         tx: &DatabaseTransaction,
         group: &Group,
@@ -353,7 +353,7 @@ impl Store {
     pub async fn members(&self, id: GroupId, after: Option<UserId>, limit: u32) -> Result<Page<Member, UserId>> {
         let limit = limit.clamp(1, MOST_ROWS);
         let text = "SELECT m.user_id, u.email, m.standing, u.quota_remaining, u.quota_own, u.disabled_at IS NOT NULL AS disabled,
-                m.joined_at
+                m.joined_at, m.issuer IS NOT NULL AS by_provider
             FROM group_members m JOIN users u ON u.id = m.user_id
             WHERE m.group_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT $3";
         let rows = sql!(text, id, after.map_or(Uuid::nil(), UserId::as_uuid), i64::from(limit) + 1);
@@ -452,5 +452,6 @@ fn read_member(row: &Row, left: Option<i32>) -> Result<Member> {
         quota_remaining: row.get("quota_remaining")?,
         disabled: row.get("disabled")?,
         joined_at: row.get("joined_at")?,
+        by_provider: row.get("by_provider")?,
     })
 }

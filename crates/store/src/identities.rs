@@ -13,13 +13,14 @@ use crate::{
         Admission, Amr, ExternalEnd, ExternalSignIn, NO_PASSWORD, NewActivity, NewUser, Proof, ProviderSessions,
         Session, Signal, User,
     },
+    rows::{Columns, GivenRow, Kind, given},
     second_step,
     sessions::{self, Origin},
-    sql::{now, sql},
+    sql::{Row, Sql, now, row_values, sql},
 };
 use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, Utc};
-use domain::{QuotaCause, Role, SessionId, UserId};
+use domain::{GroupId, Placement, QuotaCause, Role, SessionId, Standing, UserId};
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
 
@@ -32,6 +33,8 @@ const KNOWN: &str = concat!(
         i.role AS granted_role, i.quota AS granted_quota
     FROM identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = $1 AND i.subject = $2"
 );
+
+const NAMES: Columns = &[("name_key", Kind::Text), ("standing", Kind::Text)];
 
 /// What the claims of a provider came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +69,12 @@ impl Store {
             Some(row) => {
                 let before = Grant { role: row.get("granted_role")?, quota: row.get("granted_quota")? };
                 let user = read_user(&row)?;
+                // Groups before accounts, as wherever somebody is put into one.
+                let user = self.follow_groups(tx, user, sign_in).await?;
                 self.follow(tx, user, before, grant, sign_in).await?
             }
             None => match self.admit_newcomer(tx, grant, sign_in).await? {
-                Ok(user) => user,
+                Ok(user) => self.follow_groups(tx, user, sign_in).await?,
                 Err(refused) => return Ok(refused),
             },
         };
@@ -150,6 +155,81 @@ impl Store {
         let (issuer, subject) = (sign_in.issuer.as_str(), sign_in.subject.as_str());
         sql!(text, issuer, subject, after.role, after.quota).execute(tx).await?;
         Ok(user)
+    }
+
+    /// Puts them into the groups that the claims come to, and takes them out of those that they came to before. Where somebody was put
+    /// by hand they stay.
+    async fn follow_groups(&self, tx: &DatabaseTransaction, user: User, sign_in: &ExternalSignIn) -> Result<User> {
+        if sign_in.groups.is_empty() || user.disabled_at.is_some() {
+            return Ok(user);
+        }
+        let places = self.places(tx, user.id, sign_in).await?;
+        let mut is_changed = false;
+        for place in &places {
+            is_changed |= self.follow_group(tx, user.id, place, sign_in).await?;
+        }
+        if !is_changed {
+            return Ok(user);
+        }
+        let row = sql!(format!("{USERS} WHERE u.id = $1"), user.id).one(tx).await?;
+        read_user(&row.ok_or(StoreError::NotFound("account"))?)
+    }
+
+    /// The groups of these names, in the order in which they are locked.
+    async fn places(&self, tx: &DatabaseTransaction, user: UserId, sign_in: &ExternalSignIn) -> Result<Vec<Place>> {
+        let text = format!(
+            "SELECT g.id, given.standing AS wanted, m.standing, m.issuer FROM {given}
+             CROSS JOIN groups g LEFT JOIN group_members m ON m.group_id = g.id AND m.user_id = $2
+             WHERE g.name_key = given.name_key ORDER BY g.id",
+            given = self.backend().rows(1, NAMES),
+        );
+        let names = sign_in.groups.iter().map(|Placement { group, standing }| {
+            let row = GivenRow::default().text("name_key", group.trim().to_lowercase());
+            standing.iter().fold(row, |row, standing| row.text("standing", standing.as_str()))
+        });
+        let mut values = vec![given(names)];
+        values.extend(row_values![user]);
+        let rows = Sql::new(text, values).all(tx).await?;
+        if rows.len() < sign_in.groups.len() {
+            tracing::info!("oidc_groups names a group that the lab doesn't have: nobody is put into it");
+        }
+        rows.iter().map(|row| Place::read(row, &sign_in.issuer)).collect()
+    }
+
+    /// Whether anything was changed.
+    async fn follow_group(
+        &self,
+        tx: &DatabaseTransaction,
+        user: UserId,
+        place: &Place,
+        sign_in: &ExternalSignIn,
+    ) -> Result<bool> {
+        let id = place.group;
+        match (place.is, place.wanted) {
+            (is, wanted) if is == wanted => Ok(false),
+            (Some(_), _) if !place.is_theirs => Ok(false),
+            (_, Some(wanted)) => match self.put_into_group(tx, id, &[user], wanted, None).await {
+                Ok(()) => {
+                    let theirs = "UPDATE group_members SET issuer = $3 WHERE group_id = $1 AND user_id = $2";
+                    sql!(theirs, id, user, sign_in.issuer.as_str()).execute(tx).await?;
+                    let details = json!({ "group": id, "users": [user], "standing": wanted });
+                    self.log(tx, sign_in, user, "group_joined", details).await?;
+                    Ok(true)
+                }
+                // Found before anything was written. They come in all the same.
+                Err(error @ (StoreError::GroupFull { .. } | StoreError::TooManyGroups)) => {
+                    tracing::warn!(%user, group = %id, %error, "whom the provider of identity says to be in a group can't be");
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            },
+            (_, None) => {
+                let group = self.lock_group(tx, id).await?;
+                self.take_out(tx, &group, &[user], None).await?;
+                self.log(tx, sign_in, user, "group_left", json!({ "group": id, "user": user })).await?;
+                Ok(true)
+            }
+        }
     }
 
     /// The role becomes the new one; the quota changes by as much as what was granted did, so that what was used stays used.
@@ -256,6 +336,27 @@ impl Store {
     pub async fn is_external_session(&self, refresh_hash: &str) -> Result<bool> {
         let text = "SELECT id FROM sessions WHERE refresh_hash = $1 AND issuer IS NOT NULL AND revoked_at IS NULL";
         Ok(sql!(text, refresh_hash).one(self.reader()).await?.is_some())
+    }
+}
+
+/// A group that the claims decide about, and what somebody is in it.
+struct Place {
+    group: GroupId,
+    wanted: Option<Standing>,
+    is: Option<Standing>,
+    /// The same provider put them there.
+    is_theirs: bool,
+}
+
+impl Place {
+    fn read(row: &Row, issuer: &str) -> Result<Self> {
+        let by: Option<String> = row.get("issuer")?;
+        Ok(Self {
+            group: row.get("id")?,
+            wanted: row.get("wanted")?,
+            is: row.get("standing")?,
+            is_theirs: by.is_some_and(|by| by == issuer),
+        })
     }
 }
 

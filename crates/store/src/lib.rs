@@ -67,6 +67,7 @@ mod second_step;
 mod servers;
 mod service_tokens;
 mod sessions;
+mod sign_in_failures;
 mod sql;
 #[cfg(feature = "testing")]
 mod statements;
@@ -76,7 +77,7 @@ mod turns;
 mod usage;
 mod wells;
 
-pub use activity::ActivityFilter;
+pub use activity::{ActivityFilter, Named};
 pub use audit::{Anchor, AuditFault, DatedAnchor, Sealed, Undone, Verification, Wrong};
 pub use connection::{
     Address, Backend, Connections, Options, Pooler, ReplicaOptions, Store, Tls, TlsMode, sqlite_path,
@@ -89,7 +90,6 @@ pub use groups::MOST_MEMBERS;
 pub use integrity::Integrity;
 pub use kept::{Moment, UNSEEN};
 pub use mails::MOST_MAILS;
-pub use notices::SignInTry;
 pub use people::Imported;
 pub use person::{PersonalRow, exported_columns};
 pub use prefect::MADE_BY_FLOW_RUN;
@@ -98,4 +98,5 @@ pub use records::*;
 pub use replica::ReplicaStatus;
 pub use robot_records::ChangedBy;
 pub use roles::{RoleName, Roles};
+pub use sign_in_failures::{FailedSignIns, SignInCounts, SignInFailures};
 pub use turns::{Ahead, Turns};

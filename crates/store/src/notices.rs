@@ -48,8 +48,6 @@ const GAP: Duration = Duration::from_millis(5);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Experiments in one notice: PostgreSQL takes less than 8,000 bytes, and one of them is 33. Of more it says: look.
 const MOST: usize = 200;
-/// Tries in one notice, each of 72 bytes. Passwords are checked more slowly than notices are sent; what is too much isn't told.
-const MOST_TRIES: usize = 15;
 
 const PAUSES: Pauses =
     Pauses { first: Duration::from_millis(100), longest: Duration::from_secs(30), farewell: Duration::from_secs(2) };
@@ -59,6 +57,7 @@ const ROBOTS: &str = "robots";
 const ACCOUNTS: &str = "accounts";
 const LOOK: &str = "look";
 const BEATS: &str = "beat-";
+/// What the release before told of sign-ins; they are counted in a table since.
 const TRIES: &str = "try-";
 
 /// Each schema has a channel of its own: labs may share a database. The commit of a notice needn't wait for the disk,
@@ -89,15 +88,6 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    pub fn add_try(&self, tried: SignInTry) {
-        let mut notice = self.notice();
-        if notice.tries.len() < MOST_TRIES {
-            notice.tries.push(tried);
-            drop(notice);
-            self.filled.notify_one();
-        }
-    }
-
     fn take(&self) -> Notice {
         mem::take(&mut *self.notice())
     }
@@ -107,29 +97,7 @@ impl Outbox {
     }
 }
 
-/// How a try to sign in with a password ended, for all who count those. Who and from where it was stands in it as hashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignInTry {
-    pub account: u128,
-    pub address: u128,
-    pub was_good: bool,
-}
-
-impl SignInTry {
-    fn word(self) -> String {
-        let Self { account, address, was_good } = self;
-        format!("{TRIES}{account:032x}-{address:032x}-{}", if was_good { "y" } else { "n" })
-    }
-
-    fn read(word: &str) -> Option<Self> {
-        let mut parts = word.strip_prefix(TRIES)?.split('-');
-        let mut hash = || u128::from_str_radix(parts.next()?, 16).ok();
-        let (account, address) = (hash()?, hash()?);
-        Some(Self { account, address, was_good: parts.next()? == "y" })
-    }
-}
-
-/// Signals, each once, and tries to sign in.
+/// Signals, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Notice {
     queue: bool,
@@ -138,7 +106,6 @@ struct Notice {
     /// More than can be said: look at everything.
     look: bool,
     experiments: HashSet<ExperimentId>,
-    tries: Vec<SignInTry>,
 }
 
 impl Notice {
@@ -151,7 +118,7 @@ impl Notice {
             Signal::Experiment(id) => drop(self.experiments.insert(id)),
         }
         if self.look || self.experiments.len() > MOST {
-            *self = Self { look: true, tries: mem::take(&mut self.tries), ..Self::default() };
+            *self = Self { look: true, ..Self::default() };
         }
     }
 
@@ -170,7 +137,7 @@ impl Notice {
         self.experiments.iter().copied().map(Signal::Experiment).chain(fixed)
     }
 
-    /// Who says it, and a word for each signal and each try.
+    /// Who says it, and a word for each signal.
     fn text(&self, sender: Uuid) -> String {
         let mut text = sender.simple().to_string();
         for signal in self.signals() {
@@ -182,10 +149,6 @@ impl Notice {
                 Signal::Anything => text.push_str(LOOK),
                 Signal::Experiment(id) => text.push_str(&id.as_uuid().simple().to_string()),
             }
-        }
-        for tried in &self.tries {
-            text.push(' ');
-            text.push_str(&tried.word());
         }
         text
     }
@@ -347,13 +310,8 @@ impl Ear {
                 }
                 continue;
             }
-            for word in words.split_whitespace().filter(|word| !word.starts_with(BEATS)) {
-                match SignInTry::read(word) {
-                    Some(tried) => self.store.heard_of_try(tried),
-                    None if word.starts_with(TRIES) => {}
-                    None => self.store.raise(read(word)),
-                }
-            }
+            let told = words.split_whitespace().filter(|word| !word.starts_with(BEATS) && !word.starts_with(TRIES));
+            told.for_each(|word| self.store.raise(read(word)));
         }
     }
 
@@ -426,22 +384,6 @@ mod tests {
         all.into_iter().for_each(|signal| notice.add(signal));
         assert_eq!(notice.signals().count(), 5);
         assert_eq!(told(&notice), HashSet::from(all));
-    }
-
-    #[test]
-    fn tries_are_told_as_they_were_and_no_more_than_fit() {
-        let outbox = Outbox::default();
-        let tried = |n: u128| SignInTry { account: n << 90, address: u128::MAX - n, was_good: n.is_multiple_of(2) };
-        (0..100).for_each(|n| outbox.add_try(tried(n)));
-        (0..MOST).for_each(|_| outbox.add(Signal::Experiment(ExperimentId::new())));
-        let text = outbox.take().text(outbox.sender);
-        assert!(text.len() < 8_000, "{} bytes", text.len());
-        let told: Vec<_> = text.split_whitespace().filter_map(SignInTry::read).collect();
-        assert_eq!(told, (0..MOST_TRIES as u128).map(tried).collect::<Vec<_>>());
-        assert_eq!(text.split_whitespace().count(), 1 + MOST + MOST_TRIES);
-        outbox.add_try(tried(1));
-        (0..=MOST).for_each(|_| outbox.add(Signal::Experiment(ExperimentId::new())));
-        assert_eq!(outbox.take().tries, [tried(1)], "also where it says look");
     }
 
     #[test]

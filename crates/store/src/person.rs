@@ -80,6 +80,7 @@ const OF_PERSON: &[Part] = &[
             ("standing", Kind::Text),
             ("left_wells", Kind::Number),
             ("joined_at", Kind::Time),
+            ("issuer", Kind::Text),
         ],
     ),
     part(

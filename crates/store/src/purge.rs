@@ -20,7 +20,7 @@ use uuid::Uuid;
 /// program is let in no more.
 const REMEMBERED: TimeDelta = TimeDelta::days(30);
 /// Rows of each kind that one step forgets at most.
-const STEP: i64 = 500;
+pub(crate) const STEP: i64 = 500;
 /// Of each robot's journal its newest operations stay, whatever their age: what a robot itself remembers of its runs is
 /// held against them when its lane is taken over.
 const NEWEST_OPERATIONS: i64 = 2_000;
@@ -61,6 +61,7 @@ pub struct Purged {
     pub service_tokens: u64,
     /// What may be shown once, and would be refused for its age.
     pub used_once: u64,
+    pub sign_in_failures: u64,
     /// One-time links, used-up or expired invitations, mails that were given up.
     pub account_links: u64,
     pub idempotency_keys: u64,
@@ -89,6 +90,7 @@ impl std::ops::AddAssign for Purged {
         self.challenges += other.challenges;
         self.service_tokens += other.service_tokens;
         self.used_once += other.used_once;
+        self.sign_in_failures += other.sign_in_failures;
         self.account_links += other.account_links;
         self.idempotency_keys += other.idempotency_keys;
         self.signing_keys += other.signing_keys;
@@ -103,7 +105,8 @@ impl std::ops::AddAssign for Purged {
 impl Store {
     /// One step: forgets at most 1,000 rows of each kind of those that are out of date at this time. Sessions that have run
     /// out, replaced tokens and idempotency keys of more than 30 days, API tokens that ran out so long ago, signing keys of which
-    /// no token is good any more, and sign-ins and challenges that nobody can answer any more go in any case.
+    /// no token is good any more, sign-ins and challenges that nobody can answer any more, and failed sign-ins that nobody has to wait
+    /// for go in any case.
     ///
     /// # Errors
     /// Those of any write: see [`StoreError`]. What it forgot until then is forgotten.
@@ -130,6 +133,7 @@ impl Store {
             challenges: self.forget(sql!(challenges, at, STEP)).await?,
             service_tokens: self.forget(sql!(service_tokens, at - REMEMBERED, STEP)).await?,
             used_once: self.forget(sql!(used_once, at, STEP)).await?,
+            sign_in_failures: self.purge_sign_in_failures(at).await?,
             account_links: self.purge_links(at).await?,
             idempotency_keys: self.forget(sql!(keys, at - REMEMBERED, STEP)).await?,
             signing_keys: self.forget(sql!("DELETE FROM signing_keys WHERE verifies_until <= $1", at)).await?,
@@ -212,7 +216,7 @@ impl Store {
         }))
     }
 
-    async fn forget(&self, statement: Sql) -> Result<u64> {
+    pub(crate) async fn forget(&self, statement: Sql) -> Result<u64> {
         Ok(transact!(self, |tx| { statement.clone().execute(tx).await }))
     }
 }

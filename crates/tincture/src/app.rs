@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::Context;
 use api::ApiState;
-use auth::{FIRST_ADMIN_EMAIL, HANDED_LINK_LIFE, OneTimePassword, Password, Passwords, link_address};
+use auth::{FIRST_ADMIN_EMAIL, HANDED_LINK_LIFE, OneTimePassword, Password, Passwords, SESSION_LIFE, link_address};
 use axum::Router;
 use mail::Mailer;
 use oidc::RelyingParty;
@@ -18,6 +18,10 @@ use store::Store;
 use tasks::Tasks;
 use tokio::net::TcpListener;
 use workflow::Lab;
+
+/// The schema of the first release whose cookies have other names where browsers come encrypted. A month after a lab came to it
+/// this may go.
+const COOKIES_RENAMED: &str = "0027_sign_in";
 
 #[derive(Debug)]
 pub struct App {
@@ -54,6 +58,9 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
         PasswordUse::Administrators => Passwords::Administrators,
     });
     let provider = settings.provider()?.map(RelyingParty::new).transpose()?.map(SingleSignOn::new);
+    if let Some(provider) = &provider {
+        miss_groups(&store, provider.party.config()).await?;
+    }
     let auth = auth.with_account_policy(settings.account_policy())?;
     let site = settings.site();
     let mailer = settings.mailer(site.clone())?;
@@ -75,12 +82,27 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
         Some(provider) => state.with_single_sign_on(provider),
         None => state,
     };
+    let upgraded = state.store.upgraded_to(COOKIES_RENAMED).await?;
+    let state = state.with_plain_cookies_until(upgraded.map(|at| at + SESSION_LIFE));
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let pages = web::router(state.clone());
     let api = ApiState::new(state.clone()).with_scrape_tokens(settings.scrape_tokens()).with_tasks(tasks.clone());
     let router = api::router(api.clone()).merge(pages);
     let backups = Schedule::of(settings);
     Ok(App { state, api, rotate_keys: settings.rotate_keys, backups, router, tasks, limits, mailer, prefect, way_in })
+}
+
+/// Says of which groups there are none that a rule puts people into.
+async fn miss_groups(store: &Store, provider: &oidc::Config) -> anyhow::Result<()> {
+    let named = provider.group_rules.groups();
+    let known = store.groups_by_name(&named).await.context("oidc_groups can't be held against the lab's groups")?;
+    for group in named.iter().filter(|group| !known.contains_key(&group.to_lowercase())) {
+        tracing::warn!(
+            group,
+            "oidc_groups puts people into a group that the lab doesn't have: make it, or mend the rule"
+        );
+    }
+    Ok(())
 }
 
 async fn first_link(store: &Store, auth: &auth::Service, site: &str) -> anyhow::Result<String> {

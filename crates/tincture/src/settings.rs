@@ -118,6 +118,11 @@ pub const KEYS: &[Key] = &[
         "\"* = student 96\"",
         "role and wells by its claims, the first that fits: `groups lab-staff = operator 480; * = student 96`",
     ),
+    key(
+        "oidc_groups",
+        "",
+        "groups of the lab by its claims: `groups chem-101 = member of Colour 101; groups chem-staff = teacher of Colour 101`",
+    ),
     key("oidc_email_domains", "", "domains whose verified addresses are let in, with spaces between; all when not set"),
     key(
         "oidc_accounts",
@@ -271,6 +276,7 @@ pub struct Settings {
     pub oidc_scopes: String,
     pub oidc_label: String,
     pub oidc_roles: String,
+    pub oidc_groups: Option<String>,
     pub oidc_email_domains: Option<String>,
     pub oidc_accounts: OidcAccounts,
     pub oidc_auth_time: OidcAuthTime,
@@ -636,6 +642,7 @@ impl Settings {
             label: self.oidc_label.clone(),
             public_url: public_url.clone(),
             rules: self.oidc_roles.parse()?,
+            group_rules: self.oidc_groups.as_deref().unwrap_or_default().parse()?,
             email_domains: domains.split_whitespace().map(str::to_lowercase).collect(),
             makes_accounts: matches!(self.oidc_accounts, OidcAccounts::Make | OidcAccounts::MakeOrLink),
             links_accounts: matches!(self.oidc_accounts, OidcAccounts::Link | OidcAccounts::MakeOrLink),

@@ -13,8 +13,8 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use domain::{
-    ApiTokenId, Attendance, Change, Deck, ExperimentId, ExperimentStatus, ResultId, RobotId, RobotKind, Role, WellName,
-    WellStatus,
+    ApiTokenId, Attendance, Change, Deck, ExperimentId, ExperimentStatus, Placement, ResultId, RobotId, RobotKind,
+    Role, Standing, WellName, WellStatus,
 };
 use request::{AppState, Changes};
 use serde_json::{Value, json};
@@ -439,6 +439,10 @@ impl Grown {
                 unknown: Unknown { is_welcome: true, takes_over: true },
                 role,
                 quota: 10,
+                groups: vec![Placement {
+                    group: "group1".to_owned(),
+                    standing: (number == 0).then_some(Standing::Member),
+                }],
                 session: Some("new session".to_owned()),
                 proved_at: chrono::Utc::now(),
                 once: (format!("once {number}"), until),
@@ -558,6 +562,10 @@ fn years(backend: Backend, robot: RobotId) -> String {
         format!(
             "INSERT INTO used_once (hash, expires_at) {} SELECT {}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s",
             numbers(8_000), text("once")
+        ),
+        format!(
+            "INSERT INTO sign_in_failures (key, failures, at_ms) {} SELECT {}, 1, CASE WHEN n % 2 = 0 THEN 0 ELSE 1790000000000 END FROM s",
+            numbers(20_000), id("000e", "n")
         ),
         format!(
             "INSERT INTO api_tokens (id, user_id, name, hash, scopes, created_at, expires_at) {} SELECT {}, {user}, 'old', {}, 'read', {at}, CASE WHEN n % 2 = 0 THEN {at} ELSE {soon} END FROM s WHERE n % 10 > 0 OR n < 100",

@@ -82,12 +82,14 @@ pub struct MemberView {
     pub quota_remaining: i32,
     pub disabled: bool,
     pub joined_at: DateTime<Utc>,
+    /// The institution's account says so: they are taken out when it doesn't any more.
+    pub by_provider: bool,
 }
 
 impl From<Member> for MemberView {
     fn from(member: Member) -> Self {
-        let Member { user_id: id, email, standing, left, quota_remaining, disabled, joined_at } = member;
-        Self { id, email, standing, left, quota_remaining, disabled, joined_at }
+        let Member { user_id: id, email, standing, left, quota_remaining, disabled, joined_at, by_provider } = member;
+        Self { id, email, standing, left, quota_remaining, disabled, joined_at, by_provider }
     }
 }
 

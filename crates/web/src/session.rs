@@ -1,6 +1,6 @@
 //! Who a page is for: the cookie, and the way to the sign-in page for whoever has none.
 
-use auth::{AuthError, CookieSession, Forbidden, Identity, PENDING_COOKIE, PendingSignIn, SESSION_COOKIE};
+use auth::{AuthError, CookieSession, Forbidden, Identity, PendingSignIn};
 use axum::{
     extract::{FromRequestParts, Request, State},
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
@@ -8,7 +8,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use request::{AppState, ClientAddress, ClientIp, Refusal, percent_encoded};
+use request::{
+    AppState, ClientIp, Refusal,
+    cookies::{PENDING, SESSION},
+    percent_encoded,
+};
 
 use crate::error::PageError;
 
@@ -71,7 +75,7 @@ fn to_sign_in(parts: &Parts) -> Redirect {
 
 /// The person behind these headers, nobody for a missing or stale cookie.
 pub async fn who(state: &AppState, headers: &HeaderMap) -> Result<Option<Identity>, PageError> {
-    let Some(cookie) = request::session_cookie(headers) else { return Ok(None) };
+    let Some(cookie) = SESSION.read(state, headers) else { return Ok(None) };
     match state.auth.by_cookie(cookie).await {
         Ok(identity) => Ok(Some(identity)),
         Err(AuthError::Missing | AuthError::Forged | AuthError::Expired) => Ok(None),
@@ -81,7 +85,7 @@ pub async fn who(state: &AppState, headers: &HeaderMap) -> Result<Option<Identit
 
 /// A browser that signs in anew leaves no sign-in of before behind.
 pub async fn one_a_browser(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let Some(old) = request::session_cookie(request.headers()).map(str::to_owned) else {
+    let Some(old) = SESSION.read(&state, request.headers()).map(str::to_owned) else {
         return next.run(request).await;
     };
     let (mut parts, body) = request.into_parts();
@@ -97,42 +101,27 @@ pub async fn one_a_browser(State(state): State<AppState>, request: Request, next
 
 fn begins_another(response: &Response, old: &str) -> bool {
     let set = response.headers().get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut sessions =
-        set.filter_map(|cookie| cookie.strip_prefix(SESSION_COOKIE)?.strip_prefix('=')?.split(';').next());
-    sessions.any(|new| !new.is_empty() && new != old)
+    set.filter_map(|set| SESSION.set_by(set)).any(|new| !new.is_empty() && new != old)
 }
 
 /// The `Set-Cookie` value that starts a session.
 pub fn starting_cookie(state: &AppState, headers: &HeaderMap, session: &CookieSession) -> Option<HeaderValue> {
     let seconds = (session.expires_at - Utc::now()).num_seconds().max(0);
-    cookie(state, headers, SESSION, session.token.expose(), seconds)
+    SESSION.set(state, headers, session.token.expose(), seconds)
 }
 
 /// The `Set-Cookie` value by which a sign-in waits for its second step.
 pub fn waiting_cookie(state: &AppState, headers: &HeaderMap, pending: &PendingSignIn) -> Option<HeaderValue> {
     let seconds = (pending.expires_at - Utc::now()).num_seconds().max(0);
-    cookie(state, headers, PENDING, pending.token.expose(), seconds)
+    PENDING.set(state, headers, pending.token.expose(), seconds)
 }
 
 /// The `Set-Cookie` value that ends the waiting.
 pub fn waited_cookie(state: &AppState, headers: &HeaderMap) -> Option<HeaderValue> {
-    cookie(state, headers, PENDING, "", 0)
+    PENDING.set(state, headers, "", 0)
 }
 
 /// The `Set-Cookie` value that ends one.
 pub fn ending_cookie(state: &AppState, headers: &HeaderMap) -> Option<HeaderValue> {
-    cookie(state, headers, SESSION, "", 0)
-}
-
-/// Name and path. Links of other sites bring them, posts don't: a provider of identity leads to both.
-type Kind = (&'static str, &'static str);
-const SESSION: Kind = (SESSION_COOKIE, "/");
-const PENDING: Kind = (PENDING_COOKIE, "/sign-in");
-
-fn cookie(state: &AppState, headers: &HeaderMap, (name, path): Kind, value: &str, seconds: i64) -> Option<HeaderValue> {
-    let https = state.client_address == ClientAddress::LastForwarded
-        && headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https");
-    let secure = if https { "; Secure" } else { "" };
-    let text = format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
-    HeaderValue::from_str(&text).ok()
+    SESSION.set(state, headers, "", 0)
 }

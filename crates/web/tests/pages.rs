@@ -1310,6 +1310,39 @@ async fn invited_people_and_those_who_are_approved_come_in() {
 }
 
 #[tokio::test]
+async fn where_browsers_come_encrypted_no_neighbour_can_set_the_cookie() {
+    let mut site = Site::with(AppState::behind_proxy).await;
+    let plain = site.signed_in("ada@example.org", Role::Student, 5).await.cookie.expect("a cookie");
+    let by_https = |request: reqwest::RequestBuilder| request.header("x-forwarded-proto", "https");
+    let opens = async |site: &Site, cookie: &str| {
+        let ask = by_https(site.stranger().client.get(format!("{}/account", site.base)));
+        ask.header(header::COOKIE, cookie).send().await.expect("an answer").status() == StatusCode::OK
+    };
+    let form = format!("email=ada%40example.org&password={}", encoded(PASSWORD));
+    let post = by_https(site.stranger().client.post(format!("{}/sign-in", site.base)));
+    let post = post.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+    let set = text_header(&post.send().await.expect("an answer"), header::SET_COOKIE);
+    assert!(set.starts_with("__Host-tincture_session=") && set.contains("; Path=/;"), "{set}");
+    assert!(set.contains("; Secure") && set.contains("HttpOnly") && !set.contains("Domain"), "{set}");
+    let prefixed = set.split(';').next().expect("a pair").to_owned();
+    assert!(opens(&site, &prefixed).await);
+    assert!(!opens(&site, &plain).await, "anybody may have set it");
+
+    // Who was signed in before the lab was upgraded stays so for as long as that lasts; the new name goes before the old.
+    let now = chrono::Utc::now();
+    for (until, counts) in [(now + chrono::TimeDelta::hours(1), true), (now - chrono::TimeDelta::hours(1), false)] {
+        site.state = site.state.clone().with_plain_cookies_until(Some(until));
+        site.serve().await;
+        assert_eq!(opens(&site, &plain).await, counts);
+        assert!(opens(&site, &format!("tincture_session=forged; {prefixed}")).await);
+    }
+    let out = by_https(site.stranger().client.post(format!("{}/sign-out", site.base)));
+    let out = out.header(header::COOKIE, &prefixed).send().await.expect("an answer");
+    assert!(text_header(&out, header::SET_COOKIE).starts_with("__Host-tincture_session=; Path=/; Max-Age=0"));
+    assert!(!opens(&site, &prefixed).await);
+}
+
+#[tokio::test]
 async fn the_activity_log_is_searched_and_given_out_by_administrators() {
     let site = Site::open().await;
     let root = site.signed_in("root@example.org", Role::Admin, 0).await;
@@ -1343,6 +1376,20 @@ async fn the_activity_log_is_searched_and_given_out_by_administrators() {
         let page = answer.text().await.expect("text");
         assert!(page.contains(said) && page.contains("Nothing was searched for."), "{page}");
     }
+
+    // What has a name is called by it, and what hasn't is told apart.
+    let robot = site.state.store.robots().await.expect("robots")[0].clone();
+    let unknown = uuid::Uuid::now_v7();
+    let users: Vec<_> = (0..7).map(|_| ada_id).collect();
+    let details = serde_json::json!({ "robot_id": robot.id, "users": users, "session": unknown });
+    let line = store::NewActivity { user_id: None, action: "named", details, ip_address: None };
+    site.state.store.log_activity(line).await.expect("a line");
+    let page = root.page("/audit?what=named").await;
+    let link = format!("robot <a href=\"/robots/{0}\" title=\"{1}\">{0}</a>", robot.name, robot.id);
+    assert!(page.contains(&link), "{link}: {page}");
+    assert!(page.matches(">ada@example.org</a>").count() == 5 && page.contains("and 2 more"), "{page}");
+    let end = &unknown.simple().to_string()[24..];
+    assert!(page.contains(&format!("session <span class=\"mono\" title=\"{unknown}\">…{end}</span>")), "{page}");
 
     // Older ones are on the next page, whatever is searched for.
     for _ in 0..60 {

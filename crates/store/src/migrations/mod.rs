@@ -13,6 +13,7 @@ use crate::{
     error::{Result, SchemaError},
     sql::{now, sql},
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::HEXLOWER;
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use sha2::{Digest, Sha256};
@@ -60,6 +61,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0021_second_step", include_str!("0021_second_step.sql")),
     expand("0023_robot_records", include_str!("0023_robot_records.sql")),
     expand("0026_wells", include_str!("0026_wells.sql")),
+    expand("0027_sign_in", include_str!("0027_sign_in.sql")),
     expand("0028_prefect", include_str!("0028_prefect.sql")),
 ];
 
@@ -130,6 +132,18 @@ impl Store {
     /// `Schema`, whose text says what to do.
     pub async fn check_schema(&self) -> Result<()> {
         check_current(&applied(self.writer(), self.backend()).await?)
+    }
+
+    /// When a database that had been used before came to this step; nothing of one that began with it.
+    ///
+    /// # Errors
+    /// Those of any read: see [`StoreError`](crate::StoreError).
+    pub async fn upgraded_to(&self, step: &str) -> Result<Option<DateTime<Utc>>> {
+        let text =
+            "SELECT applied_at, (SELECT MIN(applied_at) FROM migrations) AS began FROM migrations WHERE name = $1";
+        let Some(row) = sql!(text, step).one(self.reader()).await? else { return Ok(None) };
+        let (at, began): (DateTime<Utc>, DateTime<Utc>) = (row.get("applied_at")?, row.get("began")?);
+        Ok((at - began > TimeDelta::hours(1)).then_some(at))
     }
 
     /// Whether it had to run.

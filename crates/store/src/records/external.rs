@@ -2,7 +2,7 @@
 
 use super::{Session, User};
 use chrono::{DateTime, Utc};
-use domain::{Role, ServiceKind, ServiceTokenId, SessionId, UserId};
+use domain::{Placement, Role, ServiceKind, ServiceTokenId, SessionId, UserId};
 use std::{fmt, net::IpAddr};
 
 /// Somebody whom a provider of identity vouches for, and the session to begin. Its `Debug` shows neither address nor hash.
@@ -18,6 +18,8 @@ pub struct ExternalSignIn {
     pub role: Role,
     /// Wells, 0 or more.
     pub quota: i32,
+    /// Where they are to be in each group that the provider's claims decide about.
+    pub groups: Vec<Placement>,
     /// Hash of what may be shown once, and until when it would be believed.
     pub once: (String, DateTime<Utc>),
     pub session: SessionId,

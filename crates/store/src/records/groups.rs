@@ -55,6 +55,8 @@ pub struct Member {
     pub quota_remaining: i32,
     pub disabled: bool,
     pub joined_at: DateTime<Utc>,
+    /// A provider of identity put them there, and takes them out again.
+    pub by_provider: bool,
 }
 
 /// A group that somebody is in, with what is left there of its allowance.

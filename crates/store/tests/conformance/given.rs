@@ -67,6 +67,7 @@ pub fn external(subject: &str, role: Role, quota: i32) -> ExternalSignIn {
         unknown: Unknown { is_welcome: true, takes_over: true },
         role,
         quota,
+        groups: Vec::new(),
         once: (format!("once {session}"), in_an_hour()),
         session,
         refresh_hash: format!("hash {session}"),

@@ -3,6 +3,7 @@
 use crate::{given::*, opening::at_schema};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::*;
+use serde_json::json;
 use std::collections::HashSet;
 use store::{testing::TestDatabase, *};
 use tokio::task::JoinSet;
@@ -350,4 +351,116 @@ pub async fn people_of_before_keep_what_they_had(database: TestDatabase) {
     assert_eq!((parts.total, parts.own, parts.memberships[0].left), (20, 7, 13));
     store.refill_group(class.id, &act("group_refilled")).await.expect("refilled");
     assert_eq!(quota(&store, ada).await, 12);
+}
+
+/// What the provider says at the next sign-in.
+async fn comes_as(store: &Store, places: &[(&str, Option<Standing>)]) -> User {
+    let place = |&(group, standing): &(&str, Option<Standing>)| Placement { group: group.to_owned(), standing };
+    let groups = places.iter().map(place).collect();
+    match store.sign_in_external(&ExternalSignIn { groups, ..external("ada", Role::Student, 10) }).await {
+        Ok(Admission::SignedIn(user, _)) => user,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn claims_put_people_into_groups_and_take_them_out_again(database: TestDatabase) {
+    let store = &database.store;
+    let (member, teacher) = (Some(Standing::Member), Some(Standing::Teacher));
+    let colour = group(store, "Colour 101", 48, 0).await.id;
+    let dyes = group(store, "Dyes", 5, 0).await.id;
+    let places = async |user: UserId| {
+        let parts = store.quota_parts(user).await.expect("parts");
+        let place = |of: Membership| (of.group.id, of.standing, of.left);
+        let mut places: Vec<_> = parts.memberships.into_iter().map(place).collect();
+        places.sort_by_key(|place| place.0);
+        places
+    };
+
+    // A name in any case; one that isn't there keeps nobody out.
+    let ada = comes_as(store, &[("colour 101", member), ("Gone", member), ("Dyes", None)]).await;
+    assert_eq!(ada.quota_remaining, 58, "as it is after");
+    assert_eq!(places(ada.id).await, [(colour, Standing::Member, 48)]);
+    let log = async || store.activity(None, None, 50).await.expect("the log").data;
+    let count = async |action: &str| log().await.iter().filter(|line| line.action == action).count();
+    let joined = log().await.into_iter().find(|line| line.action == "group_joined").expect("a line");
+    assert_eq!((&joined.details["via"], &joined.details["group"]), (&json!("https://id.example.org"), &json!(colour)));
+    assert!(store.members(colour, None, 10).await.expect("members").data[0].by_provider);
+
+    // The same again changes nothing and says nothing.
+    comes_as(store, &[("Colour 101", member), ("Dyes", None)]).await;
+    assert_eq!((count("group_joined").await, count("group_left").await), (1, 0));
+
+    // Into another standing, another group, and out; what is left of an allowance stays behind.
+    let ada = comes_as(store, &[("Colour 101", teacher), ("Dyes", member)]).await;
+    assert_eq!((ada.quota_remaining, ada.teaches), (15, true));
+    assert_eq!(places(ada.id).await, [(colour, Standing::Teacher, 0), (dyes, Standing::Member, 5)]);
+    let ada = comes_as(store, &[("Colour 101", None), ("Dyes", None)]).await;
+    assert_eq!((ada.quota_remaining, ada.teaches, places(ada.id).await), (10, false, Vec::new()));
+    assert_eq!((count("group_joined").await, count("group_left").await), (3, 2));
+    let causes = store.quota_changes(ada.id, 50).await.expect("the history");
+    assert!(
+        causes.iter().any(|change| change.cause == QuotaCause::Left && change.group_id == Some(dyes)),
+        "{causes:?}"
+    );
+
+    // Where somebody put them by hand they stay, as what they were made; so does who is in a group that no rule is about.
+    store.add_to_group(colour, &[ada.id], Standing::Teacher, &act("group_joined")).await.expect("by hand");
+    comes_as(store, &[("Colour 101", member)]).await;
+    comes_as(store, &[("Colour 101", None)]).await;
+    comes_as(store, &[("Dyes", member)]).await;
+    comes_as(store, &[]).await;
+    assert_eq!(places(ada.id).await, [(colour, Standing::Teacher, 0), (dyes, Standing::Member, 5)]);
+    // … and one whom somebody took out is back at the next sign-in.
+    store.remove_from_group(dyes, ada.id, &act("group_left")).await.expect("by hand");
+    comes_as(store, &[("Dyes", member)]).await;
+    assert_eq!(places(ada.id).await.len(), 2);
+
+    // A full lab of groups keeps nobody out of the lab.
+    for n in 0..20 {
+        let group = group(store, &format!("More {n}"), 1, 0).await;
+        let _ = store.add_to_group(group.id, &[ada.id], Standing::Member, &act("group_joined")).await;
+    }
+    let full = places(ada.id).await;
+    comes_as(store, &[("More 19", member)]).await;
+    assert_eq!(places(ada.id).await, full);
+    // Nor does what another provider says touch what this one did.
+    let other = ExternalSignIn {
+        issuer: "https://other.example.org".to_owned(),
+        groups: vec![Placement { group: "Dyes".to_owned(), standing: None }],
+        ..external("ada", Role::Student, 10)
+    };
+    store.sign_in_external(&other).await.expect("signed in");
+    assert_eq!(places(ada.id).await, full);
+}
+
+/// A database as it was before this step, with somebody in a group.
+pub async fn whoever_was_in_a_group_before_claims_decided_was_put_there_by_hand(database: TestDatabase) {
+    let (store, _directory) = at_schema(&database, 21).await;
+    let (id, at) = match store.backend() {
+        Backend::Sqlite => ("x'01900000000070008000000000000001'", "'2026-01-01T00:00:00+00:00'"),
+        Backend::Postgres => {
+            ("CAST('01900000-0000-7000-8000-000000000001' AS uuid)", "CAST('2026-01-01' AS timestamptz)")
+        }
+    };
+    for old in [
+        format!(
+            "INSERT INTO users (id, email, hashed_password, role, quota_remaining, created_at) VALUES ({id}, 'ada@example.org', 'x', 'student', 7, {at})"
+        ),
+        format!(
+            "INSERT INTO groups (id, name, name_key, allowance, reserve, reserve_left, refill, time_zone, created_at) VALUES ({id}, 'Dyes', 'dyes', 5, 0, 0, 'never', 'UTC', {at})"
+        ),
+        format!(
+            "INSERT INTO group_members (group_id, user_id, standing, left_wells, joined_at) VALUES ({id}, {id}, 'member', 5, {at})"
+        ),
+    ] {
+        store.run_sql(&old).await;
+    }
+    assert_eq!(store.migrate().await.expect("it migrates")[0], "0027_sign_in");
+    store.run_sql(&format!("UPDATE migrations SET applied_at = {at} WHERE name = '0001_accounts'")).await;
+    assert!(store.upgraded_to("0027_sign_in").await.expect("an answer").is_some(), "it was used before");
+    assert_eq!(database.store.upgraded_to("0027_sign_in").await.expect("an answer"), None, "this one is new");
+    comes_as(&store, &[("Dyes", None)]).await;
+    let group = store.group_by_name("dyes").await.expect("an answer").expect("the group").id;
+    let members = store.members(group, None, 5).await.expect("members").data;
+    assert_eq!((members.len(), members[0].by_provider), (1, false));
 }

@@ -23,6 +23,7 @@ mod purge;
 mod queue;
 mod records;
 mod robots;
+mod sign_ins;
 mod turns;
 mod upgrades;
 mod watch;
@@ -65,6 +66,10 @@ on_both! {
         a_key_that_is_replaced_verifies_for_a_while_and_is_forgotten,
         what_has_run_out_is_forgotten_and_the_rest_is_kept,
     }
+    sign_ins {
+        what_processes_add_at_once_is_all_there,
+        a_day_forgets_and_so_does_a_wrong_clock,
+    }
     api_tokens {
         a_token_is_found_by_its_hash_with_its_owner,
         nobody_has_more_than_may_be,
@@ -100,6 +105,8 @@ on_both! {
         old_sessions_are_nobodys_elsewhere,
     }
     groups {
+        claims_put_people_into_groups_and_take_them_out_again,
+        whoever_was_in_a_group_before_claims_decided_was_put_there_by_hand,
         an_allowance_is_whole_once_at_each_time_whichever_process_comes_first,
         a_clock_that_was_ahead_costs_no_refill,
         an_allowance_is_spent_before_ones_own,

@@ -18,12 +18,15 @@ use domain::UserId;
 use request::{AppState, percent_encoded};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::HashMap;
-use store::ActivityFilter;
+use std::collections::{BTreeSet, HashMap};
+use store::{ActivityFilter, Named};
+use uuid::Uuid;
 use views::{ActivityView, people};
 
 /// Lines on a page.
 const PAGE: u32 = 50;
+/// Of a list in a line's details so many are named.
+const MOST_NAMED: usize = 5;
 /// Characters of what is searched for.
 const LONGEST: usize = 254;
 /// What is offered to choose from; the log has more.
@@ -85,7 +88,23 @@ struct Line {
     who: Option<Person>,
     whom: Option<Person>,
     from: Option<String>,
-    details: String,
+    details: Vec<Detail>,
+}
+
+/// Something that is told in no column of its own, like `role operator`.
+struct Detail {
+    label: String,
+    values: Vec<Told>,
+    /// Of a list.
+    more: usize,
+}
+
+struct Told {
+    text: String,
+    /// The page of what it names.
+    page: Option<String>,
+    /// The id, where that isn't what is shown.
+    id: Option<Uuid>,
 }
 
 struct Person {
@@ -218,11 +237,11 @@ async fn page(
         let found = state.store.search_activity(filter, form.after.parse().ok(), PAGE).await?;
         (lines, next) = (found.data.into_iter().map(ActivityView::from).collect(), found.next);
     }
-    let emails = state.store.emails_of(&people(&lines)).await?;
+    let names = state.store.names_of(&named_in(&lines)).await?;
     let (now, query, api) = (Utc::now(), form.query(), form.api_query(filter));
     html(&AuditPage {
         chrome: Chrome::of("Activity log", "users", Visitor::of(&state.store, &me.user).await?),
-        lines: lines.into_iter().map(|line| shown(line, &emails, now)).collect(),
+        lines: lines.into_iter().map(|line| shown(line, &names, now)).collect(),
         usual: USUAL,
         is_search: !query.is_empty(),
         problem,
@@ -235,8 +254,26 @@ async fn page(
     })
 }
 
-fn shown(line: ActivityView, emails: &HashMap<UserId, String>, now: DateTime<Utc>) -> Line {
-    let person = |id: UserId| Person { id, name: emails.get(&id).cloned().unwrap_or_else(|| id.to_string()) };
+/// All ids that these lines show, whatever they are of.
+fn named_in(lines: &[ActivityView]) -> BTreeSet<Uuid> {
+    let of_people = people(lines).into_iter().map(UserId::as_uuid);
+    let values = lines.iter().filter_map(|line| line.details.as_object()).flat_map(|details| details.values());
+    let texts = values.flat_map(|value| shown_of(value).0.iter().filter_map(Value::as_str));
+    of_people.chain(texts.filter_map(|text| text.parse().ok())).collect()
+}
+
+/// The values themselves, as far as they are shown, and how many more there are.
+fn shown_of(value: &Value) -> (&[Value], usize) {
+    let all = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    let shown = all.len().min(MOST_NAMED);
+    (&all[..shown], all.len() - shown)
+}
+
+fn shown(line: ActivityView, names: &HashMap<Uuid, Named>, now: DateTime<Utc>) -> Line {
+    let person = |id: UserId| match names.get(&id.as_uuid()) {
+        Some(Named::Person(email)) => Person { id, name: email.clone() },
+        _ => Person { id, name: short(id.as_uuid()) },
+    };
     let about = line.about();
     Line {
         number: line.number,
@@ -245,17 +282,40 @@ fn shown(line: ActivityView, emails: &HashMap<UserId, String>, now: DateTime<Utc
         who: line.user_id.map(person),
         whom: about.filter(|about| line.user_id != Some(*about)).map(person),
         from: line.ip_address.map(|address| address.to_string()),
-        details: said(&line.details),
+        details: said(&line.details, names),
     }
 }
 
 /// Like `role operator, via web`: what isn't told in a column of its own.
-fn said(details: &Value) -> String {
-    let Some(fields) = details.as_object() else { return String::new() };
+fn said(details: &Value, names: &HashMap<Uuid, Named>) -> Vec<Detail> {
+    let Some(fields) = details.as_object() else { return Vec::new() };
     let told = fields.iter().filter(|(key, value)| *key != "user" && !value.is_null());
-    let told = told.map(|(key, value)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        format!("{} {value}", key.replace('_', " "))
-    });
-    told.collect::<Vec<_>>().join(", ")
+    let detail = |(key, value): (&String, &Value)| {
+        let (values, more) = shown_of(value);
+        let label = key.trim_end_matches("_id").replace('_', " ");
+        Detail { label, values: values.iter().map(|value| told_of(value, names)).collect(), more }
+    };
+    told.map(detail).collect()
+}
+
+fn told_of(value: &Value, names: &HashMap<Uuid, Named>) -> Told {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let Ok(id) = text.parse::<Uuid>() else { return Told { text, page: None, id: None } };
+    let (text, page) = match names.get(&id) {
+        Some(Named::Person(email)) => (email.clone(), Some(format!("/users/{id}"))),
+        Some(Named::Group(name)) => (name.clone(), Some(format!("/groups/{id}"))),
+        Some(Named::Robot(name)) => (name.clone(), Some(format!("/robots/{}", percent_encoded(name)))),
+        Some(Named::RemovedRobot(name)) => (name.clone(), None),
+        Some(Named::Experiment(name)) => {
+            (name.clone().unwrap_or_else(|| short(id)), Some(format!("/experiments/{id}")))
+        }
+        None => (short(id), None),
+    };
+    Told { text, page, id: Some(id) }
+}
+
+/// What tells one id from others at a glance: its end, for it begins with the time.
+fn short(id: Uuid) -> String {
+    let text = id.simple().to_string();
+    format!("…{}", &text[text.len() - 8..])
 }

@@ -9,13 +9,13 @@ use crate::{
     session,
 };
 use askama::Template;
-use auth::{AuthError, CookieSession, PENDING_COOKIE, PasskeyAnswer, PendingSignIn, Shown, Ways};
+use auth::{AuthError, CookieSession, PasskeyAnswer, PendingSignIn, Shown, Ways};
 use axum::{
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
-use request::{AppState, ClientIp, percent_encoded};
+use request::{AppState, ClientIp, cookies::PENDING, percent_encoded};
 use serde::Deserialize;
 
 #[derive(Template)]
@@ -51,7 +51,7 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let next = wish.next.as_deref().and_then(|next| state.onward.accept(next)).map(str::to_owned);
-    let Some(pending) = request::cookie(&headers, PENDING_COOKIE) else { return Ok(again(next.as_deref())) };
+    let Some(pending) = PENDING.read(&state, &headers) else { return Ok(again(next.as_deref())) };
     match state.auth.pending(pending).await {
         Ok(ways) => page(ways, next, None),
         Err(AuthError::SignInOver | AuthError::Forged | AuthError::Missing) => Ok(again(next.as_deref())),
@@ -66,7 +66,7 @@ pub async fn submit(
     fields: Fields,
 ) -> Result<Response, PageError> {
     let next = state.onward.accept(fields.get("next")).map(str::to_owned);
-    let Some(pending) = request::cookie(&headers, PENDING_COOKIE) else { return Ok(again(next.as_deref())) };
+    let Some(pending) = PENDING.read(&state, &headers) else { return Ok(again(next.as_deref())) };
     let shown = match answer(&fields) {
         Some(answer) => Shown::Passkey(answer),
         None if fields.get("code").trim().is_empty() => {

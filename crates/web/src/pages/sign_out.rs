@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
 };
-use request::{AppState, ClientIp};
+use request::{AppState, ClientIp, cookies::SESSION};
 
 /// Whoever has the browser next finds nothing of what was seen.
 const FORGET: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\"");
@@ -17,7 +17,7 @@ pub async fn submit(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let mut way = "/";
-    if let Some(token) = request::session_cookie(&headers) {
+    if let Some(token) = SESSION.read(&state, &headers) {
         // Where they came from, they still are signed in.
         if state.single_sign_on.is_some() && state.auth.came_from_provider(token).await? {
             way = "/auth/oidc/signed-out";

@@ -171,12 +171,12 @@ async fn admit(
             return Err(Why::Oidc(error));
         }
     };
-    let Person { issuer, subject, email, role, quota, session, proved_at, once, next } = person;
+    let Person { issuer, subject, email, role, quota, groups, session, proved_at, once, next } = person;
     // As accounts have it, or none.
     let email = email.and_then(|email| email.parse::<EmailAddress>().ok()).map(|email| email.to_string());
     let config = sso.party.config();
     let unknown = Unknown { is_welcome: config.makes_accounts, takes_over: config.links_accounts };
-    let person = ExternalPerson { issuer, subject, email, unknown, role, quota, session, proved_at, once };
+    let person = ExternalPerson { issuer, subject, email, unknown, role, quota, groups, session, proved_at, once };
     let started = state.auth.sign_in_external(person, ip).await;
     match started {
         Ok(started) => {

@@ -28,6 +28,7 @@ async fn site(provider: &FakeProvider, change: impl FnOnce(Config) -> Config) ->
         label: "Example <University>".to_owned(),
         public_url: LAB.to_owned(),
         rules: "groups staff = operator 480; groups class = student 96".parse().expect("rules"),
+        group_rules: oidc::GroupRules::default(),
         email_domains: Vec::new(),
         makes_accounts: true,
         links_accounts: false,

@@ -1,0 +1,2 @@
+# refused: Missing required argument
+resource "google_sql_database" "a" { name = "a" }

@@ -1,0 +1,6 @@
+# refused: Too many settings blocks
+resource "google_sql_database_instance" "a" {
+  database_version = "POSTGRES_15"
+  settings { tier = "db-custom-1-3840" }
+  settings { tier = "db-custom-1-3840" }
+}

@@ -1,0 +1,5 @@
+# refused: Unsupported block type
+resource "google_compute_network" "a" {
+  name = "a"
+  subnets {}
+}
