@@ -220,6 +220,9 @@ prepare_python mail
 step "Opentrons' analyser"
 prepare_python opentrons
 
+step "A Prefect server"
+prepare_python prefect
+
 step "Tests"
 cargo test --locked --workspace --no-run
 prepare_deny

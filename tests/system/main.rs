@@ -20,6 +20,7 @@ mod mail;
 mod moving;
 mod passkeys;
 mod postgres_backup;
+mod prefect;
 mod probes;
 mod process;
 mod proxied;

@@ -184,6 +184,11 @@ impl Lab {
         self.process = Some(process);
     }
 
+    /// More of the environment of the next start, instead of what it was.
+    pub fn set(&mut self, environment: Vec<(&'static str, String)>) {
+        self.environment = environment;
+    }
+
     pub fn kill(&mut self) {
         self.process.take().expect("it runs").kill();
     }

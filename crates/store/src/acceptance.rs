@@ -9,6 +9,7 @@ use crate::{
     error::{Result, StoreError},
     events::NewEvent,
     experiments::dye_list,
+    prefect::MADE_BY_FLOW_RUN,
     records::*,
     rows::{Columns, GivenRow, Kind, given},
     sql::{Row, Sql, json, now, sql},
@@ -465,10 +466,10 @@ fn key_row(asked: &NewExperiment, at: DateTime<Utc>) -> Option<GivenRow> {
 }
 
 fn creation(asked: &NewExperiment) -> NewActivity {
-    NewActivity {
-        user_id: Some(asked.user_id),
-        action: "experiment_created",
-        details: json!({ "experiment_id": asked.id, "wells": asked.wells.len() }),
-        ip_address: asked.ip_address,
+    let mut details = json!({ "experiment_id": asked.id, "wells": asked.wells.len() });
+    if let Some(flow_run) = asked.metadata.get(MADE_BY_FLOW_RUN) {
+        details["by"] = json!("Prefect");
+        details["flow_run"] = flow_run.clone();
     }
+    NewActivity { user_id: Some(asked.user_id), action: "experiment_created", details, ip_address: asked.ip_address }
 }

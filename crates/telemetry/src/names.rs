@@ -124,6 +124,16 @@ metrics! {
     DOCUMENTS_LAST_RELAYED = "tincture_documents_last_relayed_unixtime", Gauge, "moment", [];
     /// Attempts to send a mail: `sent`, `failed` (it is tried again), `given_up`.
     MAILS = "tincture_mails_total", Counter, "attempts", ["outcome"];
+    /// Questions put to the Prefect server.
+    PREFECT_CALLS = "tincture_prefect_calls_total", Counter, "calls", [];
+    /// Times that talking to the Prefect server had to begin anew.
+    PREFECT_FAILURES = "tincture_prefect_failures_total", Counter, "times", [];
+    /// Experiments of which the Prefect server wasn't told something, once a minute. Absent where this process tells it nothing.
+    PREFECT_WAITING = "tincture_prefect_experiments_waiting", Gauge, "experiments", [];
+    /// When the oldest of them was asked for. 0 while there is none.
+    PREFECT_OLDEST = "tincture_prefect_oldest_unixtime", Gauge, "moment", [];
+    /// When this process and the Prefect server last had nothing to tell each other.
+    PREFECT_LAST_TOLD = "tincture_prefect_last_told_unixtime", Gauge, "moment", [];
     /// Lines of the activity log that were ever sealed, where this process last sealed some.
     ACTIVITY_SEALED = "tincture_activity_sealed_lines", Gauge, "lines", [];
     /// When this process last left nothing unsealed in the activity log. Absent where it doesn't seal.

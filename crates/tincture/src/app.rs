@@ -33,6 +33,7 @@ pub struct App {
     tasks: Tasks,
     limits: http::Limits,
     mailer: Mailer,
+    prefect: Option<prefect::Config>,
     /// Only when the first administrator has just been made without a given password.
     pub way_in: Option<WayIn>,
 }
@@ -63,6 +64,7 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let auth = auth.with_account_policy(settings.account_policy())?;
     let site = settings.site();
     let mailer = settings.mailer(site.clone())?;
+    let prefect = settings.prefect()?;
     let limits = settings.limits()?;
     // Last of all that may fail: nobody would ever be shown the password.
     let given = settings.admin_password.as_ref().map(|password| Password::from(password.expose()));
@@ -87,7 +89,7 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     let api = ApiState::new(state.clone()).with_scrape_tokens(settings.scrape_tokens()).with_tasks(tasks.clone());
     let router = api::router(api.clone()).merge(pages);
     let backups = Schedule::of(settings);
-    Ok(App { state, api, rotate_keys: settings.rotate_keys, backups, router, tasks, limits, mailer, way_in })
+    Ok(App { state, api, rotate_keys: settings.rotate_keys, backups, router, tasks, limits, mailer, prefect, way_in })
 }
 
 /// Says of which groups there are none that a rule puts people into.
@@ -122,6 +124,9 @@ impl App {
         state.documents.relay(state.retention.documents, &self.tasks);
         mail::relay(self.mailer, state.store.clone(), state.auth.clone(), &self.tasks);
         sealing::run(state.store.clone(), &self.tasks);
+        if let Some(config) = self.prefect {
+            prefect::run(config, state.lab.clone(), state.store.clone(), &self.tasks);
+        }
         if let Every::Period(age) = self.rotate_keys {
             housekeeping::rotate_keys(state.auth.keys().clone(), age, &self.tasks);
         }

@@ -4,6 +4,7 @@
 //! unknown key is an error that names it, since a misspelt setting that is silently ignored costs an afternoon.
 
 mod accounts;
+mod prefect;
 
 use crate::{
     descriptors,
@@ -151,6 +152,24 @@ pub const KEYS: &[Key] = &[
     key("mqtt_ca", "", "PEM file of the CA that signed the brokers' certificates, instead of those the machine trusts"),
     key("speed", "", "of the virtual OT-2, 1 is real: 20 for `up`, 1 for `emulator`"),
     key("seed", "", "makes the virtual lab's noise repeatable"),
+    key(
+        "workflow_engine",
+        "\"embedded\"",
+        "`prefect` where a Prefect server shows, schedules and steers experiments; `embedded` needs none",
+    ),
+    key(
+        "prefect_url",
+        "",
+        "of Prefect's API, like http://127.0.0.1:4200/api; needed with workflow_engine = \"prefect\"",
+    ),
+    key("prefect_api_key", "", "this lab's key there, for Prefect Cloud"),
+    key("prefect_auth", "", "user:password there, for a server of one's own that asks for it"),
+    key("prefect_pool", "\"tincture\"", "name of the lab's pool and deployment there; a robot's pool adds its name"),
+    key(
+        "prefect_people",
+        "",
+        "addresses of the accounts that runs made there may belong to, with spaces between; the first where a run names nobody, nobody's when not set",
+    ),
     key("queue_limit", "20000", "most experiments that wait at once, 1-100000; more are refused"),
     key("lease_seconds", "15", "after so long a silent worker loses its robots to another, 1-600"),
     key("patience", "1", "share of the usual waits for devices, 0.01-10; less than 1 only for fast virtual ones"),
@@ -272,6 +291,13 @@ pub struct Settings {
     /// Times as fast as a real OT-2; the default depends on the command.
     pub speed: Option<f64>,
     pub seed: Option<u64>,
+    pub workflow_engine: Engine,
+    pub prefect_url: Option<String>,
+    pub prefect_api_key: Option<Secret>,
+    /// `user:password`
+    pub prefect_auth: Option<Secret>,
+    pub prefect_pool: String,
+    pub prefect_people: Option<String>,
     pub queue_limit: u32,
     pub lease_seconds: u16,
     /// Times the usual waits for robots and sensors.
@@ -305,6 +331,14 @@ pub struct Settings {
     /// Directives of `tracing-subscriber`'s `EnvFilter`.
     pub log: String,
     pub log_format: LogFormat,
+}
+
+/// What shows and schedules experiments. Robots are driven by this program in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    Embedded,
+    Prefect,
 }
 
 /// How long something is kept.
@@ -760,6 +794,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
         bail!("token_days is {}, it must be between 1 and 3650", settings.token_days);
     }
     accounts::check(settings)?;
+    prefect::check(settings)?;
     settings.sensor_on()?;
     if settings.mqtt_password.is_some() && settings.mqtt_user.is_none() {
         bail!("mqtt_password is set, but not mqtt_user, whose password it is");
@@ -895,9 +930,13 @@ fn shown(name: &str, value: Value) -> String {
     }
     let text = value.into_string().unwrap_or_default();
     match name {
-        "admin_password" | "mqtt_password" | "metrics_token" | "service_metrics_token" | "oidc_client_secret" => {
-            quoted("****")
-        }
+        "admin_password"
+        | "mqtt_password"
+        | "metrics_token"
+        | "service_metrics_token"
+        | "oidc_client_secret"
+        | "prefect_api_key"
+        | "prefect_auth" => quoted("****"),
         "database_url" | "database_direct_url" | "database_replica_url" | "documents_url" | "smtp_url" => {
             quoted(&mask_url(&text))
         }

@@ -101,6 +101,7 @@ impl Lab {
             priority: if Permission::Prioritise.is_given_to(by.role) { experiment.priority } else { USUAL_PRIORITY },
             retry_of: Some(experiment.id),
             gives_back: again.free.iter().map(|well| well.id).collect(),
+            flow_run: None,
         };
         // The new experiment is logged as its owner's; an operator's address isn't theirs.
         let owners_ip = ip.filter(|_| by.id == experiment.user_id);

@@ -62,6 +62,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     expand("0023_robot_records", include_str!("0023_robot_records.sql")),
     expand("0026_wells", include_str!("0026_wells.sql")),
     expand("0027_sign_in", include_str!("0027_sign_in.sql")),
+    expand("0028_prefect", include_str!("0028_prefect.sql")),
 ];
 
 /// Remembers which steps ran, and is no step's.

@@ -9,6 +9,7 @@ mod groups;
 mod journal;
 mod leases;
 mod people;
+mod prefect;
 mod robots;
 
 pub use accounts::*;
@@ -20,6 +21,7 @@ pub use groups::*;
 pub use journal::*;
 pub use leases::NamedLease;
 pub use people::*;
+pub use prefect::*;
 pub use robots::*;
 
 use domain::ExperimentId;

@@ -18,6 +18,7 @@ mod notices;
 mod opening;
 mod outages;
 mod person;
+mod prefect;
 mod purge;
 mod queue;
 mod records;
@@ -188,6 +189,11 @@ on_both! {
         a_log_of_an_older_release_is_sealed_as_it_is,
         a_line_is_found_by_who_what_whom_when_and_text,
         a_search_looks_at_so_much_and_says_where_to_go_on,
+    }
+    prefect {
+        an_experiment_is_noted_once_and_told_of_until_it_is_over,
+        an_experiment_that_a_run_made_is_that_run,
+        what_robot_and_pool_agreed_on_is_kept,
     }
     purge {
         an_ended_experiment_keeps_wells_and_results_and_nothing_else,

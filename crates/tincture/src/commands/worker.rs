@@ -6,10 +6,11 @@ use api::Health;
 use std::{
     io::{self, Write},
     net::SocketAddr,
+    sync::Arc,
 };
 use store::Store;
 use tasks::Tasks;
-use workflow::WorkerConfig;
+use workflow::{Lab, WorkerConfig};
 
 pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
@@ -29,6 +30,10 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
     documents.relay(settings.retention().documents, &tasks);
     // A lab where nobody serves at the moment seals its log, too.
     sealing::run(store.clone(), &tasks);
+    if let Some(prefect) = settings.prefect()? {
+        let lab = Lab::new(store.clone()).reaching(Arc::new(settings.network()));
+        prefect::run(prefect, lab, store.clone(), &tasks);
+    }
     let config = WorkerConfig { robots, ..settings.worker() };
     let work = workflow::run_worker(store.clone(), config, tasks.clone());
     match listener {

@@ -13,7 +13,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive};
 use store::{
-    Acceptance, ExperimentDetail, IdempotencyKey, NewActivity, NewExperiment, NewWell, Robot, StoreError, User,
+    Acceptance, ExperimentDetail, IdempotencyKey, MADE_BY_FLOW_RUN, NewActivity, NewExperiment, NewWell, Robot,
+    StoreError, User,
 };
 
 /// The most wells of one experiment: a plate.
@@ -124,7 +125,33 @@ impl Lab {
         idempotency: Option<String>,
         ip: Option<IpAddr>,
     ) -> Result<Accepted, SubmitError> {
-        let order = Order { owner: user.id, request, priority, retry_of: None, gives_back: Vec::new() };
+        let order = Order::of(user.id, request, priority);
+        self.submit_order(user, order, idempotency, ip).await
+    }
+
+    /// The same for a run that was made on a Prefect server, which has this id there. However often it is asked for, one
+    /// experiment comes of it.
+    ///
+    /// # Errors
+    /// As [`Lab::submit`].
+    #[boxed]
+    pub async fn submit_flow_run(
+        &self,
+        user: &User,
+        request: ExperimentRequest,
+        flow_run: &str,
+    ) -> Result<Accepted, SubmitError> {
+        let order = Order { flow_run: Some(flow_run.to_owned()), ..Order::of(user.id, request, USUAL_PRIORITY) };
+        self.submit_order(user, order, Some(format!("prefect flow run {flow_run}")), None).await
+    }
+
+    async fn submit_order(
+        &self,
+        user: &User,
+        order: Order,
+        idempotency: Option<String>,
+        ip: Option<IpAddr>,
+    ) -> Result<Accepted, SubmitError> {
         let key = order.key(idempotency);
         // Before anything is checked: what was accepted then is answered as it was, whatever deck or role is now.
         if let Some(key) = &key
@@ -132,7 +159,7 @@ impl Lab {
         {
             return self.replayed(earlier, order.request.wells.len()).await;
         }
-        check_priority(user, priority)?;
+        check_priority(user, order.priority)?;
         self.accept(ExperimentId::new(), order, key, ip, None).await
     }
 
@@ -152,6 +179,9 @@ impl Lab {
         let mut metadata = order.retry_of.map_or_else(|| json!({}), |failed| json!({ "retry_of": failed }));
         if order.request.handling != Handling::default() {
             metadata[Handling::KEPT_AS] = json!(order.request.handling);
+        }
+        if let Some(flow_run) = order.flow_run {
+            metadata[MADE_BY_FLOW_RUN] = json!(flow_run);
         }
         let targets = order.request.wells.iter().map(|well| well.target);
         let wells = recipes.into_iter().zip(targets).map(|(recipe, target)| NewWell::of(recipe, target)).collect();
@@ -209,9 +239,17 @@ pub(crate) struct Order {
     /// Doubtful wells, whose quota is given back for this; as many of the last wells asked for make up for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gives_back: Vec<WellId>,
+    /// The run of a Prefect server that asks for it.
+    #[serde(skip)]
+    pub flow_run: Option<String>,
 }
 
 impl Order {
+    /// What somebody asks for by themselves.
+    pub(crate) const fn of(owner: UserId, request: ExperimentRequest, priority: i16) -> Self {
+        Self { owner, request, priority, retry_of: None, gives_back: Vec::new(), flow_run: None }
+    }
+
     /// Under which it is known when it comes again.
     pub(crate) fn key(&self, key: Option<String>) -> Option<IdempotencyKey> {
         key.map(|key| IdempotencyKey { key, request_hash: self.fingerprint() })
@@ -467,7 +505,7 @@ mod tests {
             serde_json::from_str(r#"{"wells":[{"volumes":{"blue":60,"red":60}}]}"#).expect("json");
         let order = |request: &ExperimentRequest, priority| {
             let request = request.clone();
-            Order { owner: UserId::new(), request, priority, retry_of: None, gives_back: Vec::new() }.fingerprint()
+            Order::of(UserId::new(), request, priority).fingerprint()
         };
         assert_eq!(order(&one, 0), order(&two, 0));
         assert_ne!(order(&one, 0), order(&request(&[&[("red", 61.0), ("blue", 60.0)]]), 0));
