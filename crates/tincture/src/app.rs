@@ -50,7 +50,8 @@ pub struct WayIn {
 pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::Result<App> {
     telemetry::install_metrics()?;
     let documents = database::documents(settings, &store)?;
-    let auth = auth::Service::new(store.clone()).await.context("sign-in can't be set up")?;
+    let auth = async || auth::Service::new(store.clone()).await.context("sign-in can't be set up");
+    let auth = database::patiently(auth).await?;
     let required = settings.second_factor_required.clone().map(|roles| roles.0).unwrap_or_default();
     let auth = auth.with_relying_party(settings.relying_party()).with_second_factor_required(required);
     let auth = auth.with_longest_token_days(settings.token_days).with_passwords(match settings.passwords {
@@ -59,7 +60,7 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
     });
     let provider = settings.provider()?.map(RelyingParty::new).transpose()?.map(SingleSignOn::new);
     if let Some(provider) = &provider {
-        miss_groups(&store, provider.party.config()).await?;
+        database::patiently(async || miss_groups(&store, provider.party.config()).await).await?;
     }
     let auth = auth.with_account_policy(settings.account_policy())?;
     let site = settings.site();
@@ -82,7 +83,7 @@ pub async fn build(settings: &Settings, store: Store, tasks: Tasks) -> anyhow::R
         Some(provider) => state.with_single_sign_on(provider),
         None => state,
     };
-    let upgraded = state.store.upgraded_to(COOKIES_RENAMED).await?;
+    let upgraded = database::patiently(async || Ok(state.store.upgraded_to(COOKIES_RENAMED).await?)).await?;
     let state = state.with_plain_cookies_until(upgraded.map(|at| at + SESSION_LIFE));
     let state = if settings.behind_proxy { state.behind_proxy() } else { state };
     let pages = web::router(state.clone());

@@ -2,15 +2,19 @@
 
 use crate::settings::Settings;
 use anyhow::Context;
+use auth::AuthError;
 use documents::{Address, Documents};
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use store::{Durability, Integrity, Options, Store, StoreError, Survives};
 
 /// How long a start may look for damage. Enough for about 2 GB; a larger file is looked at in part.
 const LOOK_FOR_DAMAGE: Duration = Duration::from_secs(5);
+/// How long a start waits for a database that was there and is away. A failover takes less (docs/failover.md).
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Opens the one that is there: makes nothing and changes nothing.
 ///
@@ -18,8 +22,32 @@ const LOOK_FOR_DAMAGE: Duration = Duration::from_secs(5);
 /// It isn't there, can't be reached, or its schema isn't one that this release runs on.
 pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
     let store = open_any(settings).await?;
-    store.check_schema().await?;
+    patiently(async || Ok(store.check_schema().await?)).await?;
     Ok(store)
+}
+
+/// What a start asks of a database that did answer, and asks again while it is away: a failover, or a connection that was cut, in
+/// just that moment is no reason to end. Only for what may be asked twice.
+///
+/// # Errors
+/// Those of `ask`; of an outage when it lasts.
+pub async fn patiently<T>(ask: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Err(error) if is_outage(&error) && Instant::now() < deadline => {
+                tracing::warn!(error = format!("{error:#}"), "the database is away; the start goes on when it is back");
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_outage(error: &anyhow::Error) -> bool {
+    let of_store = |cause: &StoreError| cause.is_passing();
+    let of_auth = |cause: &AuthError| matches!(cause, AuthError::Store(cause) if cause.is_passing());
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(of_store) || cause.downcast_ref().is_some_and(of_auth))
 }
 
 /// Opens the one that is there, whatever its schema.
@@ -45,8 +73,8 @@ pub async fn open_at_once(settings: &Settings, patience: Duration) -> Result<Sto
 /// Those of [`open`]; the file is damaged.
 pub async fn open_to_serve(settings: &Settings) -> anyhow::Result<Store> {
     let store = open(settings).await?;
-    look_for_damage(&store).await?;
-    tell_durability(&store).await?;
+    patiently(async || look_for_damage(&store).await).await?;
+    patiently(async || tell_durability(&store).await).await?;
     Ok(store)
 }
 

@@ -20,7 +20,7 @@ pub async fn run(settings: &Settings, robots: &[String]) -> anyhow::Result<()> {
         None => None,
     };
     let store = database::open_to_serve(settings).await?;
-    check_names(&store, robots).await?;
+    database::patiently(async || check_names(&store, robots).await).await?;
     let robots = (!robots.is_empty()).then(|| robots.to_vec());
     tracing::info!(robots = ?robots, "driving");
     let limits = settings.limits()?;
