@@ -592,9 +592,10 @@ fn journal(case: &Case<'_>, violations: &mut Vec<Violation>) {
     }
     for (id, acts) in &case.by_key {
         let Some((robot, act)) = acts.first() else { continue };
-        // What a promoted server lacks is a doubt in the journal, unless the deck it was done on was given up as a whole.
+        // What a promoted server lacks is a doubt in the journal, unless the deck is as it was (a reading, a homing) or was given up
+        // as a whole.
         let may_lack = case.evidence.may_lose_commits
-            && (!moves_something(&act.entry.event) || is_renewed_after(case, *robot, act.entry));
+            && (!act.entry.event.changes_deck() || is_renewed_after(case, *robot, act.entry));
         if !case.is_intended(*id, &act.entry.event) && !may_lack {
             let robot = case.robots.get(robot).map_or("?", |robot| &robot.name);
             broken(format!("something happened on {robot} that nobody had intended: {}", told(act.entry)));
