@@ -1,17 +1,1 @@
-terraform {
-  required_version = ">= 1.11"
-  required_providers {
-    google = {
-      source  = "hashicorp/google"
-      version = "~> 8.7"
-    }
-    mongodbatlas = {
-      source  = "mongodb/mongodbatlas"
-      version = "~> 1.41"
-    }
-    random = {
-      source  = "hashicorp/random"
-      version = "~> 3.7"
-    }
-  }
-}
+../prod/versions.tf
