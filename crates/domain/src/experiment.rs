@@ -96,6 +96,15 @@ pub enum Granted {
 }
 
 impl Control {
+    /// How the activity log calls it.
+    pub const fn activity(self) -> &'static str {
+        match self {
+            Self::Pause => "experiment_paused",
+            Self::Resume => "experiment_resumed",
+            Self::Cancel => "experiment_cancelled",
+        }
+    }
+
     /// What comes of this wish at an experiment that stands so and of which `asked` is wished already; nothing where it
     /// is refused. A wish to cancel can't be taken back.
     pub const fn granted(self, status: ExperimentStatus, asked: Option<Self>) -> Option<Granted> {

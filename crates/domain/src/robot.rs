@@ -93,6 +93,16 @@ impl RobotCommand {
         }
     }
 
+    /// How the activity log calls it.
+    pub const fn activity(self) -> &'static str {
+        match self {
+            Self::Pause => "robot_paused",
+            Self::Resume => "robot_resumed",
+            Self::Drain => "robot_draining",
+            Self::Stop => "robot_stopped",
+        }
+    }
+
     /// Whether this answers what a robot asks.
     pub const fn answers(self) -> bool {
         matches!(self, Self::Resume)

@@ -142,13 +142,8 @@ impl Desk {
     }
 
     async fn grant(&self, run: &PrefectRun, wish: Control) -> Result<(), DeskError> {
-        let action = match wish {
-            Control::Pause => "experiment_paused",
-            Control::Resume => "experiment_resumed",
-            Control::Cancel => "experiment_cancelled",
-        };
         let details = json!({ "experiment_id": run.experiment, "by": ACTOR, "flow_run": run.flow_run });
-        let activity = NewActivity { user_id: None, action, details, ip_address: None };
+        let activity = NewActivity { user_id: None, action: wish.activity(), details, ip_address: None };
         let outcome = self.store.control(run.experiment, wish, &activity).await?;
         if !matches!(outcome, ControlOutcome::Refused(_)) {
             tracing::info!(experiment = %run.experiment, ?wish, by = ACTOR, "an experiment was told");

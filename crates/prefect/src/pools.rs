@@ -102,14 +102,8 @@ impl Desk {
     }
 
     async fn command(&self, robot: &Robot, command: RobotCommand) -> Result<(), StoreError> {
-        let action = match command {
-            RobotCommand::Pause => "robot_paused",
-            RobotCommand::Resume => "robot_resumed",
-            RobotCommand::Drain => "robot_draining",
-            RobotCommand::Stop => "robot_stopped",
-        };
         let details = json!({ "robot_id": robot.id, "by": ACTOR });
-        let activity = NewActivity { user_id: None, action, details, ip_address: None };
+        let activity = NewActivity { user_id: None, action: command.activity(), details, ip_address: None };
         let mode = self.store.command(robot.id, command, ACTOR, activity).await?;
         tracing::info!(robot = robot.name, ?command, by = ACTOR, %mode, "a robot was told");
         Ok(())

@@ -122,13 +122,7 @@ impl Lab {
         command: RobotCommand,
         ip: Option<IpAddr>,
     ) -> Result<RobotMode, StoreError> {
-        let action = match command {
-            RobotCommand::Pause => "robot_paused",
-            RobotCommand::Resume => "robot_resumed",
-            RobotCommand::Drain => "robot_draining",
-            RobotCommand::Stop => "robot_stopped",
-        };
-        let activity = activity(by, action, json!({ "robot_id": robot }), ip);
+        let activity = activity(by, command.activity(), json!({ "robot_id": robot }), ip);
         let mode = self.store().command(robot, command, &by.email, activity).await?;
         tracing::info!(%robot, ?command, by = %by.id, %mode, "a robot was told");
         Ok(mode)

@@ -115,12 +115,7 @@ impl Lab {
         control: Control,
         ip: Option<IpAddr>,
     ) -> Result<ControlOutcome, StoreError> {
-        let action = match control {
-            Control::Pause => "experiment_paused",
-            Control::Resume => "experiment_resumed",
-            Control::Cancel => "experiment_cancelled",
-        };
-        let details = json!({ "experiment_id": id });
+        let (action, details) = (control.activity(), json!({ "experiment_id": id }));
         let activity = NewActivity { user_id: Some(by.id), action, details, ip_address: ip };
         let outcome = self.store.control(id, control, &activity).await?;
         if !matches!(outcome, ControlOutcome::Refused(_)) {
