@@ -11,13 +11,9 @@
 
 use crate::mongo::{LONGEST_WRITE, Mongo, MongoError};
 use chrono::{TimeDelta, Utc};
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
-use store::{NamedLease, Outgoing, Signal, Store, StoreError};
-use tasks::{Ended, Failure, Lease, Pauses, Renewal, Task, Tasks, Turn, under_lease};
+use std::{collections::BTreeMap, time::Duration};
+use store::{HeldLease, Outgoing, Signal, Store, StoreError};
+use tasks::{Ended, Failure, Pauses, Task, Tasks, Turn, under_lease};
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::{Instant, sleep},
@@ -78,9 +74,8 @@ struct Relay {
 
 impl Task for Relay {
     async fn turn(&mut self, stop: &CancellationToken) -> Result<Turn, String> {
-        let claimed = self.store.claim_named(NAME, &self.holder, LEASE).await.map_err(|error| error.to_string())?;
-        let Some(lease) = claimed else { return Ok(Turn::After(BETWEEN_CLAIMS)) };
-        let held = Held { store: self.store.clone(), lease, since: Mutex::new(Instant::now()) };
+        let claimed = self.store.hold_named(NAME, &self.holder, LEASE).await.map_err(|error| error.to_string())?;
+        let Some(held) = claimed else { return Ok(Turn::After(BETWEEN_CLAIMS)) };
         match under_lease(&held, stop, PAUSES.farewell, self.carry(&held, stop)).await {
             Ended::Work(Ok(())) | Ended::Overdue => Ok(Turn::Done),
             Ended::Work(Err(error)) => Err(error.to_string()),
@@ -99,7 +94,7 @@ impl Task for Relay {
 
 impl Relay {
     /// Until the stop.
-    async fn carry(&mut self, lease: &Held, stop: &CancellationToken) -> Result<(), RelayError> {
+    async fn carry(&mut self, lease: &HeldLease, stop: &CancellationToken) -> Result<(), RelayError> {
         let mut signals = self.store.signals();
         self.mongo.prepare().await?;
         if stop.run_until_cancelled(sleep(SETTLE)).await.is_none() {
@@ -117,7 +112,7 @@ impl Relay {
     }
 
     /// Gives how many there were.
-    async fn carry_batch(&self, lease: &Held) -> Result<usize, RelayError> {
+    async fn carry_batch(&self, lease: &HeldLease) -> Result<usize, RelayError> {
         let batch = self.store.outgoing_documents(Utc::now() - REFUSED_AGAIN, BATCH).await?;
         if batch.is_empty() {
             return Ok(0);
@@ -188,50 +183,6 @@ async fn something_written(signals: &mut Receiver<Signal>) {
             Ok(Signal::Queue | Signal::Accounts) => {}
             // Whoever waits has a store, which is what sends them.
             Err(RecvError::Closed) => std::future::pending().await,
-        }
-    }
-}
-
-/// The lease while it is held.
-struct Held {
-    store: Store,
-    lease: NamedLease,
-    /// Since when it surely lasts for its time: before it was asked for.
-    since: Mutex<Instant>,
-}
-
-impl Held {
-    /// Renews it where it might end sooner than this.
-    async fn last_for(&self, time: Duration) -> Result<(), StoreError> {
-        let left = LEASE.saturating_sub(self.since.lock().unwrap_or_else(PoisonError::into_inner).elapsed());
-        // Twice, since the clocks of two machines don't go alike, and for what lies between here and the sending.
-        if left >= time * 2 { Ok(()) } else { self.renew_from_now().await }
-    }
-
-    async fn renew_from_now(&self) -> Result<(), StoreError> {
-        let asked = Instant::now();
-        self.store.renew_named(&self.lease, LEASE).await?;
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = asked;
-        Ok(())
-    }
-}
-
-impl Lease for Held {
-    fn time_to_live(&self) -> Duration {
-        LEASE
-    }
-
-    async fn renew(&self) -> Renewal {
-        match self.renew_from_now().await {
-            Ok(()) => Renewal::Held,
-            Err(StoreError::LeaseLost) => Renewal::Lost,
-            Err(_) => Renewal::Unclear,
-        }
-    }
-
-    async fn release(&self) {
-        if let Err(error) = self.store.release_named(&self.lease).await {
-            tracing::debug!(%error, "the lease on the relay wasn't given back; it runs out by itself");
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::{
 };
 use chrono::{TimeDelta, Utc};
 use std::time::Duration;
-use store::{NamedLease, Signal, Store, StoreError};
-use tasks::{Ended, Failure, Lease, Pauses, Renewal, Task, Tasks, Turn, under_lease};
+use store::{Signal, Store, StoreError};
+use tasks::{Ended, Failure, Pauses, Task, Tasks, Turn, under_lease};
 use telemetry::names;
 use tokio::{
     sync::broadcast::{
@@ -71,9 +71,8 @@ struct Relay {
 
 impl Task for Relay {
     async fn turn(&mut self, stop: &CancellationToken) -> Result<Turn, String> {
-        let claimed = self.store.claim_named(NAME, &self.holder, LEASE).await.map_err(|error| error.to_string())?;
-        let Some(lease) = claimed else { return Ok(Turn::After(BETWEEN_CLAIMS)) };
-        let held = Held { store: self.store.clone(), lease };
+        let claimed = self.store.hold_named(NAME, &self.holder, LEASE).await.map_err(|error| error.to_string())?;
+        let Some(held) = claimed else { return Ok(Turn::After(BETWEEN_CLAIMS)) };
         match under_lease(&held, stop, PAUSES.farewell, self.carry(stop)).await {
             Ended::Work(Ok(())) | Ended::Overdue => Ok(Turn::Done),
             Ended::Work(Err(error)) => Err(error.to_string()),
@@ -200,31 +199,5 @@ async fn rest(signals: &mut Receiver<Signal>, changed: &mut Changed, listen_at: 
     tokio::select! {
         () = sleep_until(listen_at) => {}
         () = told => {}
-    }
-}
-
-/// The lease while it is held.
-struct Held {
-    store: Store,
-    lease: NamedLease,
-}
-
-impl Lease for Held {
-    fn time_to_live(&self) -> Duration {
-        LEASE
-    }
-
-    async fn renew(&self) -> Renewal {
-        match self.store.renew_named(&self.lease, LEASE).await {
-            Ok(()) => Renewal::Held,
-            Err(StoreError::LeaseLost) => Renewal::Lost,
-            Err(_) => Renewal::Unclear,
-        }
-    }
-
-    async fn release(&self) {
-        if let Err(error) = self.store.release_named(&self.lease).await {
-            tracing::debug!(%error, "the lease on talking with Prefect wasn't given back; it runs out by itself");
-        }
     }
 }

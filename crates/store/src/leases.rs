@@ -9,9 +9,74 @@ use crate::{
     sql::{now, sql},
 };
 use async_recursion::async_recursion as boxed;
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tasks::Renewal;
+use tokio::time::Instant;
+
+/// A lease while it is held, for [`tasks::under_lease`].
+#[derive(Debug)]
+pub struct HeldLease {
+    store: Store,
+    lease: NamedLease,
+    time_to_live: Duration,
+    /// Since when it surely lasts for its time: before it was asked for.
+    since: Mutex<Instant>,
+}
+
+impl HeldLease {
+    /// Renews it where it might end sooner than this.
+    ///
+    /// # Errors
+    /// `LeaseLost` where it isn't ours any more; those of any write.
+    pub async fn last_for(&self, time: Duration) -> Result<()> {
+        let left =
+            self.time_to_live.saturating_sub(self.since.lock().unwrap_or_else(PoisonError::into_inner).elapsed());
+        // Twice, since the clocks of two machines don't go alike, and for what lies between here and the sending.
+        if left >= time * 2 { Ok(()) } else { self.renew_from_now().await }
+    }
+
+    async fn renew_from_now(&self) -> Result<()> {
+        let asked = Instant::now();
+        self.store.renew_named(&self.lease, self.time_to_live).await?;
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+        Ok(())
+    }
+}
+
+impl tasks::Lease for HeldLease {
+    fn time_to_live(&self) -> Duration {
+        self.time_to_live
+    }
+
+    async fn renew(&self) -> Renewal {
+        match self.renew_from_now().await {
+            Ok(()) => Renewal::Held,
+            Err(StoreError::LeaseLost) => Renewal::Lost,
+            Err(_) => Renewal::Unclear,
+        }
+    }
+
+    async fn release(&self) {
+        if let Err(error) = self.store.release_named(&self.lease).await {
+            tracing::debug!(%error, lease = self.lease.name, "a lease wasn't given back; it runs out by itself");
+        }
+    }
+}
 
 impl Store {
+    /// Takes the lease as [`Store::claim_named`] does, to be held.
+    ///
+    /// # Errors
+    /// Those of any write: see [`StoreError`].
+    pub async fn hold_named(&self, name: &str, holder: &str, time_to_live: Duration) -> Result<Option<HeldLease>> {
+        let asked = Instant::now();
+        let lease = self.claim_named(name, holder, time_to_live).await?;
+        Ok(lease.map(|lease| HeldLease { store: self.clone(), lease, time_to_live, since: Mutex::new(asked) }))
+    }
+
     /// Takes the lease if it is free, ours already or run out; nothing while somebody else has it.
     ///
     /// # Errors

@@ -89,6 +89,7 @@ pub use freshness::{Freshness, Position};
 pub use groups::MOST_MEMBERS;
 pub use integrity::Integrity;
 pub use kept::{Moment, UNSEEN};
+pub use leases::HeldLease;
 pub use mails::MOST_MAILS;
 pub use people::Imported;
 pub use person::{PersonalRow, exported_columns};
