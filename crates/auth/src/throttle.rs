@@ -19,14 +19,13 @@ use std::{
     collections::HashMap,
     mem,
     net::IpAddr,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use store::{SignInCounts, Store, StoreError};
 use tokio::{
     runtime::Handle,
-    sync::{Notify, watch},
+    sync::{Notify, futures::OwnedNotified, watch},
     time::{sleep, timeout},
 };
 use uuid::Uuid;
@@ -120,7 +119,7 @@ pub(crate) struct Attempt {
 enum Turn {
     Now(Attempt),
     /// As many are under way as may fail.
-    After(Arc<Notify>),
+    After(OwnedNotified),
     /// One has failed since the record was read.
     Stale,
 }
@@ -227,18 +226,10 @@ impl Throttle {
     /// Waits for as long as there are as many under way as may fail. Nothing where the record must be read again.
     async fn take_turn(&self, looked: &Looked, is_charged: bool) -> Result<Option<Attempt>, AuthError> {
         loop {
-            let ended = match self.turn(looked, is_charged)? {
-                Turn::Now(attempt) => return Ok(Some(attempt)),
-                Turn::Stale => return Ok(None),
-                Turn::After(ended) => ended,
-            };
-            let mut ended = pin!(ended.notified());
-            // Listening first: the one waited for may end before the second look.
-            ended.as_mut().enable();
             match self.turn(looked, is_charged)? {
                 Turn::Now(attempt) => return Ok(Some(attempt)),
                 Turn::Stale => return Ok(None),
-                Turn::After(_) => ended.await,
+                Turn::After(ended) => ended.await,
             }
         }
     }
@@ -255,7 +246,8 @@ impl Throttle {
         }
         let under_way = state.under_way.entry(keys.pair).or_default();
         if under_way.count >= record.at_once(keys.pair) {
-            return Ok(Turn::After(Arc::clone(&under_way.ended)));
+            // It listens from here on: who is waited for ends under the same lock.
+            return Ok(Turn::After(Arc::clone(&under_way.ended).notified_owned()));
         }
         under_way.count += 1;
         if is_charged {
@@ -458,7 +450,7 @@ mod tests {
     use super::*;
     use crate::failed_sign_ins::OF_PAIR;
     use domain::{Role, SessionId, UserId};
-    use std::{net::Ipv4Addr, task::Poll};
+    use std::{net::Ipv4Addr, pin::pin, task::Poll};
     use store::{NewUser, SessionUse, testing::TestDatabase};
 
     const IP: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
