@@ -32,7 +32,7 @@ impl Solver for Random {
     fn ask(&self, task: &Task, wells: &[Well]) -> Result<Answer, TaskError> {
         task.check(wells)?;
         Ok(stop(task, wells)
-            .unwrap_or_else(|| next(at_random(task.dyes.len(), task.rules, &mut dice(task, wells.len())))))
+            .unwrap_or_else(|| next(at_random(task.dyes.len(), task.rules, &mut task.dice(wells.len())))))
     }
 }
 
@@ -61,11 +61,11 @@ impl Solver for ExpectedImprovement {
         if wells.len() <= 2 * task.dyes.len() {
             return Ok(next(latin(task, wells.len())));
         }
-        let mut dice = dice(task, wells.len());
+        let mut dice = task.dice(wells.len());
         let pool: Vec<Vec<f64>> = (0..POOL).map(|_| at_random(task.dyes.len(), task.rules, &mut dice)).collect();
         let process = Process::fitted(task, wells);
         let best =
-            pool.iter().map(|ul| (process.improvement(&shares(task, ul)), ul)).max_by(|a, b| a.0.total_cmp(&b.0));
+            pool.iter().map(|ul| (process.improvement(&task.rules.shares(ul)), ul)).max_by(|a, b| a.0.total_cmp(&b.0));
         Ok(next(best.map_or_else(|| latin(task, wells.len()), |(_, ul)| ul.clone())))
     }
 }
@@ -74,10 +74,6 @@ const POOL: usize = 2_000;
 /// Lengths of a process in shares of a well, and noise as a share of its variance: the likeliest are taken.
 const LENGTHS: [f64; 5] = [0.1, 0.2, 0.3, 0.5, 0.8];
 const NOISES: [f64; 3] = [0.001, 0.01, 0.05];
-
-fn dice(task: &Task, wells: usize) -> ChaCha8Rng {
-    ChaCha8Rng::seed_from_u64(task.seed ^ ((wells as u64) << 32))
-}
 
 fn next(ul: Vec<f64>) -> Answer {
     Answer { step: Step::Next(vec![ul]), spoilt: vec![], hypothesis: Hypothesis::AsTold }
@@ -116,10 +112,6 @@ fn latin(task: &Task, index: usize) -> Vec<f64> {
     task.rules.nearest(&ul).unwrap_or_else(|| at_random(task.dyes.len(), task.rules, &mut dice))
 }
 
-fn shares(task: &Task, ul: &[f64]) -> Vec<f64> {
-    ul.iter().map(|ul| ul / task.rules.most_ul()).collect()
-}
-
 /// A Gaussian process with a squared exponential kernel, of values with mean 0 and variance 1.
 struct Process {
     points: Vec<Vec<f64>>,
@@ -131,7 +123,7 @@ struct Process {
 
 impl Process {
     fn fitted(task: &Task, wells: &[Well]) -> Self {
-        let points: Vec<Vec<f64>> = wells.iter().map(|well| shares(task, &well.ul)).collect();
+        let points: Vec<Vec<f64>> = wells.iter().map(|well| task.rules.shares(&well.ul)).collect();
         let raw = DVector::from_iterator(wells.len(), wells.iter().map(|well| measured(task, well)));
         let (mean, sd) = (raw.mean(), raw.variance().sqrt().max(1e-9));
         let values = raw.map(|value| (value - mean) / sd);
@@ -146,8 +138,7 @@ impl Process {
         let kernel = DMatrix::from_fn(count, count, |i, j| kernel(&points[i], &points[j], length) + same(i, j));
         let factor = Cholesky::new(kernel)?;
         let solved = factor.solve(values);
-        let spread: f64 = factor.l_dirty().diagonal().iter().map(|value| value.ln()).sum();
-        let evidence = -0.5 * values.dot(&solved) - spread;
+        let evidence = -0.5 * (values.dot(&solved) + factor.ln_determinant());
         Some((evidence, Self { points: points.to_vec(), length, factor, solved, best: values.min() }))
     }
 

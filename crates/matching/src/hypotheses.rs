@@ -122,7 +122,7 @@ impl Belief {
 
     /// The features of a recipe.
     pub fn features(&self, ul: &[f64], rules: Rules) -> Vec<f64> {
-        let shares: Vec<f64> = ul.iter().map(|ul| ul / rules.most_ul()).collect();
+        let shares = rules.shares(ul);
         self.data.design.features(&shares)
     }
 

@@ -28,8 +28,7 @@ pub struct Data {
 impl Data {
     pub fn new(dyes: usize, rules: Rules, wells: &[Well]) -> Self {
         let design = Design::new(dyes);
-        let shares: Vec<Vec<f64>> =
-            wells.iter().map(|well| well.ul.iter().map(|ul| ul / rules.most_ul()).collect()).collect();
+        let shares: Vec<Vec<f64>> = wells.iter().map(|well| rules.shares(&well.ul)).collect();
         let features = shares.iter().map(|shares| design.features(shares)).collect();
         // What a pipette's error depends on is µL, whatever the well holds.
         let ul = wells.iter().map(|well| well.ul.clone()).collect();
@@ -163,8 +162,7 @@ impl Fit {
         let residual = &self.absorbances - self.expected(data, &self.prior_mean);
         let factor = Cholesky::new(with_noise(self.signal(data), &self.noises))?;
         let solved = factor.solve(&residual);
-        let spread: f64 = factor.l_dirty().diagonal().iter().map(|value| value.ln()).sum();
-        self.evidence -= 0.5 * residual.dot(&solved) + spread + 0.5 * residual.len() as f64 * TAU.ln();
+        self.evidence -= 0.5 * (residual.dot(&solved) + factor.ln_determinant() + residual.len() as f64 * TAU.ln());
         self.mean = self.updated(data, &self.prior_mean, &solved);
         self.factor = Some(factor);
         Some(())
@@ -327,6 +325,5 @@ fn roots(covariances: &[BandMatrix]) -> Vec<BandMatrix> {
 
 fn log_normal(off: &Bands, covariance: &BandMatrix) -> Option<f64> {
     let factor = Cholesky::new(*covariance)?;
-    let spread: f64 = factor.l_dirty().diagonal().iter().map(|value| value.ln()).sum();
-    Some(-0.5 * off.dot(&factor.solve(off)) - spread - 4.0 * TAU.ln())
+    Some(-0.5 * (off.dot(&factor.solve(off)) + factor.ln_determinant() + 8.0 * TAU.ln()))
 }

@@ -3,7 +3,7 @@
 use crate::{
     dyes::Absorptivity,
     hypotheses::Belief,
-    propose::{Judged, judge},
+    propose::Judged,
     task::{Task, TaskError, Well},
 };
 use rand::SeedableRng;
@@ -37,7 +37,7 @@ pub fn predict(task: &Task, wells: &[Well], recipes: &[Vec<f64>]) -> Result<Vec<
         let mean = drawn.iter().sum::<crate::Bands>() / drawn.len() as f64;
         let variance =
             drawn.iter().map(|ratios| (ratios - mean).map(|off| off * off)).sum::<crate::Bands>() / drawn.len() as f64;
-        let judged: Judged = judge(task, &belief, &draws, ul.clone());
+        let judged = Judged::by(task, ul.clone(), drawn.iter().copied());
         Prediction {
             ratios: mean.into(),
             ratios_sd: variance.map(f64::sqrt).into(),

@@ -2,6 +2,7 @@
 
 use crate::{
     hypotheses::Belief,
+    model::Bands,
     posterior::Draw,
     task::{Rules, Task},
 };
@@ -91,6 +92,11 @@ impl Outlook {
 }
 
 impl Judged {
+    /// By the ratios that it has in each draw.
+    pub fn by(task: &Task, ul: Vec<f64>, drawn: impl Iterator<Item = Bands>) -> Self {
+        Self { ul, delta_e: drawn.map(|ratios| task.map.delta_e(&ratios, task.target)).collect() }
+    }
+
     pub fn mean(&self) -> f64 {
         self.delta_e.iter().sum::<f64>() / self.delta_e.len().max(1) as f64
     }
@@ -110,8 +116,7 @@ impl Judged {
 /// What a recipe would be, draw by draw.
 pub fn judge(task: &Task, belief: &Belief, draws: &[Draw], ul: Vec<f64>) -> Judged {
     let features = belief.features(&ul, task.rules);
-    let delta_e = draws.iter().map(|draw| task.map.delta_e(&draw.ratios(&features), task.target)).collect();
-    Judged { ul, delta_e }
+    Judged::by(task, ul, draws.iter().map(|draw| draw.ratios(&features)))
 }
 
 fn utility(delta_e: f64, aim: f64) -> f64 {

@@ -7,7 +7,6 @@ use crate::{
     propose::{self, Outlook},
     task::{Task, TaskError, Well},
 };
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// Why no further well is asked for.
@@ -114,7 +113,7 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn new(task: &'a Task, wells: &'a [Well]) -> Result<Self, TaskError> {
         let belief = Belief::of(task, wells)?;
-        let mut dice = ChaCha8Rng::seed_from_u64(task.seed ^ ((wells.len() as u64) << 32));
+        let mut dice = task.dice(wells.len());
         let outlook = Outlook::new(task, &belief, &mut dice);
         Ok(Self { task, wells, belief, outlook, dice })
     }

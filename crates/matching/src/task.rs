@@ -2,6 +2,8 @@
 
 use crate::{ColourMap, dyes::Dye};
 use domain::colour::Lab;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 /// Dyes that a task may have. One dye has nothing to be matched with; seven are more than a deck holds beside the rest.
 pub const DYES: std::ops::RangeInclusive<usize> = 2..=6;
@@ -38,6 +40,11 @@ impl Rules {
     /// What a well holds, µL.
     pub const fn most_ul(&self) -> f64 {
         self.most_ul
+    }
+
+    /// Amounts as shares of a full well.
+    pub(crate) fn shares(&self, ul: &[f64]) -> Vec<f64> {
+        ul.iter().map(|ul| ul / self.most_ul).collect()
     }
 
     /// Whether a robot can mix this.
@@ -128,6 +135,11 @@ pub enum TaskError {
 }
 
 impl Task {
+    /// Chance after so many wells.
+    pub(crate) fn dice(&self, wells: usize) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(self.seed ^ ((wells as u64) << 32))
+    }
+
     /// Whether this and its wells can be worked with.
     pub fn check(&self, wells: &[Well]) -> Result<(), TaskError> {
         if !DYES.contains(&self.dyes.len()) {
