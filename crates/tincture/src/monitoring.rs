@@ -186,3 +186,22 @@ fn job(name: &str, path: &str, token: Option<PathBuf>, lab: SocketAddr) -> Value
 fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_rule_and_dashboard_of_the_repository_is_written() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+        let names = |directory: &str| -> BTreeSet<String> {
+            let entries = fs::read_dir(root.join(directory)).expect("a directory of the repository");
+            entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name")).collect()
+        };
+        let written =
+            |files: &[(&str, &str)]| files.iter().map(|(name, _)| (*name).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(written(&RULES), names("prometheus/rules"));
+        assert_eq!(written(&DASHBOARDS), names("grafana/dashboards"));
+    }
+}
