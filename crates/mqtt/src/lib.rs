@@ -17,8 +17,9 @@ mod trouble;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use access::{Access, Secret};
+pub use access::Access;
 pub use address::{Address, AddressError, Target};
 pub use broker::{Broker, Listener, Session};
 pub use brokers::Brokers;
+pub use secret::Secret;
 pub use trouble::Trouble;

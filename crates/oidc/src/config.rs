@@ -1,30 +1,9 @@
 //! What the lab is set up with to ask a provider of identity.
 
 use crate::{GroupRules, OidcError, Rules};
-use std::{fmt, net::IpAddr};
+use secret::Secret;
+use std::net::IpAddr;
 use url::{Host, Url};
-
-/// A value that no log and no `Debug` shows.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("****")
-    }
-}
 
 /// The settings, checked.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ mod rules;
 pub mod testing;
 mod token;
 
-pub use config::{Config, Secret};
+pub use config::Config;
 pub use error::OidcError;
 pub use handshake::{HANDSHAKE_LIFE, SignIn};
 pub use party::{Answer, LoggedOut, Person, RelyingParty, Start};

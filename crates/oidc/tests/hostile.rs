@@ -5,9 +5,10 @@ use chrono::Utc;
 use domain::{Placement, Standing};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use oidc::{
-    Answer, Config, OidcError, Person, RelyingParty, Secret, SignIn, Start,
+    Answer, Config, OidcError, Person, RelyingParty, SignIn, Start,
     testing::{CLIENT, FakeProvider, Reply, key, parameter, public, signed, unsigned},
 };
+use secret::Secret;
 use serde_json::{Value, json};
 use std::{process::Command, time::Duration};
 

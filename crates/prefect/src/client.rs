@@ -1,54 +1,28 @@
 //! Asking a Prefect server over HTTP: bounded in time and size, patient with one that is busy.
-//!
-//! By hyper itself, as for the provider of identity: the client that drives robots has no TLS.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http_body_util::{BodyExt, Full, Limited};
+use fetch::{Fetch, FetchError, Limits};
+use http_body_util::Full;
 use hyper::{Method, Request, StatusCode, body::Bytes, header};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use secret::Secret;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{
-    error::Error,
-    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use url::Url;
 use uuid::Uuid;
 
-/// For one question, from the connection to the last byte. A server that is up answers in 10 to 50 ms.
-const LONGEST: Duration = Duration::from_secs(20);
-/// 200 flow runs of 96 wells each are about 3 MB.
-const LARGEST: usize = 16 << 20;
-/// Connections are closed sooner than Prefect's own server closes them (5 s).
-const IDLE: Duration = Duration::from_secs(3);
+/// A server that is up answers in 10 to 50 ms; 200 flow runs of 96 wells each are about 3 MB; Prefect's own server closes
+/// connections after 5 s.
+const LIMITS: Limits = Limits { longest: Duration::from_secs(20), largest: 16 << 20, idle: Duration::from_secs(3) };
 /// After an answer that says "not now" (503, 429): a server on SQLite says so under load.
 const AGAIN_AFTER: [Duration; 4] =
     [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 /// Of what a server says, in an error.
 const LONGEST_DETAIL: usize = 300;
-
-/// A value that no log and no `Debug` shows.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("****")
-    }
-}
 
 /// How we are known to the server.
 #[derive(Clone, Debug)]
@@ -68,7 +42,7 @@ pub enum PrefectError {
     #[error("Prefect can't be reached: {0}")]
     Unreachable(String),
     /// It may have been done.
-    #[error("Prefect didn't answer in {} s", LONGEST.as_secs())]
+    #[error("Prefect didn't answer in {} s", LIMITS.longest.as_secs())]
     TimedOut,
     #[error("Prefect doesn't let us in ({0}): look at prefect_api_key or prefect_auth")]
     NotAllowed(StatusCode),
@@ -99,7 +73,7 @@ pub struct AddressError;
 /// One server's API. Cheap to clone; clones share the connections.
 #[derive(Clone, Debug)]
 pub struct Wire {
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Fetch,
     base: Arc<str>,
     credential: Credential,
     /// Where the server protects itself against forged requests of browsers: our name and its token.
@@ -126,11 +100,7 @@ impl Wire {
     /// # Errors
     /// It trusts none.
     pub fn new(base: &str, credential: Credential) -> Result<Self, PrefectError> {
-        let roots = HttpsConnectorBuilder::new().with_native_roots();
-        let roots =
-            roots.map_err(|error| PrefectError::Unreachable(format!("no authority is trusted here: {error}")))?;
-        let connector = roots.https_or_http().enable_http1().build();
-        let http = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
+        let http = Fetch::new(LIMITS)?;
         Ok(Self { http, base: base.into(), credential, csrf: Arc::default(), name: Uuid::now_v7() })
     }
 
@@ -197,27 +167,29 @@ impl Wire {
             .header(header::CONTENT_TYPE, "application/json");
         request = match &self.credential {
             Credential::None => request,
-            Credential::ApiKey(key) => request.header(header::AUTHORIZATION, format!("Bearer {}", key.0)),
+            Credential::ApiKey(key) => request.header(header::AUTHORIZATION, format!("Bearer {}", key.expose())),
             Credential::Basic(word) => {
-                request.header(header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(&word.0)))
+                request.header(header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(word.expose())))
             }
         };
         if let Some(token) = &*self.csrf.lock().unwrap_or_else(PoisonError::into_inner) {
             request = request.header("Prefect-Csrf-Token", token).header("Prefect-Csrf-Client", self.name.to_string());
         }
         let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        let request = request.body(Full::from(body));
-        let request = request.map_err(|_| PrefectError::Unreachable("what is asked can't be written".to_owned()))?;
         metrics::counter!(telemetry::names::PREFECT_CALLS).increment(1);
-        let asked = async {
-            let answer = self.http.request(request).await.map_err(|error| PrefectError::Unreachable(causes(&error)))?;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), LARGEST).collect().await;
-            let body =
-                body.map_err(|_| PrefectError::Unreadable("it broke off, or is larger than any need be".into()))?;
-            Ok((status, body.to_bytes()))
-        };
-        timeout(LONGEST, asked).await.map_err(|_| PrefectError::TimedOut)?
+        Ok(self.http.send(request.body(Full::from(body))).await?)
+    }
+}
+
+impl From<FetchError> for PrefectError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::TimedOut(_) => Self::TimedOut,
+            FetchError::BrokeOff => Self::Unreadable("it broke off, or is larger than any need be".to_owned()),
+            FetchError::NoAuthority(_) | FetchError::Unwritable | FetchError::Unreachable(_) => {
+                Self::Unreachable(error.to_string())
+            }
+        }
     }
 }
 
@@ -227,17 +199,6 @@ fn read<T: DeserializeOwned>(answer: &Bytes) -> Result<T, PrefectError> {
 
 fn detail(answer: &Bytes) -> String {
     String::from_utf8_lossy(answer).chars().filter(|letter| !letter.is_control()).take(LONGEST_DETAIL).collect()
-}
-
-/// With what lies below: "connection refused" says more than "client error".
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(cause) = below {
-        text = format!("{text}: {cause}");
-        below = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

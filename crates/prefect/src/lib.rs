@@ -20,7 +20,7 @@ mod report;
 mod setup;
 mod told;
 
-pub use client::{AddressError, Credential, PrefectError, Secret, base};
+pub use client::{AddressError, Credential, PrefectError, base};
 pub use relay::run;
 
 /// Where the server is, and who we are there.

@@ -16,10 +16,11 @@ pub use steer::{Act, By, Experiment, Language, ProtocolOf, RobotEdit, Seen, Whic
 
 use crate::{
     monitoring::Wanted,
-    settings::{Flag, LogFormat, Secret},
+    settings::{Flag, LogFormat},
 };
 use clap::{Args, Parser, Subcommand};
 use domain::{BlankCheck, MOST_READS, PipetteModel, RobotKind, Role, Scope, ServiceKind};
+use secret::Secret;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A self-driving colour lab in one binary: ask for a mixture, a robot makes it, you hold the measured colour.

@@ -20,9 +20,10 @@ use emulator::OnBroker;
 use hardware::{Access, Connect, Network};
 use mqtt::{Brokers, Target};
 use request::Onward;
+use secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::{
-    env, fmt,
+    env,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -588,11 +589,7 @@ impl Settings {
 
     /// Who this process is to MQTT brokers.
     fn broker_access(&self) -> Access {
-        Access {
-            user: self.mqtt_user.clone(),
-            password: self.mqtt_password.as_ref().map(|password| hardware::Secret::from(password.expose())),
-            ca: self.mqtt_ca.clone(),
-        }
+        Access { user: self.mqtt_user.clone(), password: self.mqtt_password.clone(), ca: self.mqtt_ca.clone() }
     }
 
     /// Where the virtual sensor hangs on a broker.
@@ -637,7 +634,7 @@ impl Settings {
         let config = oidc::Config {
             issuer: issuer.clone(),
             client_id: client_id.clone(),
-            client_secret: self.oidc_client_secret.as_ref().map(|secret| oidc::Secret::from(secret.expose())),
+            client_secret: self.oidc_client_secret.clone(),
             scopes: self.oidc_scopes.clone(),
             label: self.oidc_label.clone(),
             public_url: public_url.clone(),
@@ -687,29 +684,6 @@ impl From<LogFormat> for telemetry::LogFormat {
             LogFormat::Human => Self::Pretty,
             LogFormat::Json => Self::Json,
         }
-    }
-}
-
-/// A value that no log and no `Debug` shows.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("****")
     }
 }
 

@@ -26,9 +26,9 @@ impl Settings {
             (Some(_), Some(_)) => bail!(
                 "prefect_api_key and prefect_auth are both set: Prefect Cloud has the first, a server of one's own the second"
             ),
-            (Some(key), None) => Credential::ApiKey(key.expose().into()),
+            (Some(key), None) => Credential::ApiKey(key.clone()),
             (None, Some(word)) if !word.expose().contains(':') => bail!("prefect_auth must be user:password"),
-            (None, Some(word)) => Credential::Basic(word.expose().into()),
+            (None, Some(word)) => Credential::Basic(word.clone()),
             (None, None) => Credential::None,
         };
         let pool = self.prefect_pool.trim();
